@@ -1,0 +1,57 @@
+# Everything runs in .venv, which the first target that needs it makes and fills.
+
+PYTHON ?= python3
+ARGS =
+
+BIN := .venv/bin
+STAMP := .venv/installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint types lock clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  ARGS="..."         more arguments for run, test and lock'
+	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
+
+run: $(STAMP) ## run the default study into results/poster/
+	@$(BIN)/pullfactory run $(ARGS)
+
+test: $(STAMP) ## run the whole test suite
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(STAMP) ## check style and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(STAMP) ## check types
+	@$(BIN)/mypy
+
+lock: $(STAMP) ## pin the versions again (ARGS=--upgrade: newest ones)
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--fork-strategy fewest --no-annotate --no-config --quiet \
+		--custom-compile-command 'make lock' --output-file requirements.lock $(ARGS)
+
+clean: ## remove .venv, caches and builds; results stay
+	@rm -rf .venv dist build .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A healthy .venv is kept, a broken one made anew. The stamp comes last, so an
+# interrupted installation is taken up again by the next call.
+$(STAMP): requirements.lock pyproject.toml src/pullfactory/_version.py
+	@rm -f $@
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+			echo "pullfactory needs Python 3.11 or newer, but $(PYTHON) is: $$($(PYTHON) --version 2>&1)" >&2; \
+			echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+			exit 1; }; \
+		echo 'Making .venv ...'; \
+		$(PYTHON) -m venv --clear .venv; }
+	@echo 'Installing the pinned dependencies (the first time takes a minute or two) ...'
+	@$(PIP) --requirement requirements.lock
+	@echo 'Installing pullfactory ...'
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

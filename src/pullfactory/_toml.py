@@ -1,0 +1,116 @@
+"""Plain TOML in and out: what the standard library reads but does not write."""
+
+import json
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+__all__ = ["parse_value", "to_toml"]
+
+_WIDTH = 100
+_LONGEST_ALIGNED = 38
+
+
+def parse_value(text: str) -> Any:
+    """Read one value of a command line.
+
+    Args:
+        text: TOML, such as "5000" or "[0, 0.5]"; a list may do without brackets and a text
+            without quotes, as in "0,0.5" and "fixed".
+    """
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        parts = text.split(",")
+        return text if len(parts) == 1 else [parse_value(part.strip()) for part in parts]
+
+
+def to_toml(model: BaseModel) -> str:
+    """Write a model with every key, its description as a comment.
+
+    Args:
+        model: Fields are plain values, models (tables) or tuples of models (arrays of tables).
+            A key whose value is None is written as a comment, with an example.
+    """
+    return "\n".join([_heading(model), *_lines(model, "")]) + "\n"
+
+
+def _heading(model: BaseModel) -> str:
+    return f"# {(type(model).__doc__ or '').splitlines()[0]}"
+
+
+def _lines(model: BaseModel, prefix: str) -> Iterator[str]:
+    tables = {name: entries for name, value in model if (entries := _entries(value))}
+    plain = [
+        (_assignment(name, getattr(model, name), field.examples), field.description or "")
+        for name, field in type(model).model_fields.items()
+        if name not in tables
+    ]
+    column = max((len(text) for text, _ in plain if len(text) <= _LONGEST_ALIGNED), default=0)
+    for text, comment in plain:
+        line = f"{text:<{column}}  # {comment}"
+        if len(text) <= column and len(line) <= _WIDTH:
+            yield line
+        else:
+            yield from textwrap.wrap(comment, _WIDTH, initial_indent="# ", subsequent_indent="# ")
+            yield text
+    for name, entries in tables.items():
+        table = (
+            f"[{prefix}{name}]"
+            if isinstance(getattr(model, name), BaseModel)
+            else f"[[{prefix}{name}]]"
+        )
+        yield ""
+        yield _heading(entries[0])
+        for number, entry in enumerate(entries):
+            if number:
+                yield ""
+            yield table
+            yield from _lines(entry, f"{prefix}{name}.")
+
+
+def _entries(value: object) -> list[BaseModel]:
+    """The models in a field: one, those of a tuple, or none."""
+    values = value if isinstance(value, tuple) else [value]
+    return [entry for entry in values if isinstance(entry, BaseModel)]
+
+
+def _assignment(name: str, value: object, examples: list[Any] | None) -> str:
+    """A key and its value: on one line if it fits, or else on several."""
+    if value is None:
+        return f"# {name} = {_value(examples[0]) if examples else ''}"
+    line = f"{name} = {_value(value)}"
+    if len(line) <= _WIDTH:
+        return line
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name}.{key} = {_value(entry)}" for key, entry in value.items())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "\n".join([f"{name} = [", *_wrapped(value), "]"])
+    return line
+
+
+def _wrapped(values: Sequence[object]) -> Iterator[str]:
+    line = " "
+    for value in values:
+        entry = f" {_value(value)},"
+        if len(line) > 1 and (isinstance(value, Sequence) or len(line) + len(entry) > _WIDTH):
+            yield line
+            line = " "
+        line += entry
+    yield line
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{key} = {_value(entry)}" for key, entry in value.items())
+        return f"{{{inner}}}"
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_value(entry) for entry in value)}]"
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, str) and "\\" in value and "'" not in value and value.isprintable():
+        return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

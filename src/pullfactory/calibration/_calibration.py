@@ -1,0 +1,451 @@
+"""What is learnt from the calibration samples, and how."""
+
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import hist
+import numpy as np
+import uhi.io.json
+from numpy.typing import NDArray
+
+from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
+from pullfactory.calibration.grid import calibration_points, label_point, sample_index
+from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
+from pullfactory.errors import CalibrationError
+from pullfactory.simulation.response import Response
+from pullfactory.simulation.toys import Stream, generator
+from pullfactory.study import Study
+
+__all__ = ["Calibration", "ResponseRow", "calibrate"]
+
+_SCHEMA = "pullfactory-calibration/1"
+_SPECTRUM_BINS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseRow:
+    """One number of the response of one observable.
+
+    Attributes:
+        observable: Name.
+        quantity: "mu", "sigma" or a relative slope such as "s_mu(JSF)".
+        truth: What was simulated.
+        result: What the calibration found.
+        error: Its standard error; 0 for an exact calibration.
+    """
+
+    observable: str
+    quantity: str
+    truth: float
+    result: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Calibration:
+    """What is learnt from the calibration samples of a study.
+
+    Attributes:
+        study: The study, whose truth only the toys may look at.
+        points: Where there are samples, shape (points, parameters), in calibration steps; the
+            nominal point first.
+        moments: Estimated location and scale, shape (points, observables, 2), in the
+            observables' units.
+        moment_errors: Their standard errors, same shape; 0 for an exact calibration.
+        response: Fitted location and scale against theta.
+        response_covariance: Of value and slopes of the location, then of the scale; shape
+            (observables, 2 + 2 parameters, 2 + 2 parameters).
+        edges: Bin edges of each observable, in its unit; the outermost bins are open.
+        counts: Events of each point in these bins, one array of shape (points, bins) per
+            observable.
+        spectra: The same in fine regular bins, for drawing.
+    """
+
+    study: Study
+    points: NDArray[np.int64]
+    moments: NDArray[np.float64]
+    moment_errors: NDArray[np.float64]
+    response: Response
+    response_covariance: NDArray[np.float64]
+    edges: tuple[NDArray[np.float64], ...]
+    counts: tuple[NDArray[np.float64], ...]
+    spectra: tuple[hist.Hist[Any], ...]
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what was learnt."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of each point, such as "nominal" or "JSF+1"."""
+        return tuple(label_point(self.study, point) for point in self.points)
+
+    @property
+    def templates(self) -> tuple[hist.Hist[Any], ...]:
+        """One histogram per observable with axes `variation` and the observable."""
+        return tuple(
+            _histogram(self.labels, _axis(self.study, o, self.edges[o]), self.counts[o])
+            for o in range(len(self.edges))
+        )
+
+    def template(self, observable: int, **steps: int) -> NDArray[np.float64]:
+        """Counts of one observable at one point, shape (bins,).
+
+        Args:
+            observable: Position of the observable.
+            **steps: Calibration step of each parameter that is not 0.
+
+        Raises:
+            CalibrationError: If there is no sample at this point.
+        """
+        names = self.study.parameter_names
+        wanted = np.array([steps.get(name, 0) for name in names])
+        where = np.flatnonzero((self.points == wanted).all(axis=1))
+        if not len(where):
+            raise CalibrationError(
+                f"there is no calibration sample at {label_point(self.study, wanted)}; "
+                'use calibration.grid = "full"'
+            )
+        return np.asarray(self.counts[observable][where[0]])
+
+    def comparison(self) -> tuple[ResponseRow, ...]:
+        """Truth, result and error of every number of the response."""
+        true = Response.from_study(self.study)
+        names = self.study.parameter_names
+        rows = []
+        for o, observable in enumerate(self.study.observable):
+            errors = np.sqrt(np.maximum(np.diag(self.response_covariance[o]), 0.0))
+            quantities = itertools.product(("mu", "sigma"), range(1 + len(names)))
+            for (part, k), error in zip(quantities, errors, strict=True):
+                rows.append(
+                    ResponseRow(
+                        observable=observable.name,
+                        quantity=f"s_{part}({names[k - 1]})" if k else part,
+                        truth=_number(true, part, o, k),
+                        result=_number(self.response, part, o, k),
+                        error=float(error),
+                    )
+                )
+        return tuple(rows)
+
+    def for_study(self, study: Study) -> Self:
+        """This calibration for the toys of another study with the same parameters and observables.
+
+        Args:
+            study: The study to run.
+
+        Raises:
+            CalibrationError: If the studies differ in what the calibration depends on.
+        """
+        for key in ("parameter", "observable"):
+            mine, theirs = getattr(self.study, key), getattr(study, key)
+            if mine != theirs:
+                raise CalibrationError(
+                    f"the calibration was made for other values of '{key}' than study "
+                    f"{study.name!r} has; calibrate that study"
+                )
+        if self.study.workspace.n_bins != study.workspace.n_bins:
+            raise CalibrationError(
+                f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
+                f"wants {study.workspace.n_bins}; calibrate that study"
+            )
+        kept = {"calibration": self.study.calibration, "poi": study.poi}
+        return replace(self, study=study.model_copy(update=kept))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; the histograms in the form of UHI."""
+        return {
+            "schema": _SCHEMA,
+            "study": self.study.to_dict(),
+            "points": self.points.tolist(),
+            "labels": list(self.labels),
+            "moments": self.moments.tolist(),
+            "moment_errors": self.moment_errors.tolist(),
+            "response": {k: np.asarray(v).tolist() for k, v in self.response._asdict().items()},
+            "response_covariance": self.response_covariance.tolist(),
+            "templates": {
+                name: _to_uhi(template)
+                for name, template in zip(self.study.observable_names, self.templates, strict=True)
+            },
+            "spectra": {
+                name: _to_uhi(spectrum)
+                for name, spectrum in zip(self.study.observable_names, self.spectra, strict=True)
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            CalibrationError: If the data are no calibration.
+            StudyError: If the study inside is not valid.
+        """
+        if data.get("schema") != _SCHEMA:
+            raise CalibrationError(
+                f"no calibration: its schema is not {_SCHEMA!r}; 'pullfactory calibrate' writes one"
+            )
+        study = Study.from_dict(data["study"], place="study of the calibration")
+        try:
+            templates = [_from_uhi(data["templates"][name]) for name in study.observable_names]
+            return cls(
+                study=study,
+                points=np.array(data["points"], dtype=np.int64),
+                moments=np.array(data["moments"]),
+                moment_errors=np.array(data["moment_errors"]),
+                response=Response(**{k: np.array(v) for k, v in data["response"].items()}),
+                response_covariance=np.array(data["response_covariance"]),
+                edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
+                counts=tuple(np.asarray(template.values()) for template in templates),
+                spectra=tuple(_from_uhi(data["spectra"][name]) for name in study.observable_names),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalibrationError(
+                f"the calibration is damaged ({type(error).__name__}: {error}); "
+                "write it again with 'pullfactory calibrate'"
+            ) from None
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read what `pullfactory calibrate` wrote.
+
+        Raises:
+            CalibrationError: If the file cannot be read or is no calibration.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CalibrationError(
+                f"calibration file '{path}' cannot be read ({error.strerror}); "
+                "'pullfactory calibrate' writes one"
+            ) from None
+        except ValueError as error:
+            raise CalibrationError(
+                f"calibration file '{path}' is no JSON ({error}); "
+                "write it again with 'pullfactory calibrate'"
+            ) from None
+        return cls.from_dict(data if isinstance(data, dict) else {})
+
+
+def calibrate(study: Study, *, workers: int | None = None) -> Calibration:
+    """Make the calibration samples of a study and learn from them.
+
+    Args:
+        study: The study; its true response is used to simulate, and only to simulate, unless
+            `calibration.source` is "exact".
+        workers: Threads; None for one per processor. The result does not depend on it.
+
+    Raises:
+        CalibrationError: If a template is unusable or a fit fails.
+    """
+    if study.calibration.source == "exact":
+        return _exact(study)
+    points = calibration_points(study)
+    samples = sample_index(study, points)
+    nominal = _Sample(study, points[samples == samples[0]], int(samples[0]))
+    edges = choose_edges(study, nominal.nominal_events())
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        tasks = {
+            int(sample): pool.submit(_learn, study, points[samples == sample], int(sample), edges)
+            for sample in np.unique(samples)
+        }
+        learnt = {sample: task.result() for sample, task in tasks.items()}
+    return _assemble(study, points, samples, edges, learnt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learnt:
+    """What one independent sample gives, for its points."""
+
+    moments: NDArray[np.float64]
+    covariance: tuple[NDArray[np.float64], ...]
+    counts: tuple[NDArray[np.float64], ...]
+    spectra: tuple[NDArray[np.float64], ...]
+
+
+class _Sample:
+    """One independent set of simulated events, seen at several points."""
+
+    def __init__(self, study: Study, points: NDArray[np.int64], sample: int) -> None:
+        rng = generator(study.seed, Stream.CALIBRATION, sample)
+        size = (len(study.observable), study.calibration.events_per_point)
+        normals = rng.standard_normal(size)
+        self._standard = [
+            member.from_normal(row) for member, row in zip(study.families, normals, strict=True)
+        ]
+        self._location, self._scale = Response.from_study(study)(points.astype(np.float64))
+
+    def events(self, point: int, observable: int) -> NDArray[np.float64]:
+        """Events of one observable at one of the points, shape (events,)."""
+        location = self._location[point, observable]
+        scale = self._scale[point, observable]
+        return np.asarray(location + scale * self._standard[observable])
+
+    def nominal_events(self) -> list[NDArray[np.float64]]:
+        """Events of every observable at the first point."""
+        return [self.events(0, o) for o in range(len(self._standard))]
+
+    def standardised(
+        self, observable: int, moments: NDArray[np.float64]
+    ) -> Callable[[slice], NDArray[np.float64]]:
+        """Ranges of events, standardised at every point with the estimates of that point."""
+        slope = self._scale[:, observable] / moments[:, 1]
+        offset = (self._location[:, observable] - moments[:, 0]) / moments[:, 1]
+
+        def chunk(events: slice) -> NDArray[np.float64]:
+            return np.asarray(offset[:, None] + slope[:, None] * self._standard[observable][events])
+
+        return chunk
+
+
+def _learn(
+    study: Study, points: NDArray[np.int64], sample: int, edges: tuple[NDArray[np.float64], ...]
+) -> _Learnt:
+    source = _Sample(study, points, sample)
+    n_obs = len(study.observable)
+    moments = np.empty((len(points), n_obs, 2))
+    counts = tuple(np.empty((len(points), len(edges[o]) - 1)) for o in range(n_obs))
+    spectra = tuple(np.empty((len(points), _SPECTRUM_BINS)) for _ in range(n_obs))
+    for o, member in enumerate(study.families):
+        fine = _fine_edges(edges[o])
+        for p in range(len(points)):
+            events = source.events(p, o)
+            moments[p, o] = fit_location_scale(member, events)
+            counts[o][p] = count_events(events[None], edges[o])[0]
+            spectra[o][p] = hist.numpy.histogram(events, _SPECTRUM_BINS, (fine[0], fine[-1]))[0]
+    covariance = tuple(
+        influence(
+            member,
+            source.standardised(o, moments[:, o]),
+            moments[:, o, 1],
+            study.calibration.events_per_point,
+        )
+        for o, member in enumerate(study.families)
+    )
+    return _Learnt(moments=moments, covariance=covariance, counts=counts, spectra=spectra)
+
+
+def _assemble(
+    study: Study,
+    points: NDArray[np.int64],
+    samples: NDArray[np.int64],
+    edges: tuple[NDArray[np.float64], ...],
+    learnt: dict[int, _Learnt],
+) -> Calibration:
+    n_points, n_obs = len(points), len(study.observable)
+    moments = np.empty((n_points, n_obs, 2))
+    errors = np.empty_like(moments)
+    counts = tuple(np.empty((n_points, len(edge) - 1)) for edge in edges)
+    spectra = tuple(np.empty((n_points, _SPECTRUM_BINS)) for _ in edges)
+    covariance = np.zeros((n_obs, 2 * n_points, 2 * n_points))
+    for sample, result in learnt.items():
+        where = np.flatnonzero(samples == sample)
+        both = np.stack([2 * where, 2 * where + 1], axis=1).ravel()
+        moments[where] = result.moments
+        for o in range(n_obs):
+            covariance[o][np.ix_(both, both)] = result.covariance[o]
+            errors[where, o] = np.sqrt(np.diag(result.covariance[o])).reshape(-1, 2)
+            counts[o][where] = result.counts[o]
+            spectra[o][where] = result.spectra[o]
+    fits = [fit_response(points, moments[:, o], covariance[o]) for o in range(n_obs)]
+    labels = tuple(label_point(study, point) for point in points)
+    return Calibration(
+        study=study,
+        points=points,
+        moments=moments,
+        moment_errors=errors,
+        response=Response(
+            mu=np.array([fit.mu[0] for fit in fits]),
+            mu_slopes=np.array([fit.mu[1:] for fit in fits]),
+            sigma=np.array([fit.sigma[0] for fit in fits]),
+            sigma_slopes=np.array([fit.sigma[1:] for fit in fits]),
+        ),
+        response_covariance=np.array([fit.covariance for fit in fits]),
+        edges=edges,
+        counts=counts,
+        spectra=tuple(
+            _histogram(labels, _axis(study, o, _fine_edges(edges[o])), spectra[o])
+            for o in range(n_obs)
+        ),
+    )
+
+
+def _exact(study: Study) -> Calibration:
+    """The control without calibration noise: true response, bin contents from the densities."""
+    points = calibration_points(study)
+    edges = choose_edges(study, None)
+    response = Response.from_study(study)
+    location, scale = response(points.astype(np.float64))
+    n_events = study.calibration.events_per_point
+    n_obs, n_slopes = len(study.observable), 2 + 2 * len(study.parameter)
+    fine = tuple(_fine_edges(edge) for edge in edges)
+    labels = tuple(label_point(study, point) for point in points)
+    moments = np.stack([location, scale], axis=-1)
+    return Calibration(
+        study=study,
+        points=points,
+        moments=moments,
+        moment_errors=np.zeros_like(moments),
+        response=response,
+        response_covariance=np.zeros((n_obs, n_slopes, n_slopes)),
+        edges=edges,
+        counts=tuple(
+            n_events * probabilities
+            for probabilities in exact_probabilities(study, edges, location, scale)
+        ),
+        spectra=tuple(
+            _histogram(labels, _axis(study, o, fine[o]), n_events * probabilities[:, 1:-1])
+            for o, probabilities in enumerate(
+                exact_probabilities(study, [_with_tails(f) for f in fine], location, scale)
+            )
+        ),
+    )
+
+
+def _number(response: Response, part: str, observable: int, k: int) -> float:
+    """The value at theta = 0 (k = 0) or a slope of one observable's location or scale."""
+    if k == 0:
+        return float(getattr(response, part)[observable])
+    return float(getattr(response, f"{part}_slopes")[observable, k - 1])
+
+
+def _fine_edges(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.linspace(edges[0], edges[-1], _SPECTRUM_BINS + 1)
+
+
+def _with_tails(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The edges with one more on either side, so that the open bins are not those drawn."""
+    return np.concatenate([[edges[0] - 1.0], edges, [edges[-1] + 1.0]])
+
+
+def _axis(study: Study, observable: int, edges: NDArray[np.float64]) -> hist.axis.Variable:
+    described = study.observable[observable]
+    unit = f" [{described.unit}]" if described.unit else ""
+    label = f"{described.label or described.name}{unit}"
+    return hist.axis.Variable(edges, name=described.name, label=label, flow=False)
+
+
+def _histogram(
+    labels: tuple[str, ...], axis: hist.axis.Variable, values: NDArray[np.float64]
+) -> hist.Hist[Any]:
+    variation = hist.axis.StrCategory(labels, name="variation", label="variation", overflow=False)
+    histogram = hist.Hist(variation, axis, storage=hist.storage.Double())
+    histogram[...] = values
+    return histogram
+
+
+def _to_uhi(histogram: hist.Hist[Any]) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(histogram, default=uhi.io.json.default))
+    return plain
+
+
+def _from_uhi(data: dict[str, Any]) -> hist.Hist[Any]:
+    return hist.Hist(json.loads(json.dumps(data), object_hook=uhi.io.json.object_hook))

@@ -1,0 +1,114 @@
+"""Bins of the observables, and events counted in them."""
+
+from collections.abc import Sequence
+
+import boost_histogram as bh
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from pullfactory.errors import CalibrationError
+from pullfactory.study import Study
+
+__all__ = ["choose_edges", "count_events", "exact_probabilities"]
+
+_DRAWN_TAIL = 5e-4  # probability beyond the outermost edges that are drawn; the bins are open
+
+
+def choose_edges(
+    study: Study, nominal: Sequence[NDArray[np.float64]] | None
+) -> tuple[NDArray[np.float64], ...]:
+    """Bin edges of each observable: the study's, or equal population of the nominal sample.
+
+    The outermost bins are open: every event is in a bin, and the outermost edges only say how
+    far to draw.
+
+    Args:
+        study: Gives edges or numbers of bins.
+        nominal: Nominal events of each observable, in its unit; None for the exact quantiles.
+
+    Returns:
+        One array of increasing edges per observable, in its unit.
+
+    Raises:
+        CalibrationError: If equal population is impossible because values repeat.
+    """
+    edges: list[NDArray[np.float64]] = []
+    for o, observable in enumerate(study.observable):
+        if observable.edges is not None:
+            edges.append(np.array(observable.edges))
+            continue
+        n_bins = observable.n_bins or study.workspace.n_bins
+        levels = np.linspace(0.0, 1.0, n_bins + 1)
+        levels[0], levels[-1] = _DRAWN_TAIL, 1.0 - _DRAWN_TAIL
+        if nominal is None:
+            standard = observable.family.from_normal(ndtri(levels))
+            found = observable.mu + observable.sigma * standard
+        else:
+            found = np.quantile(nominal[o], levels)
+        if np.any(np.diff(found) <= 0):
+            raise CalibrationError(
+                f"observable {observable.name!r}: {n_bins} bins of equal population cannot be "
+                "formed; use fewer bins (workspace.n_bins) or more calibration events"
+            )
+        edges.append(found)
+    return tuple(edges)
+
+
+def count_events(
+    events: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Histogram each toy of a block; the outermost bins are open.
+
+    Args:
+        events: Shape (toys, events), in the unit of the edges.
+        edges: Shape (bins + 1,), increasing.
+        weights: Shape (toys, events), or None for ones.
+
+    Returns:
+        Counts, shape (toys, bins).
+    """
+    toys = len(events)
+    histogram = bh.Histogram(
+        bh.axis.Integer(0, toys, underflow=False, overflow=False),
+        bh.axis.Variable(edges),
+        storage=bh.storage.Double(),
+    )
+    which = np.repeat(np.arange(toys), events.shape[1])
+    histogram.fill(
+        which,
+        np.ascontiguousarray(events).ravel(),
+        weight=None if weights is None else weights.ravel(),
+    )
+    with_flow = np.asarray(histogram.values(flow=True))
+    counts = with_flow[:, 1:-1]
+    counts[:, 0] += with_flow[:, 0]
+    counts[:, -1] += with_flow[:, -1]
+    return counts
+
+
+def exact_probabilities(
+    study: Study,
+    edges: Sequence[NDArray[np.float64]],
+    location: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], ...]:
+    """Bin probabilities of each observable from the densities' cumulative distributions.
+
+    Args:
+        study: Gives the density families.
+        edges: Edges of each observable; the outermost bins are open.
+        location: Shape (points, observables).
+        scale: Shape (points, observables).
+
+    Returns:
+        One array of shape (points, bins) per observable; rows sum to 1.
+    """
+    result: list[NDArray[np.float64]] = []
+    for o, member in enumerate(study.families):
+        inner = (edges[o][1:-1] - location[:, o, None]) / scale[:, o, None]
+        below = np.pad(member.cdf(inner), ((0, 0), (1, 1)), constant_values=(0.0, 1.0))
+        result.append(np.diff(below, axis=1))
+    return tuple(result)

@@ -1,0 +1,110 @@
+"""Sums over events of a location-scale density's log and of its derivatives."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory._jax import Array, jax, jnp
+from pullfactory.densities._family import Family
+
+__all__ = ["EventSums", "event_moments", "event_sums"]
+
+_LOG_NORM = 0.5 * float(np.log(2 * np.pi))
+
+
+class EventSums(NamedTuple):
+    """Weighted sums over the events of one observable.
+
+    With z = (x - mu) / sigma and f the log of the standardised density. From these follow the
+    negative log-likelihood and its derivatives with respect to (mu, sigma).
+
+    Attributes:
+        events: Sum of weights.
+        f: Sum of f(z).
+        df: Sum of f'(z).
+        z_df: Sum of z f'(z).
+        d2f: Sum of f''(z).
+        z_d2f: Sum of z f''(z).
+        z2_d2f: Sum of z^2 f''(z).
+    """
+
+    events: jax.Array
+    f: jax.Array
+    df: jax.Array
+    z_df: jax.Array
+    d2f: jax.Array
+    z_d2f: jax.Array
+    z2_d2f: jax.Array
+
+    def nll(self, sigma: jax.Array) -> jax.Array:
+        """Negative log-likelihood, scalar."""
+        return self.events * jnp.log(sigma) - self.f
+
+    def gradient(self, sigma: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Derivatives of the negative log-likelihood with respect to mu and sigma."""
+        return self.df / sigma, (self.events + self.z_df) / sigma
+
+    def hessian(self, sigma: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Second derivatives: (mu, mu), (mu, sigma) and (sigma, sigma)."""
+        return (
+            -self.d2f / sigma**2,
+            -(self.z_d2f + self.df) / sigma**2,
+            -(self.events + 2 * self.z_df + self.z2_d2f) / sigma**2,
+        )
+
+
+def event_sums(
+    member: Family,
+    mu: jax.Array,
+    sigma: jax.Array,
+    observed: Array,
+    weights: Array | None = None,
+) -> EventSums:
+    """Sum over the events of one sample.
+
+    Args:
+        member: Density family.
+        mu: Location, scalar.
+        sigma: Scale, scalar.
+        observed: `event_moments` of the sample, shape (3,), if the family has sufficient
+            statistics; else the events, shape (events,).
+        weights: Event weights, shape (events,), 0 for padding; None for ones. Sufficient
+            statistics have them already.
+    """
+    if member.sufficient:
+        count, mean, spread = jnp.asarray(observed)
+        z = count * (mean - mu) / sigma
+        z2 = (spread + count * (mean - mu) ** 2) / sigma**2
+        return EventSums(count, -0.5 * z2 - count * _LOG_NORM, -z, -z2, -count, -z, -z2)
+    z = (jnp.asarray(observed) - mu) / sigma
+    f, df, d2f = member.derivatives(z)
+    terms = (jnp.ones_like(z), f, df, z * df, d2f, z * d2f, z * z * d2f)
+    if weights is None:
+        return EventSums(*(jnp.sum(term) for term in terms))
+    return EventSums(*(jnp.sum(jnp.where(weights > 0, weights * term, 0.0)) for term in terms))
+
+
+def event_moments(
+    events: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Sufficient statistics of a Gaussian for each of several samples.
+
+    Args:
+        events: Shape (samples, events).
+        weights: Shape (samples, events), or None for ones.
+
+    Returns:
+        Sum of weights, mean, and sum of squared deviations from the mean; shape (samples, 3).
+    """
+    if weights is None:
+        count = np.full(len(events), float(events.shape[1]))
+        mean = events.mean(axis=1)
+        deviations = events - mean[:, None]
+        spread = np.einsum("te,te->t", deviations, deviations)
+    else:
+        count = weights.sum(axis=1)
+        mean = np.einsum("te,te->t", weights, events) / np.maximum(count, 1.0)
+        deviations = events - mean[:, None]
+        spread = np.einsum("te,te,te->t", weights, deviations, deviations)
+    return np.stack([count, mean, spread], axis=1)

@@ -1,0 +1,34 @@
+"""Errors that carry the value, the place and the remedy in one line."""
+
+__all__ = [
+    "CalibrationError",
+    "LikelihoodError",
+    "OutputError",
+    "PullfactoryError",
+    "StudyError",
+    "WorkspaceError",
+]
+
+
+class PullfactoryError(Exception):
+    """Base of every error that pullfactory raises on bad input."""
+
+
+class StudyError(PullfactoryError, ValueError):
+    """A study, or a part of one, that cannot be run."""
+
+
+class CalibrationError(PullfactoryError, ValueError):
+    """Calibration samples from which nothing can be learnt, or of another study."""
+
+
+class WorkspaceError(PullfactoryError, ValueError):
+    """A workspace that cannot be built or read."""
+
+
+class LikelihoodError(PullfactoryError, ValueError):
+    """Data or settings that do not fit a likelihood."""
+
+
+class OutputError(PullfactoryError, OSError):
+    """An output that cannot be written or read back."""

@@ -1,0 +1,136 @@
+"""Fits of many toys and their ledger: every fit ends with a status, none is dropped."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pullfactory._jax import jax, jnp
+from pullfactory.errors import LikelihoodError
+from pullfactory.inference.minuit import fit_minuit
+from pullfactory.inference.newton import minimise
+from pullfactory.inference.status import FitStatus
+from pullfactory.likelihoods import Likelihood
+
+__all__ = ["FitBatch", "fit_toys"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitBatch:
+    """Fits of a batch of toys with one likelihood.
+
+    Attributes:
+        parameters: Names, in the order of every parameter axis.
+        estimate: Shape (toys, parameters), in the parameters' units.
+        covariance: Inverse observed information, shape (toys, parameters, parameters); NaN for
+            fits that failed and for parameters at a bound or fixed.
+        nll: Minimum of the negative log-likelihood, shape (toys,).
+        status: `FitStatus` values, shape (toys,).
+    """
+
+    parameters: tuple[str, ...]
+    estimate: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    nll: NDArray[np.float64]
+    status: NDArray[np.int8]
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Standard errors, shape (toys, parameters); NaN where there is none."""
+        variance = np.ascontiguousarray(np.diagonal(self.covariance, axis1=1, axis2=2))
+        return np.sqrt(np.where(variance > 0, variance, np.nan))
+
+    def select(self, parameters: tuple[str, ...]) -> Self:
+        """The same fits with some of the parameters, in the order asked for.
+
+        Args:
+            parameters: Names.
+
+        Raises:
+            LikelihoodError: If a name is not a parameter of these fits.
+        """
+        for name in parameters:
+            if name not in self.parameters:
+                raise LikelihoodError(
+                    f"{name!r} is no parameter of these fits; known: {', '.join(self.parameters)}"
+                )
+        chosen = np.array([self.parameters.index(name) for name in parameters])
+        return type(self)(
+            parameters=parameters,
+            estimate=np.ascontiguousarray(self.estimate[:, chosen]),
+            covariance=np.ascontiguousarray(self.covariance[:, chosen[:, None], chosen]),
+            nll=self.nll,
+            status=self.status,
+        )
+
+    def head(self, toys: int) -> Self:
+        """The first fits of the batch.
+
+        Args:
+            toys: How many.
+        """
+        return type(self)(
+            parameters=self.parameters,
+            estimate=self.estimate[:toys],
+            covariance=self.covariance[:toys],
+            nll=self.nll[:toys],
+            status=self.status[:toys],
+        )
+
+
+def fit_toys(
+    likelihood: Likelihood,
+    data: Any,
+    *,
+    start: ArrayLike | None = None,
+    recover: bool = True,
+) -> FitBatch:
+    """Fit every toy of a batch.
+
+    Args:
+        likelihood: What to minimise.
+        data: Its data, every array with a leading toy axis.
+        start: Where each fit starts, shape (toys, parameters) or (parameters,); None for the
+            likelihood's own start.
+        recover: Try fits that failed once more with Minuit; the status tells.
+
+    Raises:
+        LikelihoodError: If the data have no toys or different numbers of them.
+    """
+    lengths = {np.shape(leaf)[0] for leaf in jax.tree.leaves(data)}
+    if len(lengths) != 1 or 0 in lengths:
+        raise LikelihoodError(
+            f"the data have {sorted(lengths)} toys; every array needs the same number, at least 1"
+        )
+    n_toys = lengths.pop()
+    first = np.asarray(likelihood.start if start is None else start, dtype=np.float64)
+    starts = np.broadcast_to(first, (n_toys, len(likelihood.parameters)))
+    found = minimise(likelihood, jax.tree.map(jnp.asarray, data), jnp.asarray(starts))
+    batch = FitBatch(
+        parameters=likelihood.parameters,
+        estimate=np.array(found.estimate),
+        covariance=np.array(found.covariance),
+        nll=np.array(found.nll),
+        status=np.array(found.status, dtype=np.int8),
+    )
+    if recover:
+        _recover(likelihood, data, starts, batch)
+    return batch
+
+
+def _recover(
+    likelihood: Likelihood,
+    data: Any,
+    starts: NDArray[np.float64],
+    batch: FitBatch,
+) -> None:
+    """Try the failed fits of a new batch with Minuit, in place."""
+    for toy in np.flatnonzero(batch.status > FitStatus.AT_BOUND):
+        one = jax.tree.map(lambda leaf, toy=toy: jnp.asarray(leaf[toy]), data)
+        again = fit_minuit(likelihood, one, start=starts[toy])
+        if again.valid:
+            batch.estimate[toy] = again.estimate
+            batch.covariance[toy] = again.covariance
+            batch.nll[toy] = again.nll
+            batch.status[toy] = FitStatus.RECOVERED

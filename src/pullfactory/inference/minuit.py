@@ -1,0 +1,83 @@
+"""Minuit on the same likelihood: the reference, and the second try for failed fits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from iminuit import Minuit
+from numpy.typing import NDArray
+
+from pullfactory._jax import jax, jnp
+from pullfactory.likelihoods import Likelihood
+
+__all__ = ["MinuitFit", "fit_minuit"]
+
+_MAX_CALLS = 5000  # a fit that needs more is lost: near a pole of the log Minuit never stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MinuitFit:
+    """One fit by Minuit.
+
+    Attributes:
+        estimate: Shape (parameters,).
+        covariance: From HESSE, shape (parameters, parameters); NaN in rows and columns of
+            parameters that are fixed or at a bound.
+        nll: Minimum.
+        valid: Minuit's own verdict on minimum and covariance.
+    """
+
+    estimate: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    nll: float
+    valid: bool
+
+
+@jax.jit
+def _value_and_gradient(
+    likelihood: Likelihood,
+    theta: jax.Array,
+    data: Any,
+) -> tuple[jax.Array, jax.Array]:
+    return jax.value_and_grad(likelihood.nll)(theta, data)
+
+
+def fit_minuit(
+    likelihood: Likelihood,
+    data: Any,
+    *,
+    start: NDArray[np.float64] | None = None,
+) -> MinuitFit:
+    """Fit one toy with MIGRAD and HESSE (James and Roos 1975, doi:10.1016/0010-4655(75)90039-9).
+
+    Args:
+        likelihood: What to minimise.
+        data: One toy's data, without the toy axis.
+        start: Shape (parameters,); None for the likelihood's own start.
+    """
+    first = np.asarray(likelihood.start if start is None else start)
+
+    def value(theta: NDArray[np.float64]) -> float:
+        return float(_value_and_gradient(likelihood, jnp.asarray(theta), data)[0])
+
+    def gradient(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(_value_and_gradient(likelihood, jnp.asarray(theta), data)[1])
+
+    minuit = Minuit(value, first, grad=gradient, name=likelihood.parameters)
+    minuit.errordef = Minuit.LIKELIHOOD
+    minuit.limits = [tuple(pair) for pair in likelihood.bounds]
+    minuit.fixed = list(likelihood.fixed)
+    minuit.migrad(ncall=_MAX_CALLS)
+    if minuit.valid:
+        minuit.hesse()
+    estimate = np.array(minuit.values)
+    low, high = likelihood.bounds.T
+    margin = 1e-6 * (high - low)
+    free = (estimate > low + margin) & (estimate < high - margin) & ~likelihood.fixed
+    covariance = np.full((len(estimate), len(estimate)), np.nan)
+    valid = bool(minuit.valid and minuit.accurate)
+    if valid:
+        covariance[np.ix_(free, free)] = np.asarray(minuit.covariance)[np.ix_(free, free)]
+    return MinuitFit(
+        estimate=estimate, covariance=covariance, nll=float(minuit.fval or np.nan), valid=valid
+    )

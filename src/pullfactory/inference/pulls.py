@@ -1,0 +1,196 @@
+"""Pulls, and their summary from sums that add up block by block: memory stays bounded."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from pullfactory.errors import LikelihoodError
+from pullfactory.inference.fits import FitBatch
+from pullfactory.inference.status import FitStatus
+
+__all__ = ["PULL_EDGES", "PullSummary", "PullSums", "summarise_pulls"]
+
+PULL_EDGES: NDArray[np.float64] = np.linspace(-5.0, 5.0, 81)
+_CONFIDENCE = 0.682689492137086  # of the intervals that are quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PullSums:
+    """Sums over toys from which a summary follows; sums of two sets of toys add.
+
+    Attributes:
+        toys: Number of toys.
+        status: Number of fits per `FitStatus`, shape (statuses,).
+        counted: Number of pulls per parameter, shape (parameters,); also below.
+        powers: Sums of the pulls' first to fourth powers, shape (4, parameters).
+        within: Number of |pull| < 1 and < 2, shape (2, parameters).
+        residuals: Sums of first and second power of estimate - truth, shape (2, parameters).
+        variance: Sum of squared fitted errors.
+        histogram: Pulls in the bins of `PULL_EDGES`, shape (parameters, bins).
+    """
+
+    toys: int
+    status: NDArray[np.int64]
+    counted: NDArray[np.int64]
+    powers: NDArray[np.float64]
+    within: NDArray[np.int64]
+    residuals: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, fits: FitBatch, truth: NDArray[np.float64]) -> Self:
+        """Sum over one batch.
+
+        Args:
+            fits: Fits of shape (toys, parameters).
+            truth: True parameters, same shape.
+
+        Raises:
+            LikelihoodError: If the shapes differ.
+        """
+        if truth.shape != fits.estimate.shape:
+            raise LikelihoodError(
+                f"truth has shape {truth.shape}, the fits have {fits.estimate.shape}; "
+                "give one true value per toy and parameter"
+            )
+        residual = fits.estimate - truth
+        error = fits.error
+        use = np.isfinite(error) & (fits.status <= FitStatus.AT_BOUND)[:, None]
+        with np.errstate(invalid="ignore"):
+            pull = np.where(use, residual / error, 0.0)
+        residual = np.where(use, residual, 0.0)
+        return cls(
+            toys=len(pull),
+            status=np.bincount(fits.status, minlength=len(FitStatus)),
+            counted=use.sum(axis=0),
+            powers=np.stack([(pull**power).sum(axis=0) for power in (1, 2, 3, 4)]),
+            within=np.stack([(use & (np.abs(pull) < k)).sum(axis=0) for k in (1, 2)]),
+            residuals=np.stack([residual.sum(axis=0), (residual**2).sum(axis=0)]),
+            variance=np.where(use, error**2, 0.0).sum(axis=0),
+            histogram=np.stack(
+                [np.histogram(p[u], PULL_EDGES)[0] for p, u in zip(pull.T, use.T, strict=True)]
+            ),
+        )
+
+    def __add__(self, other: Self) -> Self:
+        """Sums of both sets of toys together."""
+        mine = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        return type(self)(**mine)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullSummary:
+    """What the toys say about one parameter; None where a number cannot be had.
+
+    A pull is (estimate - truth) / fitted error. Errors are one standard deviation, intervals
+    have 68.27 % confidence (Wilson).
+
+    Attributes:
+        parameter: Name.
+        n_toys: Toys thrown.
+        n_failed: Toys without a pull of this parameter.
+        mean: Mean pull.
+        mean_error: Its standard error.
+        width: Standard deviation of the pulls.
+        width_error: Its standard error, from the fourth moment of the pulls.
+        coverage_68: Fraction with |pull| < 1; nominal 0.6827.
+        coverage_68_low: Lower end of its interval.
+        coverage_68_high: Upper end.
+        coverage_95: Fraction with |pull| < 2; nominal 0.9545.
+        coverage_95_low: Lower end of its interval.
+        coverage_95_high: Upper end.
+        bias: Mean of estimate - truth, in the parameter's unit.
+        claimed_error: Root mean square of the fitted errors, in the parameter's unit.
+        actual_error: Standard deviation of estimate - truth, in the parameter's unit.
+        predicted_width: Width predicted without toys.
+        corrected_width: Width of the pulls with repaired errors.
+    """
+
+    parameter: str
+    n_toys: int
+    n_failed: int
+    mean: float | None
+    mean_error: float | None
+    width: float | None
+    width_error: float | None
+    coverage_68: float | None
+    coverage_68_low: float | None
+    coverage_68_high: float | None
+    coverage_95: float | None
+    coverage_95_low: float | None
+    coverage_95_high: float | None
+    bias: float | None
+    claimed_error: float | None
+    actual_error: float | None
+    predicted_width: float | None = None
+    corrected_width: float | None = None
+
+    @classmethod
+    def from_sums(cls, parameters: tuple[str, ...], sums: PullSums) -> tuple[Self, ...]:
+        """One summary per parameter."""
+        return tuple(cls._one(name, sums, k) for k, name in enumerate(parameters))
+
+    @classmethod
+    def _one(cls, name: str, sums: PullSums, k: int) -> Self:
+        n = int(sums.counted[k])
+        numbers = _moments(n, sums.powers[:, k])
+        for level, within in zip(("68", "95"), sums.within[:, k], strict=True):
+            numbers |= _coverage(f"coverage_{level}", int(within), n)
+        residual, square = (sums.residuals[i, k] for i in (0, 1))
+        spread = (square - residual**2 / n) / (n - 1) if n > 1 else None
+        return cls(
+            parameter=name,
+            n_toys=sums.toys,
+            n_failed=sums.toys - n,
+            bias=float(residual / n) if n else None,
+            claimed_error=float(np.sqrt(sums.variance[k] / n)) if n else None,
+            actual_error=None if spread is None else float(np.sqrt(max(spread, 0.0))),
+            **numbers,
+        )
+
+
+def summarise_pulls(fits: FitBatch, truth: NDArray[np.float64]) -> tuple[PullSummary, ...]:
+    """Summarise the pulls of one batch of fits.
+
+    Args:
+        fits: Fits of shape (toys, parameters).
+        truth: True parameters, same shape, in their units.
+
+    Returns:
+        One summary per parameter.
+
+    Raises:
+        LikelihoodError: If the shapes differ.
+    """
+    return PullSummary.from_sums(fits.parameters, PullSums.of(fits, truth))
+
+
+def _moments(n: int, powers: NDArray[np.float64]) -> dict[str, Any]:
+    """Mean and standard deviation with their errors (Kendall and Stuart, vol. 1, sec. 10)."""
+    if n == 0:
+        return dict.fromkeys(("mean", "mean_error", "width", "width_error"))
+    first, second, third, fourth = powers / n
+    mean = float(first)
+    if n < 2:
+        return {"mean": mean, "mean_error": None, "width": None, "width_error": None}
+    central_2 = max(float(second - first**2), 0.0)
+    central_4 = float(fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4)
+    width = float(np.sqrt(central_2 * n / (n - 1)))
+    variance_of_square = max(central_4 - width**4 * (n - 3) / (n - 1), 0.0) / n
+    return {
+        "mean": mean,
+        "mean_error": width / float(np.sqrt(n)),
+        "width": width,
+        "width_error": float(np.sqrt(variance_of_square)) / (2 * width) if width > 0 else None,
+    }
+
+
+def _coverage(key: str, within: int, n: int) -> dict[str, Any]:
+    if n == 0:
+        return dict.fromkeys((key, f"{key}_low", f"{key}_high"))
+    interval = binomtest(within, n).proportion_ci(_CONFIDENCE, method="wilson")
+    return {key: within / n, f"{key}_low": float(interval.low), f"{key}_high": float(interval.high)}

@@ -1,0 +1,95 @@
+"""What the minimiser knows of a likelihood."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory._jax import jax, jnp
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["Expansion", "Likelihood", "Method"]
+
+
+class Expansion(NamedTuple):
+    """Second-order expansion of the negative log-likelihood of one toy.
+
+    Attributes:
+        nll: Scalar.
+        gradient: Shape (parameters,).
+        curvature: Shape (parameters, parameters); the Hessian or an approximation of it that
+            agrees with it well enough near the minimum to step with.
+    """
+
+    nll: jax.Array
+    gradient: jax.Array
+    curvature: jax.Array
+
+
+class Likelihood(ABC):
+    """A negative log-likelihood of one toy, written in JAX.
+
+    A subclass gives `nll`; what else the minimiser needs defaults to its derivatives and may be
+    given in a cheaper exact form. Subclasses are frozen dataclasses registered with JAX as
+    trees of arrays: two likelihoods that differ in numbers only share a compiled fit.
+    """
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[str, ...]:
+        """Names, in the order of every parameter axis."""
+
+    @property
+    @abstractmethod
+    def start(self) -> NDArray[np.float64]:
+        """Where the fit starts, shape (parameters,)."""
+
+    @property
+    @abstractmethod
+    def bounds(self) -> NDArray[np.float64]:
+        """Lower and upper bound of each parameter, shape (parameters, 2)."""
+
+    @property
+    @abstractmethod
+    def fixed(self) -> NDArray[np.bool_]:
+        """Parameters held at `start`, shape (parameters,)."""
+
+    @abstractmethod
+    def nll(self, theta: jax.Array, data: Any) -> jax.Array:
+        """Negative log-likelihood.
+
+        Args:
+            theta: Shape (parameters,), in the parameters' units.
+            data: One toy's data, without the toy axis.
+
+        Returns:
+            Scalar.
+        """
+
+    def expansion(self, theta: jax.Array, data: Any) -> Expansion:
+        """What the minimiser steps with; arguments as in `nll`."""
+        nll, gradient = jax.value_and_grad(self.nll)(theta, data)
+        return Expansion(nll, gradient, self.hessian(theta, data))
+
+    def hessian(self, theta: jax.Array, data: Any) -> jax.Array:
+        """Observed information, shape (parameters, parameters); arguments as in `nll`."""
+        return jnp.asarray(jax.hessian(self.nll)(theta, data))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A likelihood together with what it takes from a toy.
+
+    Attributes:
+        name: As in the study file.
+        likelihood: What is minimised.
+        observe: From a block of toys to the data of the likelihood, arrays with a leading toy
+            axis.
+    """
+
+    name: str
+    likelihood: Likelihood
+    observe: Callable[[ToyBlock], Any]

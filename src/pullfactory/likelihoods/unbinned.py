@@ -1,0 +1,162 @@
+"""The single-event likelihood: the product of one density per observable.
+
+-log L = sum over events and observables of -log p_o(x_o | theta)
+         + sum over constrained parameters of (theta_k - a_k)^2 / 2.
+
+All densities are location-scale families, so the likelihood depends on theta through the
+location mu and scale sigma of each observable only: seven sums over the events give value and
+derivatives with respect to (mu, sigma), and the chain rule through the response the gradient
+and the exact Hessian in theta.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory._jax import Array, jax, jnp
+from pullfactory.calibration import Calibration
+from pullfactory.densities import Family
+from pullfactory.densities.sums import event_moments, event_sums
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.simulation.response import Response
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["UnbinnedData", "UnbinnedLikelihood", "unbinned_method"]
+
+
+class UnbinnedData(NamedTuple):
+    """What the single-event likelihood takes from toys.
+
+    Attributes:
+        observables: One array per observable. For a family with sufficient statistics: number
+            of events, mean, and sum of squared deviations from it, shape (toys, 3); for any
+            other the events, shape (toys, events), in the observable's unit.
+        weights: Event weights, shape (toys, events); None if all are 1.
+        aux: Auxiliary values of the constrained parameters, shape (toys, constrained).
+    """
+
+    observables: tuple[Array, ...]
+    weights: Array | None
+    aux: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnbinnedLikelihood(Likelihood):
+    """Product over events and observables of calibrated densities.
+
+    Attributes:
+        response: Calibrated response of location and scale.
+        limits: Bounds of the parameters, shape (parameters, 2).
+        names: Names of the parameters.
+        families: Density family of each observable.
+        constrained: Positions of the parameters with a unit Gaussian constraint.
+    """
+
+    response: Response
+    limits: NDArray[np.float64]
+    names: tuple[str, ...] = field(metadata={"static": True})
+    families: tuple[Family, ...] = field(metadata={"static": True})
+    constrained: tuple[int, ...] = field(metadata={"static": True})
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters, in the study's order."""
+        return self.names
+
+    @property
+    def start(self) -> NDArray[np.float64]:
+        """The nominal point."""
+        return np.zeros(len(self.names))
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """As in the study, shape (parameters, 2)."""
+        return self.limits
+
+    @property
+    def fixed(self) -> NDArray[np.bool_]:
+        """No parameter is held."""
+        return np.zeros(len(self.names), dtype=bool)
+
+    def nll(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
+        """Negative log-likelihood of one toy; theta of shape (parameters,)."""
+        location, scale = self.response(theta)
+        total = self._penalty(theta, data)
+        for o, member in enumerate(self.families):
+            sums = event_sums(member, location[o], scale[o], data.observables[o], data.weights)
+            total = total + sums.nll(scale[o])
+        return total
+
+    def expansion(self, theta: jax.Array, data: UnbinnedData) -> Expansion:
+        """Value, gradient and exact Hessian through (mu, sigma) of each observable."""
+        location, scale = self.response(theta)
+        slope = jax.jacfwd(self.response.__call__)(theta)
+        bend = jax.jacfwd(jax.jacfwd(self.response.__call__))(theta)
+        selected = jnp.array(self.constrained, dtype=int)
+        nll = self._penalty(theta, data)
+        gradient = jnp.zeros_like(theta).at[selected].set(theta[selected] - data.aux)
+        curvature = jnp.zeros((theta.size, theta.size)).at[selected, selected].set(1.0)
+        for o, member in enumerate(self.families):
+            sigma = scale[o]
+            sums = event_sums(member, location[o], sigma, data.observables[o], data.weights)
+            nll = nll + sums.nll(sigma)
+            d_mu, d_sigma = sums.gradient(sigma)
+            d_mu_mu, d_mu_sigma, d_sigma_sigma = sums.hessian(sigma)
+            to_mu, to_sigma = slope[0][o], slope[1][o]
+            cross = jnp.outer(to_mu, to_sigma)
+            gradient = gradient + d_mu * to_mu + d_sigma * to_sigma
+            curvature = (
+                curvature
+                + d_mu_mu * jnp.outer(to_mu, to_mu)
+                + d_mu_sigma * (cross + cross.T)
+                + d_sigma_sigma * jnp.outer(to_sigma, to_sigma)
+                + d_mu * bend[0][o]
+                + d_sigma * bend[1][o]
+            )
+        return Expansion(nll, gradient, curvature)
+
+    def hessian(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
+        """Observed information; the expansion has it already."""
+        return self.expansion(theta, data).curvature
+
+    def observe(self, block: ToyBlock) -> UnbinnedData:
+        """Take from a block of toys what this likelihood needs of them.
+
+        Args:
+            block: Toys with events of shape (toys, events, observables).
+        """
+        keep_events = any(not member.sufficient for member in self.families)
+        return UnbinnedData(
+            observables=tuple(
+                event_moments(block.events[..., o], block.event_weights)
+                if member.sufficient
+                else block.events[..., o]
+                for o, member in enumerate(self.families)
+            ),
+            weights=block.event_weights if keep_events else None,
+            aux=block.aux,
+        )
+
+    def _penalty(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
+        pulls = theta[jnp.array(self.constrained, dtype=int)] - data.aux
+        return 0.5 * jnp.sum(pulls**2)
+
+
+def unbinned_method(calibration: Calibration) -> Method:
+    """The method `unbinned` of a study: calibrated densities, one per observable.
+
+    Args:
+        calibration: Gives the response; the truth is not looked at.
+    """
+    study = calibration.study
+    likelihood = UnbinnedLikelihood(
+        response=calibration.response,
+        limits=study.bounds,
+        names=study.parameter_names,
+        families=study.families,
+        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+    )
+    return Method(name="unbinned", likelihood=likelihood, observe=likelihood.observe)

@@ -1,0 +1,46 @@
+"""Progress of long work: nothing, or a bar on the terminal."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+__all__ = ["Advance", "Progress", "bar", "silent"]
+
+Advance = Callable[[int], None]
+"""Called with the number of steps done since the last call."""
+
+Progress = Callable[[str, int], AbstractContextManager[Advance]]
+"""Called with a stage's name and number of steps; entered for as long as the stage takes."""
+
+
+@contextmanager
+def silent(_stage: str, _total: int) -> Iterator[Advance]:
+    """Show nothing."""
+    yield lambda _steps: None
+
+
+@contextmanager
+def bar(stage: str, total: int) -> Iterator[Advance]:
+    """Show a bar with rate and time left on standard error, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:.0f}/s", justify="right") if total > 1 else TextColumn(""),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=sys.stderr),
+        disable=not sys.stderr.isatty(),
+    ) as display:
+        task = display.add_task(stage, total=total)
+        yield lambda steps: display.update(task, advance=steps)

@@ -1,0 +1,162 @@
+"""Every figure of a run, written to a folder."""
+
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pullfactory.calibration import Calibration
+from pullfactory.errors import StudyError
+from pullfactory.inference import PullSums
+from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
+from pullfactory.report.joint_plots import plot_joint
+from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
+from pullfactory.report.style import figure_style, legend_above, method_label, new_panels
+from pullfactory.simulation.toys import draw_toys
+from pullfactory.study import Study
+
+__all__ = ["make_figures", "write_figures"]
+
+Sums = Mapping[tuple[float, str], PullSums]
+
+_JOINT_EVENTS = 200_000
+_JOINT_PAIRS = 6  # at most: all pairs of four observables
+_PULL_SCAN = 4  # values of rho whose pull distributions are still told apart
+_DPI = 150
+
+
+def write_figures(
+    folder: Path, *, study: Study, calibration: Calibration, sums: Sums
+) -> tuple[Path, ...]:
+    """Write every figure as PNG and PDF.
+
+    Args:
+        folder: Where to; made if it is missing.
+        study: What was run.
+        calibration: What the fits knew.
+        sums: Sums over the pulls, by rho and method.
+
+    Returns:
+        The files, two per figure.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with figure_style():
+        for name, figure in make_figures(study=study, calibration=calibration, sums=sums):
+            files += _save(figure, folder, name)
+    return tuple(files)
+
+
+def _save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    figure.savefig(png, dpi=_DPI)
+    figure.set_layout_engine("none")  # the panels have found their places
+    figure.savefig(pdf, metadata={"CreationDate": None})  # the same figure, the same file
+    return png, pdf
+
+
+def make_figures(
+    *, study: Study, calibration: Calibration, sums: Sums
+) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a run with its name; to be used within `figure_style`.
+
+    Args:
+        study: What was run.
+        calibration: What the fits knew.
+        sums: Sums over the pulls, by rho and method.
+    """
+    if len(study.observable) > 1:
+        yield "joint_distribution", _joint(study)
+    for observable in study.observable_names:
+        yield f"calibration_{observable}", _samples(calibration, observable)
+        yield f"templates_{observable}", _templates(calibration, observable)
+    yield "response", _response(calibration)
+    for method in dict.fromkeys(method for _, method in sums):
+        yield f"pulls_{method}", _pulls(study, sums, method)
+    yield "pull_width", _scan(study, sums, "width")
+    yield "pull_mean", _scan(study, sums, "mean")
+
+
+def _joint(study: Study) -> Figure:
+    """Pairs of observables without and with correlation."""
+    nominal = study.with_settings(
+        {
+            "ensemble.truth": "fixed",
+            "ensemble.n_events": _JOINT_EVENTS,
+            "ensemble.n_events_law": "fixed",
+            **{f"parameter.{name}.truth_mean": 0.0 for name in study.parameter_names},
+        }
+    )
+    scan = _joint_scan(study)
+    events = [draw_toys(nominal, 0, rho).events for rho in scan]
+    pairs = list(combinations(range(len(study.observable)), 2))[:_JOINT_PAIRS]
+    figure, stacks = new_panels(len(pairs) * len(scan), columns=4)
+    panels = iter(stacks)
+    for pair in pairs:
+        described = (study.observable[pair[0]], study.observable[pair[1]])
+        for rho, drawn in zip(scan, events, strict=True):
+            plot_joint(next(panels)[0], drawn[..., pair].reshape(-1, 2), described, rho)
+    return figure
+
+
+def _joint_scan(study: Study) -> tuple[float, ...]:
+    """No correlation and 0.5, or what the study has nearest to 0.5 if that is impossible."""
+    try:
+        study.cholesky(0.5)
+    except StudyError:
+        return tuple(dict.fromkeys((0.0, min(study.ensemble.rho, key=lambda rho: abs(rho - 0.5)))))
+    return (0.0, 0.5)
+
+
+def _samples(calibration: Calibration, observable: str) -> Figure:
+    names = calibration.study.parameter_names
+    figure, stacks = new_panels(len(names), size=(5.6, 6.0), heights=(2.0, 1.0), share_y=True)
+    for panels, name in zip(stacks, names, strict=True):
+        plot_samples((panels[0], panels[1]), calibration, observable, name)
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _templates(calibration: Calibration, observable: str) -> Figure:
+    names = calibration.study.parameter_names
+    figure, stacks = new_panels(len(names), size=(5.6, 6.0), heights=(2.0, 1.0), share_y=True)
+    for panels, name in zip(stacks, names, strict=True):
+        plot_templates((panels[0], panels[1]), calibration, observable, name)
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _response(calibration: Calibration) -> Figure:
+    names = calibration.study.parameter_names
+    figure, stacks = new_panels(len(names), size=(5.4, 8.0), heights=(1.0, 1.0), columns=4)
+    for panels, name in zip(stacks, names, strict=True):
+        plot_response((panels[0], panels[1]), calibration, name)
+    return figure
+
+
+def _pulls(study: Study, sums: Sums, method: str) -> Figure:
+    rows = {rho: sums[rho, method] for rho in _spread([r for r, m in sums if m == method])}
+    figure, stacks = new_panels(len(study.parameter))
+    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
+        plot_pulls(ax, study, rows, name)
+        ax.set_title(method_label(method), loc="right")
+    return figure
+
+
+def _scan(study: Study, sums: Sums, quantity: str) -> Figure:
+    figure, stacks = new_panels(len(study.parameter), share_y=True)
+    plot = plot_pull_width if quantity == "width" else plot_pull_mean
+    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
+        plot(ax, study, sums, name)
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _spread(scan: list[float]) -> list[float]:
+    """The values of a scan nearest to evenly spaced ones, in ascending order."""
+    values = np.sort(scan)
+    targets = np.linspace(values[0], values[-1], _PULL_SCAN)
+    chosen = np.unique(np.abs(values[:, None] - targets).argmin(axis=0))
+    return [float(value) for value in values[chosen]]

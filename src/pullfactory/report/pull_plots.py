@@ -1,0 +1,174 @@
+"""What the toys say: pull distributions, and pull width and mean against the correlation."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
+
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.pulls import PULL_EDGES
+from pullfactory.report.rounding import rounded
+from pullfactory.report.style import (
+    REFERENCE,
+    RHO,
+    inner_legend,
+    label_of,
+    method_label,
+    method_style,
+    scan_colours,
+    with_minus,
+)
+from pullfactory.study import Study
+
+__all__ = ["Prediction", "plot_pull_mean", "plot_pull_width", "plot_pulls"]
+
+Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Values of rho, shape (points,), and predicted pull widths, shape (points, parameters)."""
+
+_DRAWN = 4.0  # |pull| up to which distributions are drawn
+_OFFSET = 0.012  # between the points of two methods, as part of the scan
+
+
+def plot_pulls(
+    ax: Axes, study: Study, sums: Mapping[float, PullSums], parameter: str
+) -> list[StepPatch]:
+    """Distributions of the pulls of one parameter with one method, and the unit Gaussian.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and the order of the parameters.
+        sums: Sums over the pulls, by rho; each becomes a step line with an error band.
+        parameter: Name.
+
+    Returns:
+        The step line of each rho, a probability density.
+    """
+    k = study.parameter_names.index(parameter)
+    merged = _merged_bins(max((int(row.counted[k]) for row in sums.values()), default=0))
+    edges = PULL_EDGES[::merged]
+    x = np.linspace(-_DRAWN, _DRAWN, 161)
+    ax.plot(
+        x,
+        np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi),
+        color=REFERENCE,
+        linestyle="--",
+        label="unit Gaussian",
+        zorder=3.0,
+    )
+    steps = []
+    for (rho, row), colour in zip(sums.items(), scan_colours(len(sums)), strict=True):
+        counts = row.histogram[k].reshape(-1, merged).sum(axis=1)
+        norm = max(int(row.counted[k]), 1) * np.diff(edges)
+        density, error = counts / norm, np.sqrt(counts) / norm
+        ax.stairs(
+            density + error, edges, baseline=density - error, fill=True, color=colour, alpha=0.2
+        )
+        pulls = PullSummary.from_sums(study.parameter_names, row)[k]
+        mean = rounded(pulls.mean, pulls.mean_error)
+        width = rounded(pulls.width, pulls.width_error)
+        numbers = f"{mean}, {width}" if row.counted[k] else "no pulls"
+        label = with_minus(f"{rho:g}: {numbers}")
+        steps.append(ax.stairs(density, edges, color=colour, linewidth=1.6, label=label))
+    ax.set_xlim(-_DRAWN, _DRAWN)
+    ax.set_ylim(bottom=0.0)
+    inner_legend(ax, f"{RHO}: mean, width of the pulls")
+    ax.set_xlabel(f"pull of {label_of(study.parameter[k])}")
+    ax.set_ylabel("density")
+    return steps
+
+
+def _merged_bins(n_pulls: int) -> int:
+    """Bins of the histogram to draw as one, by Scott's rule (doi:10.1093/biomet/66.3.605)."""
+    width = 3.5 / max(n_pulls, 1) ** (1 / 3)
+    return next((m for m in (1, 2) if m * (PULL_EDGES[1] - PULL_EDGES[0]) >= width), 4)
+
+
+def plot_pull_width(
+    ax: Axes,
+    study: Study,
+    sums: Mapping[tuple[float, str], PullSums],
+    parameter: str,
+    *,
+    predicted: Mapping[str, Prediction] | None = None,
+) -> dict[str, ErrorbarContainer]:
+    """Pull width of one parameter against the correlation, for all methods.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and the order of the parameters.
+        sums: Sums over the pulls, by rho and method.
+        parameter: Name.
+        predicted: Widths predicted without toys, by method; drawn as lines.
+
+    Returns:
+        The points of each method.
+    """
+    k = study.parameter_names.index(parameter)
+    for method, (rho, widths) in (predicted or {}).items():
+        ax.plot(rho, widths[:, k], color=method_style(method).colour, zorder=1.5)
+    points = _plot_scan(ax, study, sums, k, "width", reference=1.0)
+    ax.set_ylabel("pull width")
+    return points
+
+
+def plot_pull_mean(
+    ax: Axes, study: Study, sums: Mapping[tuple[float, str], PullSums], parameter: str
+) -> dict[str, ErrorbarContainer]:
+    """Mean pull of one parameter against the correlation, for all methods.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and the order of the parameters.
+        sums: Sums over the pulls, by rho and method.
+        parameter: Name.
+
+    Returns:
+        The points of each method.
+    """
+    k = study.parameter_names.index(parameter)
+    points = _plot_scan(ax, study, sums, k, "mean", reference=0.0)
+    ax.set_ylabel("pull mean")
+    return points
+
+
+def _plot_scan(
+    ax: Axes,
+    study: Study,
+    sums: Mapping[tuple[float, str], PullSums],
+    k: int,
+    quantity: str,
+    *,
+    reference: float,
+) -> dict[str, ErrorbarContainer]:
+    """A quantity of the pull summary of the k-th parameter against rho, slightly apart."""
+    ax.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1.2)
+    scan = sorted({rho for rho, _ in sums})
+    methods = list(dict.fromkeys(method for _, method in sums))
+    step = _OFFSET * ((scan[-1] - scan[0]) or 1.0)
+    points = {}
+    for i, method in enumerate(methods):
+        rows = {
+            rho: PullSummary.from_sums(study.parameter_names, sums[rho, method])[k]
+            for rho in scan
+            if (rho, method) in sums
+        }
+        values, errors = (
+            np.array([getattr(row, name) for row in rows.values()], dtype=np.float64)
+            for name in (quantity, f"{quantity}_error")
+        )
+        style = method_style(method)
+        points[method] = ax.errorbar(
+            np.array(list(rows)) + step * (i - 0.5 * (len(methods) - 1)),
+            values,
+            np.nan_to_num(errors),
+            fmt=style.marker,
+            color=style.colour,
+            capsize=2.5,
+            label=method_label(method),
+        )
+    ax.set_xlabel(f"correlation {RHO}")
+    ax.set_title(label_of(study.parameter[k]), loc="left")
+    return points

@@ -1,0 +1,61 @@
+"""Numbers as people write them."""
+
+import math
+
+__all__ = ["ABSENT", "EXACT_SLOPE", "rounded", "significant"]
+
+ABSENT = "-"
+EXACT_SLOPE = 1e-10
+"""Relative slopes have errors below this where samples of the same events are only rescaled."""
+
+_EXACT = 1e-6  # an error below this part of the value is of rounding, not of measurement
+_PLAIN = (1e-4, 1e7)  # numbers outside are written with a power of ten
+
+
+def rounded(value: float | None, error: float | None, *, floor: float = 0.0) -> str:
+    """A value with its error, both rounded as the Particle Data Group does.
+
+    If the three highest digits of the error lie between 100 and 354, two of them are kept;
+    between 355 and 949, one; above that the error is rounded up to 1000 and keeps two
+    (Review of Particle Physics, introduction, section 5.3, doi:10.1103/PhysRevD.110.030001).
+
+    Args:
+        value: What was measured; None or a number that is not finite where there is none.
+        error: Its standard error, in the unit of the value; None or 0 where there is none.
+        floor: Errors up to here are none, and values up to here are 0: both come from the
+            finite precision of a computation.
+
+    Returns:
+        Such as "0.827 ± 0.012"; "-" for an absent value, the value alone for an absent error.
+    """
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    if abs(value) <= floor:
+        value = 0.0
+    if error is None or not math.isfinite(error) or error <= max(floor, _EXACT * abs(value)):
+        return significant(value, 6)
+    size = max(abs(value), error)
+    if not _PLAIN[0] <= size < _PLAIN[1]:
+        power = math.floor(math.log10(size))
+        return f"({rounded(value / 10.0**power, error / 10.0**power)})e{power}"
+    power = math.floor(math.log10(error))
+    leading = round(error / 10.0 ** (power - 2))
+    if leading > 949:
+        power += 1
+        error = 10.0**power
+    decimals = (0 if 354 < leading <= 949 else 1) - power
+    return f"{_fixed(value, decimals)} ± {_fixed(error, decimals)}"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A value without an error.
+
+    Args:
+        value: None or a number that is not finite where there is none.
+        digits: Significant digits.
+    """
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:z.{digits}g}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    return f"{round(value, decimals):z.{max(decimals, 0)}f}"

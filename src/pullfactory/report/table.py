@@ -1,0 +1,92 @@
+"""Tables for the terminal."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Table
+
+from pullfactory.calibration import Calibration
+from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, rounded, significant
+from pullfactory.study import Parameter
+
+if TYPE_CHECKING:
+    from pullfactory.results import PullRow
+
+__all__ = ["calibration_table", "pull_table"]
+
+
+def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) -> Table:
+    """Summaries of pulls, one row per method, rho and parameter.
+
+    Args:
+        rows: Summaries, in the order of the table.
+        parameters: Give the units of claimed and actual error.
+    """
+    units = {parameter.name: parameter.unit for parameter in parameters}
+    numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
+    table = _table(("method",), ("rho",), ("parameter",), (*numbers, "failed"))
+    method, rho = "", None
+    for row in rows:
+        if row.method != method:
+            table.add_section()
+        repeated = (row.method, row.rho) == (method, rho)
+        method, rho = row.method, row.rho
+        pulls = row.pulls
+        table.add_row(
+            "" if repeated else method,
+            "" if repeated else significant(rho),
+            _with_unit(pulls.parameter, units.get(pulls.parameter, "")),
+            rounded(pulls.mean, pulls.mean_error),
+            rounded(pulls.width, pulls.width_error),
+            _percent(pulls.coverage_68, pulls.coverage_68_low, pulls.coverage_68_high),
+            significant(pulls.claimed_error),
+            significant(pulls.actual_error),
+            str(pulls.n_failed),
+        )
+    return table
+
+
+def calibration_table(calibration: Calibration) -> Table:
+    """Truth and result of every number of the response.
+
+    Args:
+        calibration: What was learnt.
+    """
+    units = {observable.name: observable.unit for observable in calibration.study.observable}
+    table = _table(("observable", "quantity"), ("truth", "result", "(result - truth)\n/ error"))
+    name = ""
+    for row in calibration.comparison():
+        if row.observable != name:
+            table.add_section()
+        is_slope = row.quantity.startswith("s_")
+        floor = EXACT_SLOPE if is_slope else 0.0
+        table.add_row(
+            "" if row.observable == name else row.observable,
+            _with_unit(row.quantity, "" if is_slope else units[row.observable]),
+            significant(row.truth, 6),
+            rounded(row.result, row.error, floor=floor),
+            f"{(row.result - row.truth) / row.error:z.1f}" if row.error > floor else ABSENT,
+        )
+        name = row.observable
+    return table
+
+
+def _table(*columns: Sequence[str]) -> Table:
+    """An empty table; groups of columns are aligned left and right in turn."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, group in enumerate(columns):
+        for name in group:
+            table.add_column(name, justify="right" if i % 2 else "left", vertical="bottom")
+    return table
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return rf"{name} \[{unit}]" if unit else name  # rich reads [...] as markup
+
+
+def _percent(value: float | None, low: float | None, high: float | None) -> str:
+    """A fraction with half its interval as error, in percent."""
+    if value is None or low is None or high is None:
+        return ABSENT
+    return rounded(100.0 * value, 50.0 * (high - low))

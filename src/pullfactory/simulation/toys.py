@@ -1,0 +1,191 @@
+"""Toys: pseudo-experiments, drawn in blocks of fixed size from streams of their own.
+
+Every block draws from `SeedSequence(seed, spawn_key=(stream, block))`, so toys do not depend on
+how many there are, on the order of the blocks, or on who computes them; the same base normals
+serve every correlation of a scan.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.errors import StudyError
+from pullfactory.simulation.dependence import Mixer, mixer
+from pullfactory.simulation.response import Response
+from pullfactory.study import Study
+
+__all__ = ["Stream", "ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys", "generator"]
+
+_BLOCK_VALUES = 2**20  # numbers per block: 8 MB of events, near the size of a processor's cache
+_BLOCK_TOYS = 256
+_PADDING = 64  # a Poisson number of events is padded to a multiple: few shapes to compile for
+
+
+class Stream(IntEnum):
+    """Independent streams of random numbers."""
+
+    TRUTH = 0
+    EVENTS = 1
+    AUXDATA = 2
+    N_EVENTS = 3
+    CALIBRATION = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyBlock:
+    """Toys of one block at one correlation.
+
+    Attributes:
+        theta_true: True parameters, shape (toys, parameters), in their units.
+        aux: Auxiliary values of the constrained parameters, shape (toys, constrained), in units
+            of one constraint width.
+        events: Observed values, shape (toys, events, observables), in the observables' units.
+        event_weights: 1 for an event, 0 for padding; shape (toys, events). None if every toy
+            has the same number of events.
+    """
+
+    theta_true: NDArray[np.float64]
+    aux: NDArray[np.float64]
+    events: NDArray[np.float64]
+    event_weights: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyBase:
+    """What the toys of one block have in common for every correlation.
+
+    Attributes:
+        theta_true: As in `ToyBlock`.
+        aux: As in `ToyBlock`.
+        event_weights: As in `ToyBlock`.
+        location: Location of each observable in each toy, shape (toys, observables).
+        scale: Scale of each observable in each toy, shape (toys, observables).
+        mix: From a Cholesky factor to standardised events, shape (observables, toys, events).
+    """
+
+    theta_true: NDArray[np.float64]
+    aux: NDArray[np.float64]
+    event_weights: NDArray[np.float64] | None
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    mix: Mixer
+
+    def correlate(self, cholesky: NDArray[np.float64]) -> ToyBlock:
+        """The toys at one correlation.
+
+        Args:
+            cholesky: Lower triangular factor of the correlation matrix of the observables.
+        """
+        events = self.mix(cholesky)
+        events *= self.scale.T[:, :, None]
+        events += self.location.T[:, :, None]
+        return ToyBlock(
+            theta_true=self.theta_true,
+            aux=self.aux,
+            events=np.moveaxis(events, 0, -1),
+            event_weights=self.event_weights,
+        )
+
+
+def generator(seed: int, stream: Stream, block: int) -> np.random.Generator:
+    """The random numbers of one stream in one block."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), block))
+    return np.random.Generator(np.random.SFC64(sequence))
+
+
+def block_size(study: Study) -> int:
+    """Toys per block: a function of the size of a toy alone, so that memory stays bounded."""
+    values = study.ensemble.n_events * len(study.observable)
+    return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
+
+
+def draw_base(study: Study, block_index: int) -> ToyBase:
+    """Draw what the toys of one block share for every correlation.
+
+    Args:
+        study: The study.
+        block_index: Which block, from 0.
+    """
+    toys = block_size(study)
+    n_obs = len(study.observable)
+    theta_true, aux = _draw_truth(study, block_index, toys)
+    counts = _draw_counts(study, block_index, toys)
+    width = int(counts.max())
+    weights = None
+    if study.ensemble.n_events_law == "poisson":
+        width = -(-width // _PADDING) * _PADDING
+        weights = (np.arange(width) < counts[:, None]).astype(np.float64)
+    rng = generator(study.seed, Stream.EVENTS, block_index)
+    normals = rng.standard_normal((n_obs, toys, width))
+    location, scale = Response.from_study(study)(theta_true)
+    _check_scale(study, theta_true, scale)
+    return ToyBase(
+        theta_true=theta_true,
+        aux=aux,
+        event_weights=weights,
+        location=location,
+        scale=scale,
+        mix=mixer(normals, study.families, study.ensemble.dependence),
+    )
+
+
+def draw_toys(study: Study, block_index: int, rho: float) -> ToyBlock:
+    """Draw one block of correlated toys: the poster's five steps.
+
+    Args:
+        study: The study.
+        block_index: Which block, from 0; blocks have `block_size(study)` toys.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+
+    Raises:
+        StudyError: If the correlation matrix is not positive definite.
+    """
+    return draw_base(study, block_index).correlate(study.cholesky(rho))
+
+
+def _draw_truth(
+    study: Study, block_index: int, toys: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """True parameters and auxiliary data, shapes (toys, parameters) and (toys, constrained).
+
+    A constraint is a measurement a ~ N(theta_true, 1). Either the truth moves and the
+    measurement stays (`prior`), or the truth stays and the measurement moves (`fixed`).
+    """
+    mean = np.array([parameter.truth_mean for parameter in study.parameter])
+    sigma = np.array([parameter.truth_sigma for parameter in study.parameter])
+    constrained = study.constrained
+    if study.ensemble.truth == "prior":
+        rng = generator(study.seed, Stream.TRUTH, block_index)
+        theta_true = mean + sigma * rng.standard_normal((toys, len(mean)))
+        aux = np.tile(mean[constrained], (toys, 1))
+    else:
+        rng = generator(study.seed, Stream.AUXDATA, block_index)
+        theta_true = np.tile(mean, (toys, 1))
+        aux = mean[constrained] + rng.standard_normal((toys, int(constrained.sum())))
+    return theta_true, aux
+
+
+def _check_scale(study: Study, theta_true: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
+    if np.all(scale > 0):
+        return
+    toy, observable = np.argwhere(scale <= 0)[0]
+    truth = ", ".join(
+        f"{name} = {value:.3g}"
+        for name, value in zip(study.parameter_names, theta_true[toy], strict=True)
+    )
+    raise StudyError(
+        f"observable {study.observable_names[observable]!r} has scale "
+        f"{scale[toy, observable]:.3g} at the true value {truth}; "
+        "use smaller sigma_slopes or a smaller truth_sigma"
+    )
+
+
+def _draw_counts(study: Study, block_index: int, toys: int) -> NDArray[np.int64]:
+    """Number of events of each toy, shape (toys,)."""
+    n_events = study.ensemble.n_events
+    if study.ensemble.n_events_law == "fixed":
+        return np.full(toys, n_events)
+    rng = generator(study.seed, Stream.N_EVENTS, block_index)
+    return rng.poisson(n_events, toys)

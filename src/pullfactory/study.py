@@ -1,0 +1,505 @@
+"""The study: everything that defines a run, read once, checked once, frozen after."""
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+
+from pullfactory._complaints import complaint
+from pullfactory._toml import parse_value, to_toml
+from pullfactory.densities import FAMILIES, Family, family
+from pullfactory.errors import StudyError
+
+__all__ = [
+    "METHODS",
+    "CalibrationSettings",
+    "Ensemble",
+    "Method",
+    "Observable",
+    "Parameter",
+    "Study",
+    "WorkspaceSettings",
+]
+
+Method = Literal["unbinned", "binned"]
+METHODS: tuple[Method, ...] = ("unbinned", "binned")
+
+T = TypeVar("T")
+
+
+def _whole(value: object) -> object:
+    """1e6 is a whole number too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+@cache
+def _drawable(text: str) -> str:
+    """Refuse now what matplotlib would refuse when all toys are fitted."""
+    if "$" not in text:
+        return text
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        MathTextParser("path").parse(text)
+    except ValueError as error:
+        reason = str(error).splitlines()[-1]
+        raise ValueError(f"{text!r} is no LaTeX that can be drawn ({reason}); mend it") from None
+    return text
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Text = Annotated[str, AfterValidator(_drawable)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(le=10**12)]
+Listed = Annotated[tuple[T, ...], Strict(strict=False)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+class Parameter(_Frozen):
+    """One component of theta; one unit is one calibration step."""
+
+    name: Name = Field(description="name in every file and table")
+    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
+    unit: Text = Field(default="", description="unit of one calibration step")
+    constraint: Literal["free", "normal"] = Field(
+        default="normal", description='"free", or "normal": a unit Gaussian constraint'
+    )
+    truth_mean: float = Field(default=0.0, description="centre of the true values")
+    truth_sigma: float = Field(
+        default=1.0, ge=0, description='width of the true values (ensemble truth = "prior")'
+    )
+    bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
+        default=(-10.0, 10.0), description="range allowed in the fits"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.bounds
+        if not low < self.truth_mean < high or not low < 0 < high:
+            raise ValueError(
+                f"bounds = {list(self.bounds)} must increase and enclose 0 and "
+                f"truth_mean = {self.truth_mean:g}"
+            )
+        return self
+
+
+class Observable(_Frozen):
+    """A number measured once per event; a channel of the workspace."""
+
+    name: Name = Field(description="name of the observable and of its channel")
+    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
+    unit: Text = Field(default="", description="unit of mu and sigma")
+    density: str = Field(default="normal", description=f"family: {', '.join(FAMILIES)}")
+    shape: dict[str, float] = Field(
+        default_factory=dict, description="shape parameters of the family, in units of sigma"
+    )
+    mu: float = Field(description="true location at theta = 0")
+    sigma: float = Field(gt=0, description="true scale at theta = 0")
+    mu_slopes: dict[str, float] = Field(
+        default_factory=dict, description="relative change of mu per unit"
+    )
+    sigma_slopes: dict[str, float] = Field(
+        default_factory=dict, description="relative change of sigma per unit"
+    )
+    n_bins: Count | None = Field(
+        default=None,
+        ge=2,
+        description="bins of equal population; absent: workspace.n_bins",
+        examples=[10],
+    )
+    edges: Listed[float] | None = Field(
+        default=None,
+        min_length=3,
+        description="bin edges instead; the outermost bins stay open",
+        examples=[(160.0, 172.5, 185.0)],
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.mu == 0:
+            raise ValueError("mu = 0 cannot change relatively; shift the observable")
+        if self.edges is not None and self.n_bins is not None:
+            raise ValueError("give n_bins or edges, not both")
+        if self.edges is not None and any(np.diff(np.array(self.edges)) <= 0):
+            raise ValueError(f"edges = {list(self.edges)} must increase; sort them")
+        family(self.density, self.shape)
+        return self
+
+    @property
+    def family(self) -> Family:
+        """The standardised density family, with its shape parameters."""
+        return family(self.density, self.shape)
+
+
+class Ensemble(_Frozen):
+    """The toys: how many, how large, with which truth and dependence."""
+
+    n_toys: Count = Field(default=4000, ge=1, description="toys per rho")
+    n_events: Count = Field(default=2000, ge=1, description="events per toy")
+    n_events_law: Literal["fixed", "poisson"] = Field(
+        default="fixed", description='"fixed", or "poisson": n_events is the mean'
+    )
+    truth: Literal["prior", "fixed"] = Field(
+        default="prior",
+        description='"prior": truth drawn, auxiliary data held; "fixed": the reverse',
+    )
+    rho: Listed[float] = Field(
+        default=(-0.6, -0.3, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
+        min_length=1,
+        description="the scan of the correlation",
+    )
+    correlation: Listed[Listed[float]] | None = Field(
+        default=None,
+        description="matrix whose off-diagonal part rho scales; absent: ones",
+        examples=[((1.0, 0.5), (0.5, 1.0))],
+    )
+    dependence: Literal["linear", "gaussian_copula"] = Field(
+        default="linear",
+        description='"linear" (as the poster), or "gaussian_copula": keeps every marginal',
+    )
+
+
+class CalibrationSettings(_Frozen):
+    """The calibration samples."""
+
+    source: Literal["simulated", "exact"] = Field(
+        default="simulated",
+        description='"simulated" samples, or "exact": true response and bin contents',
+    )
+    events_per_point: Count = Field(
+        default=1_000_000, ge=10, description="events of each calibration sample"
+    )
+    grid: Literal["full", "needed"] = Field(
+        default="full",
+        description='"full": all of {-1, 0, +1}^n; "needed": what the templates need',
+    )
+
+
+class WorkspaceSettings(_Frozen):
+    """The pyhf workspace."""
+
+    morphing: Literal["additive", "additive_cross"] = Field(
+        default="additive_cross",
+        description='"additive" histosys, or "additive_cross": with cross terms',
+    )
+    mass: Literal["auto", "normfactor"] = Field(
+        default="auto", description="how a free parameter is encoded: a normfactor"
+    )
+    n_bins: Count = Field(
+        default=20, ge=2, description="bins of equal population in every observable"
+    )
+    staterror: bool = Field(
+        default=False, description="a staterror modifier for the nominal template"
+    )
+
+
+class Study(_Frozen):
+    """Everything that defines a run.
+
+    Read from a TOML file with `Study.from_toml`, from a preset with `Study.preset`; changed
+    with `with_settings`, which checks again.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="names the output folder"
+    )
+    seed: Whole = Field(
+        default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
+    )
+    poi: Name = Field(description="parameter of interest")
+    methods: Listed[Method] = Field(
+        default=METHODS, min_length=1, description=f"likelihoods: {', '.join(METHODS)}"
+    )
+    ensemble: Ensemble = Field(default_factory=Ensemble)
+    calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
+    workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
+    parameter: Listed[Parameter] = Field(min_length=1)
+    observable: Listed[Observable] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for kind, names in (
+            ("parameter", self.parameter_names),
+            ("observable", self.observable_names),
+            ("method", self.methods),
+        ):
+            _refuse_repeats(kind, names)
+        _refuse_repeats("rho", self.ensemble.rho)
+        known = self.parameter_names
+        if self.poi not in known:
+            raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")
+        for observable in self.observable:
+            for key in ("mu_slopes", "sigma_slopes"):
+                for name, slope in getattr(observable, key).items():
+                    place = f"observable.{observable.name}.{key}.{name} = {slope:g}"
+                    if name not in known:
+                        raise ValueError(
+                            f"{place}: {name!r} is no parameter; use one of {', '.join(known)}"
+                        )
+                    if abs(slope) >= 1:
+                        raise ValueError(
+                            f"{place}: reaches 0 within one calibration step; keep it below 1"
+                        )
+        self._check_dependence()
+        return self
+
+    def _check_dependence(self) -> None:
+        matrix = self.ensemble.correlation
+        n = len(self.observable)
+        if matrix is not None:
+            if len(matrix) != n or any(len(row) != n for row in matrix):
+                raise ValueError(
+                    f"ensemble.correlation must be {n} x {n}, one row for each observable"
+                )
+            array = np.array(matrix)
+            if (array != array.T).any() or (np.diag(array) != 1).any() or (abs(array) > 1).any():
+                raise ValueError(
+                    "ensemble.correlation must be symmetric, with ones on its diagonal and "
+                    "numbers from -1 to 1 elsewhere"
+                )
+        for rho in self.ensemble.rho:
+            if abs(rho) > 1:
+                raise ValueError(f"ensemble.rho = {rho:g} is no correlation; keep |rho| below 1")
+            self.cholesky(rho)
+        if self.ensemble.dependence == "linear":
+            for observable in self.observable:
+                if not math.isfinite(observable.family.std):
+                    raise ValueError(
+                        f"observable.{observable.name}.density = {observable.density!r} has no "
+                        'finite variance, which ensemble.dependence = "linear" needs; '
+                        'use ensemble.dependence = "gaussian_copula"'
+                    )
+
+    # --- reading and writing -----------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, place: str = "study") -> Self:
+        """Check a nested mapping as a study.
+
+        Args:
+            data: Keys as in the TOML file.
+            place: Where the data came from, for messages.
+
+        Raises:
+            StudyError: If a key is unknown, missing, of the wrong type or out of range.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise StudyError(f"{place}: {complaint(error, data, cls)}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a study file.
+
+        Args:
+            path: A TOML file.
+
+        Raises:
+            StudyError: If the file cannot be read or is no valid study.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise StudyError(
+                f"study file '{path}' cannot be read ({error.strerror}); "
+                "'pullfactory init FILE' writes one"
+            ) from None
+        return cls.from_toml_text(content, place=f"study file '{path}'")
+
+    @classmethod
+    def from_toml_text(cls, text: str | bytes, *, place: str = "study") -> Self:
+        """Read the content of a study file.
+
+        Args:
+            text: TOML.
+            place: Where the text came from, for messages.
+
+        Raises:
+            StudyError: If the text is no valid study.
+        """
+        try:
+            data = tomllib.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{place} is no text in UTF-8: {error}; save it as that") from None
+        except tomllib.TOMLDecodeError as error:
+            raise StudyError(f"{place} is no TOML: {error}; mend that line") from None
+        return cls.from_dict(data, place=place)
+
+    @classmethod
+    def preset(cls, name: str = "poster") -> Self:
+        """Read a study that comes with the package.
+
+        Args:
+            name: One of `Study.presets()`.
+
+        Raises:
+            StudyError: If there is no such preset.
+        """
+        if name not in cls.presets():
+            raise StudyError(f"preset {name!r} does not exist; choose {', '.join(cls.presets())}")
+        text = (_preset_folder() / f"{name}.toml").read_text(encoding="utf-8")
+        return cls.from_toml_text(text, place=f"preset {name!r}")
+
+    @staticmethod
+    def presets() -> tuple[str, ...]:
+        """Names of the studies that come with the package."""
+        files = (entry.name for entry in _preset_folder().iterdir())
+        return tuple(sorted(file[:-5] for file in files if file.endswith(".toml")))
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with some keys changed, checked again.
+
+        Args:
+            settings: Dotted keys to values, such as `{"ensemble.n_events": 5000,
+                "parameter.m_t.truth_sigma": 1.0}`; list entries are chosen by name.
+
+        Raises:
+            StudyError: If a key does not exist or a value is refused.
+        """
+        data = self.model_dump(mode="json", exclude_none=True)
+        for key, value in settings.items():
+            _assign(data, key, value)
+        return type(self).from_dict(data, place=f"study {self.name!r}")
+
+    @staticmethod
+    def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
+        """Read `KEY=VALUE` texts; a value is TOML, or a plain string.
+
+        Args:
+            settings: Texts such as "ensemble.n_events=5000".
+
+        Raises:
+            StudyError: If a text has no "=".
+        """
+        parsed: dict[str, Any] = {}
+        for text in settings:
+            key, equals, value = text.partition("=")
+            if not equals or not key:
+                raise StudyError(
+                    f"setting {text!r} is not KEY=VALUE; write for example ensemble.n_events=5000"
+                )
+            parsed[key.strip()] = parse_value(value.strip())
+        return parsed
+
+    def to_dict(self) -> dict[str, Any]:
+        """The study as plain data, as `from_dict` reads it; absent keys are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """The study as TOML with every key and a comment on each."""
+        return to_toml(self)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the study's content, the same for equal studies."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    # --- what the other rooms ask ------------------------------------------------------------
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order of every array with a parameter axis."""
+        return tuple(parameter.name for parameter in self.parameter)
+
+    @property
+    def observable_names(self) -> tuple[str, ...]:
+        """Names of the observables, in the order of every array with an observable axis."""
+        return tuple(observable.name for observable in self.observable)
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """The density family of each observable."""
+        return tuple(observable.family for observable in self.observable)
+
+    @property
+    def constrained(self) -> NDArray[np.bool_]:
+        """Which parameters carry a unit Gaussian constraint; shape (parameters,)."""
+        return np.array([parameter.constraint == "normal" for parameter in self.parameter])
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """Lower and upper bound of each parameter; shape (parameters, 2), in its unit."""
+        return np.array([parameter.bounds for parameter in self.parameter])
+
+    def correlation(self, rho: float) -> NDArray[np.float64]:
+        """Correlation matrix of the observables for one point of the scan.
+
+        Args:
+            rho: Factor of the off-diagonal part.
+
+        Returns:
+            Shape (observables, observables).
+        """
+        n = len(self.observable)
+        matrix = np.ones((n, n)) if self.ensemble.correlation is None else None
+        full = matrix if matrix is not None else np.array(self.ensemble.correlation)
+        return np.asarray(np.where(np.eye(n, dtype=bool), 1.0, rho * full))
+
+    def cholesky(self, rho: float) -> NDArray[np.float64]:
+        """Lower triangular factor of `correlation(rho)`.
+
+        Args:
+            rho: Factor of the off-diagonal part.
+
+        Raises:
+            StudyError: If the matrix is not positive definite.
+        """
+        matrix = self.correlation(rho)
+        if np.linalg.eigvalsh(matrix)[0] < 1e-12:
+            raise StudyError(
+                f"rho = {rho:g}: the correlation matrix of {len(matrix)} observables is not "
+                "positive definite; choose a rho nearer 0 or another ensemble.correlation"
+            )
+        return np.asarray(np.linalg.cholesky(matrix))
+
+
+def _preset_folder() -> Any:
+    return resources.files("pullfactory") / "presets"
+
+
+def _refuse_repeats(kind: str, names: Iterable[object]) -> None:
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{kind} {name!r} is given twice; keep one")
+        seen.add(name)
+
+
+def _assign(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set one dotted key in nested plain data; list entries are chosen by their name."""
+    *path, last = key.split(".")
+    target: Any = data
+    for part in path:
+        if isinstance(target, list):
+            target = {entry["name"]: entry for entry in target}
+        target = target.get(part) if isinstance(target, dict) else None
+    if not isinstance(target, dict):
+        raise StudyError(
+            f"setting {key!r} names nothing in the study; "
+            "keys look like ensemble.n_events or parameter.m_t.truth_sigma"
+        )
+    one_of_a_list = isinstance(target.get(last), list) and isinstance(value, str | int | float)
+    target[last] = [value] if one_of_a_list else value

@@ -1,0 +1,165 @@
+"""Templates to a pyhf workspace.
+
+Channels are observables. Sample `ttbar` is the nominal template, with a `histosys` for every
+constrained parameter. pyhf gives every histosys a unit Gaussian, so a free parameter is a sample
+of its own instead: (T(+1) - T(-1)) / 2, which is negative in some bins, times a `normfactor` with
+init 0. With `additive_cross` the products of two parameters are carried too: of a free and a
+constrained one by `histosys` modifiers on the sample of the free one, of two free ones by a
+sample with both normfactors.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.calibration import Calibration
+from pullfactory.errors import CalibrationError
+from pullfactory.output import write_text
+from pullfactory.study import Study
+
+__all__ = ["build_workspace", "write_workspace"]
+
+SAMPLE = "ttbar"
+
+
+def build_workspace(calibration: Calibration) -> dict[str, Any]:
+    """Assemble the pyhf workspace of a calibrated study.
+
+    Args:
+        calibration: Templates, and the study that says how to use them. Rates are scaled to
+            `ensemble.n_events`; the observations are the Asimov data of the nominal point.
+
+    Returns:
+        Plain data, valid against pyhf's workspace schema.
+
+    Raises:
+        CalibrationError: If a template is empty, a bin has no nominal events, or a corner
+            sample is missing.
+    """
+    study = calibration.study
+    _check_templates(calibration)
+    scale = study.ensemble.n_events / study.calibration.events_per_point
+    channels = [
+        {"name": name, "samples": list(_samples(calibration, o, scale))}
+        for o, name in enumerate(study.observable_names)
+    ]
+    observations = [
+        {"name": name, "data": _numbers(calibration.template(o) * scale)}
+        for o, name in enumerate(study.observable_names)
+    ]
+    return {
+        "channels": channels,
+        "observations": observations,
+        "measurements": [
+            {
+                "name": study.name,
+                "config": {
+                    "poi": study.poi,
+                    "parameters": [_parameter(study, k) for k in range(len(study.parameter))],
+                },
+            }
+        ],
+        "version": "1.0.0",
+    }
+
+
+def write_workspace(spec: Mapping[str, Any], path: str | Path) -> None:
+    """Write a workspace as JSON; the file appears whole or not at all.
+
+    Args:
+        spec: What `build_workspace` returns.
+        path: The file; an existing one is replaced.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    write_text(path, json.dumps(spec, indent=1, allow_nan=False) + "\n")
+
+
+def _samples(calibration: Calibration, observable: int, scale: float) -> Iterator[dict[str, Any]]:
+    study = calibration.study
+    cross = study.workspace.morphing == "additive_cross"
+
+    def template(**steps: int) -> NDArray[np.float64]:
+        return calibration.template(observable, **steps) * scale
+
+    def slope(free: str, **steps: int) -> NDArray[np.float64]:
+        return (template(**{free: 1}, **steps) - template(**{free: -1}, **steps)) / 2
+
+    free = [p.name for p in study.parameter if p.constraint == "free"]
+    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    nominal: list[dict[str, Any]] = [
+        _histosys(name, template(**{name: 1}), template(**{name: -1})) for name in constrained
+    ]
+    if study.workspace.staterror:
+        errors = np.sqrt(calibration.template(observable)) * scale
+        channel = study.observable_names[observable]
+        nominal.append(
+            {"name": f"staterror_{channel}", "type": "staterror", "data": _numbers(errors)}
+        )
+    yield {"name": SAMPLE, "data": _numbers(template()), "modifiers": nominal}
+    for name in free:
+        modifiers = [_normfactor(name)]
+        if cross:
+            modifiers += [
+                _histosys(other, slope(name, **{other: 1}), slope(name, **{other: -1}))
+                for other in constrained
+            ]
+        yield {
+            "name": _sample_name(study, name),
+            "data": _numbers(slope(name)),
+            "modifiers": modifiers,
+        }
+    for first, second in itertools.combinations(free if cross else [], 2):
+        product = (slope(first, **{second: 1}) - slope(first, **{second: -1})) / 2
+        yield {
+            "name": f"{_sample_name(study, first)}_{second}",
+            "data": _numbers(product),
+            "modifiers": [_normfactor(first), _normfactor(second)],
+        }
+
+
+def _sample_name(study: Study, parameter: str) -> str:
+    return f"{SAMPLE}_mass" if parameter == study.poi else f"{SAMPLE}_{parameter}"
+
+
+def _normfactor(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "normfactor", "data": None}
+
+
+def _histosys(name: str, up: NDArray[np.float64], down: NDArray[np.float64]) -> dict[str, Any]:
+    data = {"hi_data": _numbers(up), "lo_data": _numbers(down)}
+    return {"name": name, "type": "histosys", "data": data}
+
+
+def _parameter(study: Study, k: int) -> dict[str, Any]:
+    described = study.parameter[k]
+    return {"name": described.name, "inits": [0.0], "bounds": [list(described.bounds)]}
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float]:
+    """Rounded to 12 significant digits: the file is the same on machines that round differently."""
+    return [float(f"{value:.12g}") for value in values]
+
+
+def _check_templates(calibration: Calibration) -> None:
+    study = calibration.study
+    for o, counts in enumerate(calibration.counts):
+        name = study.observable_names[o]
+        empty = np.flatnonzero(counts.sum(axis=1) <= 0)
+        if len(empty):
+            raise CalibrationError(
+                f"observable {name!r}: template {calibration.labels[empty[0]]} is empty; "
+                "use more calibration events or other edges"
+            )
+        starved = int(np.count_nonzero(calibration.template(o) <= 0))
+        if starved:
+            raise CalibrationError(
+                f"observable {name!r}: {starved} of {counts.shape[1]} bins of the nominal "
+                "template are empty; use fewer bins, other edges or more calibration events"
+            )

@@ -1,0 +1,51 @@
+"""Bins and counts."""
+
+import numpy as np
+import pytest
+
+from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
+from pullfactory.errors import CalibrationError
+from pullfactory.study import Study
+
+POSTER = Study.preset("poster")
+
+
+def test_counts_agree_with_numpy_and_lose_no_event() -> None:
+    rng = np.random.default_rng(3)
+    events = rng.normal(size=(7, 500))
+    edges = np.array([-1.0, -0.5, 0.0, 0.7, 1.0])
+    counts = count_events(events, edges)
+    inner = np.array([-np.inf, -0.5, 0.0, 0.7, np.inf])
+    assert np.array_equal(counts, [np.histogram(row, inner)[0] for row in events])
+    assert np.all(counts.sum(axis=1) == 500)
+
+
+def test_weights_count() -> None:
+    events = np.array([[0.1, 0.6, 2.0]])
+    counts = count_events(events, np.array([0.0, 0.5, 1.0]), np.array([[1.0, 0.0, 3.0]]))
+    assert np.array_equal(counts, [[1.0, 3.0]])
+
+
+def test_equal_population() -> None:
+    rng = np.random.default_rng(3)
+    nominal = [rng.normal(100, 10, 10_000), rng.normal(50, 5, 10_000)]
+    edges = choose_edges(POSTER, nominal)
+    for sample, edge in zip(nominal, edges, strict=True):
+        assert np.all(np.abs(count_events(sample[None], edge) - 500) <= 1)
+
+
+def test_exact_edges_have_equal_probability() -> None:
+    edges = choose_edges(POSTER, None)
+    found = exact_probabilities(POSTER, edges, np.array([[171.8, 83.3]]), np.array([[10.4, 6.8]]))
+    for probabilities in found:
+        assert np.allclose(probabilities, 1 / 20, atol=1e-12)
+
+
+def test_edges_of_the_study_are_used() -> None:
+    study = POSTER.with_settings({"observable.m_t.edges": [140, 160, 170, 180, 210]})
+    assert np.array_equal(choose_edges(study, None)[0], [140, 160, 170, 180, 210])
+
+
+def test_repeated_values_are_refused() -> None:
+    with pytest.raises(CalibrationError, match=r"'m_t': 20 bins .* use fewer bins"):
+        choose_edges(POSTER, [np.ones(100), np.ones(100)])

@@ -1,0 +1,137 @@
+"""The calibration as a whole."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pullfactory import Calibration, Study, calibrate
+from pullfactory.calibration.binning import exact_probabilities
+from pullfactory.calibration.grid import calibration_points, label_point, sample_index
+from pullfactory.errors import CalibrationError
+from pullfactory.simulation.response import Response
+
+POSTER = Study.preset("poster")
+SMALL = POSTER.with_settings({"calibration.events_per_point": 20_000})
+
+
+@pytest.fixture(scope="module")
+def simulated() -> Calibration:
+    return calibrate(SMALL)
+
+
+@pytest.fixture(scope="module")
+def exact() -> Calibration:
+    return calibrate(POSTER.with_settings({"calibration.source": "exact"}))
+
+
+def test_grid_of_the_poster() -> None:
+    points = calibration_points(POSTER)
+    assert points.shape == (27, 3)
+    assert label_point(POSTER, points[0]) == "nominal"
+    assert len(np.unique(points, axis=0)) == 27
+    samples = sample_index(POSTER, points)
+    assert len(np.unique(samples)) == 3
+    for sample in np.unique(samples):
+        assert len(np.unique(points[samples == sample][:, 0])) == 1
+
+
+def test_needed_points_are_enough_for_the_workspace() -> None:
+    study = SMALL.with_settings({"calibration.grid": "needed"})
+    points = calibration_points(study)
+    assert len(points) == 1 + 6 + 8
+    full = calibrate(SMALL)
+    needed = calibrate(study)
+    for label, counts in zip(needed.labels, needed.counts[0], strict=True):
+        assert np.array_equal(counts, full.counts[0][full.labels.index(label)])
+
+
+def test_does_not_depend_on_the_workers(simulated: Calibration) -> None:
+    assert calibrate(SMALL, workers=1).sha256 == simulated.sha256
+
+
+def test_finds_the_truth_within_errors(simulated: Calibration) -> None:
+    """16 numbers, half of them independent: five standard errors, and rounding where exact."""
+    for row in simulated.comparison():
+        assert abs(row.result - row.truth) < 5 * row.error + 1e-9 * abs(row.result), row
+
+
+@pytest.mark.slow
+def test_errors_of_the_response_are_those_of_repeated_calibrations() -> None:
+    """Pull widths over 100 calibrations: known to 1 / sqrt(200) = 0.07; allow four."""
+    pulls: dict[tuple[str, str], list[float]] = {}
+    for seed in range(100):
+        found = calibrate(
+            POSTER.with_settings({"calibration.events_per_point": 3000, "seed": seed})
+        )
+        for row in found.comparison():
+            if row.error > 0:
+                key = (row.observable, row.quantity)
+                pulls.setdefault(key, []).append((row.result - row.truth) / row.error)
+    assert len(pulls) >= 10
+    for key, values in pulls.items():
+        assert abs(np.std(values) - 1) < 4 * 0.07, key
+        assert abs(np.mean(values)) < 4 * 0.1, key
+
+
+def test_exact_is_the_truth(exact: Calibration) -> None:
+    true = Response.from_study(exact.study)
+    for mine, theirs in zip(exact.response, true, strict=True):
+        assert np.array_equal(mine, theirs)
+    assert np.all(exact.moment_errors == 0)
+    location, scale = true(exact.points.astype(float))
+    expected = exact_probabilities(exact.study, exact.edges, location, scale)
+    assert np.allclose(exact.counts[1] / 1_000_000, expected[1])
+
+
+def test_templates_are_named_histograms(simulated: Calibration) -> None:
+    template = simulated.templates[0]
+    assert [axis.name for axis in template.axes] == ["variation", "m_t"]
+    assert template.axes[1].label == "$m_\\mathrm{t}^\\mathrm{reco}$ [GeV]"
+    assert template["nominal", :].sum() == 20_000
+    assert np.array_equal(template["JSF+1", :].values(), simulated.template(0, JSF=1))
+
+
+def test_templates_follow_the_densities(simulated: Calibration) -> None:
+    """Bin contents against exact probabilities: binomial errors, 1080 bins, allow five."""
+    location, scale = Response.from_study(SMALL)(simulated.points.astype(float))
+    for o in range(2):
+        p = exact_probabilities(SMALL, simulated.edges, location, scale)[o]
+        deviation = (simulated.counts[o] - 20_000 * p) / np.sqrt(20_000 * p * (1 - p))
+        assert np.abs(deviation).max() < 5
+
+
+def test_reads_back_what_it_writes(simulated: Calibration, tmp_path: Path) -> None:
+    path = tmp_path / "calibration.json"
+    path.write_text(json.dumps(simulated.to_dict()))
+    again = Calibration.read(path)
+    assert again.sha256 == simulated.sha256
+    assert np.array_equal(again.response.mu, simulated.response.mu)
+    assert again.spectra[0] == simulated.spectra[0]
+
+
+def test_another_study_is_refused(simulated: Calibration) -> None:
+    other = POSTER.with_settings({"observable.m_W.sigma": 7.0})
+    with pytest.raises(CalibrationError, match="other values of 'observable'"):
+        simulated.for_study(other)
+    with pytest.raises(CalibrationError, match="has 20 bins, study 'poster' wants 10"):
+        simulated.for_study(POSTER.with_settings({"workspace.n_bins": 10}))
+
+
+def test_missing_point_is_named(simulated: Calibration) -> None:
+    with pytest.raises(CalibrationError, match="no calibration sample at m_t\\+2"):
+        simulated.template(0, m_t=2)
+
+
+def test_voigt_calibration_closes() -> None:
+    study = SMALL.with_settings(
+        {
+            "observable.m_W.density": "voigt",
+            "observable.m_W.shape": {"gamma": 0.3},
+            "ensemble.dependence": "gaussian_copula",
+            "calibration.grid": "needed",
+        }
+    )
+    for row in calibrate(study).comparison():
+        assert abs(row.result - row.truth) < 5 * row.error + 1e-6 * abs(row.result) + 1e-9, row
