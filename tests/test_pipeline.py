@@ -149,6 +149,8 @@ def test_four_observables_and_four_parameters(dependence: str, law: str, tmp_pat
     assert found.failures["unbinned"]["converged"] == 900
     for row in found.pulls:
         if row.rho == 0.0:  # known to 1 / sqrt(600) = 0.04 and 1 / sqrt(300) = 0.06; allow four
+            assert row.pulls.width is not None
+            assert row.pulls.mean is not None
             assert abs(row.pulls.width - 1) < 4 * 0.041, row
             assert abs(row.pulls.mean) < 4 * 0.058 + 0.1, row
     found.write(tmp_path / "many")

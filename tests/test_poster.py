@@ -71,7 +71,9 @@ def test_unbinned_widths_follow_the_closed_form(rho: float, result: StudyResult)
 
 def test_binned_and_unbinned_tell_the_same_story(result: StudyResult) -> None:
     """The poster's conclusion, with its sign: m_t shrinks with rho > 0, JRF grows."""
-    width = {(row.method, row.rho, row.pulls.parameter): row.pulls.width for row in result.pulls}
+    width = {
+        (row.method, row.rho, row.pulls.parameter): row.pulls.width or 0.0 for row in result.pulls
+    }
     for method in POSTER.methods:
         assert width[method, 0.9, "m_t"] < width[method, 0.5, "m_t"] < width[method, 0.0, "m_t"]
         assert width[method, -0.6, "m_t"] > width[method, 0.0, "m_t"]

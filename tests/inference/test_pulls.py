@@ -52,7 +52,7 @@ def test_width_error_is_the_spread_of_widths() -> None:
     widths, errors = [], []
     for _ in range(2000):
         summary = summarise_pulls(*_fits(rng.standard_t(9, (2000, 1))))[0]
-        widths.append(summary.width)
+        widths.append(summary.width or 0.0)
         errors.append(summary.width_error)
     assert np.mean(np.array(errors, dtype=float)) == pytest.approx(np.std(widths), rel=0.1)
 

@@ -126,7 +126,7 @@ def test_binned_is_minus_the_logpdf_of_pyhf() -> None:
     for row in data[:5]:
         theta = rng.normal(size=3)
         expected = -float(model.logpdf(theta, row)[0])
-        assert float(likelihood.nll(theta, row)) == pytest.approx(expected, rel=1e-12)
+        assert float(likelihood.nll(jnp.asarray(theta), row)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_likelihoods_of_one_structure_share_their_program() -> None:

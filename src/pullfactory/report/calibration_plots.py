@@ -42,54 +42,42 @@ def plot_samples(
         parameter: Name of the parameter that is varied.
 
     Returns:
-        Points of the samples at -1, 0 and +1, in the upper panel.
+        Points of the samples at -1, 0 and +1 in the upper panel, in 1 / unit of the observable.
     """
     upper, lower = panels
     o = calibration.study.observable_names.index(observable)
-    described = calibration.study.observable[o]
     spectrum = calibration.spectra[o]
     edges = np.asarray(spectrum.axes[1].edges)
-    centres, width = 0.5 * (edges[1:] + edges[:-1]), edges[1] - edges[0]
-    norm = calibration.study.calibration.events_per_point * width
-    x = np.linspace(edges[0], edges[-1], 301)
-    nominal = _density(calibration, o, _point(calibration, parameter, 0))
+    centres, x = 0.5 * (edges[1:] + edges[:-1]), np.linspace(edges[0], edges[-1], 301)
+    norm = calibration.study.calibration.events_per_point * np.diff(edges)
+    reference = _density(calibration, o, _point(calibration, parameter, 0))
     points = []
     for step in _STEPS:
-        style, where = variation_style(step), _point(calibration, parameter, step)
+        where, (colour, marker) = _point(calibration, parameter, step), variation_style(step)
         counts = np.asarray(spectrum.values())[where]
         density, error = counts / norm, _errors(calibration, counts) / norm
-        fitted = _density(calibration, o, where)
-        points.append(
-            upper.errorbar(
+        fitted = _density(calibration, o, where)(x)
+        for ax, at_points, at_lines in (
+            (lower, reference(centres), reference(x)),
+            (upper, np.ones_like(centres), np.ones_like(x)),
+        ):
+            drawn = ax.errorbar(
                 centres,
-                density,
-                error,
-                fmt=style.marker,
-                color=style.colour,
-                markersize=3.0,
-                elinewidth=1.0,
-                label=_step_label(step),
+                density / at_points,
+                error / at_points,
+                fmt=marker,
+                color=colour,
+                markersize=2.5,
+                elinewidth=0.8,
+                alpha=0.7,
             )
-        )
-        upper.plot(x, fitted(x), color=style.colour)
-        reference = nominal(centres)
-        lower.errorbar(
-            centres,
-            density / reference,
-            error / reference,
-            fmt=style.marker,
-            color=style.colour,
-            markersize=2.0,
-            elinewidth=0.8,
-            alpha=0.5,
-        )
-        lower.plot(x, fitted(x) / nominal(x), color=style.colour)
-    upper.set_ylim(bottom=0.0)
-    upper.set_ylabel(axis_label("density", f"1/{described.unit}" if described.unit else ""))
+            ax.plot(x, fitted / at_lines, color=colour)
+        drawn.set_label(_step_label(step))
+        points.append(drawn)
+    unit = calibration.study.observable[o].unit
+    upper.set_ylabel(axis_label("density", f"1/{unit}" if unit else ""))
     lower.set_ylabel("ratio to fit")
-    lower.set_xlabel(axis_label(label_of(described), described.unit))
-    lower.set_xlim(edges[0], edges[-1])
-    _name_parameter(upper, calibration, parameter)
+    _finish(panels, calibration, o, parameter)
     return points
 
 
@@ -112,27 +100,23 @@ def plot_templates(
     """
     upper, lower = panels
     o = calibration.study.observable_names.index(observable)
-    described = calibration.study.observable[o]
     edges = calibration.edges[o]
     centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
     nominal = calibration.counts[o][_point(calibration, parameter, 0)]
-    steps = []
+    templates = []
     for step in _STEPS:
         colour = variation_style(step).colour
         counts = calibration.counts[o][_point(calibration, parameter, step)]
         error = _errors(calibration, counts)
         for ax, scale in ((lower, nominal), (upper, widths)):
             ax.errorbar(centres, counts / scale, error / scale, fmt="none", color=colour)
-            line = ax.stairs(counts / scale, edges, color=colour, baseline=None, linewidth=1.6)
-        line.set_label(_step_label(step))
-        steps.append(line)
-    upper.set_ylim(bottom=0.0)
-    upper.set_ylabel(f"events / {described.unit or 'bin width'}")
+            drawn = ax.stairs(counts / scale, edges, color=colour, baseline=None, linewidth=1.6)
+        drawn.set_label(_step_label(step))
+        templates.append(drawn)
+    upper.set_ylabel(f"events / {calibration.study.observable[o].unit or 'bin width'}")
     lower.set_ylabel("ratio")
-    lower.set_xlabel(axis_label(label_of(described), described.unit))
-    lower.set_xlim(edges[0], edges[-1])
-    _name_parameter(upper, calibration, parameter)
-    return steps
+    _finish(panels, calibration, o, parameter)
+    return templates
 
 
 def plot_response(
@@ -140,8 +124,9 @@ def plot_response(
 ) -> list[ErrorbarContainer]:
     """Location and scale of all observables against one parameter, relative to nominal.
 
-    Points are the estimates at the three samples that vary this parameter alone, lines the
-    response fitted to all samples; slopes with their errors are in the legends.
+    Points are the estimates at the three samples that vary this parameter alone; where these
+    have the same events, they share most of their errors. Lines are the response fitted to all
+    samples; the legends give its slopes.
 
     Args:
         panels: For the location and for the scale.
@@ -149,40 +134,43 @@ def plot_response(
         parameter: Name of the parameter that is varied.
 
     Returns:
-        Points of each observable, location first.
+        Points of each observable, location first, in percent.
     """
     study, response = calibration.study, calibration.response
     k = study.parameter_names.index(parameter)
-    described = study.parameter[k]
-    where = [_point(calibration, parameter, step) for step in (-1, 0, 1)]
-    parts = (
-        (r"\mu", response.mu, response.mu_slopes),
-        (r"\sigma", response.sigma, response.sigma_slopes),
-    )
+    unit = study.parameter[k].unit
+    where = [_point(calibration, parameter, step) for step in _STEPS]
     points = []
-    for i, (ax, (symbol, value, slopes)) in enumerate(zip(panels, parts, strict=True)):
+    for i, (ax, symbol) in enumerate(zip(panels, (r"\mu", r"\sigma"), strict=True)):
+        nominal = (response.mu, response.sigma)[i]
+        slopes = 100.0 * np.asarray((response.mu_slopes, response.sigma_slopes)[i])[:, k]
+        errors = 100.0 * _slope_errors(calibration, i)[:, k]
         ax.axhline(0.0, color=REFERENCE, linewidth=1.0, linestyle=":")
+        drawn = []
         for o, observable in enumerate(study.observable):
-            style, slope = observable_style(o), float(slopes[o, k])
-            variance = calibration.response_covariance[o].diagonal()
-            slope_error = np.sqrt(max(variance[i * (1 + len(slopes[o])) + 1 + k], 0.0))
-            points.append(
+            colour, marker = observable_style(o)
+            ax.plot((-1, 1), (-slopes[o], slopes[o]), color=colour)
+            drawn.append(
                 ax.errorbar(
-                    (-1, 0, 1),
-                    100.0 * (calibration.moments[where, o, i] / value[o] - 1.0),
-                    100.0 * np.abs(calibration.moment_errors[where, o, i] / value[o]),
-                    fmt=style.marker,
-                    color=style.colour,
+                    _STEPS,
+                    100.0 * (calibration.moments[where, o, i] / nominal[o] - 1.0),
+                    100.0 * np.abs(calibration.moment_errors[where, o, i] / nominal[o]),
+                    fmt=marker,
+                    color=colour,
                     capsize=3.0,
-                    label=f"{label_of(observable)}: {_percent(slope, slope_error)}",
+                    label=label_of(observable),
                 )
             )
-            ax.plot((-1, 1), (-100.0 * slope, 100.0 * slope), color=style.colour)
         ax.set_xlim(-1.25, 1.25)
-        ax.set_xticks((-1, 0, 1))
+        ax.set_xticks(_STEPS)
         ax.set_ylabel(rf"${symbol}/{symbol}_0 - 1$ [%]")
-        ax.set_xlabel(axis_label(label_of(described), described.unit))
-        inner_legend(ax, axis_label("slope", f"%/{described.unit}" if described.unit else "%"))
+        ax.set_xlabel(axis_label(label_of(study.parameter[k]), unit))
+        numbers = [
+            with_minus(rounded(slope, error, floor=100.0 * EXACT_SLOPE))
+            for slope, error in zip(slopes, errors, strict=True)
+        ]
+        inner_legend(ax, axis_label("slope", f"%/{unit}" if unit else "%"), drawn, numbers)
+        points += drawn
     return points
 
 
@@ -208,15 +196,26 @@ def _errors(calibration: Calibration, counts: NDArray[np.float64]) -> NDArray[np
     return np.zeros_like(counts) if exact else np.sqrt(counts)
 
 
-def _percent(value: float, error: float) -> str:
-    return with_minus(rounded(100.0 * value, 100.0 * error, floor=100.0 * EXACT_SLOPE))
+def _slope_errors(calibration: Calibration, part: int) -> NDArray[np.float64]:
+    """Errors of the slopes of location (0) or scale (1), shape (observables, parameters)."""
+    variance = np.diagonal(calibration.response_covariance, axis1=1, axis2=2)
+    both = np.sqrt(np.maximum(variance, 0.0)).reshape(len(variance), 2, -1)
+    return np.asarray(both[:, part, 1:])
 
 
 def _step_label(step: int) -> str:
     return with_minus(f"{step:+d}") if step else "nominal"
 
 
-def _name_parameter(ax: Axes, calibration: Calibration, parameter: str) -> None:
-    described = calibration.study.parameter[calibration.study.parameter_names.index(parameter)]
-    unit = f" {described.unit}" if described.unit else ""
-    ax.set_title(f"{label_of(described)} = ±1{unit}", loc="left")
+def _finish(
+    panels: tuple[Axes, Axes], calibration: Calibration, observable: int, parameter: str
+) -> None:
+    """Axes of two panels over one observable, and the parameter above them."""
+    upper, lower = panels
+    study = calibration.study
+    described = study.observable[observable]
+    varied = study.parameter[study.parameter_names.index(parameter)]
+    lower.set_xlabel(axis_label(label_of(described), described.unit))
+    lower.set_xlim(calibration.edges[observable][0], calibration.edges[observable][-1])
+    upper.set_ylim(bottom=0.0)
+    upper.set_title(f"{label_of(varied)} = ±1 {varied.unit}".rstrip(), loc="left")

@@ -24,7 +24,6 @@ Sums = Mapping[tuple[float, str], PullSums]
 _JOINT_EVENTS = 200_000
 _JOINT_PAIRS = 6  # at most: all pairs of four observables
 _PULL_SCAN = 4  # values of rho whose pull distributions are still told apart
-_DPI = 150
 
 
 def write_figures(
@@ -51,8 +50,11 @@ def write_figures(
 
 def _save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    figure.savefig(png, dpi=_DPI)
-    figure.set_layout_engine("none")  # the panels have found their places
+    layout = figure.get_layout_engine()
+    if layout is not None:  # once, not for each file
+        layout.execute(figure)
+        figure.set_layout_engine(None)
+    figure.savefig(png)
     figure.savefig(pdf, metadata={"CreationDate": None})  # the same figure, the same file
     return png, pdf
 
@@ -133,6 +135,7 @@ def _response(calibration: Calibration) -> Figure:
     figure, stacks = new_panels(len(names), size=(5.4, 8.0), heights=(1.0, 1.0), columns=4)
     for panels, name in zip(stacks, names, strict=True):
         plot_response((panels[0], panels[1]), calibration, name)
+    legend_above(figure, stacks[0][0])
     return figure
 
 

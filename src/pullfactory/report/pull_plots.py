@@ -30,6 +30,7 @@ Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
 _OFFSET = 0.012  # between the points of two methods, as part of the scan
+_MARGIN = 0.06  # on both sides of the scan, as part of it
 
 
 def plot_pulls(
@@ -147,7 +148,9 @@ def _plot_scan(
     ax.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1.2)
     scan = sorted({rho for rho, _ in sums})
     methods = list(dict.fromkeys(method for _, method in sums))
-    step = _OFFSET * ((scan[-1] - scan[0]) or 1.0)
+    span = (scan[-1] - scan[0]) or 1.0
+    nearest = np.diff(scan).min(initial=span)
+    step = min(_OFFSET * span, 0.6 * nearest / len(methods))
     points = {}
     for i, method in enumerate(methods):
         rows = {
@@ -169,6 +172,7 @@ def _plot_scan(
             capsize=2.5,
             label=method_label(method),
         )
+    ax.set_xlim(scan[0] - _MARGIN * span, scan[-1] + _MARGIN * span)
     ax.set_xlabel(f"correlation {RHO}")
     ax.set_title(label_of(study.parameter[k]), loc="left")
     return points

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import mplhep
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.mathtext import MathTextParser
 
 from pullfactory.study import Observable, Parameter
 
@@ -26,7 +27,6 @@ __all__ = [
     "MethodStyle",
     "axis_label",
     "figure_style",
-    "headroom",
     "inner_legend",
     "label_of",
     "legend_above",
@@ -43,10 +43,14 @@ RHO = r"$\rho$"
 REFERENCE = "#555555"
 """Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""
 
+_DPI = 150
+_FONT = 18.0  # points
+_SMALL = 13.0  # points, for legends inside a panel
+
 _STYLE: Mapping[Any, Any] = MappingProxyType(
     {
         **mplhep.styles.ROOT,
-        "font.size": 18.0,
+        "font.size": _FONT,
         "mathtext.fallback": "stixsans",  # Greek letters, which the font of the style lacks
         "axes.unicode_minus": True,
         "axes.linewidth": 1.4,
@@ -62,7 +66,6 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
         "ytick.minor.visible": False,
     }
 )
-_SMALL = 13.0  # points, for legends inside a panel
 _LOCK = threading.RLock()  # matplotlib's settings belong to the whole process
 
 
@@ -137,11 +140,7 @@ def scan_colours(n: int) -> list[tuple[float, float, float, float]]:
 
 
 def label_of(described: Parameter | Observable) -> str:
-    """The LaTeX label, or the name if there is none or matplotlib cannot read it."""
-    try:
-        MathTextParser("path").parse(described.label)
-    except ValueError:
-        return described.name
+    """The LaTeX label of a parameter or observable, or its name if it has none."""
     return described.label or described.name
 
 
@@ -155,35 +154,42 @@ def with_minus(text: str) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def headroom(ax: Axes, fraction: float) -> None:
-    """Leave the top of a panel free, for a legend.
-
-    Args:
-        ax: Panel on which everything is drawn.
-        fraction: Part of its height.
-    """
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, low + (high - low) / (1.0 - fraction))
-
-
-def inner_legend(ax: Axes, title: str) -> None:
-    """A legend in the upper left of a panel, with headroom for it.
+def inner_legend(
+    ax: Axes, title: str, handles: Sequence[Artist | Container] = (), labels: Sequence[str] = ()
+) -> None:
+    """A legend in the upper left of a panel, with room made for it above the data.
 
     Args:
         ax: Panel on which everything is drawn.
         title: Above the entries.
+        handles: What to name; nothing for everything that has a label.
+        labels: One text for each handle.
     """
-    legend = ax.legend(
-        loc="upper left", title=title, fontsize=_SMALL, title_fontsize=_SMALL, alignment="left"
+    if not handles:
+        handles, labels = ax.get_legend_handles_labels()
+    ax.legend(
+        handles,
+        labels,
+        loc="upper left",
+        title=title,
+        fontsize=_SMALL,
+        title_fontsize=_SMALL,
+        alignment="left",
     )
-    headroom(ax, 0.04 + 0.062 * (1 + len(legend.get_texts())))
+    height = ax.get_window_extent().height / ax.figure.dpi * 72.0  # points
+    fraction = min(1.4 * _SMALL * (1.2 + len(handles)) / height, 0.8)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, low + (high - low) / (1.0 - fraction))
 
 
 def legend_above(figure: Figure, ax: Axes) -> None:
     """One legend for all panels, above them: the entries of one of them."""
     handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    if not handles:
+        return
+    widest = _FONT * (3.0 + 0.5 * max(len(label) for label in labels))  # points, with its marker
+    columns = max(int(72.0 * figure.get_figwidth() / widest), 1)
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
 def new_panels(
@@ -210,7 +216,7 @@ def new_panels(
     per_row = min(n, columns or -(-n // rows))
     levels = len(heights)
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
-    figure = Figure(figsize=(size[0] * per_row, size[1] * rows), layout=layout)
+    figure = Figure(figsize=(size[0] * per_row, size[1] * rows), dpi=_DPI, layout=layout)
     grid = figure.add_gridspec(rows * levels, per_row, height_ratios=tuple(heights) * rows)
     stacks: list[tuple[Axes, ...]] = []
     for i in range(n):
