@@ -1,7 +1,11 @@
 """The command line: options in, calls of the Python interface, a short table out."""
 
+import gc
 import json
+import os
 import sys
+import threading
+from _thread import interrupt_main
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -29,10 +33,12 @@ _CITATION = f"""\
 _INTERRUPTED = 130
 _BAD_INPUT = 2
 _WIDTH = 140
+_SOON = 0.05  # seconds
 
 
 def main() -> NoReturn:
     """Run the command line; bad input ends with one line and exit code 2."""
+    hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
     code = _BAD_INPUT
     try:
         code = cli.main(prog_name="pullfactory", standalone_mode=False) or 0
@@ -47,7 +53,20 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted; nothing is left half written.", err=True)
         code = _INTERRUPTED
+    finally:
+        sys.unraisablehook = hook
+    if code == _INTERRUPTED:
+        gc.collect()  # removes temporary files ...
+        os._exit(code)  # ... and does not wait for toys that are still being fitted
     sys.exit(code)
+
+
+def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C while the garbage collector calls back is an exception that goes nowhere."""
+    if lost.exc_type is KeyboardInterrupt:
+        threading.Timer(_SOON, interrupt_main).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _complain(message: str) -> None:

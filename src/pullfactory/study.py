@@ -249,6 +249,13 @@ class Study(_Frozen):
         known = self.parameter_names
         if self.poi not in known:
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")
+        self._check_slopes()
+        self._check_dependence()
+        return self
+
+    def _check_slopes(self) -> None:
+        known = self.parameter_names
+        idle = {parameter.name for parameter in self.parameter if parameter.constraint == "free"}
         for observable in self.observable:
             for key in ("mu_slopes", "sigma_slopes"):
                 for name, slope in getattr(observable, key).items():
@@ -261,8 +268,13 @@ class Study(_Frozen):
                         raise ValueError(
                             f"{place}: reaches 0 within one calibration step; keep it below 1"
                         )
-        self._check_dependence()
-        return self
+                    if slope:
+                        idle.discard(name)
+        for name in sorted(idle):
+            raise ValueError(
+                f"parameter.{name} is free, but no observable depends on it; "
+                "give it a slope or a constraint"
+            )
 
     def _check_dependence(self) -> None:
         matrix = self.ensemble.correlation

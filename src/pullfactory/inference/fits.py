@@ -106,13 +106,13 @@ def fit_toys(
     n_toys = lengths.pop()
     first = np.asarray(likelihood.start if start is None else start, dtype=np.float64)
     starts = np.broadcast_to(first, (n_toys, len(likelihood.parameters)))
-    found = minimise(likelihood, jax.tree.map(jnp.asarray, data), jnp.asarray(starts))
+    found = minimise(likelihood, data, starts)
     batch = FitBatch(
         parameters=likelihood.parameters,
-        estimate=np.array(found.estimate),
-        covariance=np.array(found.covariance),
-        nll=np.array(found.nll),
-        status=np.array(found.status, dtype=np.int8),
+        estimate=found.estimate,
+        covariance=found.covariance,
+        nll=found.nll,
+        status=found.status,
     )
     if recover:
         _recover(likelihood, data, starts, batch)

@@ -3,11 +3,16 @@
 Levenberg's damping of the curvature (Marquardt 1963, doi:10.1137/0111030) with an active set:
 parameters at a bound whose gradient pushes outward do not step, the step of the others is
 projected onto the box (Bertsekas 1982, doi:10.1137/0320018). A step that does not lower a finite
-likelihood is rejected and damped more.
+likelihood is rejected and damped more. Steps come in rounds. In the first the curvature is the
+likelihood's own, cheap one; in the others it is completed by what it lacks of the Hessian where
+the round begins, for the toys that have not arrived.
 """
 
 from functools import partial
 from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jnp
 from pullfactory.inference.status import FitStatus
@@ -17,7 +22,8 @@ __all__ = ["Minimum", "minimise"]
 
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
-_MAX_ITERATIONS = 100
+_STEPS = 10  # of one round
+_ROUNDS = 12
 _FIRST_DAMPING = 1e-3
 _LAST_DAMPING = 1e12
 _SINGULAR = 1e-13
@@ -35,27 +41,27 @@ class Minimum(NamedTuple):
         covariance: Inverse observed information of the parameters inside their bounds, NaN in
             rows and columns of the others; shape (toys, parameters, parameters).
         status: `FitStatus` values, shape (toys,).
-        iterations: Shape (toys,).
     """
 
-    estimate: jax.Array
-    nll: jax.Array
-    covariance: jax.Array
-    status: jax.Array
-    iterations: jax.Array
+    estimate: NDArray[np.float64]
+    nll: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    status: NDArray[np.int8]
 
 
 class _State(NamedTuple):
+    """Where a descent is."""
+
     theta: jax.Array
     here: Expansion
     damping: jax.Array
     distance: jax.Array
+    finite: jax.Array
     iterations: jax.Array
     done: jax.Array
 
 
-@jax.jit
-def minimise(likelihood: Likelihood, data: Any, start: jax.Array) -> Minimum:
+def minimise(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
     """Minimise the likelihood of every toy.
 
     Args:
@@ -63,22 +69,82 @@ def minimise(likelihood: Likelihood, data: Any, start: jax.Array) -> Minimum:
         data: Its data, every array with a leading toy axis.
         start: Where each fit starts, shape (toys, parameters).
     """
-    return jax.vmap(partial(_minimise_one, likelihood))(data, start)
+    toys = len(start)
+    size = min(likelihood.batch, _power_of_two(toys))
+    parts = []
+    for first in range(0, toys, size):
+        chosen = np.arange(first, first + size).clip(max=toys - 1)
+        parts.append(_minimise_batch(likelihood, _take(data, chosen), start[chosen]))
+    return Minimum(*(np.concatenate(column)[:toys] for column in zip(*parts, strict=True)))
 
 
-def _minimise_one(likelihood: Likelihood, data: Any, start: jax.Array) -> Minimum:
+def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
+    """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
+    theta = start.copy()
+    distance = np.full(len(start), np.inf)
+    finite = np.ones(len(start), dtype=bool)
+    left = np.arange(len(start))
+    missing = np.zeros((len(start), start.shape[1], start.shape[1]))
+    for _ in range(_ROUNDS):
+        some = _padded(left, len(start))
+        toys = _take(data, some)
+        end = _descend(likelihood, toys, theta[some], missing)
+        theta[some], distance[some], finite[some] = (np.asarray(column) for column in end)
+        left = left[~(distance[left] < _TOLERANCE) & finite[left]]
+        if not len(left):
+            break
+        if not likelihood.exact:
+            some = _padded(left, len(start))
+            missing = np.asarray(_missing(likelihood, _take(data, some), theta[some]))
+    return Minimum(*(np.array(c) for c in _finish(likelihood, data, theta, distance, finite)))
+
+
+def _power_of_two(n: int) -> int:
+    """The next one: few shapes to compile for."""
+    return 1 << max(n - 1, 0).bit_length()
+
+
+def _padded(left: NDArray[np.int_], full: int) -> NDArray[np.int_]:
+    """Toys repeated up to the full batch or an eighth of it: two shapes to compile for."""
+    few = -(-full // 8)
+    return np.resize(left, few if len(left) <= few else full)
+
+
+def _take(data: Any, toys: NDArray[np.int_]) -> Any:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[toys], data)
+
+
+@jax.jit
+def _missing(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
+    """What the cheap curvature lacks of the Hessian, for each toy."""
+
+    def one(toy: Any, at: jax.Array) -> jax.Array:
+        return likelihood.hessian(at, toy) - likelihood.expansion(at, toy).curvature
+
+    return jax.vmap(one)(data, theta)
+
+
+@jax.jit
+def _descend(
+    likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """End of one round of steps: where, how far from the minimum, whether the last was finite."""
+
+    def one(toy: Any, theta: jax.Array, lacks: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        last = _descend_one(likelihood, toy, theta, lacks)
+        return last.theta, last.distance, last.finite
+
+    return jax.vmap(one)(data, start, missing)
+
+
+def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array) -> _State:
     lower, upper = jnp.asarray(likelihood.bounds).T
-    fixed = jnp.asarray(likelihood.fixed)
-
-    def blocked(theta: jax.Array, gradient: jax.Array) -> jax.Array:
-        outward = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
-        return jnp.asarray(outward | fixed)
 
     def step(state: _State) -> _State:
         here = state.here
-        held = blocked(state.theta, here.gradient)
+        held = _held(likelihood, state.theta, here.gradient)
         gradient = jnp.where(held, 0.0, here.gradient)
-        matrix = _reduce(here.curvature, held)
+        matrix = _reduce(here.curvature + missing, held)
         diagonal = jnp.diag(matrix)
         damped = matrix + jnp.diag(state.damping * jnp.where(diagonal > 0, diagonal, 1.0))
         move = _solve(damped, -gradient)
@@ -86,20 +152,22 @@ def _minimise_one(likelihood: Likelihood, data: Any, start: jax.Array) -> Minimu
         there = likelihood.expansion(trial, data)
         usable = jnp.all(jnp.isfinite(move))
         distance = -0.5 * jnp.dot(gradient, move) * (1.0 + state.damping)
-        arrived = usable & (distance < _TOLERANCE)
-        allowed = _ROUNDING * jnp.abs(here.nll)
         finite = jnp.isfinite(there.nll) & jnp.all(jnp.isfinite(there.gradient))
+        allowed = _ROUNDING * jnp.abs(here.nll)
         accept = usable & finite & (there.nll <= here.nll + allowed)
         eased = jnp.where(state.damping > _FIRST_DAMPING, 0.1 * state.damping, 0.0)
         raised = jnp.maximum(10.0 * state.damping, _FIRST_DAMPING)
         damping = jnp.where(accept, eased, raised)
+        count = state.iterations + 1
+        arrived = usable & (distance < _TOLERANCE)
         return _State(
             theta=jnp.where(accept, trial, state.theta),
             here=jax.tree.map(lambda new, old: jnp.where(accept, new, old), there, here),
             damping=damping,
-            distance=distance,
-            iterations=state.iterations + 1,
-            done=arrived | (damping > _LAST_DAMPING) | (state.iterations + 1 >= _MAX_ITERATIONS),
+            distance=jnp.where(usable, distance, jnp.inf),
+            finite=finite | ~usable,
+            iterations=count,
+            done=arrived | (damping > _LAST_DAMPING) | (count >= _STEPS),
         )
 
     first = likelihood.expansion(start, data)
@@ -109,33 +177,48 @@ def _minimise_one(likelihood: Likelihood, data: Any, start: jax.Array) -> Minimu
         here=first,
         damping=jnp.zeros(()),
         distance=jnp.full((), jnp.inf),
+        finite=finite,
         iterations=jnp.zeros((), dtype=int),
         done=~finite,
     )
-    last = jax.lax.while_loop(lambda state: ~state.done, step, initial)
+    return jax.lax.while_loop(lambda state: ~state.done, step, initial)
 
-    held = blocked(last.theta, last.here.gradient)
-    hessian = _reduce(likelihood.hessian(last.theta, data), held)
-    inverse = _inverse(hessian)
-    outside = held[:, None] | held[None, :]
-    arrived = last.distance < _TOLERANCE
-    at_bound = jnp.any(held & ~fixed)
-    good = jnp.where(at_bound, int(FitStatus.AT_BOUND), int(FitStatus.CONVERGED))
+
+@jax.jit
+def _finish(
+    likelihood: Likelihood, data: Any, theta: jax.Array, distance: jax.Array, finite: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Estimate, minimum, covariance and status of each descent."""
+    return jax.vmap(partial(_finish_one, likelihood))(data, theta, distance, finite)
+
+
+def _finish_one(
+    likelihood: Likelihood, data: Any, theta: jax.Array, distance: jax.Array, finite: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    here = likelihood.expansion(theta, data)
+    held = _held(likelihood, theta, here.gradient)
+    hessian = here.curvature if likelihood.exact else likelihood.hessian(theta, data)
+    inverse = _solve(_reduce(hessian, held), jnp.eye(len(held)))
+    arrived = distance < _TOLERANCE
     definite = jnp.all(jnp.isfinite(inverse))
-    stuck = jnp.where(
-        last.damping > _LAST_DAMPING, int(FitStatus.NON_FINITE), int(FitStatus.ITERATION_LIMIT)
+    at_bound = jnp.any(held & ~jnp.asarray(likelihood.fixed))
+    good = jnp.where(at_bound, FitStatus.AT_BOUND, FitStatus.CONVERGED)
+    ended = jnp.where(definite, good, FitStatus.NOT_POSITIVE_DEFINITE)
+    stuck = jnp.where(finite, FitStatus.ITERATION_LIMIT, FitStatus.NON_FINITE)
+    outside = held[:, None] | held[None, :] | ~(arrived & definite)
+    return (
+        theta,
+        here.nll,
+        jnp.where(outside, jnp.nan, inverse),
+        jnp.where(arrived, ended, stuck).astype(jnp.int8),
     )
-    status = jnp.where(arrived, int(FitStatus.NOT_POSITIVE_DEFINITE), stuck)
-    status = jnp.where(arrived & definite, good, status)
-    status = jnp.where(finite, status, int(FitStatus.NON_FINITE))
-    valid = arrived & definite & finite
-    return Minimum(
-        estimate=last.theta,
-        nll=last.here.nll,
-        covariance=jnp.where(outside | ~valid, jnp.nan, inverse),
-        status=status,
-        iterations=last.iterations,
-    )
+
+
+def _held(likelihood: Likelihood, theta: jax.Array, gradient: jax.Array) -> jax.Array:
+    """Parameters that do not step: fixed, or at a bound with a gradient that pushes outward."""
+    lower, upper = jnp.asarray(likelihood.bounds).T
+    outward = ((theta <= lower) & (gradient > 0)) | ((theta >= upper) & (gradient < 0))
+    return jnp.asarray(outward | likelihood.fixed)
 
 
 def _reduce(matrix: jax.Array, held: jax.Array) -> jax.Array:
@@ -150,8 +233,3 @@ def _solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
     regular = jnp.min(jnp.diag(factor)) ** 2 > _SINGULAR
     solved = jax.scipy.linalg.cho_solve((factor, True), (right.T * scale).T)
     return jnp.where(regular, (solved.T * scale).T, jnp.nan)
-
-
-def _inverse(matrix: jax.Array) -> jax.Array:
-    """Inverse; not finite unless the matrix is positive definite."""
-    return _solve(matrix, jnp.eye(len(matrix)))

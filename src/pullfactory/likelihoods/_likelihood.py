@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,12 @@ class Likelihood(ABC):
     A subclass gives `nll`; what else the minimiser needs defaults to its derivatives and may be
     given in a cheaper exact form. Subclasses are frozen dataclasses registered with JAX as
     trees of arrays: two likelihoods that differ in numbers only share a compiled fit.
+
+    Attributes:
+        exact: Whether the curvature of `expansion` is the Hessian.
     """
+
+    exact: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -56,6 +61,11 @@ class Likelihood(ABC):
     @abstractmethod
     def fixed(self) -> NDArray[np.bool_]:
         """Parameters held at `start`, shape (parameters,)."""
+
+    @property
+    def batch(self) -> int:
+        """Toys fitted at once: large enough to be fast, small enough for the memory."""
+        return 256
 
     @abstractmethod
     def nll(self, theta: jax.Array, data: Any) -> jax.Array:

@@ -5,9 +5,8 @@ trace takes, and put back whatever happens; the traced program is pure JAX.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pyhf
@@ -17,10 +16,27 @@ from pullfactory._jax import jax, jnp
 __all__ = ["Program", "jax_backend", "trace_rates"]
 
 _LOCK = threading.RLock()
-_PROGRAMS: dict[str, Any] = {}  # one program per text, so that equal models share a compilation
 
-Program = Callable[..., list[jax.Array]]
-"""Takes the constants of the trace, then the parameters; returns a list of one array."""
+
+class Program:
+    """Traced rates; compared by identity, so that they can be a static argument.
+
+    Attributes:
+        size: Numbers in the largest array that one evaluation makes.
+    """
+
+    def __init__(self, jaxpr: jax.extend.core.Jaxpr) -> None:
+        self._jaxpr = jaxpr
+        shapes = [getattr(var.aval, "shape", ()) for eqn in jaxpr.eqns for var in eqn.outvars]
+        self.size = max((int(np.prod(shape)) for shape in shapes), default=1)
+
+    def __call__(self, constants: tuple[jax.Array, ...], theta: jax.Array) -> list[jax.Array]:
+        """Rates at theta, a list of one array of shape (bins,)."""
+        closed = jax.extend.core.ClosedJaxpr(self._jaxpr, list(constants))
+        return list(jax.extend.core.jaxpr_as_fun(closed)(theta))
+
+
+_PROGRAMS: dict[str, Program] = {}  # one program a text, so that equal models share a compilation
 
 
 @contextmanager
@@ -36,7 +52,7 @@ def jax_backend() -> Iterator[None]:
 
 
 def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
-    """Trace the expected data of a model, auxiliary data included.
+    """Trace the expected counts of a model.
 
     Args:
         model: Any unbatched pyhf model.
@@ -46,19 +62,8 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
         differ from others of the same structure.
     """
     with jax_backend():
-        closed = jax.make_jaxpr(model.expected_data)(jnp.zeros(model.config.npars))
+        closed = jax.make_jaxpr(model.main_model.expected_data)(jnp.zeros(model.config.npars))
     text = str(closed.jaxpr)
     with _LOCK:
-        program = _PROGRAMS.setdefault(text, _Evaluator(closed.jaxpr))
+        program = _PROGRAMS.setdefault(text, Program(closed.jaxpr))
     return program, tuple(jnp.asarray(np.asarray(const)) for const in closed.consts)
-
-
-class _Evaluator:
-    """A traced program; compared by identity, so that it can be a static argument."""
-
-    def __init__(self, jaxpr: jax.extend.core.Jaxpr) -> None:
-        self._jaxpr = jaxpr
-
-    def __call__(self, constants: tuple[jax.Array, ...], theta: jax.Array) -> list[jax.Array]:
-        closed = jax.extend.core.ClosedJaxpr(self._jaxpr, list(constants))
-        return list(jax.extend.core.jaxpr_as_fun(closed)(theta))

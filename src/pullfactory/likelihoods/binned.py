@@ -6,24 +6,30 @@ bin and a Gaussian or Poisson term an auxiliary value, with pyhf's own constants
 is minus pyhf's `logpdf`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Self
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pyhf
 from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import count_events
+from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspace import build_workspace
 
 __all__ = ["BinnedLikelihood", "binned_method"]
+
+_KINKED_CODES = ("code0", "code1")
+_BATCH_VALUES = 2**24  # numbers held at once: 128 MB
+_MAX_BATCH = 256
+_OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
 
 
 @jax.tree_util.register_dataclass
@@ -35,27 +41,37 @@ class BinnedLikelihood(Likelihood):
         constants: Arrays of the traced rates.
         init: Initial parameters, shape (parameters,).
         limits: Bounds of the parameters, shape (parameters, 2).
-        held: Parameters fixed in the measurement, shape (parameters,).
-        aux_sigma: Widths of the Gaussian auxiliary terms, shape (auxdata,); 1 where Poisson.
-        nominal_aux: Auxiliary data of the model, shape (auxdata,).
+        held: Parameters that do not move in a fit, shape (parameters,).
+        observed: Observed main and auxiliary data, shape (bins + auxdata,); NaN in the bins if
+            the model came without observations.
+        aux_factor: Expected auxiliary value per unit of its parameter, shape (auxdata,): 1 for
+            a Gaussian term, tau for a Poisson term.
+        aux_sigma: Widths of the Gaussian terms, shape (auxdata,); 1 for a Poisson term.
+        aux_used: 1 for a term of the likelihood, 0 for one that was dropped; shape (auxdata,).
         program: The traced rates.
         names: Names of the parameters, components counted as `name[0]`.
+        poi: Name of the parameter of interest, or None.
         channels: Name and number of bins of each channel, in the order of the data.
-        aux_names: Parameter of each auxiliary value.
+        aux_index: Position of the parameter of each auxiliary value.
         aux_poisson: Whether an auxiliary term is Poisson.
+        kinked: Positions of parameters whose interpolation has a kink at 0.
     """
 
     constants: tuple[jax.Array, ...]
     init: NDArray[np.float64]
     limits: NDArray[np.float64]
     held: NDArray[np.bool_]
+    observed: NDArray[np.float64]
+    aux_factor: NDArray[np.float64]
     aux_sigma: NDArray[np.float64]
-    nominal_aux: NDArray[np.float64]
+    aux_used: NDArray[np.float64]
     program: Program = field(metadata={"static": True})
     names: tuple[str, ...] = field(metadata={"static": True})
+    poi: str | None = field(metadata={"static": True})
     channels: tuple[tuple[str, int], ...] = field(metadata={"static": True})
-    aux_names: tuple[str, ...] = field(metadata={"static": True})
+    aux_index: tuple[int, ...] = field(metadata={"static": True})
     aux_poisson: tuple[bool, ...] = field(metadata={"static": True})
+    kinked: tuple[int, ...] = field(metadata={"static": True})
 
     @classmethod
     def from_pyhf(cls, source: pyhf.Model | pyhf.Workspace) -> Self:
@@ -67,29 +83,29 @@ class BinnedLikelihood(Likelihood):
         model = source.model() if isinstance(source, pyhf.Workspace) else source
         config = model.config
         program, constants = trace_rates(model)
-        poisson: list[bool] = []
-        sigma: list[float] = []
-        aux_names: list[str] = []
-        for name in config.auxdata_order:
-            terms = config.param_set(name)
-            is_poisson = terms.pdf_type == "poisson"
-            poisson += [is_poisson] * terms.n_parameters
-            sigma += list(getattr(terms, "sigmas", [1.0] * terms.n_parameters))
-            aux_names += [
-                name if terms.is_scalar else f"{name}[{i}]" for i in range(terms.n_parameters)
-            ]
+        terms = _auxiliary_terms(config)
+        auxdata = np.array(config.auxdata, dtype=np.float64)
+        counts = (
+            np.array(source.data(model, include_auxdata=False), dtype=np.float64)
+            if isinstance(source, pyhf.Workspace)
+            else np.full(config.nmaindata, np.nan)
+        )
         return cls(
             constants=constants,
             init=np.array(config.suggested_init(), dtype=np.float64),
-            limits=np.array(config.suggested_bounds(), dtype=np.float64),
+            limits=np.array(config.suggested_bounds(), dtype=np.float64).reshape(-1, 2),
             held=np.array(config.suggested_fixed(), dtype=bool),
-            aux_sigma=np.where(poisson, 1.0, np.array(sigma, dtype=np.float64)),
-            nominal_aux=np.array(config.auxdata, dtype=np.float64),
+            observed=np.concatenate([counts, auxdata]),
+            aux_factor=np.array([term.factor for term in terms], dtype=np.float64),
+            aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
+            aux_used=np.ones(len(terms)),
             program=program,
             names=tuple(config.par_names),
+            poi=config.poi_name,
             channels=tuple((name, config.channel_nbins[name]) for name in config.channels),
-            aux_names=tuple(aux_names),
-            aux_poisson=tuple(poisson),
+            aux_index=tuple(term.position for term in terms),
+            aux_poisson=tuple(term.poisson for term in terms),
+            kinked=_kinked(model),
         )
 
     @property
@@ -99,8 +115,11 @@ class BinnedLikelihood(Likelihood):
 
     @property
     def start(self) -> NDArray[np.float64]:
-        """Initial parameters of the measurement."""
-        return self.init
+        """Initial parameters; a little off the kinks of the interpolation."""
+        start = self.init.copy()
+        at_kink = np.zeros(len(start), dtype=bool)
+        at_kink[list(self.kinked)] = True
+        return np.where(at_kink & (start == 0) & ~self.held, _OFF_KINK, start)
 
     @property
     def bounds(self) -> NDArray[np.float64]:
@@ -109,38 +128,51 @@ class BinnedLikelihood(Likelihood):
 
     @property
     def fixed(self) -> NDArray[np.bool_]:
-        """Parameters that the measurement fixes."""
+        """Parameters that the measurement or `fix` holds."""
         return self.held
+
+    @property
+    def batch(self) -> int:
+        """Toys fitted at once: what differentiating the rates holds in memory is bounded."""
+        per_toy = self.program.size * len(self.names)
+        return min(_MAX_BATCH, 1 << max(_BATCH_VALUES // per_toy, 1).bit_length() - 1)
 
     @property
     def n_main(self) -> int:
         """Number of bins of all channels."""
         return sum(bins for _, bins in self.channels)
 
-    def expected(self, theta: jax.Array) -> jax.Array:
-        """Rates of the bins, then expected auxiliary data; shape (bins + auxdata,)."""
-        return self.program(self.constants, theta)[0]
+    def expected(self, theta: Array) -> jax.Array:
+        """Rates of the bins, shape (bins,), for theta of shape (parameters,)."""
+        return self.program(self.constants, jnp.asarray(theta))[0]
 
-    def nll(self, theta: jax.Array, data: jax.Array) -> jax.Array:
+    def expected_aux(self, theta: Array) -> jax.Array:
+        """Expected auxiliary data, shape (auxdata,), for theta of shape (parameters,)."""
+        return jnp.asarray(theta)[self._aux_positions] * self.aux_factor
+
+    def nll(self, theta: Array, data: Array) -> jax.Array:
         """Minus pyhf's logpdf; theta of shape (parameters,), data of shape (bins + auxdata,)."""
-        return self._sum(self.expected(theta), data)
+        counts, values = self._split(data)
+        return _poisson_nll(self.expected(theta), counts) + self._penalty(theta, values)
 
-    def expansion(self, theta: jax.Array, data: jax.Array) -> Expansion:
+    def expansion(self, theta: Array, data: Array) -> Expansion:
         """Gauss-Newton: exact gradient, a curvature without the rates' second derivatives.
 
-        With rates lambda, observed n and J = d lambda / d theta the gradient of a Poisson term is
-        J^T (1 - n / lambda) and its curvature J^T diag(n / lambda^2) J.
+        With rates lambda, observed n and J = d lambda / d theta the gradient is
+        J^T (1 - n / lambda) and the curvature J^T diag(n / lambda^2) J; the terms of the
+        auxiliary data, each of one parameter, are added exactly.
         """
+        counts, values = self._split(data)
         rates = self.expected(theta)
-        jacobian = jax.jacfwd(self.expected)(theta)
-        counts, values = self._split
-        seen = data[counts] / _log_argument(rates[counts], data[counts])
-        width = jnp.asarray(self.aux_sigma)[values - self.n_main]
-        slope = jnp.concatenate([1.0 - seen, (rates[values] - data[values]) / width**2])
-        weight = jnp.concatenate([seen**2 / jnp.where(seen > 0, data[counts], 1.0), width**-2.0])
-        ordered = jacobian[np.concatenate([counts, values])]
+        differentiate = jax.jacrev if self.n_main < len(self.names) else jax.jacfwd
+        jacobian = differentiate(self.expected)(jnp.asarray(theta))
+        seen = counts / _log_argument(rates, counts)
+        weight = seen**2 / jnp.where(seen > 0, counts, 1.0)
+        penalty, slope, bend = self._penalty_expansion(theta, values)
         return Expansion(
-            self._sum(rates, data), ordered.T @ slope, (ordered * weight[:, None]).T @ ordered
+            _poisson_nll(rates, counts) + penalty,
+            jacobian.T @ (1.0 - seen) + slope,
+            (jacobian * weight[:, None]).T @ jacobian + jnp.diag(bend),
         )
 
     def data(
@@ -152,34 +184,164 @@ class BinnedLikelihood(Likelihood):
 
         Args:
             channels: Counts per channel, each of shape (toys, bins).
-            aux: Auxiliary values per parameter, each of shape (toys,); others are nominal.
+            aux: Auxiliary values per parameter, each of shape (toys,); others are as observed.
 
         Returns:
             Shape (toys, bins + auxdata).
         """
         main = np.concatenate([channels[name] for name, _ in self.channels], axis=1)
-        values = np.tile(self.nominal_aux, (len(main), 1))
+        values = np.tile(self.observed[self.n_main :], (len(main), 1))
         for name, column in (aux or {}).items():
-            values[:, self.aux_names.index(name)] = column
+            values[:, self.aux_index.index(self.names.index(name))] = column
         return np.concatenate([main, values], axis=1)
 
-    @property
-    def _split(self) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
-        """Positions of the Poisson and of the Gaussian terms in the data."""
-        poisson = np.array([True] * self.n_main + list(self.aux_poisson))
-        return np.flatnonzero(poisson), np.flatnonzero(~poisson)
+    def fix(self, values: Mapping[str, float | None]) -> Self:
+        """Hold parameters in the fits.
 
-    def _sum(self, rates: jax.Array, data: jax.Array) -> jax.Array:
-        counts, values = self._split
-        n, rate = data[counts], rates[counts]
-        width = jnp.asarray(self.aux_sigma)[values - self.n_main]
-        pulls = (data[values] - rates[values]) / width
-        total: jax.Array = (
-            jnp.sum(rate - n * jnp.log(_log_argument(rate, n)) + gammaln(n + 1.0))
-            + jnp.sum(0.5 * pulls**2 + jnp.log(width))
-            + 0.5 * len(values) * np.log(2 * np.pi)
+        Args:
+            values: Where each is held; None for its initial value. A name of several components
+                holds them all.
+
+        Raises:
+            LikelihoodError: If a name is no parameter, or a value is outside its bounds.
+        """
+        init, held = self.init.copy(), self.held.copy()
+        for name, value in values.items():
+            for k in self.positions(name):
+                held[k] = True
+                if value is not None:
+                    self.check_bounds(k, value)
+                    init[k] = value
+        return replace(self, init=init, held=held)
+
+    def free(self, names: Iterable[str]) -> Self:
+        """Drop the constraint of parameters, and let them move.
+
+        A plain pyhf fit of the same workspace would not do this.
+
+        Args:
+            names: Constrained parameters; a name of several components frees them all.
+
+        Raises:
+            LikelihoodError: If a name is no constrained parameter.
+        """
+        used, held = self.aux_used.copy(), self.held.copy()
+        for name in names:
+            for k in self.positions(name):
+                if k not in self.aux_index:
+                    raise LikelihoodError(
+                        f"parameter {name!r} has no constraint that could be dropped"
+                    )
+                used[self.aux_index.index(k)] = 0.0
+                held[k] = False
+        return replace(self, aux_used=used, held=held)
+
+    def positions(self, name: str) -> tuple[int, ...]:
+        """Positions of a parameter, or of all components of one.
+
+        Raises:
+            LikelihoodError: If there is no such parameter.
+        """
+        found = tuple(
+            k for k, known in enumerate(self.names) if known == name or known.startswith(f"{name}[")
         )
-        return total
+        if not found:
+            raise LikelihoodError(
+                f"{name!r} is no parameter of the model; known: {', '.join(self.names)}"
+            )
+        return found
+
+    def check_bounds(self, position: int, value: float) -> None:
+        """Refuse a value outside the bounds of a parameter.
+
+        Raises:
+            LikelihoodError: If it is.
+        """
+        low, high = self.limits[position]
+        if not low <= value <= high:
+            raise LikelihoodError(
+                f"parameter {self.names[position]!r} = {value:g} is outside its bounds "
+                f"[{low:g}, {high:g}]"
+            )
+
+    @property
+    def _aux_positions(self) -> NDArray[np.int_]:
+        return np.array(self.aux_index, dtype=int)
+
+    def _split(self, data: Array) -> tuple[jax.Array, jax.Array]:
+        values = jnp.asarray(data)
+        return values[: self.n_main], values[self.n_main :]
+
+    def _penalty(self, theta: Array, values: jax.Array) -> jax.Array:
+        """Negative log-likelihood of the auxiliary data; dropped terms do not count."""
+        poisson = np.array(self.aux_poisson, dtype=bool)
+        expected = self.expected_aux(theta)
+        pulls = (values - expected) / self.aux_sigma
+        gauss = 0.5 * pulls**2 + jnp.log(self.aux_sigma) + 0.5 * np.log(2 * np.pi)
+        counted = jnp.where(poisson, values, 1.0)  # keeps the unused branch finite
+        positive = jnp.where(poisson, expected, 1.0)
+        counts = positive - counted * jnp.log(positive) + gammaln(counted + 1.0)
+        return jnp.sum(self.aux_used * jnp.where(poisson, counts, gauss))
+
+    def _penalty_expansion(
+        self, theta: Array, values: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Value, gradient and diagonal of the Hessian of `_penalty`."""
+        poisson = np.array(self.aux_poisson, dtype=bool)
+        at = self._aux_positions
+        own = jnp.asarray(theta)[at]
+        slope = jnp.where(
+            poisson, self.aux_factor - values / own, (own - values) / jnp.square(self.aux_sigma)
+        )
+        bend = jnp.where(poisson, values / own**2, 1.0 / jnp.square(self.aux_sigma))
+        zero = jnp.zeros(len(self.names))
+        return (
+            self._penalty(theta, values),
+            zero.at[at].add(self.aux_used * slope),
+            zero.at[at].add(self.aux_used * bend),
+        )
+
+
+class _Term(NamedTuple):
+    """One auxiliary value: a measurement of one parameter."""
+
+    position: int
+    poisson: bool
+    factor: float
+    sigma: float
+
+
+def _auxiliary_terms(config: Any) -> list[_Term]:
+    """The auxiliary terms of a model, in the order of its auxiliary data."""
+    terms: list[_Term] = []
+    for name in config.auxdata_order:
+        parameter = config.param_set(name)
+        n = parameter.n_parameters
+        poisson = parameter.pdf_type == "poisson"
+        first = config.par_slice(name).start
+        factors = parameter.factors if poisson else [1.0] * n
+        sigmas = [1.0] * n if poisson else getattr(parameter, "sigmas", [1.0] * n)
+        terms += [_Term(first + i, poisson, float(factors[i]), float(sigmas[i])) for i in range(n)]
+    return terms
+
+
+def _kinked(model: pyhf.Model) -> tuple[int, ...]:
+    """Positions of the parameters of modifiers with piecewise interpolation."""
+    appliers = model.main_model.modifiers_appliers
+    kinds = [
+        kind
+        for kind in ("histosys", "normsys")
+        if kind in appliers and appliers[kind].interpcode in _KINKED_CODES
+    ]
+    names = {name for name, kind in model.config.modifiers if kind in kinds}
+    return tuple(sorted(model.config.par_slice(name).start for name in names))
+
+
+def _poisson_nll(rates: jax.Array, counts: jax.Array) -> jax.Array:
+    total: jax.Array = jnp.sum(
+        rates - counts * jnp.log(_log_argument(rates, counts)) + gammaln(counts + 1.0)
+    )
+    return total
 
 
 def _log_argument(rate: jax.Array, n: jax.Array) -> jax.Array:

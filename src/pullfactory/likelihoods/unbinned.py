@@ -10,7 +10,7 @@ and the exact Hessian in theta.
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,8 @@ class UnbinnedLikelihood(Likelihood):
         families: Density family of each observable.
         constrained: Positions of the parameters with a unit Gaussian constraint.
     """
+
+    exact: ClassVar[bool] = True
 
     response: Response
     limits: NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["ABSENT", "EXACT_SLOPE", "rounded", "significant"]
+__all__ = ["ABSENT", "EXACT_SLOPE", "plain", "rounded", "significant"]
 
 ABSENT = "-"
 EXACT_SLOPE = 1e-10
@@ -33,7 +33,7 @@ def rounded(value: float | None, error: float | None, *, floor: float = 0.0) -> 
     if abs(value) <= floor:
         value = 0.0
     if error is None or not math.isfinite(error) or error <= max(floor, _EXACT * abs(value)):
-        return significant(value, 6)
+        return plain(value)
     size = max(abs(value), error)
     if not _PLAIN[0] <= size < _PLAIN[1]:
         power = math.floor(math.log10(size))
@@ -47,14 +47,18 @@ def rounded(value: float | None, error: float | None, *, floor: float = 0.0) -> 
     return f"{_fixed(value, decimals)} ± {_fixed(error, decimals)}"
 
 
-def significant(value: float | None, digits: int = 3) -> str:
-    """A value without an error.
+def significant(value: float | None) -> str:
+    """A value whose error is not known, with three significant digits.
 
     Args:
         value: None or a number that is not finite where there is none.
-        digits: Significant digits.
     """
-    return ABSENT if value is None or not math.isfinite(value) else f"{value:z.{digits}g}"
+    return ABSENT if value is None or not math.isfinite(value) else f"{value:z#.3g}".rstrip(".")
+
+
+def plain(value: float) -> str:
+    """A value without an error, such as a setting."""
+    return f"{value:z.6g}"
 
 
 def _fixed(value: float, decimals: int) -> str:

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from pullfactory.calibration import Calibration
-from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, rounded, significant
+from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, rounded, significant
 from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
         pulls = row.pulls
         table.add_row(
             "" if repeated else method,
-            "" if repeated else significant(rho),
+            "" if repeated else plain(row.rho),
             _with_unit(pulls.parameter, units.get(pulls.parameter, "")),
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
@@ -64,7 +64,7 @@ def calibration_table(calibration: Calibration) -> Table:
         table.add_row(
             "" if row.observable == name else row.observable,
             _with_unit(row.quantity, "" if is_slope else units[row.observable]),
-            significant(row.truth, 6),
+            plain(row.truth),
             rounded(row.result, row.error, floor=floor),
             f"{(row.result - row.truth) / row.error:z.1f}" if row.error > floor else ABSENT,
         )
@@ -74,7 +74,7 @@ def calibration_table(calibration: Calibration) -> Table:
 
 def _table(*columns: Sequence[str]) -> Table:
     """An empty table; groups of columns are aligned left and right in turn."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, group in enumerate(columns):
         for name in group:
             table.add_column(name, justify="right" if i % 2 else "left", vertical="bottom")
