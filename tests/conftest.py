@@ -1,8 +1,11 @@
 """What many tests need: a study that runs in a moment, and the command line."""
 
+import io
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
+from unittest.mock import patch
 
 import pytest
 
@@ -24,20 +27,24 @@ def tiny_study() -> Study:
     )
 
 
-@pytest.fixture
-def invoke(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., CompletedProcess[str]]:
+@pytest.fixture(scope="session")
+def invoke() -> Callable[..., CompletedProcess[str]]:
     """Runs the command line in this process, as a terminal would."""
 
     def run(*arguments: object) -> CompletedProcess[str]:
         command = ["pullfactory", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", command)
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ending:
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+        with (
+            patch.object(sys, "argv", command),
+            redirect_stdout(streams[0]),
+            redirect_stderr(streams[1]),
+            pytest.raises(SystemExit) as ending,
+        ):
             main()
         code = ending.value.code
         assert isinstance(code, int)
-        return CompletedProcess(command, code, *capsys.readouterr())
+        for stream in streams:
+            stream.seek(0)
+        return CompletedProcess(command, code, *(stream.read() for stream in streams))
 
     return run

@@ -81,22 +81,22 @@ def test_templates_are_reproduced_at_the_calibration_points(
     """At nominal, +-1 and the corners of the mass the rates are the templates themselves."""
     model = pyhf.Workspace(spec).model()
     names = model.config.parameters
-    corners = [{}, {"m_t": 1}, {"JSF": -1}, {"JRF": 1}, {"m_t": -1, "JSF": 1}]
+    corners: list[dict[str, int]] = [{}, {"m_t": 1}, {"JSF": -1}, {"JRF": 1}, {"m_t": -1, "JSF": 1}]
     for steps in corners:
         rates = model.expected_data([steps.get(name, 0.0) for name in names], False)
         expected = [
-            calibration.template(SMALL.observable_names.index(channel), **steps) * 2000 / 50_000
+            calibration.template(SMALL.observable_names.index(channel), steps) * 2000 / 50_000
             for channel in model.config.channels
         ]
         if "m_t" in steps:  # the odd part of the mass only: its even part is not modelled
             other = {**steps, "m_t": -steps["m_t"]}
             even = [
-                calibration.template(SMALL.observable_names.index(channel), **other) * 2000 / 50_000
+                calibration.template(SMALL.observable_names.index(channel), other) * 2000 / 50_000
                 for channel in model.config.channels
             ]
             rest = {k: v for k, v in steps.items() if k != "m_t"}
             middle = [
-                calibration.template(SMALL.observable_names.index(channel), **rest) * 2000 / 50_000
+                calibration.template(SMALL.observable_names.index(channel), rest) * 2000 / 50_000
                 for channel in model.config.channels
             ]
             expected = [m + (t - e) / 2 for m, t, e in zip(middle, expected, even, strict=True)]

@@ -11,18 +11,26 @@ from pullfactory._version import __version__
 
 if TYPE_CHECKING:
     from pullfactory.calibration import Calibration, calibrate
+    from pullfactory.campaign import run_toys
     from pullfactory.errors import PullfactoryError
     from pullfactory.inference import (
         FitBatch,
         FitStatus,
         PullSummary,
+        ThrownToys,
         fit_minuit,
         fit_toys,
         summarise_pulls,
+        throw_toys,
     )
-    from pullfactory.likelihoods import BinnedLikelihood, UnbinnedLikelihood, build_method
+    from pullfactory.likelihoods import (
+        BinnedLikelihood,
+        UnbinnedLikelihood,
+        build_method,
+        read_workspace,
+    )
     from pullfactory.pipeline import run
-    from pullfactory.results import StudyResult, read_summary
+    from pullfactory.results import StudyResult, ToysResult, read_summary
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
     from pullfactory.workspace import build_workspace, write_workspace
@@ -36,6 +44,8 @@ __all__ = [
     "PullfactoryError",
     "Study",
     "StudyResult",
+    "ThrownToys",
+    "ToysResult",
     "UnbinnedLikelihood",
     "__version__",
     "build_method",
@@ -45,8 +55,11 @@ __all__ = [
     "fit_minuit",
     "fit_toys",
     "read_summary",
+    "read_workspace",
     "run",
+    "run_toys",
     "summarise_pulls",
+    "throw_toys",
     "write_workspace",
 ]
 
@@ -59,6 +72,8 @@ _HOMES = {
     "PullfactoryError": "errors",
     "Study": "study",
     "StudyResult": "results",
+    "ThrownToys": "inference",
+    "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
     "build_method": "likelihoods",
     "build_workspace": "workspace",
@@ -67,8 +82,11 @@ _HOMES = {
     "fit_minuit": "inference",
     "fit_toys": "inference",
     "read_summary": "results",
+    "read_workspace": "likelihoods",
     "run": "pipeline",
+    "run_toys": "campaign",
     "summarise_pulls": "inference",
+    "throw_toys": "inference",
     "write_workspace": "workspace",
 }
 

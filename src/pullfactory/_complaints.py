@@ -88,10 +88,11 @@ def _place(location: tuple[int | str, ...], data: Any) -> str:
             data = data[step]
         except (KeyError, IndexError, TypeError):
             data = None
-        name: object = step
         if isinstance(step, int):
             name = data.get("name") if isinstance(data, Mapping) else None
-        parts.append(name if isinstance(name, str) else f"#{step + 1}")
+            parts.append(name if isinstance(name, str) else f"#{step + 1}")
+        else:
+            parts.append(step)
     return ".".join(part if part.isprintable() else json.dumps(part) for part in parts)
 
 

@@ -3,10 +3,11 @@
 import gc
 import json
 import os
+import signal
 import sys
 import threading
-from _thread import interrupt_main
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -38,12 +39,15 @@ _SOON = 0.05  # seconds
 
 def main() -> NoReturn:
     """Run the command line; bad input ends with one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
     code = _BAD_INPUT
     try:
         code = cli.main(prog_name="pullfactory", standalone_mode=False) or 0
     except click.ClickException as error:
-        _complain(f"{error.format_message().rstrip('.')}; -h shows what there is")
+        _complain(f"{error.format_message().rstrip('.')} (see -h)")
     except PullfactoryError as error:
         _complain(str(error))
     except OSError as error:
@@ -51,6 +55,7 @@ def main() -> NoReturn:
     except MemoryError:
         _complain("too little memory; use fewer events, bins or --workers")
     except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         click.echo("Interrupted; nothing is left half written.", err=True)
         code = _INTERRUPTED
     finally:
@@ -64,7 +69,8 @@ def main() -> NoReturn:
 def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
     """Ctrl-C while the garbage collector calls back is an exception that goes nowhere."""
     if lost.exc_type is KeyboardInterrupt:
-        threading.Timer(_SOON, interrupt_main).start()
+        again = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+        threading.Timer(_SOON, *again).start()
     else:
         sys.__unraisablehook__(lost)
 
@@ -176,7 +182,7 @@ def run(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        _console().print(pull_table(result.pulls))
+        _console().print(pull_table(result.pulls, study.parameter))
         click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
     for method, failed in result.failures.items():
         lost = {name: n for name, n in failed.items() if n and name != "converged"}
@@ -196,7 +202,7 @@ def init(file: str, preset: str, force: bool) -> None:
 
     text = Study.preset(preset).to_toml()
     if file == "-":
-        click.echo(text, nl=False)
+        click.echo(text.encode(), nl=False)
         return
     if Path(file).exists() and not force:
         raise StudyError(f"file '{file}' exists; choose another name or add --force")
@@ -314,4 +320,7 @@ def _console() -> "Console":
     """Standard output; wide enough for whole rows where there is no terminal to ask."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else _WIDTH)
+    console = Console()
+    if not console.file.isatty():
+        console.width = _WIDTH
+    return console

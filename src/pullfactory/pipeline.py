@@ -1,29 +1,25 @@
 """The study run: blocks of toys, fitted with every method at every rho, on any executor."""
 
-import multiprocessing
-import os
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+import json
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration, calibrate
-from pullfactory.errors import StudyError
+from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import FitBatch, PullSums, fit_toys
 from pullfactory.likelihoods import Method, build_method
 from pullfactory.progress import Progress, silent
-from pullfactory.results import StudyResult, ToyLedger
+from pullfactory.results import StudyResult, ToyLedger, provenance
 from pullfactory.simulation.toys import block_size, draw_base
 from pullfactory.study import Study
+from pullfactory.workspace import build_workspace
 
 __all__ = ["run"]
-
-_AHEAD = 2  # blocks in flight per worker: enough to keep all busy, few enough to bound memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,33 +69,43 @@ def run(
         StudyError: If the executor forks, or there are fewer than one workers.
         CalibrationError: If the samples are unusable, or the calibration is of another study.
     """
-    n_workers = _count_workers(workers)
-    _refuse_fork(executor)
-    if calibration is None:
-        with progress("calibration", 1) as advance:
-            calibration = calibrate(study, workers=n_workers)
-            advance(1)
-    else:
-        calibration = calibration.for_study(study)
-    plan = _Plan(
-        digest=f"{study.sha256}-{calibration.sha256}", study=study, calibration=calibration
-    )
-    size = block_size(study)
-    n_toys = study.ensemble.n_toys
-    n_blocks = -(-n_toys // size)
-    sums: dict[tuple[float, str], PullSums] = {}
-    ledger = ToyLedger(study)
-    pool = executor or ThreadPoolExecutor(n_workers, thread_name_prefix="pullfactory")
-    try:
+    n_workers = count_workers(workers)
+    with worker_pool(executor, n_workers) as pool:
+        if calibration is None:
+            with progress("calibration", 1) as advance:
+                calibration = calibrate(study, workers=n_workers)
+                advance(1)
+        else:
+            calibration = calibration.for_study(study)
+        study = calibration.study
+        workspace = build_workspace(calibration)
+        plan = _Plan(
+            digest=f"{study.sha256}-{calibration.sha256}", study=study, calibration=calibration
+        )
+        size = block_size(study)
+        n_toys = study.ensemble.n_toys
+        blocks = in_order(pool, partial(_fit_block, plan), -(-n_toys // size), n_workers)
+        sums: dict[tuple[float, str], PullSums] = {}
+        ledger = ToyLedger(
+            methods=study.methods,
+            parameters=study.parameter_names,
+            metadata={
+                "study": study.to_toml(),
+                "provenance": json.dumps(provenance(study.seed, study_sha256=study.sha256)),
+            },
+        )
         with progress("toys", n_toys) as advance:
-            for index, block in enumerate(_in_order(pool, plan, n_blocks, n_workers)):
+            for index, block in enumerate(blocks):
                 kept = min(size, n_toys - index * size)
                 _collect(study, block, index * size, kept, sums, ledger)
                 advance(kept)
-    finally:
-        if executor is None:
-            pool.shutdown(cancel_futures=True)
-    return StudyResult(study=study, calibration=calibration, sums=sums, toys=ledger.close())
+    return StudyResult(
+        study=study,
+        calibration=calibration,
+        workspace=workspace,
+        sums=sums,
+        toys=ledger.close(),
+    )
 
 
 def _fit_block(plan: _Plan, index: int) -> _Block:
@@ -125,17 +131,6 @@ def _methods(plan: _Plan) -> tuple[Method, ...]:
     return tuple(build_method(name, plan.calibration) for name in plan.study.methods)
 
 
-def _in_order(pool: Executor, plan: _Plan, n_blocks: int, workers: int) -> Iterator[_Block]:
-    """Results of all blocks in order, with a bounded number in flight."""
-    waiting: deque[Future[_Block]] = deque()
-    for index in range(n_blocks):
-        waiting.append(pool.submit(_fit_block, plan, index))
-        if len(waiting) >= _AHEAD * workers:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
 def _collect(
     study: Study,
     block: _Block,
@@ -153,22 +148,3 @@ def _collect(
             key = (rho, method)
             sums[key] = sums[key] + new if key in sums else new
             ledger.append(first, rho, method, truth, fits)
-
-
-def _count_workers(workers: int | None) -> int:
-    if workers is None:
-        return os.cpu_count() or 1
-    if workers < 1:
-        raise StudyError(f"workers = {workers} must be at least 1; leave it out for one per core")
-    return workers
-
-
-def _refuse_fork(executor: Executor | None) -> None:
-    if not isinstance(executor, ProcessPoolExecutor):
-        return
-    context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()
-    if context.get_start_method() == "fork":
-        raise StudyError(
-            "a process pool that forks hangs once JAX has run; make it with "
-            "mp_context=multiprocessing.get_context('spawn')"
-        )

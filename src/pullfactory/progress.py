@@ -32,15 +32,23 @@ def bar(stage: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
+    console = Console(file=sys.stderr)
     with Progress(
         TextColumn("{task.description:<12}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f}/s", justify="right") if total > 1 else TextColumn(""),
+        TextColumn("{task.fields[rate]}", justify="right"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(file=sys.stderr),
-        disable=not sys.stderr.isatty(),
+        console=console,
+        disable=not console.file.isatty(),
     ) as display:
-        task = display.add_task(stage, total=total)
-        yield lambda steps: display.update(task, advance=steps)
+        task = display.add_task(stage, total=total, rate="")
+
+        def advance(steps: int) -> None:
+            display.update(task, advance=steps)
+            speed = display.tasks[0].speed
+            if speed and total > 1:
+                display.update(task, rate=f"{speed:.0f}/s")
+
+        yield advance

@@ -5,25 +5,16 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from pullfactory._complaints import complaint
+from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
 from pullfactory._toml import parse_value, to_toml
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.errors import StudyError
@@ -42,41 +33,8 @@ __all__ = [
 Method = Literal["unbinned", "binned"]
 METHODS: tuple[Method, ...] = ("unbinned", "binned")
 
-T = TypeVar("T")
 
-
-def _whole(value: object) -> object:
-    """1e6 is a whole number too."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-@cache
-def _drawable(text: str) -> str:
-    """Refuse now what matplotlib would refuse when all toys are fitted."""
-    if "$" not in text:
-        return text
-    from matplotlib.mathtext import MathTextParser
-
-    try:
-        MathTextParser("path").parse(text)
-    except ValueError as error:
-        reason = str(error).splitlines()[-1]
-        raise ValueError(f"{text!r} is no LaTeX that can be drawn ({reason}); mend it") from None
-    return text
-
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-Text = Annotated[str, AfterValidator(_drawable)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Count = Annotated[Whole, Field(le=10**12)]
-Listed = Annotated[tuple[T, ...], Strict(strict=False)]
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class Parameter(_Frozen):
+class Parameter(Frozen):
     """One component of theta; one unit is one calibration step."""
 
     name: Name = Field(description="name in every file and table")
@@ -104,7 +62,7 @@ class Parameter(_Frozen):
         return self
 
 
-class Observable(_Frozen):
+class Observable(Frozen):
     """A number measured once per event; a channel of the workspace."""
 
     name: Name = Field(description="name of the observable and of its channel")
@@ -152,7 +110,7 @@ class Observable(_Frozen):
         return family(self.density, self.shape)
 
 
-class Ensemble(_Frozen):
+class Ensemble(Frozen):
     """The toys: how many, how large, with which truth and dependence."""
 
     n_toys: Count = Field(default=4000, ge=1, description="toys per rho")
@@ -180,7 +138,7 @@ class Ensemble(_Frozen):
     )
 
 
-class CalibrationSettings(_Frozen):
+class CalibrationSettings(Frozen):
     """The calibration samples."""
 
     source: Literal["simulated", "exact"] = Field(
@@ -196,7 +154,7 @@ class CalibrationSettings(_Frozen):
     )
 
 
-class WorkspaceSettings(_Frozen):
+class WorkspaceSettings(Frozen):
     """The pyhf workspace."""
 
     morphing: Literal["additive", "additive_cross"] = Field(
@@ -214,7 +172,7 @@ class WorkspaceSettings(_Frozen):
     )
 
 
-class Study(_Frozen):
+class Study(Frozen):
     """Everything that defines a run.
 
     Read from a TOML file with `Study.from_toml`, from a preset with `Study.preset`; changed

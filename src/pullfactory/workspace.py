@@ -85,16 +85,16 @@ def _samples(calibration: Calibration, observable: int, scale: float) -> Iterato
     study = calibration.study
     cross = study.workspace.morphing == "additive_cross"
 
-    def template(**steps: int) -> NDArray[np.float64]:
-        return calibration.template(observable, **steps) * scale
+    def template(steps: Mapping[str, int]) -> NDArray[np.float64]:
+        return calibration.template(observable, steps) * scale
 
-    def slope(free: str, **steps: int) -> NDArray[np.float64]:
-        return (template(**{free: 1}, **steps) - template(**{free: -1}, **steps)) / 2
+    def slope(free: str, steps: Mapping[str, int]) -> NDArray[np.float64]:
+        return (template({free: 1, **steps}) - template({free: -1, **steps})) / 2
 
     free = [p.name for p in study.parameter if p.constraint == "free"]
     constrained = [p.name for p in study.parameter if p.constraint == "normal"]
     nominal: list[dict[str, Any]] = [
-        _histosys(name, template(**{name: 1}), template(**{name: -1})) for name in constrained
+        _histosys(name, template({name: 1}), template({name: -1})) for name in constrained
     ]
     if study.workspace.staterror:
         errors = np.sqrt(calibration.template(observable)) * scale
@@ -102,21 +102,21 @@ def _samples(calibration: Calibration, observable: int, scale: float) -> Iterato
         nominal.append(
             {"name": f"staterror_{channel}", "type": "staterror", "data": _numbers(errors)}
         )
-    yield {"name": SAMPLE, "data": _numbers(template()), "modifiers": nominal}
+    yield {"name": SAMPLE, "data": _numbers(template({})), "modifiers": nominal}
     for name in free:
         modifiers = [_normfactor(name)]
         if cross:
             modifiers += [
-                _histosys(other, slope(name, **{other: 1}), slope(name, **{other: -1}))
+                _histosys(other, slope(name, {other: 1}), slope(name, {other: -1}))
                 for other in constrained
             ]
         yield {
             "name": _sample_name(study, name),
-            "data": _numbers(slope(name)),
+            "data": _numbers(slope(name, {})),
             "modifiers": modifiers,
         }
     for first, second in itertools.combinations(free if cross else [], 2):
-        product = (slope(first, **{second: 1}) - slope(first, **{second: -1})) / 2
+        product = (slope(first, {second: 1}) - slope(first, {second: -1})) / 2
         yield {
             "name": f"{_sample_name(study, first)}_{second}",
             "data": _numbers(product),

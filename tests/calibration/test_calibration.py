@@ -91,7 +91,7 @@ def test_templates_are_named_histograms(simulated: Calibration) -> None:
     assert template.axes[1].label == "$m_\\mathrm{t}^\\mathrm{reco}$ [GeV]"
     assert template.values()[0].sum() == 20_000
     up = template.axes[0].index("JSF+1")
-    assert np.array_equal(template.values()[up], simulated.template(0, JSF=1))
+    assert np.array_equal(template.values()[up], simulated.template(0, {"JSF": 1}))
 
 
 def test_templates_follow_the_densities(simulated: Calibration) -> None:
@@ -122,7 +122,7 @@ def test_another_study_is_refused(simulated: Calibration) -> None:
 
 def test_missing_point_is_named(simulated: Calibration) -> None:
     with pytest.raises(CalibrationError, match="no calibration sample at m_t\\+2"):
-        simulated.template(0, m_t=2)
+        simulated.template(0, {"m_t": 2})
 
 
 def test_voigt_calibration_closes() -> None:

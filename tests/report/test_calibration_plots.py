@@ -44,7 +44,7 @@ def test_templates_are_counts_per_unit_and_ratios(simulated: Calibration, observ
     ratios = [patch for patch in panels[1].patches if isinstance(patch, StepPatch)]
     for step, patch, ratio in zip((-1, 0, 1), drawn, ratios, strict=True):
         values, edges, _ = patch.get_data()
-        counts = simulated.template(o, JSF=step)
+        counts = simulated.template(o, {"JSF": step})
         np.testing.assert_array_equal(edges, simulated.edges[o])
         np.testing.assert_allclose(values * np.diff(edges), counts)
         np.testing.assert_allclose(ratio.get_data()[0], counts / simulated.template(o))

@@ -1,5 +1,7 @@
 """Tables for the terminal hold the rounded numbers."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -31,7 +33,7 @@ def summary(parameter: str, width: float | None = 1.2345) -> PullSummary:
         "claimed_error": 0.25312,
         "actual_error": 0.3,
     }
-    numbers = {key: value if width else None for key, value in values.items()}
+    numbers: dict[str, Any] = {key: value if width else None for key, value in values.items()}
     return PullSummary(parameter=parameter, n_toys=4000, n_failed=3, **numbers)
 
 

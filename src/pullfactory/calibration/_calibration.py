@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from pullfactory.calibration.moments import fit_location_scale, fit_response, in
 from pullfactory.errors import CalibrationError
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import Stream, generator
-from pullfactory.study import Study
+from pullfactory.study import Observable, Study
 
 __all__ = ["Calibration", "ResponseRow", "calibrate"]
 
@@ -81,7 +81,7 @@ class Calibration:
     @property
     def sha256(self) -> str:
         """Digest of what was learnt."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        return _digest(self._content())
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -96,18 +96,20 @@ class Calibration:
             for o in range(len(self.edges))
         )
 
-    def template(self, observable: int, **steps: int) -> NDArray[np.float64]:
+    def template(
+        self, observable: int, steps: Mapping[str, int] | None = None
+    ) -> NDArray[np.float64]:
         """Counts of one observable at one point, shape (bins,).
 
         Args:
             observable: Position of the observable.
-            **steps: Calibration step of each parameter that is not 0.
+            steps: Calibration step of each parameter that is not 0; None for the nominal point.
 
         Raises:
             CalibrationError: If there is no sample at this point.
         """
         names = self.study.parameter_names
-        wanted = np.array([steps.get(name, 0) for name in names])
+        wanted = np.array([(steps or {}).get(name, 0) for name in names])
         where = np.flatnonzero((self.points == wanted).all(axis=1))
         if not len(where):
             raise CalibrationError(
@@ -145,8 +147,14 @@ class Calibration:
         Raises:
             CalibrationError: If the studies differ in what the calibration depends on.
         """
-        for key in ("parameter", "observable"):
-            mine, theirs = getattr(self.study, key), getattr(study, key)
+        for key, depends in (
+            ("parameter", {"name", "constraint"}),
+            ("observable", set(Observable.model_fields) - {"label", "unit"}),
+        ):
+            mine, theirs = (
+                [entry.model_dump(include=depends) for entry in getattr(one, key)]
+                for one in (self.study, study)
+            )
             if mine != theirs:
                 raise CalibrationError(
                     f"the calibration was made for other values of '{key}' than study "
@@ -157,11 +165,13 @@ class Calibration:
                 f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
                 f"wants {study.workspace.n_bins}; calibrate that study"
             )
-        kept = {"calibration": self.study.calibration, "poi": study.poi}
-        return replace(self, study=study.model_copy(update=kept))
+        return replace(self, study=study.model_copy(update={"calibration": self.study.calibration}))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the histograms in the form of UHI."""
+        return {**self._content(), "sha256": self.sha256}
+
+    def _content(self) -> dict[str, Any]:
         return {
             "schema": _SCHEMA,
             "study": self.study.to_dict(),
@@ -193,25 +203,25 @@ class Calibration:
             raise CalibrationError(
                 f"no calibration: its schema is not {_SCHEMA!r}; 'pullfactory calibrate' writes one"
             )
-        study = Study.from_dict(data["study"], place="study of the calibration")
-        try:
-            templates = [_from_uhi(data["templates"][name]) for name in study.observable_names]
-            return cls(
-                study=study,
-                points=np.array(data["points"], dtype=np.int64),
-                moments=np.array(data["moments"]),
-                moment_errors=np.array(data["moment_errors"]),
-                response=Response(**{k: np.array(v) for k, v in data["response"].items()}),
-                response_covariance=np.array(data["response_covariance"]),
-                edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
-                counts=tuple(np.asarray(template.values()) for template in templates),
-                spectra=tuple(_from_uhi(data["spectra"][name]) for name in study.observable_names),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+        content = {key: value for key, value in data.items() if key != "sha256"}
+        if _digest(content) != data.get("sha256"):
             raise CalibrationError(
-                f"the calibration is damaged ({type(error).__name__}: {error}); "
+                "the calibration is damaged or was edited: its content does not match its sha256; "
                 "write it again with 'pullfactory calibrate'"
-            ) from None
+            )
+        study = Study.from_dict(data["study"], place="study of the calibration")
+        templates = [_from_uhi(data["templates"][name]) for name in study.observable_names]
+        return cls(
+            study=study,
+            points=np.array(data["points"], dtype=np.int64),
+            moments=np.array(data["moments"]),
+            moment_errors=np.array(data["moment_errors"]),
+            response=Response(**{k: np.array(v) for k, v in data["response"].items()}),
+            response_covariance=np.array(data["response_covariance"]),
+            edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
+            counts=tuple(np.asarray(template.values()) for template in templates),
+            spectra=tuple(_from_uhi(data["spectra"][name]) for name in study.observable_names),
+        )
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -252,12 +262,15 @@ def calibrate(study: Study, *, workers: int | None = None) -> Calibration:
     samples = sample_index(study, points)
     nominal = _Sample(study, points[samples == samples[0]], int(samples[0]))
     edges = choose_edges(study, nominal.nominal_events())
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
         tasks = {
             int(sample): pool.submit(_learn, study, points[samples == sample], int(sample), edges)
             for sample in np.unique(samples)
         }
         learnt = {sample: task.result() for sample, task in tasks.items()}
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return _assemble(study, points, samples, edges, learnt)
 
 
@@ -440,6 +453,10 @@ def _histogram(
     histogram = hist.Hist(variation, axis, storage=hist.storage.Double())
     histogram[...] = values
     return histogram
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _to_uhi(histogram: hist.Hist[Any]) -> dict[str, Any]:

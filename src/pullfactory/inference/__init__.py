@@ -1,17 +1,22 @@
 """Fits of toys, their pulls, and what they say about an uncertainty."""
 
+from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
 from pullfactory.inference.status import FitStatus
+from pullfactory.inference.throwing import ThrownToys, throw_toys
 
 __all__ = [
+    "CorrelationSums",
     "FitBatch",
     "FitStatus",
     "MinuitFit",
     "PullSummary",
     "PullSums",
+    "ThrownToys",
     "fit_minuit",
     "fit_toys",
     "summarise_pulls",
+    "throw_toys",
 ]

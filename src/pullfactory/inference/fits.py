@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from pullfactory._jax import jax, jnp
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.minuit import fit_minuit
-from pullfactory.inference.newton import minimise
+from pullfactory.inference.newton import minimise, settle
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import Likelihood
 
@@ -125,12 +125,23 @@ def _recover(
     starts: NDArray[np.float64],
     batch: FitBatch,
 ) -> None:
-    """Try the failed fits of a new batch with Minuit, in place."""
+    """Try the failed fits of a new batch with Minuit, in place.
+
+    Its minimum counts if the Hessian there gives a covariance, which is the one that is kept.
+    """
+    found = {}
     for toy in np.flatnonzero(batch.status > FitStatus.AT_BOUND):
         one = jax.tree.map(lambda leaf, toy=toy: jnp.asarray(leaf[toy]), data)
         again = fit_minuit(likelihood, one, start=starts[toy])
         if again.valid:
-            batch.estimate[toy] = again.estimate
-            batch.covariance[toy] = again.covariance
-            batch.nll[toy] = again.nll
-            batch.status[toy] = FitStatus.RECOVERED
+            found[int(toy)] = again.estimate
+    if not found:
+        return
+    toys = np.array(list(found))
+    some = jax.tree.map(lambda leaf: np.asarray(leaf)[toys], data)
+    settled = settle(likelihood, some, np.stack(list(found.values())))
+    good = settled.status <= FitStatus.AT_BOUND
+    batch.estimate[toys[good]] = settled.estimate[good]
+    batch.covariance[toys[good]] = settled.covariance[good]
+    batch.nll[toys[good]] = settled.nll[good]
+    batch.status[toys[good]] = FitStatus.RECOVERED

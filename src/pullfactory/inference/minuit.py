@@ -12,6 +12,7 @@ from pullfactory.likelihoods import Likelihood
 
 __all__ = ["MinuitFit", "fit_minuit"]
 
+_AT_BOUND = 1e-6  # of the range: as near as Minuit's transformation comes to a bound
 _MAX_CALLS = 5000  # a fit that needs more is lost: near a pole of the log Minuit never stops
 
 
@@ -72,8 +73,10 @@ def fit_minuit(
         minuit.hesse()
     estimate = np.array(minuit.values)
     low, high = likelihood.bounds.T
-    margin = 1e-6 * (high - low)
-    free = (estimate > low + margin) & (estimate < high - margin) & ~likelihood.fixed
+    margin = _AT_BOUND * (high - low)
+    estimate = np.where(estimate < low + margin, low, estimate)
+    estimate = np.where(estimate > high - margin, high, estimate)
+    free = (estimate > low) & (estimate < high) & ~likelihood.fixed
     covariance = np.full((len(estimate), len(estimate)), np.nan)
     valid = bool(minuit.valid and minuit.accurate)
     if valid:

@@ -8,6 +8,7 @@ likelihood's own, cheap one; in the others it is completed by what it lacks of t
 the round begins, for the toys that have not arrived.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from pullfactory._jax import jax, jnp
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
 
-__all__ = ["Minimum", "minimise"]
+__all__ = ["Minimum", "minimise", "settle"]
 
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
@@ -69,12 +70,38 @@ def minimise(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> M
         data: Its data, every array with a leading toy axis.
         start: Where each fit starts, shape (toys, parameters).
     """
-    toys = len(start)
+    return _in_batches(_minimise_batch, likelihood, data, start)
+
+
+def settle(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Minimum:
+    """Minimum, covariance and status of toys that are at their minimum already.
+
+    Args:
+        likelihood: What was minimised.
+        data: Its data, every array with a leading toy axis.
+        theta: Where each toy's minimum is, shape (toys, parameters).
+    """
+
+    def finish(likelihood: Likelihood, data: Any, at: NDArray[np.float64]) -> Minimum:
+        arrived, finite = np.zeros(len(at)), np.ones(len(at), dtype=bool)
+        return Minimum(*(np.array(c) for c in _finish(likelihood, data, at, arrived, finite)))
+
+    return _in_batches(finish, likelihood, data, theta)
+
+
+def _in_batches(
+    work: Callable[[Likelihood, Any, NDArray[np.float64]], Minimum],
+    likelihood: Likelihood,
+    data: Any,
+    theta: NDArray[np.float64],
+) -> Minimum:
+    """Work through the toys in batches of one size; the last is padded with its last toy."""
+    toys = len(theta)
     size = min(likelihood.batch, _power_of_two(toys))
     parts = []
     for first in range(0, toys, size):
         chosen = np.arange(first, first + size).clip(max=toys - 1)
-        parts.append(_minimise_batch(likelihood, _take(data, chosen), start[chosen]))
+        parts.append(work(likelihood, _take(data, chosen), theta[chosen]))
     return Minimum(*(np.concatenate(column)[:toys] for column in zip(*parts, strict=True)))
 
 
@@ -87,6 +114,7 @@ def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64
     missing = np.zeros((len(start), start.shape[1], start.shape[1]))
     for _ in range(_ROUNDS):
         some = _padded(left, len(start))
+        missing = missing[: len(some)]
         toys = _take(data, some)
         end = _descend(likelihood, toys, theta[some], missing)
         theta[some], distance[some], finite[some] = (np.asarray(column) for column in end)
@@ -227,9 +255,29 @@ def _reduce(matrix: jax.Array, held: jax.Array) -> jax.Array:
 
 
 def _solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
-    """Solution of matrix x = right; not finite unless the matrix is positive definite."""
+    """Solution of matrix x = right; not finite unless the matrix is positive definite.
+
+    Symmetric elimination without pivoting on the matrix scaled to a unit diagonal, written in
+    JAX: LAPACK called from several threads of one process can wait for itself.
+
+    Args:
+        matrix: Shape (parameters, parameters), symmetric.
+        right: Shape (parameters,) or (parameters, columns).
+    """
     scale = jax.lax.rsqrt(jnp.diag(matrix))
-    factor = jnp.linalg.cholesky(matrix * jnp.outer(scale, scale))
-    regular = jnp.min(jnp.diag(factor)) ** 2 > _SINGULAR
-    solved = jax.scipy.linalg.cho_solve((factor, True), (right.T * scale).T)
-    return jnp.where(regular, (solved.T * scale).T, jnp.nan)
+    columns = right.reshape(len(matrix), -1)
+    augmented = jnp.concatenate(
+        [matrix * jnp.outer(scale, scale), columns * scale[:, None]], axis=1
+    )
+
+    def eliminate(k: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        rows, smallest = state
+        pivot = rows[k, k]
+        row = rows[k] / pivot
+        rest = jnp.where(jnp.arange(len(rows)) == k, 0.0, rows[:, k])
+        rows = (rows - jnp.outer(rest, row)).at[k].set(row)
+        return rows, jnp.minimum(smallest, pivot)
+
+    rows, smallest = jax.lax.fori_loop(0, len(matrix), eliminate, (augmented, jnp.inf))
+    solved = (rows[:, len(matrix) :] * scale[:, None]).reshape(right.shape)
+    return jnp.where(smallest > _SINGULAR, solved, jnp.nan)

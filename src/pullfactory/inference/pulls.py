@@ -24,6 +24,7 @@ class PullSums:
     Attributes:
         toys: Number of toys.
         status: Number of fits per `FitStatus`, shape (statuses,).
+        at_bound: Fits that ended with the parameter at its bound, shape (parameters,).
         counted: Number of pulls per parameter, shape (parameters,); also below.
         powers: Sums of the pulls' first to fourth powers, shape (4, parameters).
         within: Number of |pull| < 1 and < 2, shape (2, parameters).
@@ -34,6 +35,7 @@ class PullSums:
 
     toys: int
     status: NDArray[np.int64]
+    at_bound: NDArray[np.int64]
     counted: NDArray[np.int64]
     powers: NDArray[np.float64]
     within: NDArray[np.int64]
@@ -66,6 +68,7 @@ class PullSums:
         return cls(
             toys=len(pull),
             status=np.bincount(fits.status, minlength=len(FitStatus)),
+            at_bound=(~use & (fits.status == FitStatus.AT_BOUND)[:, None]).sum(axis=0),
             counted=use.sum(axis=0),
             powers=np.stack([(pull**power).sum(axis=0) for power in (1, 2, 3, 4)]),
             within=np.stack([(use & (np.abs(pull) < k)).sum(axis=0) for k in (1, 2)]),
@@ -93,6 +96,7 @@ class PullSummary:
         parameter: Name.
         n_toys: Toys thrown.
         n_failed: Toys without a pull of this parameter.
+        n_at_bound: Those of them that ended with the parameter at its bound.
         mean: Mean pull.
         mean_error: Its standard error.
         width: Standard deviation of the pulls.
@@ -113,6 +117,7 @@ class PullSummary:
     parameter: str
     n_toys: int
     n_failed: int
+    n_at_bound: int
     mean: float | None
     mean_error: float | None
     width: float | None
@@ -146,6 +151,7 @@ class PullSummary:
             parameter=name,
             n_toys=sums.toys,
             n_failed=sums.toys - n,
+            n_at_bound=int(sums.at_bound[k]),
             bias=float(residual / n) if n else None,
             claimed_error=float(np.sqrt(sums.variance[k] / n)) if n else None,
             actual_error=None if spread is None else float(np.sqrt(max(spread, 0.0))),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.likelihoods._reading import read_workspace
 from pullfactory.likelihoods.binned import BinnedLikelihood, binned_method
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
 
@@ -15,6 +16,7 @@ __all__ = [
     "UnbinnedData",
     "UnbinnedLikelihood",
     "build_method",
+    "read_workspace",
 ]
 
 _BUILDERS: Mapping[str, Callable[[Calibration], Method]] = {

@@ -20,6 +20,7 @@ from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import count_events
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.likelihoods._reading import build_model
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspace import build_workspace
@@ -74,13 +75,37 @@ class BinnedLikelihood(Likelihood):
     kinked: tuple[int, ...] = field(metadata={"static": True})
 
     @classmethod
-    def from_pyhf(cls, source: pyhf.Model | pyhf.Workspace) -> Self:
+    def from_pyhf(
+        cls,
+        source: pyhf.Model | pyhf.Workspace,
+        *,
+        measurement: str | None = None,
+        modifier_settings: Mapping[str, str] | None = None,
+    ) -> Self:
         """Make a likelihood of an unmodified pyhf model.
 
         Args:
-            source: A model, or a workspace, of which the default measurement is used.
+            source: A model, or a workspace.
+            measurement: Which measurement of a workspace; None for the first.
+            modifier_settings: Interpolation codes for the model of a workspace, such as
+                {"normsys": "code1"}; pyhf's defaults otherwise.
+
+        Raises:
+            WorkspaceError: If the measurement or a code is unknown, or pyhf refuses the model.
+            LikelihoodError: If the model is batched, or has settings of its own.
         """
-        model = source.model() if isinstance(source, pyhf.Workspace) else source
+        if isinstance(source, pyhf.Workspace):
+            model = build_model(
+                source, measurement=measurement, modifier_settings=modifier_settings
+            )
+        elif measurement is not None or modifier_settings is not None:
+            raise LikelihoodError(
+                "a model has its measurement and settings; give them with a workspace instead"
+            )
+        elif source.batch_size is not None:
+            raise LikelihoodError("a batched model cannot be traced; build it without batch_size")
+        else:
+            model = source
         config = model.config
         program, constants = trace_rates(model)
         terms = _auxiliary_terms(config)

@@ -1,7 +1,6 @@
 """How two observables of the same events depend on each other."""
 
 import hist
-import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
@@ -37,9 +36,8 @@ def plot_joint(
     low, high = np.quantile(events, _DRAWN, axis=0)
     axes = [hist.axis.Regular(_BINS, *ends, flow=False) for ends in zip(low, high, strict=True)]
     histogram = hist.Hist(*axes, storage=hist.storage.Double()).fill(*events.T)
-    mesh: QuadMesh = mplhep.hist2dplot(
-        histogram, ax=ax, cbar=False, flow=None, cmap="Blues", rasterized=True
-    ).pcolormesh
+    edges = (axis.edges for axis in histogram.axes)
+    mesh = ax.pcolormesh(*edges, histogram.values().T, cmap="Blues", rasterized=True)
     ax.figure.colorbar(mesh, ax=ax, label="events / cell")
     x, y = observables
     ax.set_xlabel(axis_label(label_of(x), x.unit))

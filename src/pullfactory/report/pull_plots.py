@@ -29,7 +29,7 @@ Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Values of rho, shape (points,), and predicted pull widths, shape (points, parameters)."""
 
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
-_OFFSET = 0.012  # between the points of two methods, as part of the scan
+_OFFSET = 0.02  # between the points of two methods, as part of the scan
 _MARGIN = 0.06  # on both sides of the scan, as part of it
 
 

@@ -4,16 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 from pullfactory.calibration import Calibration
+from pullfactory.inference import FitStatus
 from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, rounded, significant
 from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
-    from pullfactory.results import PullRow
+    from pullfactory.results import PullRow, ToysResult
 
-__all__ = ["calibration_table", "pull_table"]
+__all__ = ["calibration_table", "failure_table", "pull_table", "toys_table"]
 
 
 def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) -> Table:
@@ -35,7 +37,7 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
         pulls = row.pulls
         table.add_row(
             "" if repeated else method,
-            "" if repeated else plain(row.rho),
+            "" if repeated or row.rho is None else plain(row.rho),
             _with_unit(pulls.parameter, units.get(pulls.parameter, "")),
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
@@ -44,6 +46,52 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
             significant(pulls.actual_error),
             str(pulls.n_failed),
         )
+    return table
+
+
+def toys_table(result: "ToysResult") -> Table:
+    """Truth and summary of the pulls of every parameter of a model.
+
+    Toys without a pull are either at the bound of that parameter, or failed.
+
+    Args:
+        result: Toys of the model.
+    """
+    numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
+    table = _table(("parameter",), ("truth", *numbers, "at\nbound", "failed"))
+    for row in result.pulls:
+        pulls = row.pulls
+        table.add_row(
+            escape(pulls.parameter),
+            plain(result.truth[pulls.parameter]),
+            rounded(pulls.mean, pulls.mean_error),
+            rounded(pulls.width, pulls.width_error),
+            _percent(pulls.coverage_68, pulls.coverage_68_low, pulls.coverage_68_high),
+            significant(pulls.claimed_error),
+            significant(pulls.actual_error),
+            str(pulls.n_at_bound),
+            str(pulls.n_failed - pulls.n_at_bound),
+        )
+    return table
+
+
+def failure_table(result: "ToysResult") -> Table:
+    """How the fits ended, and which parameters ended at a bound how often.
+
+    Args:
+        result: Toys of a model.
+    """
+    table = _table(("status",), ("fits", "fraction\n[%]"))
+
+    def add(name: str, fits: int) -> None:
+        table.add_row(name, str(fits), significant(100.0 * fits / result.sums.toys))
+
+    for status, fits in result.status.items():
+        add(status.replace("_", " "), fits)
+        if status == FitStatus.AT_BOUND.label:
+            for row in result.pulls:
+                if row.pulls.n_at_bound:
+                    add(f"  {escape(row.pulls.parameter)}", row.pulls.n_at_bound)
     return table
 
 

@@ -1,0 +1,112 @@
+"""Toys of any workspace: throw, fit, summarise."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.errors import LikelihoodError
+from pullfactory.execution import count_workers, in_order, worker_pool
+from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
+from pullfactory.inference.throwing import Truth, resolve_truth, throw_block
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.progress import Progress, silent
+from pullfactory.results import ToyLedger, ToysResult, provenance
+
+__all__ = ["run_toys"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    likelihood: BinnedLikelihood
+    seed: int
+    theta: NDArray[np.float64]
+    ensemble: Literal["fixed", "prior"]
+    moving: tuple[str, ...]
+
+
+class _Block(NamedTuple):
+    truth: NDArray[np.float64]
+    fits: FitBatch
+
+
+def run_toys(
+    likelihood: BinnedLikelihood,
+    n_toys: int,
+    seed: int,
+    *,
+    truth: Truth = "init",
+    ensemble: Literal["fixed", "prior"] = "fixed",
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> ToysResult:
+    """Throw toys of a model, fit each, and summarise the pulls of all parameters that move.
+
+    Memory does not grow with the number of toys; the result does not depend on the workers.
+
+    Args:
+        likelihood: The model, from `BinnedLikelihood.from_pyhf`.
+        n_toys: How many.
+        seed: The same seed gives the same toys.
+        truth: As in `throw_toys`.
+        ensemble: As in `throw_toys`.
+        workers: Threads; None for one per processor.
+        progress: How to show progress; see `pullfactory.progress`.
+
+    Raises:
+        LikelihoodError: As `throw_toys`, or if no parameter moves.
+        StudyError: If there are fewer than one workers.
+    """
+    if n_toys < 1:
+        raise LikelihoodError(f"n_toys = {n_toys} must be at least 1")
+    moving = tuple(
+        name for name, held in zip(likelihood.names, likelihood.held, strict=True) if not held
+    )
+    if not moving:
+        raise LikelihoodError("every parameter is fixed; there is nothing to fit")
+    theta = resolve_truth(likelihood, truth)
+    plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
+    n_workers = count_workers(workers)
+    size = likelihood.batch
+    ledger = ToyLedger(
+        methods=["binned"],
+        parameters=moving,
+        metadata={"provenance": json.dumps(provenance(seed))},
+    )
+    sums: PullSums | None = None
+    correlation: CorrelationSums | None = None
+    minima: list[NDArray[np.float64]] = []
+    with worker_pool(None, n_workers) as pool, progress("toys", n_toys) as advance:
+        blocks = in_order(pool, partial(_run_block, plan), -(-n_toys // size), n_workers)
+        for index, block in enumerate(blocks):
+            kept = min(size, n_toys - index * size)
+            fits, true = block.fits.head(kept), block.truth[:kept]
+            new, pairs = PullSums.of(fits, true), CorrelationSums.of(fits, true)
+            sums = new if sums is None else sums + new
+            correlation = pairs if correlation is None else correlation + pairs
+            minima.append(fits.nll[np.isfinite(fits.error).any(axis=1)])
+            ledger.append(index * size, None, "binned", true, fits)
+            advance(kept)
+    assert sums is not None
+    assert correlation is not None
+    return ToysResult(
+        parameters=moving,
+        seed=seed,
+        truth=dict(zip(likelihood.names, theta.tolist(), strict=True)),
+        ensemble=ensemble,
+        sums=sums,
+        correlation=correlation,
+        minima=np.concatenate(minima),
+        toys=ledger.close(),
+    )
+
+
+def _run_block(plan: _Plan, index: int) -> _Block:
+    thrown = throw_block(plan.likelihood, index, plan.seed, plan.theta, ensemble=plan.ensemble)
+    start = np.where(plan.likelihood.held, thrown.truth, plan.likelihood.start)
+    fits = fit_toys(plan.likelihood, thrown.data, start=start).select(plan.moving)
+    moving = [plan.likelihood.names.index(name) for name in plan.moving]
+    return _Block(np.ascontiguousarray(thrown.truth[:, moving]), fits)

@@ -1,0 +1,79 @@
+"""Tasks on any executor, their results in order."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from pullfactory.errors import StudyError
+
+__all__ = ["count_workers", "in_order", "worker_pool"]
+
+_AHEAD = 2  # blocks in flight per worker: enough to keep all busy, few enough to bound memory
+
+Result = TypeVar("Result")
+
+
+def count_workers(workers: int | None) -> int:
+    """Number of workers asked for, or one per processor.
+
+    Raises:
+        StudyError: If it is below one.
+    """
+    if workers is None:
+        return os.cpu_count() or 1
+    if workers < 1:
+        raise StudyError(f"workers = {workers} must be at least 1; leave it out for one per core")
+    return workers
+
+
+@contextmanager
+def worker_pool(executor: Executor | None, workers: int) -> Iterator[Executor]:
+    """The caller's executor, or a pool of threads that ends with the block.
+
+    Raises:
+        StudyError: If the executor forks: processes forked after JAX has run hang.
+    """
+    if executor is not None:
+        _refuse_fork(executor)
+        yield executor
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pullfactory")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order(
+    pool: Executor, task: Callable[[int], Result], n_blocks: int, workers: int
+) -> Iterator[Result]:
+    """Results of `task(0)` to `task(n_blocks - 1)` in order, a bounded number in flight.
+
+    Args:
+        pool: Where the tasks are computed.
+        task: Picklable if the pool has processes.
+        n_blocks: How many tasks.
+        workers: How many are computed at once.
+    """
+    waiting: deque[Future[Result]] = deque()
+    for index in range(n_blocks):
+        waiting.append(pool.submit(task, index))
+        if len(waiting) >= _AHEAD * workers:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _refuse_fork(executor: Executor) -> None:
+    if not isinstance(executor, ProcessPoolExecutor):
+        return
+    context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()
+    if context.get_start_method() == "fork":
+        raise StudyError(
+            "a process pool that forks hangs once JAX has run; make it with "
+            "mp_context=multiprocessing.get_context('spawn')"
+        )

@@ -1,0 +1,138 @@
+"""Every fit of every toy, written block by block: memory stays bounded."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pullfactory.inference import FitBatch, FitStatus
+
+__all__ = ["STATUS_NAMES", "ToyLedger", "ToyTable"]
+
+STATUS_NAMES = [status.label for status in FitStatus]
+_ROW_GROUP_BATCHES = 64
+
+
+class _Scratch:
+    """A temporary folder that goes when its owner does."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="pullfactory-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
+class ToyLedger:
+    """Writes the fits of a run to a file, block by block.
+
+    Args:
+        methods: Names of the methods.
+        parameters: Names of the parameters.
+        metadata: Texts kept in the file's metadata, under "pullfactory." and the key.
+    """
+
+    def __init__(
+        self, *, methods: Sequence[str], parameters: Sequence[str], metadata: Mapping[str, str]
+    ) -> None:
+        self._scratch = _Scratch()
+        self._path = self._scratch.path / "toys.parquet"
+        names = pa.dictionary(pa.int16(), pa.string())
+        fields = [
+            ("toy", pa.int64()),
+            ("rho", pa.float64()),
+            ("method", names),
+            ("parameter", names),
+            ("truth", pa.float64()),
+            ("estimate", pa.float64()),
+            ("error", pa.float64()),
+            ("error_corrected", pa.float64()),
+            ("nll", pa.float64()),
+            ("status", names),
+        ]
+        described = {f"pullfactory.{key}": value for key, value in metadata.items()}
+        self._schema = pa.schema([pa.field(*f) for f in fields], metadata=described)
+        self._methods = list(methods)
+        self._parameters = list(parameters)
+        self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+        self._waiting: list[pa.RecordBatch] = []
+
+    def append(
+        self, first: int, rho: float | None, method: str, truth: NDArray[np.float64], fits: FitBatch
+    ) -> None:
+        """Add the fits of some toys.
+
+        Args:
+            first: Number of the first toy.
+            rho: Correlation; None where there is no scan.
+            method: Name of the method.
+            truth: True parameters, shape (toys, parameters).
+            fits: Fits of the same shape.
+        """
+        toys, pars = fits.estimate.shape
+        rows = toys * pars
+        columns = [
+            pa.array(np.repeat(np.arange(first, first + toys), pars)),
+            pa.nulls(rows, pa.float64()) if rho is None else pa.array(np.full(rows, rho)),
+            _names(np.full(rows, self._methods.index(method)), self._methods),
+            _names(np.tile(np.arange(pars), toys), self._parameters),
+            pa.array(truth.ravel()),
+            _floats(fits.estimate.ravel()),
+            _floats(fits.error.ravel()),
+            pa.nulls(rows, pa.float64()),
+            _floats(np.repeat(fits.nll, pars)),
+            _names(np.repeat(fits.status, pars), STATUS_NAMES),
+        ]
+        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        if len(self._waiting) >= _ROW_GROUP_BATCHES:
+            self._flush()
+
+    def close(self) -> "ToyTable":
+        """Finish the file."""
+        self._flush()
+        self._writer.close()
+        return ToyTable(path=self._path, _owner=self._scratch)
+
+    def _flush(self) -> None:
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._waiting.clear()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyTable:
+    """Every fit of every toy: one row per toy, rho, method and parameter.
+
+    Attributes:
+        path: A Parquet file.
+    """
+
+    path: Path
+    _owner: _Scratch  # removes the file when the last table on it is gone
+
+    def read(self) -> pa.Table:
+        """The whole table."""
+        return pq.read_table(self.path)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the file.
+
+        Args:
+            path: The copy.
+        """
+        shutil.copyfile(self.path, path)
+
+
+def _names(codes: NDArray[Any], names: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(names))
+
+
+def _floats(values: NDArray[np.float64]) -> pa.Array:
+    """A column in which what is not finite is null."""
+    return pa.array(values, mask=~np.isfinite(values))

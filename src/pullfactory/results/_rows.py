@@ -1,0 +1,60 @@
+"""Rows of a summary, where they come from, and how they are read back."""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pullfactory.errors import OutputError
+from pullfactory.inference import PullSummary
+
+__all__ = ["SUMMARY_SCHEMA", "PullRow", "provenance", "read_summary"]
+
+SUMMARY_SCHEMA = "pullfactory-summary/1"
+_VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRow:
+    """Summary of the pulls of one parameter, with one method, at one rho (None: no scan)."""
+
+    method: str
+    rho: float | None
+    pulls: PullSummary
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `summary.json`; no NaN."""
+        row = {"method": self.method, "rho": self.rho, **asdict(self.pulls)}
+        return {key: _finite(value) for key, value in row.items()}
+
+
+def read_summary(folder: str | Path) -> dict[str, Any]:
+    """Read the summary in an output folder.
+
+    Args:
+        folder: What `StudyResult.write` wrote.
+
+    Raises:
+        OutputError: If there is no summary of ours.
+    """
+    path = Path(folder) / "summary.json"
+    try:
+        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"'{path}' is no summary of a run ({error}); give the folder of one"
+        ) from None
+    if data.get("schema") != SUMMARY_SCHEMA:
+        raise OutputError(f"'{path}' has schema {data.get('schema')!r}, not {SUMMARY_SCHEMA!r}")
+    return data
+
+
+def provenance(seed: int, **digests: str) -> dict[str, Any]:
+    """Where numbers come from: seed, versions, and digests of the input."""
+    return {"seed": seed, "versions": {name: version(name) for name in _VERSIONS}, **digests}
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,101 @@
+"""What the run of a study gives back."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pullfactory.calibration import Calibration
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.output import replaced_folder
+from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance
+from pullfactory.study import Study
+from pullfactory.workspace import write_workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["StudyResult"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyResult:
+    """What a run gives back.
+
+    Attributes:
+        study: What was run.
+        calibration: What the fits knew.
+        workspace: The pyhf workspace made of it.
+        sums: Sums over the pulls of all toys, by rho and method.
+        toys: Every fit of every toy, on disk for as long as this result lives.
+    """
+
+    study: Study
+    calibration: Calibration
+    workspace: dict[str, Any]
+    sums: dict[tuple[float, str], PullSums]
+    toys: ToyTable
+
+    @cached_property
+    def pulls(self) -> tuple[PullRow, ...]:
+        """Pull summaries, by method, rho and parameter."""
+        return tuple(
+            PullRow(method=method, rho=rho, pulls=summary)
+            for method in self.study.methods
+            for rho in self.study.ensemble.rho
+            for summary in PullSummary.from_sums(self.study.parameter_names, self.sums[rho, method])
+        )
+
+    @property
+    def failures(self) -> dict[str, dict[str, int]]:
+        """Number of fits by method and status, summed over rho."""
+        totals: dict[str, NDArray[np.int64]] = {}
+        for (_, method), sums in self.sums.items():
+            totals[method] = totals.get(method, 0) + sums.status
+        return {
+            method: dict(zip(STATUS_NAMES, (int(n) for n in total), strict=True))
+            for method, total in totals.items()
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `summary.json`: plain data without NaN."""
+        return {
+            "schema": SUMMARY_SCHEMA,
+            "study": self.study.to_dict(),
+            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "calibration": [asdict(row) for row in self.calibration.comparison()],
+            "status": self.failures,
+            "pulls": [row.to_dict() for row in self.pulls],
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write workspace, toys, summary and figures; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.poster import write_figures  # drawing is slow to load
+
+        with replaced_folder(folder) as staging:
+            (staging / "workspaces").mkdir()
+            write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
+            self.toys.copy_to(staging / "toys.parquet")
+            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
+            text = json.dumps(self.summary(), indent=1, allow_nan=False)
+            (staging / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_figures(
+                staging / "figures",
+                calibration=self.calibration,
+                study=self.study,
+                sums=self.sums,
+            )
+        return Path(folder)

@@ -1,0 +1,107 @@
+"""What toys of a workspace give back."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
+from pullfactory.output import replaced_folder
+from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance
+
+__all__ = ["ToysResult"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ToysResult:
+    """Toys of one model, fitted.
+
+    Attributes:
+        parameters: Parameters that moved in the fits.
+        seed: Seed of the toys.
+        truth: True value of every parameter, or what the constrained ones were drawn around.
+        ensemble: "fixed" or "prior".
+        sums: Sums over the pulls of all toys.
+        correlation: Sums for the correlation of the estimates.
+        minima: Minimum of the negative log-likelihood of every toy whose fit has errors.
+        toys: Every fit of every toy, on disk for as long as this result lives.
+    """
+
+    parameters: tuple[str, ...]
+    seed: int
+    truth: dict[str, float]
+    ensemble: str
+    sums: PullSums
+    correlation: CorrelationSums
+    minima: NDArray[np.float64]
+    toys: ToyTable
+
+    @cached_property
+    def pulls(self) -> tuple[PullRow, ...]:
+        """Pull summaries, one per parameter."""
+        summaries = PullSummary.from_sums(self.parameters, self.sums)
+        return tuple(PullRow(method="binned", rho=None, pulls=pulls) for pulls in summaries)
+
+    @property
+    def status(self) -> dict[str, int]:
+        """Number of fits by status."""
+        return dict(zip(STATUS_NAMES, (int(n) for n in self.sums.status), strict=True))
+
+    @property
+    def failed_fraction(self) -> float:
+        """Fraction of toys whose fit neither converged, nor ended at a bound, nor was recovered."""
+        return float(self.sums.status[FitStatus.AT_BOUND + 1 :].sum() / self.sums.toys)
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `summary.json`: plain data without NaN."""
+        return {
+            "schema": SUMMARY_SCHEMA,
+            "study": None,
+            "provenance": provenance(self.seed),
+            "ensemble": self.ensemble,
+            "truth": self.truth,
+            "status": {"binned": self.status},
+            "correlation": {
+                "parameters": list(self.parameters),
+                "toys": self.correlation.toys,
+                "over_toys": _plain(self.correlation.over_toys),
+                "fitted": _plain(self.correlation.fitted),
+            },
+            "pulls": [row.to_dict() for row in self.pulls],
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write toys, summary and figures; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.toys import write_toy_figures  # drawing is slow to load
+
+        with replaced_folder(folder) as staging:
+            self.toys.copy_to(staging / "toys.parquet")
+            text = json.dumps(self.summary(), indent=1, allow_nan=False)
+            (staging / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_toy_figures(
+                staging / "figures",
+                parameters=self.parameters,
+                sums=self.sums,
+                correlation=self.correlation,
+                minima=self.minima,
+            )
+        return Path(folder)
+
+
+def _plain(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:
+    """Nested lists; what is not finite is None."""
+    if matrix is None:
+        return None
+    return [[float(x) if np.isfinite(x) else None for x in row] for row in matrix]

@@ -1,0 +1,349 @@
+"""The command line does what it says: results in a folder, tables on stdout, bars on stderr."""
+
+import contextlib
+import io
+import json
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from pullfactory import Calibration, Study, read_summary
+from pullfactory.cli import _repeat_lost_interrupt
+from pullfactory.progress import bar
+
+Invoke = Callable[..., CompletedProcess[str]]
+
+COMMAND = (sys.executable, "-m", "pullfactory")
+PATIENCE = 120.0  # seconds; for what is expected within a few
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory: pytest.TempPathFactory, tiny_study: Study) -> Path:
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(tiny_study.to_toml())
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture(scope="module")
+def finished(invoke: Invoke, place: Path, study_file: Path) -> CompletedProcess[str]:
+    """A whole run, figures included."""
+    with contextlib.chdir(place):
+        return invoke("run", study_file)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pullfactory.report.poster.write_figures", lambda *_, **__: ())
+
+
+def strictly(text: str) -> object:
+    """JSON without NaN."""
+    return json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} in JSON"))
+
+
+# --- run -------------------------------------------------------------------------------------
+
+
+def test_run_fills_a_folder_named_after_the_study(
+    finished: CompletedProcess[str], place: Path
+) -> None:
+    assert finished.returncode == 0
+    assert [path.name for path in place.iterdir()] == ["results"]
+    folder = place / "results" / "tiny"
+    assert [path.name for path in (place / "results").iterdir()] == ["tiny"]
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"summary.json", "toys.parquet", "study.toml", "workspaces/tiny.json"} <= files
+    assert {"figures/pull_width.png", "figures/pull_width.pdf"} <= files
+
+
+def test_run_prints_the_table_and_where_the_figures_are(
+    finished: CompletedProcess[str], place: Path
+) -> None:
+    *table, summary, figures = finished.stdout.rstrip().splitlines()
+    rows = re.findall(r"\b(?:m_t|JSF|JRF)\b", "\n".join(table))
+    assert len(rows) == 2 * 2 * 3  # rho, methods, parameters
+    assert (place / summary.removeprefix("Summary").strip()).is_file()
+    assert (place / figures.removeprefix("Figures").strip()).is_dir()
+
+
+def test_run_shows_no_bar_where_there_is_no_terminal(finished: CompletedProcess[str]) -> None:
+    assert finished.stderr == ""
+
+
+def test_summary_is_complete(
+    finished: CompletedProcess[str], place: Path, tiny_study: Study
+) -> None:
+    assert finished.returncode == 0
+    folder = place / "results" / "tiny"
+    summary = read_summary(folder)
+    assert strictly((folder / "summary.json").read_text()) == summary
+    assert summary["schema"] == "pullfactory-summary/1"
+    assert Study.from_dict(summary["study"]) == Study.from_toml(folder / "study.toml") == tiny_study
+    assert summary["provenance"]["seed"] == tiny_study.seed
+    assert summary["provenance"]["study_sha256"] == tiny_study.sha256
+    assert {"pullfactory", "pyhf", "jax", "numpy"} <= set(summary["provenance"]["versions"])
+    rows = summary["pulls"]
+    assert {(row["method"], row["rho"], row["parameter"]) for row in rows} == {
+        (method, rho, parameter)
+        for method in ("unbinned", "binned")
+        for rho in (0.0, 0.5)
+        for parameter in ("m_t", "JSF", "JRF")
+    }
+    measured = {
+        *("n_toys", "n_failed", "mean", "mean_error", "width", "width_error"),
+        *("coverage_68", "coverage_68_low", "coverage_68_high"),
+        *("coverage_95", "coverage_95_low", "coverage_95_high"),
+        *("bias", "claimed_error", "actual_error"),
+    }
+    for row in rows:
+        assert {"predicted_width", "corrected_width"} <= set(row)
+        assert {key for key in measured if isinstance(row[key], int | float)} == measured
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_run_with_a_calibration_replaces_the_result_by_an_equal_one(
+    finished: CompletedProcess[str],
+    invoke: Invoke,
+    place: Path,
+    study_file: Path,
+    tmp_path: Path,
+) -> None:
+    assert finished.returncode == 0
+    before = place / "results" / "tiny"
+    again = shutil.copytree(before, tmp_path / "again")
+    calibration = tmp_path / "calibration.json"
+    written = invoke("calibrate", study_file, "--output", calibration)
+    assert written.stdout.splitlines()[-1] == f"Calibration   {calibration}"
+    assert len(re.findall(r"s_mu\(JSF\)", written.stdout)) == 2
+    strictly(calibration.read_text())
+
+    outcome = invoke(
+        *("run", study_file, "--calibration", calibration, "-o", again, "--workers", 1, "--json")
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert strictly(outcome.stdout) == read_summary(again) == read_summary(before)
+    assert not (again / "figures").exists()  # none this time: the old ones went with the rest
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_run_names_fits_that_failed(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
+    outcome = invoke(
+        *("run", study_file, "--methods", "unbinned", "--rho", "0", "--n-toys", "2"),
+        *("--set", "parameter.m_t.bounds=-1e-6,1e-6", "-o", tmp_path / "out"),
+    )
+    assert outcome.returncode == 0
+    assert outcome.stderr == "unbinned: of 2 fits 2 at_bound\n"
+
+
+# --- init, calibrate, workspace --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", Study.presets())
+def test_init_writes_the_preset(invoke: Invoke, tmp_path: Path, preset: str) -> None:
+    file = tmp_path / "my.toml"
+    outcome = invoke("init", "--preset", preset, file)
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, f"Study     {file}\n", "")
+    assert Study.from_toml(file) == Study.preset(preset)
+    assert invoke("init", "--preset", preset, "-").stdout == file.read_text()
+
+
+def test_init_replaces_a_file_only_by_force(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("precious")
+    outcome = invoke("init", file)
+    assert outcome.returncode == 2
+    assert outcome.stderr == (f"Error: file '{file}' exists; choose another name or add --force\n")
+    assert file.read_text() == "precious"
+    assert invoke("init", file, "--force").returncode == 0
+    assert Study.from_toml(file) == Study.preset("poster")
+
+
+def test_calibration_on_standard_output(invoke: Invoke, study_file: Path) -> None:
+    outcome = invoke("calibrate", study_file, "-o", "-")
+    assert outcome.stderr == ""
+    content = strictly(outcome.stdout)
+    assert isinstance(content, dict)
+    assert Calibration.from_dict(content).to_dict() == content
+
+
+def test_workspace_goes_into_a_file_or_a_pipe(
+    invoke: Invoke, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = invoke("workspace", study_file)
+    assert (outcome.returncode, outcome.stdout) == (0, "Workspace   tiny.json\n")
+    piped = invoke("workspace", study_file, "--output", "-")
+    assert strictly(piped.stdout) == strictly((tmp_path / "tiny.json").read_text())
+    inspected = subprocess.run(
+        [Path(sys.executable).with_name("pyhf"), "inspect"],
+        input=piped.stdout,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.search(r"channels\s+2\n", inspected.stdout)
+    assert re.search(r"parameters\s+3\n", inspected.stdout)
+
+
+def test_workspace_from_a_calibration(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
+    calibration = tmp_path / "calibration.json"
+    invoke("calibrate", study_file, "-o", calibration)
+    direct = invoke("workspace", study_file, "-o", "-")
+    assert (
+        invoke("workspace", study_file, "--calibration", calibration, "-o", "-").stdout
+        == direct.stdout
+    )
+
+
+def test_study_from_standard_input(
+    invoke: Invoke, study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    direct = invoke("workspace", study_file, "-o", "-")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(study_file.read_bytes())))
+    assert invoke("workspace", "-", "-o", "-").stdout == direct.stdout
+
+
+# --- terminals, pipes, interruptions ---------------------------------------------------------
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a terminal: ours and the program's."""
+    ends = pty.openpty()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def test_bar_on_a_terminal(terminal: tuple[int, int], study_file: Path) -> None:
+    ours, theirs = terminal
+    outcome = subprocess.run(
+        [*COMMAND, "workspace", study_file, "-o", "-"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+        check=True,
+    )
+    assert "calibration" in os.read(ours, 10_000).decode()
+    strictly(outcome.stdout)
+
+
+def test_bar_shows_how_far_and_how_fast(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = terminal
+    with open(theirs, "w", closefd=False) as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        with bar("toys", 10_000) as advance:
+            for _ in range(10):
+                advance(1000)
+    shown = os.read(ours, 100_000).decode()
+    assert "10000/10000" in shown
+    assert re.search(r"toys .*\d+/s", shown)
+
+
+def test_reader_that_stops_early_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        outcome = subprocess.run(
+            [*COMMAND, "init", "-"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+    assert outcome.stderr == ""
+
+
+def test_terminal_that_knows_ascii_only(tmp_path: Path, study_file: Path) -> None:
+    outcome = subprocess.run(
+        [*COMMAND, "calibrate", study_file, "-o", tmp_path / "calibration.json"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, b"")
+    assert outcome.stdout.isascii()
+
+
+class Loses:
+    """An object whose end is interrupted."""
+
+    def __del__(self) -> None:
+        raise KeyboardInterrupt
+
+
+def lose_an_interrupt_and_wait() -> None:
+    Loses()
+    time.sleep(PATIENCE)
+
+
+def test_lost_interrupt_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", _repeat_lost_interrupt)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        lose_an_interrupt_and_wait()
+    assert time.monotonic() - start < PATIENCE / 2
+
+
+def interrupt_when(
+    sign: Callable[[], bool], arguments: list[object], place: Path
+) -> tuple[int, str]:
+    """Start a run, press Ctrl-C when the sign is seen; exit code and standard error."""
+    temporary = place / "temporary"
+    temporary.mkdir()
+    with subprocess.Popen(
+        [*COMMAND, "run", *map(str, arguments)],
+        cwd=place,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until = time.monotonic() + PATIENCE
+        while not sign():
+            assert process.poll() is None, "the run ended before it could be interrupted"
+            assert time.monotonic() < until, "the sign never came"
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, complaints = process.communicate(timeout=PATIENCE)
+    assert not list(temporary.iterdir())
+    temporary.rmdir()
+    return process.returncode, complaints.strip()
+
+
+def test_interrupted_while_fitting(tmp_path: Path, study_file: Path) -> None:
+    code, complaints = interrupt_when(
+        lambda: any((tmp_path / "temporary").glob("*/toys.parquet")),
+        [study_file, "--n-toys", 10**6, "--methods", "unbinned"],
+        tmp_path,
+    )
+    assert (code, complaints) == (130, "Interrupted; nothing is left half written.")
+    assert not list(tmp_path.iterdir())
+
+
+def test_interrupted_while_drawing(tmp_path: Path, study_file: Path) -> None:
+    old = tmp_path / "out" / "summary.json"
+    old.parent.mkdir()
+    old.write_text('{"schema": "pullfactory-summary/1"}')
+    code, complaints = interrupt_when(
+        lambda: any(tmp_path.glob(".out-*/figures/*.png")),
+        [study_file, "--methods", "unbinned", "--rho", 0, "-o", "out"],
+        tmp_path,
+    )
+    assert (code, complaints) == (130, "Interrupted; nothing is left half written.")
+    assert sorted(tmp_path.rglob("*")) == [old.parent, old]

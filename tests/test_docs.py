@@ -1,0 +1,268 @@
+"""What README and docs/ say is so: their examples run, their tables and links are right."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import nbformat
+import pyarrow.parquet as pq
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+import pullfactory
+from pullfactory import FitStatus, Study, read_summary, run
+from pullfactory.densities import FAMILIES
+from pullfactory.study import (
+    CalibrationSettings,
+    Ensemble,
+    Observable,
+    Parameter,
+    WorkspaceSettings,
+)
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted(ROOT.glob("docs/*.md"))
+EXAMPLES = [ROOT / "README.md", *DOCS]
+PAGES = [*EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("notebooks/*")]
+SMALL = {"ensemble.n_toys": 16, "calibration.events_per_point": 20_000}
+PACKAGE = ROOT / "src" / "pullfactory"
+
+
+def page_id(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def text_of(path: Path) -> str:
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells  # type: ignore[no-untyped-call]
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", EXAMPLES, ids=page_id)
+def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = Study.preset
+    monkeypatch.setattr(
+        Study,
+        "preset",
+        classmethod(lambda _cls, name="poster": preset(name).with_settings(SMALL)),
+    )
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "example"}
+    for language, block in re.findall(
+        r"^```(\w+)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL
+    ):
+        if language == "console":
+            for line in block.splitlines():
+                if line.startswith("$ ") and not line.startswith("$ make"):
+                    run_in_shell(line.removeprefix("$ "))
+        else:
+            assert language == "python", f"no way to run a block of {language}"
+            exec(compile(block, page_id(page), "exec"), names)
+
+
+def run_in_shell(line: str) -> None:
+    """Run a line in the current folder with the commands of this Python, studies made small."""
+    options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
+    command = re.sub(r"\bpullfactory (run|calibrate|workspace)\b", rf"\g<0> {options}", line)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
+
+
+# --- links -----------------------------------------------------------------------------------
+
+
+def links(page: Path) -> list[str]:
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)) if "://" not in link]
+
+
+def anchors(page: Path) -> set[str]:
+    """Names of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_contents_name_every_page() -> None:
+    contents = ROOT / "docs" / "index.md"
+    linked = {(contents.parent / link).resolve() for link in links(contents)}
+    assert linked >= {*DOCS, *ROOT.glob("notebooks/*.ipynb")} - {contents}
+
+
+def test_picture_is_small() -> None:
+    assert (ROOT / "docs" / "images" / "pull_width.png").stat().st_size < 150_000
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """Cells of the table under a heading, without its first line."""
+    text = text_of(ROOT / "docs" / page)
+    part = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def keys(rows: list[list[str]]) -> list[str]:
+    """What is named in the first column."""
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row[0])]
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("The study", Study),
+        ("`[ensemble]`", Ensemble),
+        ("`[calibration]`", CalibrationSettings),
+        ("`[workspace]`", WorkspaceSettings),
+        ("`[[parameter]]`", Parameter),
+        ("`[[observable]]`", Observable),
+    ],
+)
+def test_keys_of_the_study_are_complete(heading: str, model: type[BaseModel]) -> None:
+    rows = table("study.md", heading)
+    fields = {name: f for name, f in model.model_fields.items() if f.description is not None}
+    assert keys(rows) == list(fields)
+    for (_, default, meaning), field in zip(rows, fields.values(), strict=True):
+        assert stated(default) == jsonable(field.get_default(call_default_factory=True)), default
+        for choice in choices(field.annotation):
+            assert f'"{choice}"' in meaning, choice
+
+
+def stated(default: str) -> Any:
+    if default == "required":
+        return PydanticUndefined
+    return None if default == "absent" else tomllib.loads(f"x = {default.strip('`')}")["x"]
+
+
+def jsonable(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def choices(annotation: Any) -> Iterator[str]:
+    """Every value of a `Literal`, however deep it stands."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for inner in get_args(annotation):
+            yield from choices(inner)
+
+
+def test_every_part_of_the_study_has_a_table() -> None:
+    parts = {name for name, f in Study.model_fields.items() if f.description is None}
+    headings = re.findall(r"^## `\[+(\w+)\]+`$", text_of(ROOT / "docs" / "study.md"), re.MULTILINE)
+    assert set(headings) == parts
+
+
+def test_densities_are_complete() -> None:
+    stated_shapes = {
+        row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table("study.md", "Densities")
+    }
+    assert stated_shapes == {name: list(f.shape_limits) for name, f in FAMILIES.items()}
+
+
+def test_presets_are_named() -> None:
+    text = text_of(ROOT / "docs" / "study.md")
+    assert [name for name in Study.presets() if f"`{name}`" not in text] == []
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tiny_study).write(tmp_path_factory.mktemp("docs") / "tiny")
+
+
+def test_files_of_a_run_are_complete(folder: Path, tiny_study: Study) -> None:
+    names = {
+        "study name": [tiny_study.name],
+        "observable": tiny_study.observable_names,
+        "method": tiny_study.methods,
+    }
+    expected = set()
+    for name in keys(table("outputs.md", "Files")):
+        (kind,) = re.findall(r"<(.*)>", name) or [""]
+        files = [name.replace(f"<{kind}>", value) for value in names.get(kind, [""])]
+        endings = (".png", ".pdf") if name.startswith("figures/") else ("",)
+        expected |= {file + ending for file in files for ending in endings}
+    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert found == expected
+
+
+def test_keys_of_the_summary_are_complete(folder: Path) -> None:
+    summary = read_summary(folder)
+    rows = table("outputs.md", "`summary.json`")
+    assert keys(rows) == list(summary)
+    assert summary["schema"] in rows[0][1]
+    assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
+
+
+def test_columns_of_the_toys_are_complete(folder: Path) -> None:
+    schema = pq.read_schema(folder / "toys.parquet")
+    assert keys(table("outputs.md", "`toys.parquet`")) == schema.names
+    text = text_of(ROOT / "docs" / "outputs.md")
+    assert [key for key in schema.metadata if f"`{key.decode()}`" not in text] == []
+
+
+def test_statuses_are_complete() -> None:
+    assert keys(table("outputs.md", "Status")) == [status.label for status in FitStatus]
+
+
+# --- CONTRIBUTING ----------------------------------------------------------------------------
+
+
+def test_make_targets_exist() -> None:
+    named = re.findall(r"(?:\$ |`)make ([a-z]+)", "".join(map(text_of, PAGES)))
+    targets = re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE)
+    assert named
+    assert set(named) <= set(targets)
+
+
+def test_a_folder_imports_only_from_those_before_it() -> None:
+    (chain,) = re.findall(r"\n\n([^.]*→[^.]*)\n\n", text_of(ROOT / "CONTRIBUTING.md"))
+    rooms = [room.strip() for room in chain.split("→")]
+    for position, room in enumerate(rooms):
+        files = [PACKAGE / f"{room}.py", *(PACKAGE / room).glob("*.py")]
+        imported = {name for file in files if file.exists() for name in imports(file)}
+        assert imported & set(rooms) <= set(rooms[: position + 1]), room
+
+
+def imports(file: Path) -> Iterator[str]:
+    """Modules of the package that a file imports when it runs."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node not in for_types:
+            top, *rest = node.module.split(".")
+            if top == pullfactory.__name__ and rest:
+                yield rest[0]
