@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pullfactory import PullSummary, Study, calibrate
-from pullfactory.report.table import calibration_table, pull_table
-from pullfactory.results import PullRow
+from pullfactory import FitBatch, FitStatus, PullSummary, Study, calibrate
+from pullfactory.inference import CorrelationSums, PullSums
+from pullfactory.report.table import calibration_table, failure_table, pull_table, toys_table
+from pullfactory.results import PullRow, ToyLedger, ToysResult
 
 
 def cells(table: Table) -> list[list[str]]:
@@ -34,7 +36,7 @@ def summary(parameter: str, width: float | None = 1.2345) -> PullSummary:
         "actual_error": 0.3,
     }
     numbers: dict[str, Any] = {key: value if width else None for key, value in values.items()}
-    return PullSummary(parameter=parameter, n_toys=4000, n_failed=3, **numbers)
+    return PullSummary(parameter=parameter, n_toys=4000, n_failed=3, n_at_bound=0, **numbers)
 
 
 def test_pull_table_rounds_and_names_units() -> None:
@@ -84,3 +86,65 @@ def test_exact_calibration_has_no_errors(tiny_study: Study) -> None:
     for _, _, truth, result, pull in cells(calibration_table(calibrate(tiny_study))):
         assert result == truth
         assert pull == "-"
+
+
+def toys_result() -> ToysResult:
+    """Four toys of two parameters: the first at its bound in two, one fit failed."""
+    estimate = np.array([[0.5, 1.2], [0.0, 0.8], [0.0, 1.0], [np.nan, np.nan]])
+    covariance = np.tile(np.diag([0.25, 0.01]), (4, 1, 1))
+    covariance[1:3, 0] = covariance[1:3, :, 0] = covariance[3] = np.nan
+    fits = FitBatch(
+        parameters=("mu", "stat[b]"),
+        estimate=estimate,
+        covariance=covariance,
+        nll=np.zeros(4),
+        status=np.array([0, 2, 2, FitStatus.NON_FINITE], dtype=np.int8),
+    )
+    truth = np.tile([0.0, 1.0], (4, 1))
+    ledger = ToyLedger(methods=["binned"], parameters=fits.parameters, metadata={})
+    return ToysResult(
+        parameters=fits.parameters,
+        seed=1,
+        truth={"held": 2.0, "mu": 0.0, "stat[b]": 1.0},
+        ensemble="fixed",
+        sums=PullSums.of(fits, truth),
+        correlation=CorrelationSums.of(fits, truth),
+        minima=fits.nll[:3],
+        toys=ledger.close(),
+    )
+
+
+def test_toys_table_tells_bounds_from_failures() -> None:
+    signal, statistical = cells(toys_table(toys_result()))
+    assert signal[:4] == ["mu", "0", "1", "-"]
+    assert signal[-4:] == ["0.500", "-", "2", "1"]
+    assert statistical == [
+        "stat[b]",
+        "1",
+        "0.0 ± 0.6",
+        "1.00 ± 0.29",
+        "100 ± 13",
+        "0.100",
+        "0.100",
+        "0",
+        "1",
+    ]
+
+
+def test_toys_table_keeps_long_names_whole() -> None:
+    console = Console(width=60)
+    with console.capture() as capture:
+        console.print(toys_table(toys_result()))
+    assert "…" not in "".join(line.split()[0] for line in capture.get().splitlines() if "±" in line)
+
+
+def test_failure_table_names_parameters_at_bound() -> None:
+    assert cells(failure_table(toys_result())) == [
+        ["converged", "1", "25.0"],
+        ["recovered", "0", "0.00"],
+        ["at bound", "2", "50.0"],
+        ["  mu", "2", "50.0"],
+        ["not positive definite", "0", "0.00"],
+        ["iteration limit", "0", "0.00"],
+        ["non finite", "1", "25.0"],
+    ]

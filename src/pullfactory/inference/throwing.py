@@ -20,7 +20,7 @@ from pullfactory.likelihoods import BinnedLikelihood
 
 __all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
 
-Truth = Literal["init", "fit"] | Mapping[str, float]
+Truth = str | Mapping[str, float]
 _TRIES = 100
 
 

@@ -59,6 +59,7 @@ def toys_table(result: "ToysResult") -> Table:
     """
     numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
     table = _table(("parameter",), ("truth", *numbers, "at\nbound", "failed"))
+    table.columns[0].overflow = "fold"  # long names often differ in their last letters
     for row in result.pulls:
         pulls = row.pulls
         table.add_row(

@@ -121,15 +121,16 @@ def plot_pull_rows(
     left.set_yticks(at, [row.parameter for row in rows], fontsize="small", parse_math=False)
     right.set_yticks(at, [""] * len(rows))
     for k, row in enumerate(rows):
-        right.annotate(
-            _note(row),
-            (1.03, k),
-            xycoords=right.get_yaxis_transform(),
-            fontsize="x-small",
-            color=REFERENCE,
-            verticalalignment="center",
-            annotation_clip=False,
-        )
+        if note := _note(row):
+            right.text(
+                1.03,
+                k,
+                note,
+                transform=right.get_yaxis_transform(),
+                fontsize="x-small",
+                color=REFERENCE,
+                verticalalignment="center",
+            )
     return mean, width
 
 
@@ -176,7 +177,8 @@ def plot_minimum_nll(ax: Axes, minima: NDArray[np.float64]) -> StepPatch:
         (doi:10.1093/biomet/66.3.605).
     """
     values = np.round(minima[np.isfinite(minima)], _NLL_DECIMALS)
-    counts, edges = np.histogram(values, np.histogram_bin_edges(values, "scott"))
+    bins = "scott" if len(np.unique(values)) > 1 else 1
+    counts, edges = np.histogram(values, bins)
     colour = _STYLE.colour
     steps = ax.stairs(counts, edges, color=colour)
     ax.stairs(counts, edges, color=colour, fill=True, alpha=0.2)

@@ -1,0 +1,107 @@
+"""The command line: options in, calls of the Python interface, a short table out."""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+
+from pullfactory._version import __version__
+from pullfactory.cli._shared import epilog
+from pullfactory.cli._study import calibrate, init, run, workspace
+from pullfactory.cli._toys import toys
+from pullfactory.errors import PullfactoryError
+
+__all__ = ["cli", "main"]
+
+_CITATION = f"""\
+@software{{pullfactory,
+  title   = {{pullfactory: pulls of profile-likelihood fits to correlated observables}},
+  author  = {{{{pullfactory developers}}}},
+  version = {{{__version__}}},
+  license = {{BSD-3-Clause}}
+}}"""
+_INTERRUPTED = 130
+_BAD_INPUT = 2
+_SOON = 0.05  # seconds
+
+
+def main() -> NoReturn:
+    """Run the command line; bad input ends with one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
+    code = _BAD_INPUT
+    try:
+        code = cli.main(prog_name="pullfactory", standalone_mode=False) or 0
+    except click.ClickException as error:
+        _complain(f"{error.format_message().rstrip('.')} (see -h)")
+    except PullfactoryError as error:
+        _complain(str(error))
+    except OSError as error:
+        _complain(f"the system refused: {error}; make room or choose another place")
+    except MemoryError:
+        _complain("too little memory; use fewer events, bins or --workers")
+    except (KeyboardInterrupt, click.Abort):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        click.echo("Interrupted; nothing is left half written.", err=True)
+        code = _INTERRUPTED
+    finally:
+        sys.unraisablehook = hook
+    if code == _INTERRUPTED:
+        gc.collect()  # removes temporary files ...
+        os._exit(code)  # ... and does not wait for toys that are still being fitted
+    sys.exit(code)
+
+
+def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
+    """Ctrl-C while the garbage collector calls back is an exception that goes nowhere."""
+    if lost.exc_type is KeyboardInterrupt:
+        again = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
+        threading.Timer(_SOON, *again).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"Error: {message}", err=True)
+
+
+def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(_CITATION)
+        context.exit()
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    invoke_without_command=True,
+    epilog=epilog(
+        "pullfactory run                       the default study, into results/poster",
+        "pullfactory init my.toml              a study file to change",
+        "pullfactory run my.toml --rho 0,0.5   ... and to run",
+    ),
+)
+@click.version_option(__version__, prog_name="pullfactory", message="%(prog)s %(version)s")
+@click.option(
+    "--cite",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_cite,
+    help="Show how to cite pullfactory.",
+)
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """May I fit these observables as if they were independent?"""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (run, toys, init, calibrate, workspace):
+    cli.add_command(_command)
