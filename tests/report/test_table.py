@@ -121,11 +121,11 @@ def test_toys_table_tells_bounds_from_failures() -> None:
     assert statistical == [
         "stat[b]",
         "1",
-        "0.0 ± 0.6",
-        "1.00 ± 0.29",
-        "100 ± 13",
+        "0.0 ± 1.2",
+        "2.0 ± 0.5",
+        "33 ± 24",
         "0.100",
-        "0.100",
+        "0.200",
         "0",
         "1",
     ]

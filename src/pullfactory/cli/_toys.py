@@ -1,6 +1,7 @@
 """Toys of any workspace."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Literal
@@ -8,11 +9,77 @@ from typing import Literal
 import click
 
 from pullfactory.cli._shared import console, epilog, named_lost, workers_option
-from pullfactory.errors import StudyError
 
 __all__ = ["toys"]
 
 _TOO_MANY_FAILED = 1
+
+
+def _read_truth(
+    _context: click.Context, _option: click.Parameter, text: str
+) -> str | dict[str, float]:
+    """Read init, fit, or NAME=NUMBER,NAME=NUMBER."""
+    if text in ("init", "fit"):
+        return text
+    pairs = _pairs(text, "init, fit or mu=0.5,k=1")
+    return {name: _number(name, value) for name, value in pairs.items()}
+
+
+def _read_codes(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> dict[str, str] | None:
+    """Read MODIFIER=CODE,MODIFIER=CODE."""
+    return None if text is None else _pairs(text, "normsys=code1,histosys=code0")
+
+
+def _read_fixed(
+    _context: click.Context, _option: click.Parameter, texts: tuple[str, ...]
+) -> dict[str, float | None]:
+    """Read NAME or NAME=NUMBER, several times."""
+    held: dict[str, float | None] = {}
+    for text in texts:
+        if "=" in text:
+            name, value = _pair(text, "mu or mu=0.5")
+            held[name] = _number(name, value)
+        else:
+            held[text.strip()] = None
+    return held
+
+
+def _read_fraction(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Refuse NaN, which no range does."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no fraction; give a number from 0 to 1")
+    return value
+
+
+def _pairs(text: str, example: str) -> dict[str, str]:
+    """Read NAME=VALUE,NAME=VALUE."""
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
+        name, value = _pair(part, example)
+        if name in pairs:
+            raise click.BadParameter(f"{name!r} is there twice; give one value")
+        pairs[name] = value
+    return pairs
+
+
+def _pair(text: str, example: str) -> tuple[str, str]:
+    """Read NAME=VALUE."""
+    name, _, value = (word.strip() for word in text.partition("="))
+    if not name or not value:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE; write for example {example}")
+    return name, value
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{name}={text} is no finite number; give one")
+    return value
 
 
 @click.command(
@@ -31,13 +98,16 @@ _TOO_MANY_FAILED = 1
     help="JSON patch, or FILE#NAME for one of a patch set. Repeatable.",
 )
 @click.option("--measurement", help="Measurement of the workspace.  [default: the first]")
-@click.option("--n-toys", type=int, default=1000, show_default=True, help="How many toys.")
+@click.option(
+    "--n-toys", type=click.IntRange(min=1), default=1000, show_default=True, help="How many toys."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed.")
 @click.option(
     "--truth",
     default="init",
     show_default=True,
     metavar="init|fit|NAME=VALUE,...",
+    callback=_read_truth,
     help="True parameters: the initial ones, the best fit to the data, or some by name.",
 )
 @click.option(
@@ -52,6 +122,7 @@ _TOO_MANY_FAILED = 1
     "fixed",
     multiple=True,
     metavar="NAME[=VALUE]",
+    callback=_read_fixed,
     help="Hold a parameter in the fits. Repeatable.",
 )
 @click.option(
@@ -64,6 +135,7 @@ _TOO_MANY_FAILED = 1
 @click.option(
     "--modifier-settings",
     metavar="MODIFIER=CODE,...",
+    callback=_read_codes,
     help="Interpolation codes.  [default: normsys=code4,histosys=code4p]",
 )
 @click.option(
@@ -71,6 +143,7 @@ _TOO_MANY_FAILED = 1
     type=click.FloatRange(0, 1),
     default=0.05,
     show_default=True,
+    callback=_read_fraction,
     help="Fraction of failed fits above which the exit code is 1.",
 )
 @click.option(
@@ -84,11 +157,11 @@ def toys(
     measurement: str | None,
     n_toys: int,
     seed: int,
-    truth: str,
+    truth: str | dict[str, float],
     ensemble: Literal["fixed", "prior"],
-    fixed: tuple[str, ...],
+    fixed: dict[str, float | None],
     freed: tuple[str, ...],
-    modifier_settings: str | None,
+    modifier_settings: dict[str, str] | None,
     max_failed: float,
     output: str | None,
     workers: int | None,
@@ -101,17 +174,22 @@ def toys(
     from pullfactory.progress import bar
     from pullfactory.report.table import failure_table, toys_table
 
+    for parameter in fixed.keys() & set(freed):
+        raise click.UsageError(f"both --fix and --free name {parameter!r}; choose one")
+    workspace = read_workspace(workspace_file, patches=patches)
     name = "toys" if workspace_file == "-" else Path(workspace_file).stem
     folder = check_folder(output or Path("results") / name)
     likelihood = BinnedLikelihood.from_pyhf(
-        read_workspace(workspace_file, patches=patches),
-        measurement=measurement,
-        modifier_settings=_pairs("--modifier-settings", modifier_settings or ""),
+        workspace, measurement=measurement, modifier_settings=modifier_settings
     )
-    likelihood = likelihood.free(freed).fix(_fixed(fixed))
-    wanted = truth if truth in ("init", "fit") else _numbers("--truth", truth)
     result = run_toys(
-        likelihood, n_toys, seed, truth=wanted, ensemble=ensemble, workers=workers, progress=bar
+        likelihood.free(freed).fix(fixed),
+        n_toys,
+        seed,
+        truth=truth,
+        ensemble=ensemble,
+        workers=workers,
+        progress=bar,
     )
     with bar("figures", 1) as advance:
         result.write(folder)
@@ -131,35 +209,3 @@ def toys(
             err=True,
         )
         sys.exit(_TOO_MANY_FAILED)
-
-
-def _pairs(option: str, text: str) -> dict[str, str]:
-    """Read NAME=VALUE,NAME=VALUE."""
-    pairs: dict[str, str] = {}
-    for part in filter(None, text.split(",")):
-        name, equals, value = part.partition("=")
-        if not equals or not name or not value:
-            raise StudyError(f"{option} {part!r} is not NAME=VALUE")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _numbers(option: str, text: str) -> dict[str, float]:
-    """Read NAME=NUMBER,NAME=NUMBER."""
-    return {name: _number(option, name, value) for name, value in _pairs(option, text).items()}
-
-
-def _fixed(texts: tuple[str, ...]) -> dict[str, float | None]:
-    """Read NAME or NAME=NUMBER, several times."""
-    held: dict[str, float | None] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        held[name] = _number("--fix", name, value) if equals else None
-    return held
-
-
-def _number(option: str, name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        raise StudyError(f"{option} {name}={value}: {value!r} is no number") from None

@@ -14,18 +14,21 @@ __all__ = ["CorrelationSums"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CorrelationSums:
-    """Sums over toys with a complete covariance; sums of two sets of toys add.
+    """Sums over toys; sums of two sets of toys add.
 
     Attributes:
-        toys: Number of such toys.
+        toys: Number of toys whose fit ended well, parameters at their bounds included.
         first: Sum of estimate - truth, shape (parameters,).
         second: Sum of its outer product, shape (parameters, parameters).
-        claimed: Sum of the fitted correlation matrices, shape (parameters, parameters).
+        counted: Number of toys with a fitted correlation of each pair, same shape: parameters
+            at a bound have none.
+        claimed: Sum of these correlations, same shape.
     """
 
     toys: int
     first: NDArray[np.float64]
     second: NDArray[np.float64]
+    counted: NDArray[np.int64]
     claimed: NDArray[np.float64]
 
     @classmethod
@@ -36,15 +39,17 @@ class CorrelationSums:
             fits: Fits of shape (toys, parameters).
             truth: True parameters, same shape.
         """
-        use = np.isfinite(fits.error).all(axis=1) & (fits.status <= FitStatus.AT_BOUND)
+        use = fits.status <= FitStatus.AT_BOUND
         residual = (fits.estimate - truth)[use]
         error = fits.error[use]
         correlation = fits.covariance[use] / (error[:, :, None] * error[:, None, :])
+        known = np.isfinite(correlation)
         return cls(
             toys=int(use.sum()),
             first=residual.sum(axis=0),
             second=residual.T @ residual,
-            claimed=correlation.sum(axis=0),
+            counted=known.sum(axis=0),
+            claimed=np.where(known, correlation, 0.0).sum(axis=0),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -65,5 +70,8 @@ class CorrelationSums:
 
     @property
     def fitted(self) -> NDArray[np.float64] | None:
-        """Mean of the fitted correlation matrices; None without toys."""
-        return self.claimed / self.toys if self.toys else None
+        """Mean of the fitted correlations, NaN for pairs without any; None without toys."""
+        if not self.toys:
+            return None
+        mean = self.claimed / np.maximum(self.counted, 1)
+        return np.asarray(np.where(self.counted > 0, mean, np.nan))

@@ -127,10 +127,11 @@ def _recover(
 ) -> None:
     """Try the failed fits of a new batch with Minuit, in place.
 
-    Its minimum counts if the Hessian there gives a covariance, which is the one that is kept.
+    Its minimum counts if the Hessian there gives a covariance, which is the one that is kept. A
+    minimum that was reached, but whose Hessian gives none, is no better elsewhere in its valley.
     """
     found = {}
-    for toy in np.flatnonzero(batch.status > FitStatus.AT_BOUND):
+    for toy in np.flatnonzero(batch.status > FitStatus.NOT_POSITIVE_DEFINITE):
         one = jax.tree.map(lambda leaf, toy=toy: jnp.asarray(leaf[toy]), data)
         again = fit_minuit(likelihood, one, start=starts[toy])
         if again.valid:

@@ -23,13 +23,15 @@ __all__ = ["Minimum", "minimise", "settle"]
 
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
+_QUADRATIC = 1e-6  # before a full Newton step: what remains after it is of the order of its square
 _STEPS = 10  # of one round
 _ROUNDS = 12
 _FIRST_DAMPING = 1e-3
 _LAST_DAMPING = 1e12
-_SINGULAR = 1e-13
+_SINGULAR = 1e-8
 """Smallest pivot, for a unit diagonal: a parameter that the others determine to this fraction of
-its variance has no error of its own."""
+its variance has no error of its own. Where parameters are degenerate, the small distance that is
+left to the minimum makes pivots of 1e-10."""
 _ROUNDING = 1e-14  # relative; a step may raise the likelihood by this much
 
 
@@ -56,10 +58,19 @@ class _State(NamedTuple):
     theta: jax.Array
     here: Expansion
     damping: jax.Array
-    distance: jax.Array
+    arrived: jax.Array
     finite: jax.Array
     iterations: jax.Array
     done: jax.Array
+
+
+class _End(NamedTuple):
+    """Where a descent ended, whether at a minimum, and whether its last step was finite."""
+
+    theta: Any
+    here: Expansion
+    arrived: Any
+    finite: Any
 
 
 def minimise(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
@@ -83,8 +94,9 @@ def settle(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Min
     """
 
     def finish(likelihood: Likelihood, data: Any, at: NDArray[np.float64]) -> Minimum:
-        arrived, finite = np.zeros(len(at)), np.ones(len(at), dtype=bool)
-        return Minimum(*(np.array(c) for c in _finish(likelihood, data, at, arrived, finite)))
+        yes = np.ones(len(at), dtype=bool)
+        end = _End(at, _expand(likelihood, data, at), yes, yes)
+        return Minimum(*(np.array(column) for column in _finish(likelihood, data, end)))
 
     return _in_batches(finish, likelihood, data, theta)
 
@@ -107,24 +119,27 @@ def _in_batches(
 
 def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
     """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
-    theta = start.copy()
-    distance = np.full(len(start), np.inf)
-    finite = np.ones(len(start), dtype=bool)
-    left = np.arange(len(start))
     missing = np.zeros((len(start), start.shape[1], start.shape[1]))
+    coarse = likelihood.coarsen(data)
+    if coarse is not None:
+        near = _descend(likelihood, coarse, start, missing)
+        start = np.where(np.asarray(near.arrived)[:, None], near.theta, start)
+    end = jax.tree.map(np.array, _descend(likelihood, data, start, missing))
+    left = np.flatnonzero(~end.arrived & end.finite)
     for _ in range(_ROUNDS):
-        some = _padded(left, len(start))
-        missing = missing[: len(some)]
-        toys = _take(data, some)
-        end = _descend(likelihood, toys, theta[some], missing)
-        theta[some], distance[some], finite[some] = (np.asarray(column) for column in end)
-        left = left[~(distance[left] < _TOLERANCE) & finite[left]]
         if not len(left):
             break
-        if not likelihood.exact:
-            some = _padded(left, len(start))
-            missing = np.asarray(_missing(likelihood, _take(data, some), theta[some]))
-    return Minimum(*(np.array(c) for c in _finish(likelihood, data, theta, distance, finite)))
+        some = _padded(left, len(start))
+        toys = _take(data, some)
+        if likelihood.exact:
+            missing = missing[: len(some)]
+        else:
+            missing = np.asarray(_missing(likelihood, toys, end.theta[some]))
+        again = _descend(likelihood, toys, end.theta[some], missing)
+        for kept, new in zip(jax.tree.leaves(end), jax.tree.leaves(again), strict=True):
+            kept[some] = new
+        left = left[~end.arrived[left] & end.finite[left]]
+    return Minimum(*(np.array(column) for column in _finish(likelihood, data, end)))
 
 
 def _power_of_two(n: int) -> int:
@@ -153,14 +168,18 @@ def _missing(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def _descend(
-    likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """End of one round of steps: where, how far from the minimum, whether the last was finite."""
+def _expand(likelihood: Likelihood, data: Any, theta: jax.Array) -> Expansion:
+    """The expansion of each toy where it is."""
+    return jax.vmap(likelihood.expansion)(theta, data)
 
-    def one(toy: Any, theta: jax.Array, lacks: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+
+@jax.jit
+def _descend(likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array) -> _End:
+    """One round of steps of each toy."""
+
+    def one(toy: Any, theta: jax.Array, lacks: jax.Array) -> _End:
         last = _descend_one(likelihood, toy, theta, lacks)
-        return last.theta, last.distance, last.finite
+        return _End(last.theta, last.here, last.arrived, last.finite)
 
     return jax.vmap(one)(data, start, missing)
 
@@ -187,15 +206,17 @@ def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: j
         raised = jnp.maximum(10.0 * state.damping, _FIRST_DAMPING)
         damping = jnp.where(accept, eased, raised)
         count = state.iterations + 1
-        arrived = usable & (distance < _TOLERANCE)
+        near = usable & (distance < _TOLERANCE)
+        if likelihood.exact:
+            near |= accept & (state.damping == 0) & (distance < _QUADRATIC)
         return _State(
             theta=jnp.where(accept, trial, state.theta),
             here=jax.tree.map(lambda new, old: jnp.where(accept, new, old), there, here),
             damping=damping,
-            distance=jnp.where(usable, distance, jnp.inf),
+            arrived=near,
             finite=finite | ~usable,
             iterations=count,
-            done=arrived | (damping > _LAST_DAMPING) | (count >= _STEPS),
+            done=near | (damping > _LAST_DAMPING) | (count >= _STEPS),
         )
 
     first = likelihood.expansion(start, data)
@@ -204,7 +225,7 @@ def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: j
         theta=start,
         here=first,
         damping=jnp.zeros(()),
-        distance=jnp.full((), jnp.inf),
+        arrived=jnp.zeros((), dtype=bool),
         finite=finite,
         iterations=jnp.zeros((), dtype=int),
         done=~finite,
@@ -214,31 +235,30 @@ def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: j
 
 @jax.jit
 def _finish(
-    likelihood: Likelihood, data: Any, theta: jax.Array, distance: jax.Array, finite: jax.Array
+    likelihood: Likelihood, data: Any, end: _End
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Estimate, minimum, covariance and status of each descent."""
-    return jax.vmap(partial(_finish_one, likelihood))(data, theta, distance, finite)
+    return jax.vmap(partial(_finish_one, likelihood))(data, end)
 
 
 def _finish_one(
-    likelihood: Likelihood, data: Any, theta: jax.Array, distance: jax.Array, finite: jax.Array
+    likelihood: Likelihood, data: Any, end: _End
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    here = likelihood.expansion(theta, data)
-    held = _held(likelihood, theta, here.gradient)
-    hessian = here.curvature if likelihood.exact else likelihood.hessian(theta, data)
+    held = _held(likelihood, end.theta, end.here.gradient)
+    exact = likelihood.exact
+    hessian = end.here.curvature if exact else likelihood.hessian(end.theta, data)
     inverse = _solve(_reduce(hessian, held), jnp.eye(len(held)))
-    arrived = distance < _TOLERANCE
     definite = jnp.all(jnp.isfinite(inverse))
     at_bound = jnp.any(held & ~jnp.asarray(likelihood.fixed))
     good = jnp.where(at_bound, FitStatus.AT_BOUND, FitStatus.CONVERGED)
     ended = jnp.where(definite, good, FitStatus.NOT_POSITIVE_DEFINITE)
-    stuck = jnp.where(finite, FitStatus.ITERATION_LIMIT, FitStatus.NON_FINITE)
-    outside = held[:, None] | held[None, :] | ~(arrived & definite)
+    stuck = jnp.where(end.finite, FitStatus.ITERATION_LIMIT, FitStatus.NON_FINITE)
+    outside = held[:, None] | held[None, :] | ~(end.arrived & definite)
     return (
-        theta,
-        here.nll,
+        end.theta,
+        end.here.nll,
         jnp.where(outside, jnp.nan, inverse),
-        jnp.where(arrived, ended, stuck).astype(jnp.int8),
+        jnp.where(end.arrived, ended, stuck).astype(jnp.int8),
     )
 
 

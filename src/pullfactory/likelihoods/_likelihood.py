@@ -79,6 +79,14 @@ class Likelihood(ABC):
             Scalar.
         """
 
+    def coarsen(self, data: Any) -> Any | None:  # noqa: ARG002  (the default needs none)
+        """Fewer data with nearly the same minimum, for a start near it; None if not worth it.
+
+        Args:
+            data: Data of many toys, every array with a leading toy axis.
+        """
+        return None
+
     def expansion(self, theta: jax.Array, data: Any) -> Expansion:
         """What the minimiser steps with; arguments as in `nll`."""
         nll, gradient = jax.value_and_grad(self.nll)(theta, data)

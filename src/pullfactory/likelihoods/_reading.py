@@ -1,6 +1,7 @@
 """Workspaces of other people: read, patched, checked, turned into models."""
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,11 +16,14 @@ __all__ = ["build_model", "read_workspace"]
 
 _CODES = {"normsys": ("code1", "code4"), "histosys": ("code0", "code2", "code4p")}
 _DEFAULT_CODES = {"normsys": "code4", "histosys": "code4p"}
-_PYHF_ERRORS = tuple(
+_PYHF_ERRORS: tuple[type[Exception], ...] = tuple(
     error
     for error in vars(pyhf.exceptions).values()
     if isinstance(error, type) and issubclass(error, Exception)
 )
+_STDIN = "-"
+_SHOWN = 160  # letters of what others say
+_NAMED = 5  # patches of a set
 
 
 def read_workspace(
@@ -35,16 +39,16 @@ def read_workspace(
     Raises:
         WorkspaceError: If a file cannot be read, is no workspace, or a patch does not apply.
     """
-    if isinstance(source, Mapping):
-        spec, place = dict(source), "workspace"
+    if isinstance(source, str | Path):
+        place = _place("workspace", source)
+        spec = _read_json(source, place)
     else:
-        spec, place = _read_json(source), f"workspace '{source}'"
-    for patch in patches:
-        spec = _apply(spec, str(patch))
-    try:
-        return pyhf.Workspace(spec)
-    except _PYHF_ERRORS as error:
-        raise WorkspaceError(f"{place} is not valid: {_one_line(error)}") from None
+        place, spec = "workspace", source
+    spec = _checked(spec, place)
+    for patch in map(str, patches):
+        place = f"{place} with patch '{patch}'"
+        spec = _checked(_apply(spec, patch), place)
+    return _made(pyhf.Workspace, spec, place)
 
 
 def build_model(
@@ -62,59 +66,168 @@ def build_model(
             otherwise.
 
     Raises:
-        WorkspaceError: If the measurement or a code is unknown, or pyhf refuses the model.
+        WorkspaceError: If the measurement or a code is unknown, pyhf refuses the model, a
+            parameter begins outside its bounds, or observations are missing.
     """
     known = workspace.measurement_names
-    if measurement is not None and measurement not in known:
+    name = known[0] if measurement is None else measurement
+    if name not in known:
         raise WorkspaceError(
-            f"measurement {measurement!r} is not in the workspace; known: {', '.join(known)}"
+            f"measurement {name!r} is not in the workspace; known: {', '.join(known)}"
         )
     codes = {**_DEFAULT_CODES, **(modifier_settings or {})}
     for modifier, code in codes.items():
         if code not in _CODES.get(modifier, ()):
-            allowed = "; ".join(f"{name}: {', '.join(names)}" for name, names in _CODES.items())
+            allowed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _CODES.items())
             raise WorkspaceError(f"modifier setting {modifier}={code} is unknown; {allowed}")
     try:
-        return workspace.model(
-            measurement_name=measurement,
-            modifier_settings={name: {"interpcode": code} for name, code in codes.items()},
+        model = workspace.model(
+            measurement_name=name,
+            modifier_settings={kind: {"interpcode": code} for kind, code in codes.items()},
         )
     except _PYHF_ERRORS as error:
-        raise WorkspaceError(f"pyhf refuses the model: {_one_line(error)}") from None
+        raise WorkspaceError(
+            f"pyhf refuses the model of measurement {name!r}: {_one_line(error)}"
+        ) from None
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise WorkspaceError(
+            f"pyhf cannot build the model of measurement {name!r} "
+            f"({type(error).__name__}: {_one_line(error)}); does it give each lumi parameter its "
+            "inits, bounds, auxdata and sigmas?"
+        ) from None
+    _check_parameters(model, name)
+    _check_observations(workspace, model)
+    return model
 
 
-def _apply(spec: dict[str, Any], patch: str) -> dict[str, Any]:
-    path, _, name = patch.partition("#")
-    content = _read_json(path)
-    if isinstance(content, dict):
-        known = {entry["metadata"]["name"]: entry["patch"] for entry in content.get("patches", [])}
-        if name not in known:
-            few = ", ".join(list(known)[:5]) or "none"
-            raise WorkspaceError(
-                f"'{path}' is a patch set; choose one of its {len(known)} patches as "
-                f"{path}#NAME (first names: {few})"
-            )
-        content = known[name]
+def _checked(spec: Any, place: str) -> dict[str, Any]:
+    """Refuse what is no table of keys and values: pyhf would stumble over it."""
+    if not isinstance(spec, Mapping):
+        raise WorkspaceError(
+            f"{place} is {_shortened(repr(spec))}, not an object with channels, observations, "
+            "measurements and version; give a pyhf workspace"
+        )
+    return dict(spec)
+
+
+def _made(kind: type, spec: dict[str, Any], place: str) -> Any:
+    """A workspace or a patch set of pyhf."""
     try:
-        patched: dict[str, Any] = jsonpatch.apply_patch(spec, content)
+        return kind(spec)
+    except pyhf.exceptions.InvalidSpecification as error:
+        where = f"{error.path}: " if error.path else ""
+        raise WorkspaceError(
+            f"{place} is not valid: {where}{_one_line(error).rstrip('.')}; "
+            "mend it as pyhf's schema asks"
+        ) from None
+    except (pyhf.exceptions.SchemaNotFound, TypeError):
+        raise WorkspaceError(
+            f"{place} has version {spec.get('version')!r}, which pyhf {pyhf.__version__} does not "
+            f"read; it reads {pyhf.schema.version!r}"
+        ) from None
+    except _PYHF_ERRORS as error:
+        raise WorkspaceError(f"{place} is refused by pyhf: {_one_line(error)}") from None
+
+
+def _check_parameters(model: pyhf.Model, measurement: str) -> None:
+    config = model.config
+    for name, init, (low, high), fixed in zip(
+        config.par_names,
+        config.suggested_init(),
+        config.suggested_bounds(),
+        config.suggested_fixed(),
+        strict=True,
+    ):
+        if low > high or not (fixed or low <= init <= high):
+            raise WorkspaceError(
+                f"parameter {name!r} begins at {init:g}, outside its bounds [{low:g}, {high:g}]; "
+                f"change its inits or bounds in measurement {measurement!r}"
+            )
+
+
+def _check_observations(workspace: pyhf.Workspace, model: pyhf.Model) -> None:
+    for channel, bins in model.config.channel_nbins.items():
+        counts = workspace.observations.get(channel)
+        if counts is None or len(counts) != bins:
+            found = "none" if counts is None else len(counts)
+            raise WorkspaceError(
+                f"channel {channel!r} has {bins} bins, but observations for {found}; "
+                "give one number for each bin"
+            )
+
+
+def _apply(spec: dict[str, Any], patch: str) -> Any:
+    path, _, name = patch.partition("#")
+    place = _place("patch", path)
+    content = _read_json(path, place)
+    if isinstance(content, dict):
+        content = _choose(content, path, name, spec)
+    elif name:
+        raise WorkspaceError(f"{place} is no patch set; leave out '#{name}'")
+    try:
+        return jsonpatch.apply_patch(spec, content)
+    except jsonpatch.InvalidJsonPatch as error:
+        raise WorkspaceError(
+            f"patch '{patch}' is no JSON patch ({_one_line(error)}); give a list of operations, "
+            "each with op, path and mostly value"
+        ) from None
     except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, TypeError) as error:
         raise WorkspaceError(
             f"patch '{patch}' does not apply to the workspace ({_one_line(error)}); "
             "is it made for this one?"
         ) from None
-    return patched
 
 
-def _read_json(path: str | Path) -> Any:
+def _choose(content: dict[str, Any], path: str, name: str, spec: dict[str, Any]) -> Any:
+    """The operations of one patch of a set, if the set is made for this workspace."""
+    patch_set = _made(pyhf.PatchSet, content, f"patch set '{path}'")
+    names = [patch.name for patch in patch_set]
+    if name not in names:
+        what = f"has no patch {name!r}" if name else "is a patch set"
+        few = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        raise WorkspaceError(
+            f"'{path}' {what}; choose one of its {len(names)} as {path}#NAME, from {few}"
+        )
     try:
-        text = sys.stdin.read() if str(path) == "-" else Path(path).read_text(encoding="utf-8")
-        return json.loads(text)
+        patch_set.verify(spec)
+    except (pyhf.exceptions.PatchSetVerificationError, ValueError):
+        raise WorkspaceError(
+            f"patch set '{path}' is made for another workspace: the digests differ; patch that "
+            "one, or take the patch out with 'pyhf patchset extract'"
+        ) from None
+    return patch_set[name].patch
+
+
+def _place(what: str, path: str | Path) -> str:
+    return f"{what} on standard input" if str(path) == _STDIN else f"{what} '{path}'"
+
+
+def _read_json(path: str | Path, place: str) -> Any:
+    try:
+        data = sys.stdin.buffer.read() if str(path) == _STDIN else Path(path).read_bytes()
+        return json.loads(data, parse_float=_finite, parse_constant=_finite)
     except OSError as error:
-        raise WorkspaceError(f"file '{path}' cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise WorkspaceError(f"file '{path}' is no JSON ({error})") from None
+        raise WorkspaceError(
+            f"{place} cannot be read ({error.strerror}); give a JSON file, or - for standard input"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise WorkspaceError(f"{place} is no JSON ({_one_line(error)}); give a JSON file") from None
+
+
+def _finite(text: str) -> float:
+    """Python reads NaN and Infinity; JSON has neither."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no finite number")
+    return value
 
 
 def _one_line(error: Exception) -> str:
-    text = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return text if len(text) < 200 else f"{text[:197]}..."
+    """The first line of what others say."""
+    lines = (line for line in str(error).splitlines() if line.strip())
+    return _shortened(next(lines, type(error).__name__))
+
+
+def _shortened(text: str) -> str:
+    half = _SHOWN // 2
+    return text if len(text) <= _SHOWN else f"{text[:half]} ... {text[-half:]}"

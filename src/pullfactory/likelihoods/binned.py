@@ -28,7 +28,7 @@ from pullfactory.workspace import build_workspace
 __all__ = ["BinnedLikelihood", "binned_method"]
 
 _KINKED_CODES = ("code0", "code1")
-_BATCH_VALUES = 2**24  # numbers held at once: 128 MB
+_BATCH_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BATCH = 256
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
 

@@ -9,6 +9,7 @@ derivatives with respect to (mu, sigma), and the chain rule through the response
 and the exact Hessian in theta.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -24,6 +25,9 @@ from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["UnbinnedData", "UnbinnedLikelihood", "unbinned_method"]
+
+_GROUP = 16  # events whose spread is small beside the width of a density
+_WORTH_GROUPING = 1024  # events per toy
 
 
 class UnbinnedData(NamedTuple):
@@ -124,6 +128,23 @@ class UnbinnedLikelihood(Likelihood):
         """Observed information; the expansion has it already."""
         return self.expansion(theta, data).curvature
 
+    def coarsen(self, data: UnbinnedData) -> UnbinnedData | None:
+        """Neighbouring events of each observable replaced by their mean, `_GROUP` at a time."""
+        events = [
+            np.shape(x)[1] for x, member in self._with_families(data) if not member.sufficient
+        ]
+        if not events or events[0] < _WORTH_GROUPING:
+            return None
+        weights = np.ones((len(data.aux), events[0])) if data.weights is None else data.weights
+        return UnbinnedData(
+            observables=tuple(
+                x if member.sufficient else _group(np.asarray(x), np.asarray(weights))
+                for x, member in self._with_families(data)
+            ),
+            weights=_fold(np.asarray(weights)).sum(axis=-1),
+            aux=data.aux,
+        )
+
     def observe(self, block: ToyBlock) -> UnbinnedData:
         """Take from a block of toys what this likelihood needs of them.
 
@@ -142,9 +163,26 @@ class UnbinnedLikelihood(Likelihood):
             aux=block.aux,
         )
 
+    def _with_families(self, data: UnbinnedData) -> Iterator[tuple[Array, Family]]:
+        return zip(data.observables, self.families, strict=True)
+
     def _penalty(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         pulls = theta[jnp.array(self.constrained, dtype=int)] - data.aux
         return 0.5 * jnp.sum(pulls**2)
+
+
+def _group(events: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of groups of neighbours, padding last; shape (toys, groups)."""
+    ordered = np.sort(np.where(weights > 0, events, np.inf), axis=1)
+    used = _fold(weights)
+    total = np.einsum("tgk,tgk->tg", used, _fold(np.where(np.isfinite(ordered), ordered, 0.0)))
+    return np.asarray(total / np.maximum(used.sum(axis=-1), 1.0))
+
+
+def _fold(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shape (toys, groups, `_GROUP`), the last group filled with zeros."""
+    missing = -values.shape[1] % _GROUP
+    return np.pad(values, ((0, 0), (0, missing))).reshape(len(values), -1, _GROUP)
 
 
 def unbinned_method(calibration: Calibration) -> Method:

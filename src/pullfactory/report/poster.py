@@ -13,7 +13,13 @@ from pullfactory.inference import PullSums
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
 from pullfactory.report.joint_plots import plot_joint
 from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
-from pullfactory.report.style import figure_style, legend_above, method_label, new_panels
+from pullfactory.report.style import (
+    figure_style,
+    legend_above,
+    method_label,
+    new_panels,
+    save_figure,
+)
 from pullfactory.simulation.toys import draw_toys
 from pullfactory.study import Study
 
@@ -44,19 +50,8 @@ def write_figures(
     files: list[Path] = []
     with figure_style():
         for name, figure in make_figures(study=study, calibration=calibration, sums=sums):
-            files += _save(figure, folder, name)
+            files += save_figure(figure, folder, name)
     return tuple(files)
-
-
-def _save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
-    layout = figure.get_layout_engine()
-    if layout is not None:  # once, not for each file
-        layout.execute(figure)
-        figure.set_layout_engine(None)
-    figure.savefig(png)
-    figure.savefig(pdf, metadata={"CreationDate": None})  # the same figure, the same file
-    return png, pdf
 
 
 def make_figures(

@@ -7,6 +7,7 @@ state outlives a figure, and no screen is needed.
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ __all__ = [
     "method_style",
     "new_panels",
     "observable_style",
+    "save_figure",
     "scan_colours",
     "variation_style",
     "with_minus",
@@ -237,3 +239,21 @@ def new_panels(
                 ax.yaxis.label.set_visible(False)
         stacks.append(tuple(stack))
     return figure, stacks
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write a figure as png and pdf; the same figure gives the same files.
+
+    Args:
+        figure: The figure; its layout is done here, once.
+        folder: Where to.
+        name: Name of the files, without ending.
+    """
+    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+    layout = figure.get_layout_engine()
+    if layout is not None:  # once, not for each file
+        layout.execute(figure)
+        figure.set_layout_engine(None)
+    figure.savefig(png)
+    figure.savefig(pdf, metadata={"CreationDate": None})
+    return png, pdf

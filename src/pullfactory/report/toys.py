@@ -13,7 +13,6 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
-from pullfactory.report.poster import _save
 from pullfactory.report.rounding import rounded
 from pullfactory.report.style import (
     REFERENCE,
@@ -21,6 +20,7 @@ from pullfactory.report.style import (
     inner_legend,
     method_style,
     new_panels,
+    save_figure,
     with_minus,
 )
 
@@ -76,7 +76,7 @@ def write_toy_figures(
         for name, figure in make_toy_figures(
             parameters=parameters, sums=sums, correlation=correlation, minima=minima
         ):
-            files += _save(figure, folder, name)
+            files += save_figure(figure, folder, name)
     return tuple(files)
 
 

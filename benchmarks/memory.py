@@ -1,0 +1,47 @@
+"""Peak memory of the command line, a fresh process each, against the number of toys."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measure import POSTER, Settings, in_fresh_process
+from benchmarks.rows import Row
+
+_STUDY = ("run", "--rho", "0.3", "--n-events", "200", "--set", "calibration.source=exact")
+_TOYS = ("toys", str(POSTER))
+
+
+def measure(settings: Settings) -> list[Row]:
+    sizes = [settings.size(full, quick) for full, quick in ((1000, 500), (10_000, 1000))]
+    sizes += [] if settings.quick else [100_000]
+    rows = []
+    for command in (_STUDY, _TOYS):
+        peaks = [in_fresh_process(_peak, (*command, "--n-toys", str(n))) for n in sizes]
+        listed = ", ".join(f"{peak:.0f}" for peak in peaks)
+        rows.append(
+            Row(
+                what=f"pullfactory {command[0]}: peak at {sizes[-1]} toys / at {sizes[0]}",
+                value=peaks[-1] / peaks[0],
+                at_most=1.1,
+                detail=f"{listed} MB at {', '.join(map(str, sizes))} toys",
+            )
+        )
+    return rows
+
+
+def _peak(arguments: tuple[str, ...]) -> float:
+    """Largest resident memory of one command in MB.
+
+    A child starts with the peak of its parent, so the parent has to be a small process.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pullfactory", *arguments, "-o", str(Path(folder, "out"))]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            _, status, usage = os.wait4(run.pid, 0)
+            run.returncode = os.waitstatus_to_exitcode(status)
+    if run.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} ended with exit code {run.returncode}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return usage.ru_maxrss * unit / 1e6

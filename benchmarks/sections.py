@@ -1,0 +1,21 @@
+"""What is measured, one module each; nothing heavy is imported before it is needed."""
+
+from importlib import import_module
+
+from benchmarks.measure import Settings
+from benchmarks.rows import Row
+
+SECTIONS = {
+    "toys": "Toys of a workspace, against loops of pyhf.infer.mle.fit",
+    "unbinned": "Unbinned fits, against loops of Minuit",
+    "study": "Whole studies, against the floor",
+    "memory": "Peak memory",
+    "scaling": "Time against size",
+    "startup": "Start-up",
+}
+
+
+def measure(section: str, settings: Settings) -> list[Row]:
+    """Rows of one section."""
+    rows: list[Row] = import_module(f"benchmarks.{section}").measure(settings)
+    return rows
