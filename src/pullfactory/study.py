@@ -70,7 +70,7 @@ class Observable(Frozen):
     unit: Text = Field(default="", description="unit of mu and sigma")
     density: str = Field(default="normal", description=f"family: {', '.join(FAMILIES)}")
     shape: dict[str, float] = Field(
-        default_factory=dict, description="shape parameters of the family, in units of sigma"
+        default_factory=dict, description="shape parameters of the family, dimensionless"
     )
     mu: float = Field(description="true location at theta = 0")
     sigma: float = Field(gt=0, description="true scale at theta = 0")

@@ -107,6 +107,12 @@ def seven() -> pyhf.Workspace:
 
 
 @pytest.fixture(scope="session")
+def small() -> pyhf.Workspace:
+    """The same with few bins and systematics: quick to compile."""
+    return _workspace(channels=1, bins=3, modifiers=2)
+
+
+@pytest.fixture(scope="session")
 def large() -> pyhf.Workspace:
     """The same with more than 60 parameters."""
     return _workspace(channels=3, bins=8, modifiers=20)

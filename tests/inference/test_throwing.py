@@ -65,7 +65,7 @@ def test_against_pyhf_with_minuit(which: str, request: pytest.FixtureRequest) ->
     workspace = request.getfixturevalue(which)
     model = workspace.model()
     found = BinnedLikelihood.from_pyhf(workspace)
-    toys = TOYS if which == "seven" else 10
+    toys = TOYS if which == "seven" else 8
     thrown = throw_toys(found, toys, seed=3)
     fits = fit_toys(found, thrown.data)
     assert np.all(fits.status <= FitStatus.AT_BOUND)
@@ -293,20 +293,36 @@ def test_model_without_poi() -> None:
 
 
 @pytest.mark.parametrize("codes", [("code1", "code0"), ("code4", "code2"), ("code1", "code4p")])
-def test_interpolation_codes(seven: pyhf.Workspace, codes: tuple[str, str]) -> None:
-    """Against Minuit on the same likelihood; errors away from the kink at 0 only."""
+def test_interpolation_codes(small: pyhf.Workspace, codes: tuple[str, str]) -> None:
+    """Rates are pyhf's; minima never above Minuit's; errors as Minuit's away from the kinks."""
     settings = dict(zip(("normsys", "histosys"), codes, strict=True))
-    found = BinnedLikelihood.from_pyhf(seven, modifier_settings=settings)
-    model = seven.model(modifier_settings={k: {"interpcode": v} for k, v in settings.items()})
+    found = BinnedLikelihood.from_pyhf(small, modifier_settings=settings)
+    model = small.model(modifier_settings={k: {"interpcode": v} for k, v in settings.items()})
+    assert (len(found.kinked) > 0) == ("code1" in codes or "code0" in codes)
     theta = found.init + 0.3
     assert np.allclose(found.expected(theta), model.expected_data(theta, include_auxdata=False))
-    thrown = throw_toys(found, 20, seed=1)
+    thrown = throw_toys(found, 10, seed=1)
     fits = fit_toys(found, thrown.data)
-    good = fits.status <= FitStatus.AT_BOUND
-    assert good.mean() > 0.5
-    systematics = [k for k, name in enumerate(found.names) if name.startswith("syst")]
-    assert (len(found.kinked) > 0) == ("code1" in codes or "code0" in codes)
-    assert np.all(np.isfinite(fits.error[good][:, systematics]).any(axis=1))
+    before = pyhf.get_backend()
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-3, strategy=1))
+    compared = 0
+    try:
+        for toy, row in enumerate(thrown.data):
+            if fits.status[toy] > FitStatus.AT_BOUND:
+                continue
+            reference, twice_nll = pyhf.infer.mle.fit(
+                row, model, return_uncertainties=True, return_fitted_val=True
+            )
+            assert 2 * fits.nll[toy] <= float(twice_nll) + 1e-3
+            away = np.all(np.abs(fits.estimate[toy][list(found.kinked)]) > 0.1)
+            if fits.status[toy] == FitStatus.CONVERGED and away:
+                estimate, error = np.asarray(reference).T
+                assert np.all(np.abs(fits.estimate[toy] - estimate) < 0.02 * error)
+                assert np.all(np.abs(fits.error[toy] / error - 1) < 0.02)
+                compared += 1
+    finally:
+        pyhf.set_backend(*before)
+    assert compared >= 3
 
 
 def test_unknown_measurement_and_code(seven: pyhf.Workspace) -> None:

@@ -223,7 +223,7 @@ def plot_correlation(
     ax.set_yticks(range(n), parameters, fontsize=size, parse_math=False)
     ax.tick_params(length=0)
     if matrix is None:
-        _say(ax, "too few toys with all errors")
+        _say(ax, "too few toys")
     elif n <= _NUMBERED:
         _write_numbers(ax, matrix)
     return image
