@@ -9,12 +9,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint types lock clean
+.PHONY: help run test bench lint types lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, test and lock'
+	@echo '  ARGS="..."         more arguments for run, test, bench and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
@@ -22,6 +22,9 @@ run: $(STAMP) ## run the default study into results/poster/
 
 test: $(STAMP) ## run the whole test suite
 	@$(BIN)/pytest $(ARGS)
+
+bench: $(STAMP) ## measure speed and memory, about ten minutes
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## check style and format
 	@$(BIN)/ruff check
