@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import click
 import nbformat
 import pyarrow.parquet as pq
+import pyhf
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import pullfactory
-from pullfactory import FitStatus, Study, read_summary, run
+from pullfactory import BinnedLikelihood, FitStatus, Study, read_summary, run, run_toys
+from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.study import (
     CalibrationSettings,
@@ -59,6 +62,7 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         classmethod(lambda _cls, name="poster": preset(name).with_settings(SMALL)),
     )
     monkeypatch.chdir(tmp_path)
+    Path("workspaces").symlink_to(ROOT / "workspaces")
     names: dict[str, Any] = {"__name__": "example"}
     for language, block in re.findall(
         r"^```(\w+)\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL
@@ -198,39 +202,87 @@ def folder(tiny_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run(tiny_study).write(tmp_path_factory.mktemp("docs") / "tiny")
 
 
+@pytest.fixture(scope="module")
+def toys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = pyhf.simplemodels.uncorrelated_background([9.0], [50.0], [5.0])
+    result = run_toys(BinnedLikelihood.from_pyhf(model), 4, seed=0)
+    return result.write(tmp_path_factory.mktemp("docs") / "toys")
+
+
 def test_files_of_a_run_are_complete(folder: Path, tiny_study: Study) -> None:
     names = {
         "study name": [tiny_study.name],
         "observable": tiny_study.observable_names,
         "method": tiny_study.methods,
     }
+    assert files_in(folder) == stated_files("Files", names)
+
+
+def test_files_of_toys_are_complete(toys_folder: Path) -> None:
+    assert files_in(toys_folder) == stated_files("Files of toys of a workspace", {})
+
+
+def stated_files(heading: str, names: dict[str, Any]) -> set[str]:
     expected = set()
-    for name in keys(table("outputs.md", "Files")):
+    for name in keys(table("outputs.md", heading)):
         (kind,) = re.findall(r"<(.*)>", name) or [""]
         files = [name.replace(f"<{kind}>", value) for value in names.get(kind, [""])]
         endings = (".png", ".pdf") if name.startswith("figures/") else ("",)
         expected |= {file + ending for file in files for ending in endings}
-    found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert found == expected
+    return expected
 
 
-def test_keys_of_the_summary_are_complete(folder: Path) -> None:
-    summary = read_summary(folder)
-    rows = table("outputs.md", "`summary.json`")
+def files_in(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("result", "heading"),
+    [
+        ("folder", "`summary.json`"),
+        ("toys_folder", "`summary.json` of toys of a workspace"),
+    ],
+)
+def test_keys_of_the_summary_are_complete(
+    result: str, heading: str, request: pytest.FixtureRequest
+) -> None:
+    summary = read_summary(request.getfixturevalue(result))
+    rows = table("outputs.md", heading)
     assert keys(rows) == list(summary)
     assert summary["schema"] in rows[0][1]
     assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
 
 
-def test_columns_of_the_toys_are_complete(folder: Path) -> None:
-    schema = pq.read_schema(folder / "toys.parquet")
+def test_keys_of_the_correlation_are_named(toys_folder: Path) -> None:
+    rows = table("outputs.md", "`summary.json` of toys of a workspace")
+    (content,) = (content for key, content in rows if key == "`correlation`")
+    assert re.findall(r"`(\w+)`", content) == list(read_summary(toys_folder)["correlation"])
+
+
+@pytest.mark.parametrize("result", ["folder", "toys_folder"])
+def test_columns_of_the_toys_are_complete(result: str, request: pytest.FixtureRequest) -> None:
+    schema = pq.read_schema(request.getfixturevalue(result) / "toys.parquet")
     assert keys(table("outputs.md", "`toys.parquet`")) == schema.names
     text = text_of(ROOT / "docs" / "outputs.md")
     assert [key for key in schema.metadata if f"`{key.decode()}`" not in text] == []
 
 
-def test_statuses_are_complete() -> None:
-    assert keys(table("outputs.md", "Status")) == [status.label for status in FitStatus]
+@pytest.mark.parametrize(
+    ("page", "heading"), [("outputs.md", "Status"), ("toys.md", "How fits end")]
+)
+def test_statuses_are_complete(page: str, heading: str) -> None:
+    stated_names = [name for name in keys(table(page, heading)) if not name.isdigit()]
+    assert stated_names == [status.label for status in FitStatus]
+
+
+def test_options_of_toys_are_complete() -> None:
+    options = [p for p in cli.commands["toys"].params if isinstance(p, click.Option)]
+    rows = table("toys.md", "Options")
+    assert keys(rows) == [name for option in options for name in option.opts]
+    for row, option in zip(rows, options, strict=True):
+        if option.show_default:
+            assert row[1] == f"`{option.default}`", option.name
+        assert "[default" not in option.help or row[1].strip("`") in option.help
 
 
 # --- CONTRIBUTING ----------------------------------------------------------------------------
