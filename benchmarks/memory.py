@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measure import POSTER, Settings, in_fresh_process
+from benchmarks.measure import POSTER, Settings
 from benchmarks.rows import Row
 
 _STUDY = ("run", "--rho", "0.3", "--n-events", "200", "--set", "calibration.source=exact")
@@ -18,7 +18,7 @@ def measure(settings: Settings) -> list[Row]:
     sizes += [] if settings.quick else [100_000]
     rows = []
     for command in (_STUDY, _TOYS):
-        peaks = [in_fresh_process(_peak, (*command, "--n-toys", str(n))) for n in sizes]
+        peaks = [_peak((*command, "--n-toys", str(n))) for n in sizes]
         listed = ", ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(
             Row(
@@ -34,7 +34,7 @@ def measure(settings: Settings) -> list[Row]:
 def _peak(arguments: tuple[str, ...]) -> float:
     """Largest resident memory of one command in MB.
 
-    A child starts with the peak of its parent, so the parent has to be a small process.
+    A child starts with the peak of its parent, so nothing heavy may be imported here.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pullfactory", *arguments, "-o", str(Path(folder, "out"))]

@@ -32,7 +32,7 @@ def measure(settings: Settings) -> list[Row]:
         _scan(
             settings,
             "run_toys, parameters",
-            dict(_parameters(n * 12, toys) for n in steps),
+            dict(_parameters(n * 12, toys // 2) for n in steps),
             None,
         ),
     ]

@@ -388,7 +388,7 @@ SPOILT: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "negative rate": (
         (*CHANNEL, 1, "data", 2),
         -80.0,
-        "channel 'SR', bin 2: expected rate -70 at the truth; toys need rates of 0 or more",
+        "channel 'SR', bin 2: expected rate -70 at the truth; toys need rates from 0 to 1e+15",
     ),
 }
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pullfactory.errors import LikelihoodError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
-from pullfactory.inference.throwing import Truth, resolve_truth, throw_block
+from pullfactory.inference.throwing import Truth, check_toys, resolve_truth, throw_block
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ToyLedger, ToysResult, provenance
@@ -60,8 +60,7 @@ def run_toys(
         LikelihoodError: As `throw_toys`, or if no parameter moves.
         StudyError: If there are fewer than one workers.
     """
-    if n_toys < 1:
-        raise LikelihoodError(f"n_toys = {n_toys} must be at least 1")
+    check_toys(likelihood, n_toys, seed, truth, ensemble)
     moving = tuple(
         name for name, held in zip(likelihood.names, likelihood.held, strict=True) if not held
     )
@@ -106,7 +105,6 @@ def run_toys(
 
 def _run_block(plan: _Plan, index: int) -> _Block:
     thrown = throw_block(plan.likelihood, index, plan.seed, plan.theta, ensemble=plan.ensemble)
-    start = np.where(plan.likelihood.held, thrown.truth, plan.likelihood.start)
-    fits = fit_toys(plan.likelihood, thrown.data, start=start).select(plan.moving)
+    fits = fit_toys(plan.likelihood, thrown.data).select(plan.moving)
     moving = [plan.likelihood.names.index(name) for name in plan.moving]
     return _Block(np.ascontiguousarray(thrown.truth[:, moving]), fits)

@@ -169,6 +169,8 @@ def test_truth_by_name_and_by_fit(seven: pyhf.Workspace, likelihood: BinnedLikel
         ({"truth": {"nothing": 1.0}}, "'nothing' is no parameter of the model; known: .*mu"),
         ({"truth": {"mu": 99.0}}, r"'mu' = 99 is outside its bounds \[0, 10\]"),
         ({"truth": "guess"}, "'guess' is not 'init', 'fit'"),
+        ({"seed": -1}, "seed = -1 must be 0 or more"),
+        ({"ensemble": "priors"}, "'priors' is neither 'fixed' nor 'prior'"),
     ],
 )
 def test_bad_toys_are_refused(
@@ -364,3 +366,31 @@ def test_backend_and_optimizer_survive_threads_and_errors(seven: pyhf.Workspace)
     finally:
         pyhf.set_backend(*before)
     assert sorted(seen) == [False] * 9 + [True] * 9
+
+
+def test_held_parameters_stay_at_their_value_whatever_the_truth() -> None:
+    """Fitted at mu = 1 while the truth is 3, the other factor makes up for it."""
+    spec = {
+        "channels": [
+            {
+                "name": "SR",
+                "samples": [
+                    {"name": "s", "data": [100.0], "modifiers": [MU]},
+                    {
+                        "name": "b",
+                        "data": [100.0],
+                        "modifiers": [{"name": "k", "type": "normfactor", "data": None}],
+                    },
+                ],
+            }
+        ]
+    }
+    found = BinnedLikelihood.from_pyhf(pyhf.Model(spec, poi_name="mu")).fix({"mu": 1.0})
+    pulls = run_toys(found, 64, 1, truth={"mu": 3.0}).pulls[0].pulls
+    assert pulls.parameter == "k"
+    assert pulls.bias == pytest.approx(2.0, abs=4 * 0.2 / 8)  # sqrt(400) / 100 a toy, 64 toys
+
+
+def test_truth_of_a_drawn_parameter_is_refused(likelihood: BinnedLikelihood) -> None:
+    with pytest.raises(LikelihoodError, match="'lumi' is drawn from its constraint"):
+        throw_toys(likelihood, 3, seed=1, truth={"lumi": 1.1}, ensemble="prior")

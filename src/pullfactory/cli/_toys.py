@@ -86,7 +86,7 @@ def _number(name: str, text: str) -> float:
     epilog=epilog(
         "pullfactory toys workspace.json --n-toys 10000",
         "pullfactory toys bkg.json --patch signal.json --truth mu=0,lumi=1.02",
-        "pullfactory toys workspace.json --ensemble prior --fix JSF --free m_t",
+        "pullfactory toys workspace.json --ensemble prior --fix JSF --free JRF",
     )
 )
 @click.argument("workspace_file", metavar="WORKSPACE.json", type=click.Path())

@@ -22,6 +22,7 @@ __all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
 
 Truth = str | Mapping[str, float]
 _TRIES = 100
+_MOST = 1e15  # beyond, numbers of events are no longer exact
 
 
 class _Stream(IntEnum):
@@ -81,8 +82,7 @@ def throw_toys(
         LikelihoodError: If `n_toys` is not positive, a name is unknown, a value is outside its
             bounds, there are no observations to fit, or a rate is negative at the truth.
     """
-    if n_toys < 1:
-        raise LikelihoodError(f"n_toys = {n_toys} must be at least 1")
+    check_toys(likelihood, n_toys, seed, truth, ensemble)
     theta = resolve_truth(likelihood, truth)
     blocks = [
         throw_block(likelihood, block, seed, theta, ensemble=ensemble)
@@ -92,6 +92,40 @@ def throw_toys(
         truth=np.concatenate([block.truth for block in blocks])[:n_toys],
         data=np.concatenate([block.data for block in blocks])[:n_toys],
     )
+
+
+def check_toys(
+    likelihood: BinnedLikelihood, n_toys: int, seed: int, truth: Truth, ensemble: str
+) -> None:
+    """Refuse toys that cannot be thrown; arguments as in `throw_toys`.
+
+    Raises:
+        LikelihoodError: If a number or the ensemble is out of range, or the truth names a
+            parameter that the ensemble draws.
+    """
+    if n_toys < 1:
+        raise LikelihoodError(f"n_toys = {n_toys} must be at least 1")
+    if seed < 0:
+        raise LikelihoodError(f"seed = {seed} must be 0 or more")
+    if ensemble not in ("fixed", "prior"):
+        raise LikelihoodError(f"ensemble = {ensemble!r} is neither 'fixed' nor 'prior'")
+    if ensemble == "prior" and isinstance(truth, Mapping):
+        drawn = set(_drawn_parameters(likelihood))
+        for name in truth:
+            if drawn.intersection(likelihood.positions(name)):
+                raise LikelihoodError(
+                    f"parameter {name!r} is drawn from its constraint in the 'prior' ensemble; "
+                    "give it no truth, or use the 'fixed' ensemble"
+                )
+
+
+def _drawn_parameters(likelihood: BinnedLikelihood) -> dict[int, int]:
+    """Parameters that the `prior` ensemble draws, with their auxiliary values, by position."""
+    return {
+        k: term
+        for term, k in enumerate(likelihood.aux_index)
+        if likelihood.aux_used[term] and not likelihood.held[k]
+    }
 
 
 def resolve_truth(likelihood: BinnedLikelihood, truth: Truth) -> NDArray[np.float64]:
@@ -123,7 +157,7 @@ def resolve_truth(likelihood: BinnedLikelihood, truth: Truth) -> NDArray[np.floa
                 theta[k] = value
     elif truth != "init":
         raise LikelihoodError(f"truth = {truth!r} is not 'init', 'fit' or values by name")
-    _refuse_negative(likelihood, theta)
+    _refuse_rates(likelihood, theta)
     return theta
 
 
@@ -183,14 +217,10 @@ def _draw_truth(
     """Constrained parameters from their constraints, and the rates; shapes (toys, ...)."""
     truth = centre.copy()
     rates = np.asarray(_rates(likelihood, truth))
-    drawn = [
-        (term, k)
-        for term, k in enumerate(likelihood.aux_index)
-        if likelihood.aux_used[term] and not likelihood.held[k]
-    ]
+    drawn = _drawn_parameters(likelihood)
     if not drawn:
         return truth, rates
-    terms, columns = (np.array(column) for column in zip(*drawn, strict=True))
+    columns, terms = (np.array(column) for column in zip(*drawn.items(), strict=True))
     observed = likelihood.observed[likelihood.n_main :][terms]
     poisson = np.array(likelihood.aux_poisson, dtype=bool)[terms]
     factor, sigma = likelihood.aux_factor[terms], likelihood.aux_sigma[terms]
@@ -212,9 +242,9 @@ def _draw_truth(
     )
 
 
-def _refuse_negative(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
+def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
     rates = np.asarray(likelihood.expected(theta))
-    bad = np.flatnonzero(~(rates >= 0))
+    bad = np.flatnonzero(~((rates >= 0) & (rates <= _MOST)))
     if not len(bad):
         return
     position = int(bad[0])
@@ -222,6 +252,6 @@ def _refuse_negative(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -
         if position < bins:
             raise LikelihoodError(
                 f"channel {name!r}, bin {position}: expected rate {rates[bad[0]]:.3g} at the "
-                "truth; toys need rates of 0 or more"
+                f"truth; toys need rates from 0 to {_MOST:g}"
             )
         position -= bins
