@@ -10,7 +10,7 @@ from typing import Any
 from pullfactory.errors import OutputError
 from pullfactory.inference import PullSummary
 
-__all__ = ["SUMMARY_SCHEMA", "PullRow", "provenance", "read_summary"]
+__all__ = ["SUMMARY_SCHEMA", "PullRow", "provenance", "read_summary", "write_summary"]
 
 SUMMARY_SCHEMA = "pullfactory-summary/1"
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
@@ -49,6 +49,12 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     if data.get("schema") != SUMMARY_SCHEMA:
         raise OutputError(f"'{path}' has schema {data.get('schema')!r}, not {SUMMARY_SCHEMA!r}")
     return data
+
+
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Write `summary.json` into a folder that is being filled."""
+    text = json.dumps(summary, indent=1, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
 def provenance(seed: int, **digests: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What the run of a study gives back."""
 
-import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +9,7 @@ from pullfactory.calibration import Calibration
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
 from pullfactory.study import Study
 from pullfactory.workspace import write_workspace
 
@@ -90,8 +89,7 @@ class StudyResult:
             write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
             self.toys.copy_to(staging / "toys.parquet")
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            text = json.dumps(self.summary(), indent=1, allow_nan=False)
-            (staging / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_summary(staging, self.summary())
             write_figures(
                 staging / "figures",
                 calibration=self.calibration,

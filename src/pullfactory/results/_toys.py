@@ -1,6 +1,5 @@
 """What toys of a workspace give back."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
 
 __all__ = ["ToysResult"]
 
@@ -88,8 +87,7 @@ class ToysResult:
 
         with replaced_folder(folder) as staging:
             self.toys.copy_to(staging / "toys.parquet")
-            text = json.dumps(self.summary(), indent=1, allow_nan=False)
-            (staging / "summary.json").write_text(text + "\n", encoding="utf-8")
+            write_summary(staging, self.summary())
             write_toy_figures(
                 staging / "figures",
                 parameters=self.parameters,
