@@ -21,7 +21,7 @@ run: $(STAMP) ## run the default study into results/poster/
 	@$(BIN)/pullfactory run $(ARGS)
 
 test: $(STAMP) ## run the whole test suite
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 bench: $(STAMP) ## measure speed and memory, about ten minutes
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -336,3 +336,27 @@ def test_any_study_reads_back(study: Study) -> None:
     assert Study.from_toml_text(study.to_toml()) == study
     assert Study.from_toml_text(study.to_toml().encode()) == study
     assert Study.from_dict(study.to_dict()) == study
+
+
+@pytest.mark.parametrize(
+    ("morphing", "mass"),
+    [
+        ("additive", "normsys"),
+        ("additive", "wide"),
+        ("additive_cross", "histosys"),
+        ("additive_cross", "wide"),
+        ("multiplicative", "normfactor"),
+        ("multiplicative", "histosys"),
+    ],
+)
+def test_encodings_that_make_no_sense_are_refused(morphing: str, mass: str) -> None:
+    settings = {"workspace.morphing": morphing, "workspace.mass": mass}
+    with pytest.raises(
+        StudyError, match=f"mass = '{mass}' does not go with .* '{morphing}': .* use"
+    ):
+        Study.preset("poster").with_settings(settings)
+
+
+def test_points_where_the_response_reaches_zero_are_refused() -> None:
+    with pytest.raises(StudyError, match=r"mu_slopes.m_t = 0.0058: reaches 0 .* point -200"):
+        Study.preset("poster").with_settings({"parameter.m_t.points": [-200]})

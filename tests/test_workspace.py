@@ -4,6 +4,8 @@ import copy
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,12 @@ from pullfactory.errors import CalibrationError, OutputError
 from pullfactory.simulation.response import Response
 
 ROOT = Path(__file__).parents[1]
-PRESETS = ("poster", "poster_constrained")
+WORKSPACES = {
+    "poster": ("poster", "additive_cross"),
+    "poster_additive": ("poster", "additive"),
+    "poster_multiplicative": ("poster", "multiplicative"),
+    "poster_constrained": ("poster_constrained", "additive_cross"),
+}
 SMALL = Study.preset("poster").with_settings({"calibration.events_per_point": 50_000})
 
 
@@ -32,10 +39,18 @@ def spec(calibration: Calibration) -> dict[str, Any]:
     return built
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_committed_workspace_is_what_the_package_builds(preset: str) -> None:
-    committed = json.loads((ROOT / "workspaces" / f"{preset}.json").read_text())
-    built = build_workspace(calibrate(Study.preset(preset)))
+@cache
+def _full_calibration(preset: str) -> Calibration:
+    """Has what every morphing needs."""
+    return calibrate(Study.preset(preset).with_settings({"workspace.morphing": "multiplicative"}))
+
+
+@pytest.mark.parametrize("name", WORKSPACES)
+def test_committed_workspace_is_what_the_package_builds(name: str) -> None:
+    preset, morphing = WORKSPACES[name]
+    committed = json.loads((ROOT / "workspaces" / f"{name}.json").read_text())
+    study = Study.preset(preset).with_settings({"workspace.morphing": morphing})
+    built = build_workspace(_full_calibration(preset).for_study(study))
     assert pyhf.Workspace(committed) is not None
     flat_committed, flat_built = _flatten(committed), _flatten(built)
     assert flat_committed.keys() == flat_built.keys()
@@ -126,6 +141,56 @@ def test_cross_terms_close_better() -> None:
     assert worst["additive_cross"] < 0.5 * worst["additive"]
 
 
+@pytest.mark.parametrize("mass", ["wide", "normsys"])
+def test_multiplicative_reproduces_the_templates(mass: str) -> None:
+    """One sample a bin; the rates at nominal, +-1 and, for a wide mass, +-3 are the templates."""
+    study = SMALL.with_settings({"workspace.morphing": "multiplicative", "workspace.mass": mass})
+    calibrated = calibrate(study)
+    spec = build_workspace(calibrated)
+    assert [len(channel["samples"]) for channel in spec["channels"]] == [20, 20]
+    model = pyhf.Workspace(spec).model()
+    unit = 3.0 if mass == "wide" else 1.0
+    points: list[dict[str, float]] = [{}, {"m_t": -unit}, {"m_t": unit}, {"JSF": -1}, {"JRF": 1}]
+    for steps in points:
+        inside = {name: step / (unit if name == "m_t" else 1.0) for name, step in steps.items()}
+        rates = model.expected_data([inside.get(name, 0.0) for name in model.config.parameters])
+        expected = [
+            calibrated.template(study.observable_names.index(channel), steps) * 2000 / 50_000
+            for channel in model.config.channels
+        ]
+        assert np.allclose(rates[: model.config.nmaindata], np.concatenate(expected), rtol=1e-9)
+
+
+def test_plain_histosys_mass() -> None:
+    study = SMALL.with_settings({"workspace.morphing": "additive", "workspace.mass": "histosys"})
+    spec = build_workspace(calibrate(study))
+    assert [len(channel["samples"]) for channel in spec["channels"]] == [1, 1]
+    assert set(pyhf.Workspace(spec).model().config.auxdata_order) == {"m_t", "JSF", "JRF"}
+
+
+def test_staterror_of_single_bins() -> None:
+    """Each bin's sample carries the error of its own bin."""
+    study = SMALL.with_settings(
+        {"workspace.morphing": "multiplicative", "workspace.staterror": True}
+    )
+    calibrated = calibrate(study)
+    model = pyhf.Workspace(build_workspace(calibrated)).model()
+    expected = 1 / np.sqrt(calibrated.template(study.observable_names.index("m_W")))
+    assert np.allclose(model.config.param_set("staterror_m_W").sigmas, expected)
+
+
+def test_empty_bin_off_nominal_is_refused_where_bins_are_multiplied() -> None:
+    study = SMALL.with_settings(
+        {"workspace.morphing": "multiplicative", "observable.m_t.edges": [130.5, 132, 172, 240]}
+    )
+    calibrated = calibrate(study)
+    damaged = calibrated.counts[0].copy()
+    damaged[calibrated.labels.index("m_t-3"), 2] = 0
+    broken = replace(calibrated, counts=(damaged, calibrated.counts[1]))
+    with pytest.raises(CalibrationError, match=r"'m_t': bin 2 of template m_t-3 is empty"):
+        build_workspace(broken)
+
+
 def test_constrained_mass_is_a_plain_histosys() -> None:
     study = Study.preset("poster_constrained").with_settings(
         {"calibration.events_per_point": 20_000}
@@ -162,10 +227,7 @@ def test_bin_without_nominal_events_is_refused() -> None:
 def test_empty_template_is_refused(calibration: Calibration) -> None:
     damaged = copy.copy(calibration.counts[1])
     damaged[calibration.labels.index("JRF+1")] = 0
-    broken = Calibration(
-        **{name: getattr(calibration, name) for name in Calibration.__slots__ if name != "counts"},
-        counts=(calibration.counts[0], damaged),
-    )
+    broken = replace(calibration, counts=(calibration.counts[0], damaged))
     with pytest.raises(CalibrationError, match=r"'m_W': template JRF\+1 is empty"):
         build_workspace(broken)
 
@@ -186,13 +248,14 @@ def _pyhf(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_pyhf_reads_and_fits_the_committed_workspace(preset: str) -> None:
-    path = str(ROOT / "workspaces" / f"{preset}.json")
+@pytest.mark.parametrize("name", WORKSPACES)
+def test_pyhf_reads_and_fits_the_committed_workspace(name: str) -> None:
+    path = str(ROOT / "workspaces" / f"{name}.json")
     assert "ttbar" in _pyhf("inspect", path)
     fitted = json.loads(_pyhf("fit", "--optimizer", "minuit", path))
-    for name, values in fitted["mle_parameters"].items():
-        assert abs(values[0]) < 1e-3, name
+    assert fitted["mle_parameters"].keys() == {"m_t", "JSF", "JRF"}
+    for parameter, values in fitted["mle_parameters"].items():
+        assert abs(values[0]) < 1e-3, parameter
 
 
 def test_xml_round_trip_keeps_the_likelihood(tmp_path: Path) -> None:

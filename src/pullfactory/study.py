@@ -50,6 +50,9 @@ class Parameter(Frozen):
     bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
         default=(-10.0, 10.0), description="range allowed in the fits"
     )
+    points: Listed[float] = Field(
+        default=(), description="calibration points on its axis besides -1, 0 and 1"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -154,15 +157,39 @@ class CalibrationSettings(Frozen):
     )
 
 
+Mass = Literal["normfactor", "histosys", "normsys", "wide"]
+
+_MASS: Mapping[str, tuple[Mass, ...]] = {  # the first of each is "auto"
+    "additive": ("normfactor", "histosys"),
+    "additive_cross": ("normfactor",),
+    "multiplicative": ("wide", "normsys"),
+}
+_MASS_REFUSED: Mapping[str, str] = {
+    "additive": "a normsys scales whole samples, and only multiplicative has one for each bin",
+    "additive_cross": "cross terms are modifiers of a sample that the mass itself scales",
+    "multiplicative": "its bins are samples, which a normsys scales",
+}
+
+
 class WorkspaceSettings(Frozen):
     """The pyhf workspace."""
 
-    morphing: Literal["additive", "additive_cross"] = Field(
+    morphing: Literal["additive", "additive_cross", "multiplicative"] = Field(
         default="additive_cross",
-        description='"additive" histosys, or "additive_cross": with cross terms',
+        description='"additive" histosys, "additive_cross": with cross terms, '
+        'or "multiplicative": normsys for every bin',
     )
-    mass: Literal["auto", "normfactor"] = Field(
-        default="auto", description="how a free parameter is encoded: a normfactor"
+    mass: Literal["auto"] | Mass = Field(
+        default="auto",
+        description='free parameters: "normfactor" or "histosys" (additive), "wide" or "normsys" '
+        '(multiplicative); "auto": the first',
+    )
+    mass_step: float = Field(
+        default=3.0, gt=0, description='"wide": its templates are at +- this, in its unit'
+    )
+    mass_constraint: bool = Field(
+        default=True,
+        description="false: our fits drop the unit Gaussian that pyhf gives a histosys or normsys",
     )
     n_bins: Count = Field(
         default=20, ge=2, description="bins of equal population in every observable"
@@ -170,6 +197,21 @@ class WorkspaceSettings(Frozen):
     staterror: bool = Field(
         default=False, description="a staterror modifier for the nominal template"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        allowed = _MASS[self.morphing]
+        if self.mass not in ("auto", *allowed):
+            raise ValueError(
+                f"mass = {self.mass!r} does not go with morphing = {self.morphing!r}: "
+                f"{_MASS_REFUSED[self.morphing]}; use {' or '.join(map(repr, allowed))}"
+            )
+        return self
+
+    @property
+    def mass_encoding(self) -> Mass:
+        """How free parameters are encoded, "auto" resolved."""
+        return _MASS[self.morphing][0] if self.mass == "auto" else self.mass
 
 
 class Study(Frozen):
@@ -228,11 +270,20 @@ class Study(Frozen):
                         )
                     if slope:
                         idle.discard(name)
+                    self._check_points(place, name, slope)
         for name in sorted(idle):
             raise ValueError(
                 f"parameter.{name} is free, but no observable depends on it; "
                 "give it a slope or a constraint"
             )
+
+    def _check_points(self, place: str, name: str, slope: float) -> None:
+        for step in self.calibration_steps(name):
+            if 1 + slope * step <= 0:
+                raise ValueError(
+                    f"{place}: reaches 0 at the calibration point {step:g}; keep points "
+                    "(parameter.points, workspace.mass_step) nearer 0"
+                )
 
     def _check_dependence(self) -> None:
         matrix = self.ensemble.correlation
@@ -413,6 +464,30 @@ class Study(Frozen):
     def bounds(self) -> NDArray[np.float64]:
         """Lower and upper bound of each parameter; shape (parameters, 2), in its unit."""
         return np.array([parameter.bounds for parameter in self.parameter])
+
+    @property
+    def workspace_units(self) -> dict[str, float]:
+        """What 1 in the workspace means in the study, for parameters where that is not 1."""
+        if self.workspace.mass_encoding != "wide":
+            return {}
+        return {p.name: self.workspace.mass_step for p in self.parameter if p.constraint == "free"}
+
+    @property
+    def unduly_constrained(self) -> tuple[str, ...]:
+        """Free parameters that the workspace constrains nevertheless."""
+        if self.workspace.mass_encoding == "normfactor":
+            return ()
+        return tuple(p.name for p in self.parameter if p.constraint == "free")
+
+    def calibration_steps(self, name: str) -> tuple[float, ...]:
+        """Calibration points on the axis of one parameter, in its unit, ascending.
+
+        Args:
+            name: Of the parameter.
+        """
+        points = self.parameter[self.parameter_names.index(name)].points
+        step = self.workspace_units.get(name, 1.0)
+        return tuple(sorted({-1.0, 0.0, 1.0, *map(float, points), step, -step}))
 
     def correlation(self, rho: float) -> NDArray[np.float64]:
         """Correlation matrix of the observables for one point of the scan.

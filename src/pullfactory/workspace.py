@@ -1,11 +1,18 @@
 """Templates to a pyhf workspace.
 
-Channels are observables. Sample `ttbar` is the nominal template, with a `histosys` for every
-constrained parameter. pyhf gives every histosys a unit Gaussian, so a free parameter is a sample
-of its own instead: (T(+1) - T(-1)) / 2, which is negative in some bins, times a `normfactor` with
-init 0. With `additive_cross` the products of two parameters are carried too: of a free and a
-constrained one by `histosys` modifiers on the sample of the free one, of two free ones by a
-sample with both normfactors.
+Channels are observables. Two families of morphing:
+
+Additive: sample `ttbar` is the nominal template, with a `histosys` for every constrained
+parameter. pyhf gives every histosys a unit Gaussian, so a free parameter is a sample of its own
+instead: (T(+1) - T(-1)) / 2, which is negative in some bins, times a `normfactor` with init 0.
+With `additive_cross` the products of two parameters are carried too: of a free and a constrained
+one by `histosys` modifiers on the sample of the free one, of two free ones by a sample with both
+normfactors.
+
+Multiplicative: every bin is a sample, `ttbar_bin7`, with a `normsys` for every parameter, so that
+parameters multiply: products of exponentials close for densities whose log is linear in what the
+parameters change. pyhf gives every normsys a unit Gaussian; `wide` takes the templates of a free
+parameter so far apart that it hardly matters.
 """
 
 import itertools
@@ -38,8 +45,8 @@ def build_workspace(calibration: Calibration) -> dict[str, Any]:
         Plain data, valid against pyhf's workspace schema.
 
     Raises:
-        CalibrationError: If a template is empty, a bin has no nominal events, or a corner
-            sample is missing.
+        CalibrationError: If a template is empty, a bin has no nominal events (or, where bins
+            are multiplied, no events at a calibration point), or a sample is missing.
     """
     study = calibration.study
     _check_templates(calibration)
@@ -82,6 +89,40 @@ def write_workspace(spec: Mapping[str, Any], path: str | Path) -> None:
 
 
 def _samples(calibration: Calibration, observable: int, scale: float) -> Iterator[dict[str, Any]]:
+    if calibration.study.workspace.morphing == "multiplicative":
+        yield from _bin_samples(calibration, observable, scale)
+    else:
+        yield from _template_samples(calibration, observable, scale)
+
+
+def _bin_samples(
+    calibration: Calibration, observable: int, scale: float
+) -> Iterator[dict[str, Any]]:
+    """One sample for each bin, with factors."""
+    study = calibration.study
+    nominal = calibration.template(observable)
+    factors = {}
+    for name in study.parameter_names:
+        step = study.workspace_units.get(name, 1.0)
+        up, down = (calibration.template(observable, {name: sign * step}) for sign in (1, -1))
+        factors[name] = zip(_numbers(up / nominal), _numbers(down / nominal), strict=True)
+    errors = np.sqrt(nominal) * scale
+    for b, events in enumerate(nominal * scale):
+        alone = np.arange(len(nominal)) == b
+        modifiers = [_normsys(name, *next(pairs)) for name, pairs in factors.items()]
+        if study.workspace.staterror:
+            modifiers.append(_staterror(study, observable, np.where(alone, errors, 0.0)))
+        yield {
+            "name": f"{SAMPLE}_bin{b}",
+            "data": _numbers(np.where(alone, events, 0.0)),
+            "modifiers": modifiers,
+        }
+
+
+def _template_samples(
+    calibration: Calibration, observable: int, scale: float
+) -> Iterator[dict[str, Any]]:
+    """The nominal template with shifts, and the samples of what the free parameters add."""
     study = calibration.study
     cross = study.workspace.morphing == "additive_cross"
 
@@ -91,17 +132,15 @@ def _samples(calibration: Calibration, observable: int, scale: float) -> Iterato
     def slope(free: str, steps: Mapping[str, int]) -> NDArray[np.float64]:
         return (template({free: 1, **steps}) - template({free: -1, **steps})) / 2
 
-    free = [p.name for p in study.parameter if p.constraint == "free"]
-    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    own_sample = study.workspace.mass_encoding == "normfactor"
+    free = [p.name for p in study.parameter if own_sample and p.constraint == "free"]
+    constrained = [name for name in study.parameter_names if name not in free]
     nominal: list[dict[str, Any]] = [
         _histosys(name, template({name: 1}), template({name: -1})) for name in constrained
     ]
     if study.workspace.staterror:
         errors = np.sqrt(calibration.template(observable)) * scale
-        channel = study.observable_names[observable]
-        nominal.append(
-            {"name": f"staterror_{channel}", "type": "staterror", "data": _numbers(errors)}
-        )
+        nominal.append(_staterror(study, observable, errors))
     yield {"name": SAMPLE, "data": _numbers(template({})), "modifiers": nominal}
     for name in free:
         modifiers = [_normfactor(name)]
@@ -137,9 +176,20 @@ def _histosys(name: str, up: NDArray[np.float64], down: NDArray[np.float64]) -> 
     return {"name": name, "type": "histosys", "data": data}
 
 
+def _normsys(name: str, up: float, down: float) -> dict[str, Any]:
+    return {"name": name, "type": "normsys", "data": {"hi": up, "lo": down}}
+
+
+def _staterror(study: Study, observable: int, errors: NDArray[np.float64]) -> dict[str, Any]:
+    name = f"staterror_{study.observable_names[observable]}"
+    return {"name": name, "type": "staterror", "data": _numbers(errors)}
+
+
 def _parameter(study: Study, k: int) -> dict[str, Any]:
     described = study.parameter[k]
-    return {"name": described.name, "inits": [0.0], "bounds": [list(described.bounds)]}
+    unit = study.workspace_units.get(described.name, 1.0)
+    bounds = [float(f"{bound / unit:.12g}") for bound in described.bounds]
+    return {"name": described.name, "inits": [0.0], "bounds": [bounds]}
 
 
 def _numbers(values: NDArray[np.float64]) -> list[float]:
@@ -162,4 +212,11 @@ def _check_templates(calibration: Calibration) -> None:
             raise CalibrationError(
                 f"observable {name!r}: {starved} of {counts.shape[1]} bins of the nominal "
                 "template are empty; use fewer bins, other edges or more calibration events"
+            )
+        if study.workspace.morphing == "multiplicative" and np.any(counts <= 0):
+            point, position = np.argwhere(counts <= 0)[0]
+            raise CalibrationError(
+                f"observable {name!r}: bin {position} of template {calibration.labels[point]} is "
+                "empty, and a multiplicative morphing has factors between templates; use fewer "
+                "bins, other edges or more calibration events"
             )

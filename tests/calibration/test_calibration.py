@@ -136,3 +136,41 @@ def test_voigt_calibration_closes() -> None:
     )
     for row in calibrate(study).comparison():
         assert abs(row.result - row.truth) < 5 * row.error + 1e-6 * abs(row.result) + 1e-9, row
+
+
+def test_further_points_are_on_the_axis_and_change_no_other_sample() -> None:
+    study = SMALL.with_settings(
+        {"parameter.m_t.points": [-6, -3, -1, 0, 1, 3, 6], "parameter.JSF.points": [2.5]}
+    )
+    assert study.calibration_steps("m_t") == (-6, -3, -1, 0, 1, 3, 6)
+    points, before = calibration_points(study), calibration_points(SMALL)
+    assert np.array_equal(points[: len(before)], before)
+    labels = [label_point(study, point) for point in points[len(before) :]]
+    assert labels == ["m_t-6", "m_t-3", "m_t+3", "m_t+6", "JSF+2.5"]
+    samples = sample_index(study, points)
+    assert np.array_equal(samples[: len(before)], sample_index(SMALL, before))
+    assert samples[-1] == samples[0]  # the jet scale varies the same events
+    assert len(set(samples)) == 3 + 4  # of the mass, each point has its own
+
+
+def test_further_points_narrow_the_slope_of_the_mass() -> None:
+    """Least squares of a line: the variance falls as the sum of the squared steps grows."""
+    further = SMALL.with_settings({"parameter.m_t.points": [-6, -3, 3, 6]})
+    before, after = (
+        np.array([row.error for row in calibrate(study).comparison() if "m_t" in row.quantity])
+        for study in (SMALL, further)
+    )
+    assert np.all(after[:2] < before[:2] / 2)
+
+
+def test_wide_mass_brings_its_points() -> None:
+    study = SMALL.with_settings(
+        {
+            "workspace.morphing": "multiplicative",
+            "workspace.mass_step": 2,
+            "calibration.grid": "needed",
+        }
+    )
+    labels = {label_point(study, point) for point in calibration_points(study)}
+    axes = {f"{name}{step}" for name in study.parameter_names for step in ("-1", "+1")}
+    assert labels == {"nominal", *axes, "m_t-2", "m_t+2"}

@@ -69,7 +69,7 @@ class Calibration:
     """
 
     study: Study
-    points: NDArray[np.int64]
+    points: NDArray[np.float64]
     moments: NDArray[np.float64]
     moment_errors: NDArray[np.float64]
     response: Response
@@ -97,7 +97,7 @@ class Calibration:
         )
 
     def template(
-        self, observable: int, steps: Mapping[str, int] | None = None
+        self, observable: int, steps: Mapping[str, float] | None = None
     ) -> NDArray[np.float64]:
         """Counts of one observable at one point, shape (bins,).
 
@@ -109,12 +109,12 @@ class Calibration:
             CalibrationError: If there is no sample at this point.
         """
         names = self.study.parameter_names
-        wanted = np.array([(steps or {}).get(name, 0) for name in names])
+        wanted = np.array([(steps or {}).get(name, 0.0) for name in names])
         where = np.flatnonzero((self.points == wanted).all(axis=1))
         if not len(where):
             raise CalibrationError(
                 f"there is no calibration sample at {label_point(self.study, wanted)}; "
-                'use calibration.grid = "full"'
+                "calibrate the study with the workspace settings that need it"
             )
         return np.asarray(self.counts[observable][where[0]])
 
@@ -213,7 +213,7 @@ class Calibration:
         templates = [_from_uhi(data["templates"][name]) for name in study.observable_names]
         return cls(
             study=study,
-            points=np.array(data["points"], dtype=np.int64),
+            points=np.array(data["points"], dtype=np.float64),
             moments=np.array(data["moments"]),
             moment_errors=np.array(data["moment_errors"]),
             response=Response(**{k: np.array(v) for k, v in data["response"].items()}),
@@ -287,14 +287,14 @@ class _Learnt:
 class _Sample:
     """One independent set of simulated events, seen at several points."""
 
-    def __init__(self, study: Study, points: NDArray[np.int64], sample: int) -> None:
+    def __init__(self, study: Study, points: NDArray[np.float64], sample: int) -> None:
         rng = generator(study.seed, Stream.CALIBRATION, sample)
         size = (len(study.observable), study.calibration.events_per_point)
         normals = rng.standard_normal(size)
         self._standard = [
             member.from_normal(row) for member, row in zip(study.families, normals, strict=True)
         ]
-        self._location, self._scale = Response.from_study(study)(points.astype(np.float64))
+        self._location, self._scale = Response.from_study(study)(points)
 
     def events(self, point: int, observable: int) -> NDArray[np.float64]:
         """Events of one observable at one of the points, shape (events,)."""
@@ -320,7 +320,7 @@ class _Sample:
 
 
 def _learn(
-    study: Study, points: NDArray[np.int64], sample: int, edges: tuple[NDArray[np.float64], ...]
+    study: Study, points: NDArray[np.float64], sample: int, edges: tuple[NDArray[np.float64], ...]
 ) -> _Learnt:
     source = _Sample(study, points, sample)
     n_obs = len(study.observable)
@@ -348,7 +348,7 @@ def _learn(
 
 def _assemble(
     study: Study,
-    points: NDArray[np.int64],
+    points: NDArray[np.float64],
     samples: NDArray[np.int64],
     edges: tuple[NDArray[np.float64], ...],
     learnt: dict[int, _Learnt],
@@ -396,7 +396,7 @@ def _exact(study: Study) -> Calibration:
     points = calibration_points(study)
     edges = choose_edges(study, None)
     response = Response.from_study(study)
-    location, scale = response(points.astype(np.float64))
+    location, scale = response(points)
     n_events = study.calibration.events_per_point
     n_obs, n_slopes = len(study.observable), 2 + 2 * len(study.parameter)
     fine = tuple(_fine_edges(edge) for edge in edges)

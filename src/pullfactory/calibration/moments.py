@@ -138,7 +138,7 @@ def influence(
 
 
 def fit_response(
-    points: NDArray[np.int64],
+    points: NDArray[np.float64],
     estimates: NDArray[np.float64],
     covariance: NDArray[np.float64],
 ) -> ResponseFit:
@@ -171,7 +171,7 @@ def fit_response(
 
 
 def _fit_product(
-    points: NDArray[np.int64], values: NDArray[np.float64], errors: NDArray[np.float64]
+    points: NDArray[np.float64], values: NDArray[np.float64], errors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Least squares of v0 prod_k (1 + s_k theta_k), and its linear dependence on the values."""
 

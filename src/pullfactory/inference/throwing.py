@@ -227,7 +227,7 @@ def _draw_truth(
     low, high = likelihood.limits[columns].T
     wanted = np.ones(len(truth), dtype=bool)
     for _ in range(_TRIES):
-        gauss = observed + sigma * rng.standard_normal((len(truth), len(terms)))
+        gauss = (observed + sigma * rng.standard_normal((len(truth), len(terms)))) / factor
         gamma = rng.gamma(np.where(poisson, observed, 1.0), 1 / factor, gauss.shape)
         draws = np.where(poisson, gamma, gauss)
         truth[np.ix_(wanted, columns)] = draws[wanted]

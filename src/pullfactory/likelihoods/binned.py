@@ -19,6 +19,7 @@ from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import count_events
 from pullfactory.errors import LikelihoodError
+from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
 from pullfactory.likelihoods._reading import build_model
 from pullfactory.likelihoods._trace import Program, trace_rates
@@ -40,16 +41,19 @@ class BinnedLikelihood(Likelihood):
 
     Attributes:
         constants: Arrays of the traced rates.
+        units: What 1 in the model means in the unit of each parameter here, shape
+            (parameters,).
         init: Initial parameters, shape (parameters,).
         limits: Bounds of the parameters, shape (parameters, 2).
         held: Parameters that do not move in a fit, shape (parameters,).
         observed: Observed main and auxiliary data, shape (bins + auxdata,); NaN in the bins if
             the model came without observations.
-        aux_factor: Expected auxiliary value per unit of its parameter, shape (auxdata,): 1 for
-            a Gaussian term, tau for a Poisson term.
+        aux_factor: Expected auxiliary value per unit of its parameter, shape (auxdata,): tau for
+            a Poisson term, 1 for a Gaussian one, both divided by `units`.
         aux_sigma: Widths of the Gaussian terms, shape (auxdata,); 1 for a Poisson term.
         aux_used: 1 for a term of the likelihood, 0 for one that was dropped; shape (auxdata,).
         program: The traced rates.
+        order: Position of the parameter that each argument of `program` is.
         names: Names of the parameters, components counted as `name[0]`.
         poi: Name of the parameter of interest, or None.
         channels: Name and number of bins of each channel, in the order of the data.
@@ -59,6 +63,7 @@ class BinnedLikelihood(Likelihood):
     """
 
     constants: tuple[jax.Array, ...]
+    units: NDArray[np.float64]
     init: NDArray[np.float64]
     limits: NDArray[np.float64]
     held: NDArray[np.bool_]
@@ -67,6 +72,7 @@ class BinnedLikelihood(Likelihood):
     aux_sigma: NDArray[np.float64]
     aux_used: NDArray[np.float64]
     program: Program = field(metadata={"static": True})
+    order: tuple[int, ...] = field(metadata={"static": True})
     names: tuple[str, ...] = field(metadata={"static": True})
     poi: str | None = field(metadata={"static": True})
     channels: tuple[tuple[str, int], ...] = field(metadata={"static": True})
@@ -107,7 +113,8 @@ class BinnedLikelihood(Likelihood):
         else:
             model = source
         config = model.config
-        program, constants = trace_rates(model)
+        arranged, order = compact(model)
+        program, constants = trace_rates(arranged)
         terms = _auxiliary_terms(config)
         auxdata = np.array(config.auxdata, dtype=np.float64)
         counts = (
@@ -117,6 +124,7 @@ class BinnedLikelihood(Likelihood):
         )
         return cls(
             constants=constants,
+            units=np.ones(config.npars),
             init=np.array(config.suggested_init(), dtype=np.float64),
             limits=np.array(config.suggested_bounds(), dtype=np.float64).reshape(-1, 2),
             held=np.array(config.suggested_fixed(), dtype=bool),
@@ -125,6 +133,7 @@ class BinnedLikelihood(Likelihood):
             aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
             aux_used=np.ones(len(terms)),
             program=program,
+            order=tuple(order.tolist()),
             names=tuple(config.par_names),
             poi=config.poi_name,
             channels=tuple((name, config.channel_nbins[name]) for name in config.channels),
@@ -169,7 +178,8 @@ class BinnedLikelihood(Likelihood):
 
     def expected(self, theta: Array) -> jax.Array:
         """Rates of the bins, shape (bins,), for theta of shape (parameters,)."""
-        return self.program(self.constants, jnp.asarray(theta))[0]
+        arguments = (jnp.asarray(theta) / self.units)[np.array(self.order)]
+        return self.program(self.constants, arguments)[0]
 
     def expected_aux(self, theta: Array) -> jax.Array:
         """Expected auxiliary data, shape (auxdata,), for theta of shape (parameters,)."""
@@ -261,6 +271,27 @@ class BinnedLikelihood(Likelihood):
                 held[k] = False
         return replace(self, aux_used=used, held=held)
 
+    def in_units(self, units: Mapping[str, float]) -> Self:
+        """Read parameters in other units than the model does.
+
+        Args:
+            units: What 1 in the model means in the new unit, such as {"m_t": 3.0} for a modifier
+                whose templates are at +-3 GeV.
+
+        Raises:
+            LikelihoodError: If a name is no parameter.
+        """
+        factors = np.ones(len(self.names))
+        for name, unit in units.items():
+            factors[list(self.positions(name))] = unit
+        return replace(
+            self,
+            units=self.units * factors,
+            init=self.init * factors,
+            limits=self.limits * factors[:, None],
+            aux_factor=self.aux_factor / factors[self._aux_positions],
+        )
+
     def positions(self, name: str) -> tuple[int, ...]:
         """Positions of a parameter, or of all components of one.
 
@@ -315,10 +346,13 @@ class BinnedLikelihood(Likelihood):
         poisson = np.array(self.aux_poisson, dtype=bool)
         at = self._aux_positions
         own = jnp.asarray(theta)[at]
+        weight = self.aux_factor / jnp.square(self.aux_sigma)
         slope = jnp.where(
-            poisson, self.aux_factor - values / own, (own - values) / jnp.square(self.aux_sigma)
+            poisson,
+            self.aux_factor - values / own,
+            (self.aux_factor * own - values) * weight,
         )
-        bend = jnp.where(poisson, values / own**2, 1.0 / jnp.square(self.aux_sigma))
+        bend = jnp.where(poisson, values / own**2, self.aux_factor * weight)
         zero = jnp.zeros(len(self.names))
         return (
             self._penalty(theta, values),
@@ -381,7 +415,10 @@ def binned_method(calibration: Calibration) -> Method:
         calibration: Gives the templates; the truth is not looked at.
     """
     study = calibration.study
-    likelihood = BinnedLikelihood.from_pyhf(pyhf.Workspace(build_workspace(calibration)))
+    workspace = pyhf.Workspace(build_workspace(calibration))
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
+    if not study.workspace.mass_constraint:
+        likelihood = likelihood.free(study.unduly_constrained)
     constrained = [p.name for p in study.parameter if p.constraint == "normal"]
 
     def observe(block: ToyBlock) -> NDArray[np.float64]:

@@ -124,8 +124,8 @@ def plot_response(
 ) -> list[ErrorbarContainer]:
     """Location and scale of all observables against one parameter, relative to nominal.
 
-    Points are the estimates at the three samples that vary this parameter alone; where these
-    have the same events, they share most of their errors. Lines are the response fitted to all
+    Points are the estimates at the samples that vary this parameter alone; where these have the
+    same events, they share most of their errors. Lines are the response fitted to all
     samples; the legends give its slopes.
 
     Args:
@@ -139,7 +139,9 @@ def plot_response(
     study, response = calibration.study, calibration.response
     k = study.parameter_names.index(parameter)
     unit = study.parameter[k].unit
-    where = [_point(calibration, parameter, step) for step in _STEPS]
+    steps = study.calibration_steps(parameter)
+    ends = np.array([steps[0], steps[-1]])
+    where = [_point(calibration, parameter, step) for step in steps]
     points = []
     for i, (ax, symbol) in enumerate(zip(panels, (r"\mu", r"\sigma"), strict=True)):
         nominal = (response.mu, response.sigma)[i]
@@ -149,10 +151,10 @@ def plot_response(
         drawn = []
         for o, observable in enumerate(study.observable):
             colour, marker = observable_style(o)
-            ax.plot((-1, 1), (-slopes[o], slopes[o]), color=colour)
+            ax.plot(ends, slopes[o] * ends, color=colour)
             drawn.append(
                 ax.errorbar(
-                    _STEPS,
+                    steps,
                     100.0 * (calibration.moments[where, o, i] / nominal[o] - 1.0),
                     100.0 * np.abs(calibration.moment_errors[where, o, i] / nominal[o]),
                     fmt=marker,
@@ -161,8 +163,8 @@ def plot_response(
                     label=label_of(observable),
                 )
             )
-        ax.set_xlim(-1.25, 1.25)
-        ax.set_xticks(_STEPS)
+        ax.set_xlim(1.25 * steps[0], 1.25 * steps[-1])
+        ax.set_xticks(steps)
         ax.set_ylabel(rf"${symbol}/{symbol}_0 - 1$ [%]")
         ax.set_xlabel(axis_label(label_of(study.parameter[k]), unit))
         numbers = [
@@ -174,7 +176,7 @@ def plot_response(
     return points
 
 
-def _point(calibration: Calibration, parameter: str, step: int) -> int:
+def _point(calibration: Calibration, parameter: str, step: float) -> int:
     """Row of the sample with one parameter off nominal."""
     names = np.array(calibration.study.parameter_names)
     wanted = np.where(names == parameter, step, 0)
