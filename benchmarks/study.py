@@ -69,7 +69,7 @@ def _split(calibration: Calibration) -> str:
     chosen = [study.cholesky(rho) for rho in study.ensemble.rho]
     base = draw_base(study, 0)
     toys = base.correlate(chosen[0])
-    data = {method.name: method.observe(toys) for method in (unbinned, binned)}
+    data = {method.name: method.observe(toys).data for method in (unbinned, binned)}
     once: dict[str, Task] = {"draw": lambda: draw_base(study, 0)}
     every: dict[str, Task] = {
         "correlate and map": lambda: base.correlate(chosen[0]),

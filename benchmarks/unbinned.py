@@ -34,7 +34,7 @@ def _case(settings: Settings, case: str) -> list[Row]:
     blocks = [draw_toys(calibration.study, index, _RHO) for index in range(n_blocks)]
 
     def fit(index: int) -> FitBatch:
-        return fit_toys(method.likelihood, method.observe(blocks[index]))
+        return fit_toys(method.likelihood, method.observe(blocks[index]).data)
 
     check = fit(0)
     loop = partial(fit_with_minuit, method.likelihood, blocks[0], n_loop)

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from pullfactory.calibration import Calibration, calibrate
     from pullfactory.campaign import run_toys
     from pullfactory.errors import PullfactoryError
+    from pullfactory.forecast import predict
     from pullfactory.inference import (
         FitBatch,
         FitStatus,
+        PredictedPull,
         PullSummary,
         ThrownToys,
         fit_minuit,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
         read_workspace,
     )
     from pullfactory.pipeline import run
-    from pullfactory.results import StudyResult, ToysResult, read_summary
+    from pullfactory.results import PredictionResult, StudyResult, ToysResult, read_summary
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
     from pullfactory.workspace import build_workspace, write_workspace
@@ -40,6 +42,8 @@ __all__ = [
     "Calibration",
     "FitBatch",
     "FitStatus",
+    "PredictedPull",
+    "PredictionResult",
     "PullSummary",
     "PullfactoryError",
     "Study",
@@ -54,6 +58,7 @@ __all__ = [
     "draw_toys",
     "fit_minuit",
     "fit_toys",
+    "predict",
     "read_summary",
     "read_workspace",
     "run",
@@ -68,6 +73,8 @@ _HOMES = {
     "Calibration": "calibration",
     "FitBatch": "inference",
     "FitStatus": "inference",
+    "PredictedPull": "inference",
+    "PredictionResult": "results",
     "PullSummary": "inference",
     "PullfactoryError": "errors",
     "Study": "study",
@@ -81,6 +88,7 @@ _HOMES = {
     "draw_toys": "simulation.toys",
     "fit_minuit": "inference",
     "fit_toys": "inference",
+    "predict": "forecast",
     "read_summary": "results",
     "read_workspace": "likelihoods",
     "run": "pipeline",

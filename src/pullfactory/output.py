@@ -177,4 +177,4 @@ def _is_ours(folder: Path) -> bool:
         data = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(data, dict) and str(data.get("schema", "")).startswith("pullfactory-summary/")
+    return isinstance(data, dict) and str(data.get("schema", "")).startswith("pullfactory-")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.execution import count_workers, in_order, worker_pool
-from pullfactory.inference import FitBatch, PullSums, fit_toys
+from pullfactory.inference import FitBatch, PullSums, fit_events, predict_pulls
 from pullfactory.likelihoods import Method, build_method
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
@@ -20,6 +20,8 @@ from pullfactory.study import Study
 from pullfactory.workspace import build_workspace
 
 __all__ = ["run"]
+
+_LINE = 31  # points of a predicted curve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,7 @@ def run(
         calibration=calibration,
         workspace=workspace,
         sums=sums,
+        predictions=predict_pulls(study, _methods(plan), _predicted_scan(study)),
         toys=ledger.close(),
     )
 
@@ -116,12 +119,7 @@ def _fit_block(plan: _Plan, index: int) -> _Block:
     fits = []
     for rho in study.ensemble.rho:
         toys = base.correlate(study.cholesky(rho))
-        fits.append(
-            [
-                fit_toys(method.likelihood, method.observe(toys)).select(study.parameter_names)
-                for method in methods
-            ]
-        )
+        fits.append([fit_events(method, toys).select(study.parameter_names) for method in methods])
     return _Block(base.theta_true, fits)
 
 
@@ -129,6 +127,15 @@ def _fit_block(plan: _Plan, index: int) -> _Block:
 def _methods(plan: _Plan) -> tuple[Method, ...]:
     """Likelihoods of a plan, built once per worker."""
     return tuple(build_method(name, plan.calibration) for name in plan.study.methods)
+
+
+def _predicted_scan(study: Study) -> tuple[float, ...]:
+    """Where to predict: at every rho of the study, and on a line through them where it is cheap."""
+    scan = study.ensemble.rho
+    if not all(member.sufficient for member in study.families):
+        return scan
+    line = np.linspace(min(scan), max(scan), _LINE).tolist()
+    return tuple(dict.fromkeys((*scan, *line)))
 
 
 def _collect(

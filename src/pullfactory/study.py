@@ -461,6 +461,21 @@ class Study(Frozen):
         return np.array([parameter.constraint == "normal" for parameter in self.parameter])
 
     @property
+    def truth_mean(self) -> NDArray[np.float64]:
+        """Centre of the true values, shape (parameters,), in their units."""
+        return np.array([parameter.truth_mean for parameter in self.parameter])
+
+    @property
+    def aux_variance(self) -> NDArray[np.float64]:
+        """Variance over the ensemble of auxiliary value minus truth, shape (parameters,).
+
+        In squared units of the parameters; what a constraint would see.
+        """
+        if self.ensemble.truth == "prior":
+            return np.array([parameter.truth_sigma**2 for parameter in self.parameter])
+        return np.where(self.constrained, 1.0, 0.0)
+
+    @property
     def bounds(self) -> NDArray[np.float64]:
         """Lower and upper bound of each parameter; shape (parameters, 2), in its unit."""
         return np.array([parameter.bounds for parameter in self.parameter])

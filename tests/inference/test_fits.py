@@ -28,7 +28,7 @@ def test_binned_against_pyhf_with_minuit() -> None:
     calibration = calibrate(POSTER.with_settings({"calibration.events_per_point": 200_000}))
     model = pyhf.Workspace(build_workspace(calibration)).model()
     method = build_method("binned", calibration)
-    data = method.observe(draw_toys(POSTER, 0, 0.5))[:TOYS]
+    data = method.observe(draw_toys(POSTER, 0, 0.5)).data[:TOYS]
     fits = fit_toys(method.likelihood, data)
     assert np.all(fits.status == FitStatus.CONVERGED)
     before = pyhf.get_backend()
@@ -52,7 +52,7 @@ def test_unbinned_against_iminuit() -> None:
     study = POSTER.with_settings({"calibration.source": "exact"})
     method = build_method("unbinned", calibrate(study))
     block = draw_toys(study, 0, 0.5)
-    fits = fit_toys(method.likelihood, jax.tree.map(lambda x: x[:TOYS], method.observe(block)))
+    fits = fit_toys(method.likelihood, jax.tree.map(lambda x: x[:TOYS], method.observe(block).data))
     mu, sigma = np.array([171.8, 83.3]), np.array([10.4, 6.8])
     to_mu = np.array([[0.0058, 0.0003], [0.0046, 0.0053], [0.0005, 0.0016]])
     to_sigma = np.array([[0.008, 0.0], [0.0095, 0.0074], [0.02, 0.02]])
@@ -86,7 +86,7 @@ def test_batched_agrees_with_minuit_on_the_same_likelihood(method_name: str) -> 
     )
     method = build_method(method_name, calibrate(study))
     data = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf)[:8], method.observe(draw_toys(study, 0, 0.5))
+        lambda leaf: jnp.asarray(leaf)[:8], method.observe(draw_toys(study, 0, 0.5)).data
     )
     fits = fit_toys(method.likelihood, data)
     for toy in range(8):
@@ -102,7 +102,7 @@ def test_batched_agrees_with_minuit_on_the_same_likelihood(method_name: str) -> 
 def test_fits_do_not_depend_on_the_batch_or_the_start() -> None:
     study = POSTER.with_settings({"calibration.source": "exact"})
     method = build_method("binned", calibrate(study))
-    data = method.observe(draw_toys(study, 0, 0.5))[:64]
+    data = method.observe(draw_toys(study, 0, 0.5)).data[:64]
     together = fit_toys(method.likelihood, data)
     apart = fit_toys(method.likelihood, data[10:11])
     elsewhere = fit_toys(method.likelihood, data, start=[1.0, -1.0, 0.5])

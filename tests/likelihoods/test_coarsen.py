@@ -28,7 +28,7 @@ def study(request: pytest.FixtureRequest) -> Study:
 def test_groups_keep_events_and_means(study: Study) -> None:
     method = build_method("unbinned", calibrate(study))
     block = draw_toys(study, 0, 0.5)
-    data = method.observe(block)
+    data = method.observe(block).data
     coarse = method.likelihood.coarsen(data)
     assert coarse is not None
     weights = (
@@ -42,7 +42,7 @@ def test_groups_keep_events_and_means(study: Study) -> None:
 
 def test_minimum_is_that_of_all_events(study: Study) -> None:
     method = build_method("unbinned", calibrate(study))
-    data = jax.tree.map(lambda leaf: leaf[:8], method.observe(draw_toys(study, 0, 0.5)))
+    data = jax.tree.map(lambda leaf: leaf[:8], method.observe(draw_toys(study, 0, 0.5)).data)
     fits = fit_toys(method.likelihood, data)
     with patch.object(UnbinnedLikelihood, "coarsen", lambda *_: None):
         plain = fit_toys(method.likelihood, data)
@@ -54,4 +54,4 @@ def test_minimum_is_that_of_all_events(study: Study) -> None:
 def test_few_events_are_not_worth_it(study: Study) -> None:
     few = study.with_settings({"ensemble.n_events": 100})
     method = build_method("unbinned", calibrate(few))
-    assert method.likelihood.coarsen(method.observe(draw_toys(few, 0, 0.5))) is None
+    assert method.likelihood.coarsen(method.observe(draw_toys(few, 0, 0.5)).data) is None

@@ -46,7 +46,7 @@ def case(request: pytest.FixtureRequest) -> tuple[Method, ToyBlock]:
 
 
 def _first(method: Method, block: ToyBlock) -> object:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], method.observe(block))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], method.observe(block).data)
 
 
 def _order(likelihood: Likelihood) -> jax.Array:
@@ -121,7 +121,7 @@ def test_binned_is_minus_the_logpdf_of_pyhf() -> None:
     calibration = calibrate(study)
     model = pyhf.Workspace(build_workspace(calibration)).model()
     likelihood = BinnedLikelihood.from_pyhf(model)
-    data = build_method("binned", calibration).observe(draw_toys(study, 0, 0.3))
+    data = build_method("binned", calibration).observe(draw_toys(study, 0, 0.3)).data
     rng = np.random.default_rng(1)
     for row in data[:5]:
         theta = rng.normal(size=3)

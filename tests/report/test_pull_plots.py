@@ -8,7 +8,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from pullfactory import FitBatch, FitStatus, PullSummary, Study
-from pullfactory.inference import PullSums
+from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
 from pullfactory.report.style import method_style
 
@@ -85,11 +85,15 @@ def test_prediction_is_a_line_in_the_colour_of_its_method(
     sums: dict[tuple[float, str], PullSums],
 ) -> None:
     ax = new_axes()
-    rho, widths = np.linspace(-0.6, 0.9, 5), np.arange(15.0).reshape(5, 3)
-    plot_pull_width(ax, STUDY, sums, "JRF", predicted={"binned": (rho, widths)})
+    rows = [
+        PredictedPull.of("binned", rho, name, 0.5, 0.5 + rho / 4)
+        for rho in (0.9, -0.6, 0.3)
+        for name in STUDY.parameter_names
+    ]
+    plot_pull_width(ax, STUDY, sums, "JRF", predictions=rows)
     line = ax.lines[0]
-    np.testing.assert_array_equal(line.get_xdata(), rho)
-    np.testing.assert_array_equal(line.get_ydata(), widths[:, 2])
+    expected = [(-0.6, 0.7), (0.3, 1.15), (0.9, 1.45)]
+    np.testing.assert_allclose(np.asarray(line.get_xydata(), dtype=float), expected)
     assert line.get_color() == method_style("binned").colour
 
 
@@ -116,7 +120,7 @@ def test_pull_distributions_are_densities_of_all_pulls(n_toys: int) -> None:
     assert len(steps) == len(SCAN)
     for drawn, row in zip(steps, rows.values(), strict=True):
         values, edges, _ = drawn.get_data()
-        shown = row.histogram[2].sum() / row.counted[2]
+        shown = row.histogram[2].sum() / row.counted[0, 2]
         assert np.sum(values * np.diff(edges)) == pytest.approx(shown)
         assert n_toys == 20 or shown < 1  # pulls of width 3 do not fit between -5 and 5
 

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from pullfactory.calibration import Calibration
     from pullfactory.study import Study
 
-__all__ = ["calibrate", "init", "run", "workspace"]
+__all__ = [
+    "calibrate",
+    "calibration_option",
+    "init",
+    "read_calibration",
+    "read_study",
+    "run",
+    "study_options",
+    "workspace",
+]
 
 
-def _study_options(command: Callable[..., None]) -> Callable[..., None]:
+def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command on a study has: which study (- is standard input), and changes to it."""
     decorators = [
         click.argument("study_file", metavar="[STUDY.toml]", required=False, type=click.Path()),
@@ -41,7 +50,7 @@ def _study_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-_calibration_option = click.option(
+calibration_option = click.option(
     "--calibration",
     "calibration_file",
     type=click.Path(),
@@ -52,11 +61,11 @@ _calibration_option = click.option(
 @click.command(
     epilog=epilog("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
 )
-@_study_options
+@study_options
 @click.option(
     "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>]"
 )
-@_calibration_option
+@calibration_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
 def run(
@@ -64,7 +73,7 @@ def run(
     calibration_file: str | None,
     workers: int | None,
     as_json: bool,
-    **study_options: Any,
+    **study_settings: Any,
 ) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.output import check_folder
@@ -72,9 +81,9 @@ def run(
     from pullfactory.progress import bar
     from pullfactory.report.table import pull_table
 
-    study = _read_study(**study_options)
+    study = read_study(**study_settings)
     folder = check_folder(output or Path("results") / study.name)
-    calibration = _read_calibration(calibration_file)
+    calibration = read_calibration(calibration_file)
     result = run_study(study, calibration=calibration, workers=workers, progress=bar)
     with bar("figures", 1) as advance:
         result.write(folder)
@@ -114,7 +123,7 @@ def init(file: str, preset: str, force: bool) -> None:
         "pullfactory run --calibration calibration.json",
     )
 )
-@_study_options
+@study_options
 @click.option(
     "--output",
     "-o",
@@ -122,14 +131,14 @@ def init(file: str, preset: str, force: bool) -> None:
     help="File, or - for standard output.  [default: <study name>_calibration.json]",
 )
 @workers_option
-def calibrate(output: str | None, workers: int | None, **study_options: Any) -> None:
+def calibrate(output: str | None, workers: int | None, **study_settings: Any) -> None:
     """Make the calibration samples and learn from them."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.output import check_file, write_text
     from pullfactory.progress import bar
     from pullfactory.report.table import calibration_table
 
-    study = _read_study(**study_options)
+    study = read_study(**study_settings)
     output = output or f"{study.name}_calibration.json"
     if output != "-":
         check_file(output)
@@ -146,17 +155,17 @@ def calibrate(output: str | None, workers: int | None, **study_options: Any) -> 
 
 
 @click.command(epilog=epilog("pullfactory workspace --preset poster --output - | pyhf inspect"))
-@_study_options
+@study_options
 @click.option(
     "--output",
     "-o",
     type=click.Path(),
     help="File, or - for standard output.  [default: <study name>.json]",
 )
-@_calibration_option
+@calibration_option
 @workers_option
 def workspace(
-    output: str | None, calibration_file: str | None, workers: int | None, **study_options: Any
+    output: str | None, calibration_file: str | None, workers: int | None, **study_settings: Any
 ) -> None:
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
@@ -164,11 +173,11 @@ def workspace(
     from pullfactory.progress import bar
     from pullfactory.workspace import build_workspace, write_workspace
 
-    study = _read_study(**study_options)
+    study = read_study(**study_settings)
     output = output or f"{study.name}.json"
     if output != "-":
         check_file(output)
-    calibration = _read_calibration(calibration_file)
+    calibration = read_calibration(calibration_file)
     if calibration is None:
         with bar("calibration", 1) as advance:
             calibration = calibrate_study(study, workers=workers)
@@ -183,7 +192,7 @@ def workspace(
     click.echo(f"Workspace   {output}")
 
 
-def _read_study(
+def read_study(
     study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
 ) -> "Study":
     from pullfactory.study import Study
@@ -208,7 +217,7 @@ def _read_study(
     return study.with_settings(changes) if changes else study
 
 
-def _read_calibration(path: str | None) -> "Calibration | None":
+def read_calibration(path: str | None) -> "Calibration | None":
     from pullfactory.calibration import Calibration
 
     return Calibration.read(path) if path else None

@@ -3,7 +3,9 @@
 from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
+from pullfactory.inference.prediction import PredictedPull, predict_pulls
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
+from pullfactory.inference.sandwich import fit_events, sandwich_covariance
 from pullfactory.inference.status import FitStatus
 from pullfactory.inference.throwing import ThrownToys, throw_toys
 
@@ -12,11 +14,15 @@ __all__ = [
     "FitBatch",
     "FitStatus",
     "MinuitFit",
+    "PredictedPull",
     "PullSummary",
     "PullSums",
     "ThrownToys",
+    "fit_events",
     "fit_minuit",
     "fit_toys",
+    "predict_pulls",
+    "sandwich_covariance",
     "summarise_pulls",
     "throw_toys",
 ]

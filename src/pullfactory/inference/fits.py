@@ -1,6 +1,6 @@
 """Fits of many toys and their ledger: every fit ends with a status, none is dropped."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -27,6 +27,8 @@ class FitBatch:
             fits that failed and for parameters at a bound or fixed.
         nll: Minimum of the negative log-likelihood, shape (toys,).
         status: `FitStatus` values, shape (toys,).
+        sandwich: Covariance that knows which observables belong to the same event, same shape as
+            `covariance`; None where the fits were made without events.
     """
 
     parameters: tuple[str, ...]
@@ -34,12 +36,19 @@ class FitBatch:
     covariance: NDArray[np.float64]
     nll: NDArray[np.float64]
     status: NDArray[np.int8]
+    sandwich: NDArray[np.float64] | None = None
 
     @property
     def error(self) -> NDArray[np.float64]:
         """Standard errors, shape (toys, parameters); NaN where there is none."""
-        variance = np.ascontiguousarray(np.diagonal(self.covariance, axis1=1, axis2=2))
-        return np.sqrt(np.where(variance > 0, variance, np.nan))
+        return _errors(self.covariance)
+
+    @property
+    def corrected_error(self) -> NDArray[np.float64]:
+        """Errors from the sandwich, shape (toys, parameters); NaN where there is none."""
+        if self.sandwich is None:
+            return np.full_like(self.estimate, np.nan)
+        return _errors(self.sandwich)
 
     def select(self, parameters: tuple[str, ...]) -> Self:
         """The same fits with some of the parameters, in the order asked for.
@@ -56,12 +65,13 @@ class FitBatch:
                     f"{name!r} is no parameter of these fits; known: {', '.join(self.parameters)}"
                 )
         chosen = np.array([self.parameters.index(name) for name in parameters])
-        return type(self)(
+        square = np.s_[:, chosen[:, None], chosen]
+        return replace(
+            self,
             parameters=parameters,
             estimate=np.ascontiguousarray(self.estimate[:, chosen]),
-            covariance=np.ascontiguousarray(self.covariance[:, chosen[:, None], chosen]),
-            nll=self.nll,
-            status=self.status,
+            covariance=np.ascontiguousarray(self.covariance[square]),
+            sandwich=None if self.sandwich is None else np.ascontiguousarray(self.sandwich[square]),
         )
 
     def head(self, toys: int) -> Self:
@@ -70,13 +80,19 @@ class FitBatch:
         Args:
             toys: How many.
         """
-        return type(self)(
-            parameters=self.parameters,
+        return replace(
+            self,
             estimate=self.estimate[:toys],
             covariance=self.covariance[:toys],
             nll=self.nll[:toys],
             status=self.status[:toys],
+            sandwich=None if self.sandwich is None else self.sandwich[:toys],
         )
+
+
+def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    variance = np.ascontiguousarray(np.diagonal(covariance, axis1=1, axis2=2))
+    return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
 def fit_toys(

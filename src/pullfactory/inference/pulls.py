@@ -1,5 +1,6 @@
 """Pulls, and their summary from sums that add up block by block: memory stays bounded."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -25,11 +26,12 @@ class PullSums:
         toys: Number of toys.
         status: Number of fits per `FitStatus`, shape (statuses,).
         at_bound: Fits that ended with the parameter at its bound, shape (parameters,).
-        counted: Number of pulls per parameter, shape (parameters,); also below.
-        powers: Sums of the pulls' first to fourth powers, shape (4, parameters).
-        within: Number of |pull| < 1 and < 2, shape (2, parameters).
+        counted: Number of pulls per parameter, with the fitted and with the corrected errors,
+            shape (2, parameters).
+        powers: Sums of their first to fourth powers, shape (2, 4, parameters).
+        within: Number of |pull| < 1 and < 2, shape (2, 2, parameters).
         residuals: Sums of first and second power of estimate - truth, shape (2, parameters).
-        variance: Sum of squared fitted errors.
+        variance: Sums of the squared fitted and corrected errors, shape (2, parameters).
         histogram: Pulls in the bins of `PULL_EDGES`, shape (parameters, bins).
     """
 
@@ -59,23 +61,25 @@ class PullSums:
                 f"truth has shape {truth.shape}, the fits have {fits.estimate.shape}; "
                 "give one true value per toy and parameter"
             )
-        residual = fits.estimate - truth
-        error = fits.error
-        use = np.isfinite(error) & (fits.status <= FitStatus.AT_BOUND)[:, None]
-        with np.errstate(invalid="ignore"):
-            pull = np.where(use, residual / error, 0.0)
-        residual = np.where(use, residual, 0.0)
+        ended = (fits.status <= FitStatus.AT_BOUND)[:, None]
+        errors = np.stack([fits.error, fits.corrected_error])
+        use = np.isfinite(errors) & ended
+        residual = np.where(use[0], fits.estimate - truth, 0.0)
+        pulls = np.where(use, residual / np.where(use, errors, 1.0), 0.0)
         return cls(
-            toys=len(pull),
+            toys=len(residual),
             status=np.bincount(fits.status, minlength=len(FitStatus)),
-            at_bound=(~use & (fits.status == FitStatus.AT_BOUND)[:, None]).sum(axis=0),
-            counted=use.sum(axis=0),
-            powers=np.stack([(pull**power).sum(axis=0) for power in (1, 2, 3, 4)]),
-            within=np.stack([(use & (np.abs(pull) < k)).sum(axis=0) for k in (1, 2)]),
+            at_bound=(~use[0] & (fits.status == FitStatus.AT_BOUND)[:, None]).sum(axis=0),
+            counted=use.sum(axis=1),
+            powers=np.stack([(pulls**power).sum(axis=1) for power in (1, 2, 3, 4)], axis=1),
+            within=np.stack([(use & (np.abs(pulls) < k)).sum(axis=1) for k in (1, 2)], axis=1),
             residuals=np.stack([residual.sum(axis=0), (residual**2).sum(axis=0)]),
-            variance=np.where(use, error**2, 0.0).sum(axis=0),
+            variance=np.where(use, errors**2, 0.0).sum(axis=1),
             histogram=np.stack(
-                [np.histogram(p[u], PULL_EDGES)[0] for p, u in zip(pull.T, use.T, strict=True)]
+                [
+                    np.histogram(pull[used], PULL_EDGES)[0]
+                    for pull, used in zip(pulls[0].T, use[0].T, strict=True)
+                ]
             ),
         )
 
@@ -111,7 +115,16 @@ class PullSummary:
         claimed_error: Root mean square of the fitted errors, in the parameter's unit.
         actual_error: Standard deviation of estimate - truth, in the parameter's unit.
         predicted_width: Width predicted without toys.
-        corrected_width: Width of the pulls with repaired errors.
+        corrected_width: Standard deviation of the pulls with the corrected errors, those of the
+            event-paired sandwich.
+        corrected_width_error: Its standard error.
+        corrected_coverage_68: As `coverage_68`, with the corrected errors.
+        corrected_coverage_68_low: Lower end of its interval.
+        corrected_coverage_68_high: Upper end.
+        corrected_coverage_95: As `coverage_95`, with the corrected errors.
+        corrected_coverage_95_low: Lower end of its interval.
+        corrected_coverage_95_high: Upper end.
+        corrected_error: Root mean square of the corrected errors, in the parameter's unit.
     """
 
     parameter: str
@@ -133,18 +146,45 @@ class PullSummary:
     actual_error: float | None
     predicted_width: float | None = None
     corrected_width: float | None = None
+    corrected_width_error: float | None = None
+    corrected_coverage_68: float | None = None
+    corrected_coverage_68_low: float | None = None
+    corrected_coverage_68_high: float | None = None
+    corrected_coverage_95: float | None = None
+    corrected_coverage_95_low: float | None = None
+    corrected_coverage_95_high: float | None = None
+    corrected_error: float | None = None
 
     @classmethod
-    def from_sums(cls, parameters: tuple[str, ...], sums: PullSums) -> tuple[Self, ...]:
-        """One summary per parameter."""
-        return tuple(cls._one(name, sums, k) for k, name in enumerate(parameters))
+    def from_sums(
+        cls,
+        parameters: tuple[str, ...],
+        sums: PullSums,
+        predicted: Mapping[str, float] | None = None,
+    ) -> tuple[Self, ...]:
+        """One summary per parameter.
+
+        Args:
+            parameters: Names.
+            sums: Sums over the pulls.
+            predicted: Predicted widths by parameter, where there are some.
+        """
+        return tuple(
+            cls._one(name, sums, k, (predicted or {}).get(name))
+            for k, name in enumerate(parameters)
+        )
 
     @classmethod
-    def _one(cls, name: str, sums: PullSums, k: int) -> Self:
-        n = int(sums.counted[k])
-        numbers = _moments(n, sums.powers[:, k])
-        for level, within in zip(("68", "95"), sums.within[:, k], strict=True):
-            numbers |= _coverage(f"coverage_{level}", int(within), n)
+    def _one(cls, name: str, sums: PullSums, k: int, predicted: float | None) -> Self:
+        numbers: dict[str, Any] = {}
+        for i, prefix in enumerate(("", "corrected_")):
+            n = int(sums.counted[i, k])
+            found = _moments(n, sums.powers[i, :, k])
+            for level, within in zip(("68", "95"), sums.within[i, :, k], strict=True):
+                found |= _coverage(f"coverage_{level}", int(within), n)
+            numbers |= {f"{prefix}{key}": value for key, value in found.items()}
+        del numbers["corrected_mean"], numbers["corrected_mean_error"]
+        n, corrected = (int(counted) for counted in sums.counted[:, k])
         residual, square = (sums.residuals[i, k] for i in (0, 1))
         spread = (square - residual**2 / n) / (n - 1) if n > 1 else None
         return cls(
@@ -153,8 +193,10 @@ class PullSummary:
             n_failed=sums.toys - n,
             n_at_bound=int(sums.at_bound[k]),
             bias=float(residual / n) if n else None,
-            claimed_error=float(np.sqrt(sums.variance[k] / n)) if n else None,
+            claimed_error=float(np.sqrt(sums.variance[0, k] / n)) if n else None,
             actual_error=None if spread is None else float(np.sqrt(max(spread, 0.0))),
+            predicted_width=predicted,
+            corrected_error=float(np.sqrt(sums.variance[1, k] / corrected)) if corrected else None,
             **numbers,
         )
 

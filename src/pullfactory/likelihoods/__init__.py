@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._reading import read_workspace
 from pullfactory.likelihoods.binned import BinnedLikelihood, binned_method
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
@@ -13,6 +13,7 @@ __all__ = [
     "Expansion",
     "Likelihood",
     "Method",
+    "Observation",
     "UnbinnedData",
     "UnbinnedLikelihood",
     "build_method",

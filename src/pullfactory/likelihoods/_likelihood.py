@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jnp
+from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["Expansion", "Likelihood", "Method"]
+__all__ = ["Expansion", "Likelihood", "Method", "Observation"]
 
 
 class Expansion(NamedTuple):
@@ -97,6 +98,19 @@ class Likelihood(ABC):
         return jnp.asarray(jax.hessian(self.nll)(theta, data))
 
 
+class Observation(NamedTuple):
+    """What a likelihood takes from a block of toys.
+
+    Attributes:
+        data: Data of the likelihood, arrays with a leading toy axis.
+        pairs: What the covariance of its score needs: values of different observables of the
+            same event, or their sums.
+    """
+
+    data: Any
+    pairs: Any
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A likelihood together with what it takes from a toy.
@@ -104,10 +118,19 @@ class Method:
     Attributes:
         name: As in the study file.
         likelihood: What is minimised.
-        observe: From a block of toys to the data of the likelihood, arrays with a leading toy
-            axis.
+        observe: From a block of toys to what the likelihood takes of them.
+        scatter: From parameters, shape (toys, parameters), and the pairs of an observation to
+            the covariance of the score of the events: sum_e s_e s_e^T with the score s_e of
+            event e summed over its observables; shape (toys, parameters, parameters).
+        expect: From a population to the observation of a toy without fluctuations (Asimov), with
+            a toy axis of length 1; None where there is no closed form.
+        aux_scatter: Variance over the ensemble of the score of the auxiliary data, shape
+            (parameters,).
     """
 
     name: str
     likelihood: Likelihood
-    observe: Callable[[ToyBlock], Any]
+    observe: Callable[[ToyBlock], Observation]
+    scatter: Callable[[NDArray[np.float64], Any], NDArray[np.float64]]
+    expect: Callable[[Population], Observation | None]
+    aux_scatter: NDArray[np.float64]

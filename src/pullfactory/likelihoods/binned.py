@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
-from pullfactory.calibration.binning import count_events
 from pullfactory.errors import LikelihoodError
+from pullfactory.likelihoods._channels import Channels, PairCounts
 from pullfactory.likelihoods._compact import compact
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._reading import build_model
 from pullfactory.likelihoods._trace import Program, trace_rates
+from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
+from pullfactory.study import Study
 from pullfactory.workspace import build_workspace
 
 __all__ = ["BinnedLikelihood", "binned_method"]
@@ -171,6 +173,20 @@ class BinnedLikelihood(Likelihood):
         per_toy = self.program.size * len(self.names)
         return min(_MAX_BATCH, 1 << max(_BATCH_VALUES // per_toy, 1).bit_length() - 1)
 
+    def channel_slice(self, name: str) -> slice:
+        """Where the bins of a channel are.
+
+        Raises:
+            LikelihoodError: If there is no such channel.
+        """
+        first = 0
+        for known, bins in self.channels:
+            if known == name:
+                return slice(first, first + bins)
+            first += bins
+        names = ", ".join(known for known, _ in self.channels)
+        raise LikelihoodError(f"{name!r} is no channel of the model; known: {names}")
+
     @property
     def n_main(self) -> int:
         """Number of bins of all channels."""
@@ -180,6 +196,11 @@ class BinnedLikelihood(Likelihood):
         """Rates of the bins, shape (bins,), for theta of shape (parameters,)."""
         arguments = (jnp.asarray(theta) / self.units)[np.array(self.order)]
         return self.program(self.constants, arguments)[0]
+
+    def slopes(self, theta: Array) -> jax.Array:
+        """Derivatives of the rates, shape (bins, parameters), for theta of shape (parameters,)."""
+        differentiate = jax.jacrev if self.n_main < len(self.names) else jax.jacfwd
+        return jnp.asarray(differentiate(self.expected)(jnp.asarray(theta)))
 
     def expected_aux(self, theta: Array) -> jax.Array:
         """Expected auxiliary data, shape (auxdata,), for theta of shape (parameters,)."""
@@ -199,8 +220,7 @@ class BinnedLikelihood(Likelihood):
         """
         counts, values = self._split(data)
         rates = self.expected(theta)
-        differentiate = jax.jacrev if self.n_main < len(self.names) else jax.jacfwd
-        jacobian = differentiate(self.expected)(jnp.asarray(theta))
+        jacobian = self.slopes(theta)
         seen = counts / _log_argument(rates, counts)
         weight = seen**2 / jnp.where(seen > 0, counts, 1.0)
         penalty, slope, bend = self._penalty_expansion(theta, values)
@@ -420,12 +440,63 @@ def binned_method(calibration: Calibration) -> Method:
     if not study.workspace.mass_constraint:
         likelihood = likelihood.free(study.unduly_constrained)
     constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    channels = Channels(
+        edges=calibration.edges,
+        slices=tuple(likelihood.channel_slice(name) for name in study.observable_names),
+        centred=study.ensemble.n_events_law == "fixed",
+    )
 
-    def observe(block: ToyBlock) -> NDArray[np.float64]:
-        counts = {
-            name: count_events(block.events[..., o], calibration.edges[o], block.event_weights)
-            for o, name in enumerate(study.observable_names)
-        }
-        return likelihood.data(counts, dict(zip(constrained, block.aux.T, strict=True)))
+    def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
+        counts = dict(zip(study.observable_names, pairs.counts, strict=True))
+        values = dict(zip(constrained, aux.T, strict=True))
+        return Observation(likelihood.data(counts, values), pairs)
 
-    return Method(name="binned", likelihood=likelihood, observe=observe)
+    def observe(block: ToyBlock) -> Observation:
+        return observation(channels.count(block), block.aux)
+
+    def expect(population: Population) -> Observation:
+        return observation(channels.expect(population), population.aux[None])
+
+    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
+        return channels.scatter(np.asarray(_log_slopes(likelihood, theta)), pairs)
+
+    return Method(
+        name="binned",
+        likelihood=likelihood,
+        observe=observe,
+        scatter=scatter,
+        expect=expect,
+        aux_scatter=_aux_scatter(likelihood, study),
+    )
+
+
+@jax.jit
+def _log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
+    """Derivatives of the logarithms of the rates, 0 where there is no rate.
+
+    Shape (toys, bins, parameters) for theta of shape (toys, parameters).
+    """
+
+    def one(at: jax.Array) -> jax.Array:
+        rates = likelihood.expected(at)[:, None]
+        slopes = likelihood.slopes(at)
+        return jnp.where(rates > 0, slopes / jnp.where(rates > 0, rates, 1.0), 0.0)
+
+    return jax.vmap(one)(theta)
+
+
+def _aux_scatter(likelihood: BinnedLikelihood, study: Study) -> NDArray[np.float64]:
+    """Variance of the score of the auxiliary data over the ensemble of a study.
+
+    The gammas of a staterror are not drawn with the toys; where the calibration is repeated,
+    their truth is.
+    """
+    own = dict(zip(study.parameter_names, study.aux_variance, strict=True))
+    result = np.zeros(len(likelihood.names))
+    for term, k in enumerate(likelihood.aux_index):
+        weight = (
+            likelihood.aux_used[term]
+            * (likelihood.aux_factor[term] / likelihood.aux_sigma[term]) ** 2
+        )
+        result[k] = weight**2 * own.get(likelihood.names[k], 0.0)
+    return result

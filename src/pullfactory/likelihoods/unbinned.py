@@ -20,7 +20,8 @@ from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_sums
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
+from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
@@ -145,23 +146,82 @@ class UnbinnedLikelihood(Likelihood):
             aux=data.aux,
         )
 
-    def observe(self, block: ToyBlock) -> UnbinnedData:
+    def observe(self, block: ToyBlock) -> Observation:
         """Take from a block of toys what this likelihood needs of them.
 
         Args:
             block: Toys with events of shape (toys, events, observables).
         """
-        keep_events = any(not member.sufficient for member in self.families)
-        return UnbinnedData(
+        events = [block.events[..., o] for o in range(len(self.families))]
+        weights = block.event_weights
+        data = UnbinnedData(
             observables=tuple(
-                event_moments(block.events[..., o], block.event_weights)
-                if member.sufficient
-                else block.events[..., o]
-                for o, member in enumerate(self.families)
+                event_moments(x, weights) if member.sufficient else x
+                for x, member in zip(events, self.families, strict=True)
             ),
-            weights=block.event_weights if keep_events else None,
+            weights=None if self._sufficient else weights,
             aux=block.aux,
         )
+        pairs = self._gram(events, weights) if self._sufficient else _Events(tuple(events), weights)
+        return Observation(data, pairs)
+
+    def expect(self, population: Population) -> Observation | None:
+        """What it would take of a toy without fluctuations, if all families are Gaussian.
+
+        Args:
+            population: What the events are distributed like.
+        """
+        if not self._sufficient:
+            return None
+        n, scale = float(population.n_events), population.scale
+        data = UnbinnedData(
+            observables=tuple(
+                np.array([[n, mu, n * sigma**2]])
+                for mu, sigma in zip(population.location, scale, strict=True)
+            ),
+            weights=None,
+            aux=population.aux[None],
+        )
+        mean = (population.location - self.response.mu) / self.response.sigma
+        spread = scale / np.asarray(self.response.sigma)
+        covariance = population.correlation * np.outer(spread, spread)
+        return Observation(data, n * _moments_of_squares(mean, covariance)[None])
+
+    def scatter(
+        self, theta: NDArray[np.float64], pairs: "NDArray[np.float64] | _Events"
+    ) -> NDArray[np.float64]:
+        """Covariance of the score: sum over events of s s^T, s summed over the observables.
+
+        Args:
+            theta: Shape (toys, parameters).
+            pairs: Of an observation.
+
+        Returns:
+            Shape (toys, parameters, parameters).
+        """
+        if isinstance(pairs, _Events):
+            return np.asarray(_scatter_of_events(self, theta, pairs))
+        return np.asarray(_scatter_of_gram(self, theta, pairs))
+
+    @property
+    def _sufficient(self) -> bool:
+        return all(member.sufficient for member in self.families)
+
+    def _gram(
+        self, events: list[NDArray[np.float64]], weights: NDArray[np.float64] | None
+    ) -> NDArray[np.float64]:
+        """Sums over events of all products of 1, u and u^2, with u = (x - mu) / sigma at 0.
+
+        The columns are 1, then u and u^2 of each observable; shape (toys, columns, columns).
+        """
+        columns = np.ones((len(events[0]), 1 + 2 * len(events), events[0].shape[1]))
+        for o, x in enumerate(events):
+            u = columns[:, 1 + 2 * o]
+            np.subtract(x, self.response.mu[o], out=u)
+            u /= self.response.sigma[o]
+            np.square(u, out=columns[:, 2 + 2 * o])
+        counted = columns if weights is None else columns * weights[:, None, :]
+        return np.asarray(counted @ columns.transpose(0, 2, 1))
 
     def _with_families(self, data: UnbinnedData) -> Iterator[tuple[Array, Family]]:
         return zip(data.observables, self.families, strict=True)
@@ -169,6 +229,81 @@ class UnbinnedLikelihood(Likelihood):
     def _penalty(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         pulls = theta[jnp.array(self.constrained, dtype=int)] - data.aux
         return 0.5 * jnp.sum(pulls**2)
+
+
+def _moments_of_squares(
+    mean: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Expected products of 1, u and u^2 of correlated normals, in the order of `_gram`."""
+    square = mean**2 + np.diag(covariance)
+    first = np.stack([mean, square], axis=1).ravel()
+    linear = covariance + np.outer(mean, mean)
+    mixed = np.outer(mean, square) + 2 * covariance * mean
+    squares = np.outer(square, square) + 4 * covariance * np.outer(mean, mean) + 2 * covariance**2
+    n = len(mean)
+    result = np.empty((1 + 2 * n, 1 + 2 * n))
+    result[0, 0] = 1.0
+    result[0, 1:] = result[1:, 0] = first
+    result[1::2, 1::2] = linear
+    result[1::2, 2::2] = mixed
+    result[2::2, 1::2] = mixed.T
+    result[2::2, 2::2] = squares
+    return result
+
+
+class _Events(NamedTuple):
+    """Events themselves, for families without sufficient statistics.
+
+    Attributes:
+        observables: Events of each observable, each of shape (toys, events).
+        weights: Shape (toys, events), or None for ones.
+    """
+
+    observables: tuple[NDArray[np.float64], ...]
+    weights: NDArray[np.float64] | None
+
+
+@jax.jit
+def _scatter_of_gram(
+    likelihood: UnbinnedLikelihood, theta: jax.Array, gram: jax.Array
+) -> jax.Array:
+    """With z = a + b u the scores z and z^2 - 1 of a Gaussian are linear in 1, u and u^2."""
+
+    def one(at: jax.Array, sums: jax.Array) -> jax.Array:
+        location, scale = likelihood.response(at)
+        slope = jax.jacfwd(likelihood.response.__call__)(at)
+        a = (jnp.asarray(likelihood.response.mu) - location) / scale
+        b = jnp.asarray(likelihood.response.sigma) / scale
+        to_mu, to_sigma = slope[0] / scale[:, None], slope[1] / scale[:, None]
+        first = a[:, None] * to_mu + (a**2 - 1)[:, None] * to_sigma
+        linear = b[:, None] * to_mu + (2 * a * b)[:, None] * to_sigma
+        square = (b**2)[:, None] * to_sigma
+        each = jnp.stack([linear, square], axis=1).reshape(-1, len(at))
+        score = jnp.concatenate([first.sum(axis=0)[None], each])
+        return score.T @ sums @ score
+
+    return jax.vmap(one)(theta, gram)
+
+
+@jax.jit
+def _scatter_of_events(
+    likelihood: UnbinnedLikelihood, theta: jax.Array, pairs: _Events
+) -> jax.Array:
+    def one(at: jax.Array, events: _Events) -> jax.Array:
+        location, scale = likelihood.response(at)
+        slope = jax.jacfwd(likelihood.response.__call__)(at)
+        score = jnp.zeros((len(at), 1))
+        for o, member in enumerate(likelihood.families):
+            z = (events.observables[o] - location[o]) / scale[o]
+            _, df, _ = member.derivatives(z)
+            score = (
+                score
+                - (slope[0][o][:, None] * df + slope[1][o][:, None] * (1.0 + z * df)) / scale[o]
+            )
+        counted = score if events.weights is None else score * events.weights
+        return counted @ score.T
+
+    return jax.vmap(one)(theta, pairs)
 
 
 def _group(events: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -199,4 +334,11 @@ def unbinned_method(calibration: Calibration) -> Method:
         families=study.families,
         constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
     )
-    return Method(name="unbinned", likelihood=likelihood, observe=likelihood.observe)
+    return Method(
+        name="unbinned",
+        likelihood=likelihood,
+        observe=likelihood.observe,
+        scatter=likelihood.scatter,
+        expect=likelihood.expect,
+        aux_scatter=np.where(study.constrained, study.aux_variance, 0.0),
+    )

@@ -1,6 +1,6 @@
 """Every figure of a run, written to a folder."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
-from pullfactory.inference import PullSums
+from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
 from pullfactory.report.joint_plots import plot_joint
 from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
@@ -33,7 +33,12 @@ _PULL_SCAN = 4  # values of rho whose pull distributions are still told apart
 
 
 def write_figures(
-    folder: Path, *, study: Study, calibration: Calibration, sums: Sums
+    folder: Path,
+    *,
+    study: Study,
+    calibration: Calibration,
+    sums: Sums,
+    predictions: Sequence[PredictedPull] = (),
 ) -> tuple[Path, ...]:
     """Write every figure as PNG and PDF.
 
@@ -42,6 +47,7 @@ def write_figures(
         study: What was run.
         calibration: What the fits knew.
         sums: Sums over the pulls, by rho and method.
+        predictions: What was expected of the pulls, drawn as lines.
 
     Returns:
         The files, two per figure.
@@ -49,13 +55,19 @@ def write_figures(
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     with figure_style():
-        for name, figure in make_figures(study=study, calibration=calibration, sums=sums):
+        for name, figure in make_figures(
+            study=study, calibration=calibration, sums=sums, predictions=predictions
+        ):
             files += save_figure(figure, folder, name)
     return tuple(files)
 
 
 def make_figures(
-    *, study: Study, calibration: Calibration, sums: Sums
+    *,
+    study: Study,
+    calibration: Calibration,
+    sums: Sums,
+    predictions: Sequence[PredictedPull] = (),
 ) -> Iterator[tuple[str, Figure]]:
     """Every figure of a run with its name; to be used within `figure_style`.
 
@@ -63,6 +75,7 @@ def make_figures(
         study: What was run.
         calibration: What the fits knew.
         sums: Sums over the pulls, by rho and method.
+        predictions: What was expected of the pulls, drawn as lines.
     """
     if len(study.observable) > 1:
         yield "joint_distribution", _joint(study)
@@ -72,8 +85,8 @@ def make_figures(
     yield "response", _response(calibration)
     for method in dict.fromkeys(method for _, method in sums):
         yield f"pulls_{method}", _pulls(study, sums, method)
-    yield "pull_width", _scan(study, sums, "width")
-    yield "pull_mean", _scan(study, sums, "mean")
+    yield "pull_width", _widths(study, sums, predictions)
+    yield "pull_mean", _means(study, sums)
 
 
 def _joint(study: Study) -> Figure:
@@ -143,11 +156,18 @@ def _pulls(study: Study, sums: Sums, method: str) -> Figure:
     return figure
 
 
-def _scan(study: Study, sums: Sums, quantity: str) -> Figure:
+def _widths(study: Study, sums: Sums, predictions: Sequence[PredictedPull]) -> Figure:
     figure, stacks = new_panels(len(study.parameter), share_y=True)
-    plot = plot_pull_width if quantity == "width" else plot_pull_mean
     for (ax,), name in zip(stacks, study.parameter_names, strict=True):
-        plot(ax, study, sums, name)
+        plot_pull_width(ax, study, sums, name, predictions=predictions)
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _means(study: Study, sums: Sums) -> Figure:
+    figure, stacks = new_panels(len(study.parameter), share_y=True)
+    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
+        plot_pull_mean(ax, study, sums, name)
     legend_above(figure, stacks[0][0])
     return figure
 

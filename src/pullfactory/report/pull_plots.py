@@ -1,14 +1,13 @@
 """What the toys say: pull distributions, and pull width and mean against the correlation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import StepPatch
-from numpy.typing import NDArray
 
-from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.inference.pulls import PULL_EDGES
 from pullfactory.report.rounding import rounded
 from pullfactory.report.style import (
@@ -23,10 +22,7 @@ from pullfactory.report.style import (
 )
 from pullfactory.study import Study
 
-__all__ = ["Prediction", "plot_pull_mean", "plot_pull_width", "plot_pulls"]
-
-Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Values of rho, shape (points,), and predicted pull widths, shape (points, parameters)."""
+__all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls"]
 
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
 _OFFSET = 0.02  # between the points of two methods, as part of the scan
@@ -48,7 +44,7 @@ def plot_pulls(
         The step line of each rho, a probability density.
     """
     k = study.parameter_names.index(parameter)
-    merged = _merged_bins(max((int(row.counted[k]) for row in sums.values()), default=0))
+    merged = _merged_bins(max((int(row.counted[0, k]) for row in sums.values()), default=0))
     edges = PULL_EDGES[::merged]
     x = np.linspace(-_DRAWN, _DRAWN, 161)
     ax.plot(
@@ -62,7 +58,7 @@ def plot_pulls(
     steps = []
     for (rho, row), colour in zip(sums.items(), scan_colours(len(sums)), strict=True):
         counts = row.histogram[k].reshape(-1, merged).sum(axis=1)
-        norm = max(int(row.counted[k]), 1) * np.diff(edges)
+        norm = max(int(row.counted[0, k]), 1) * np.diff(edges)
         density, error = counts / norm, np.sqrt(counts) / norm
         ax.stairs(
             density + error, edges, baseline=density - error, fill=True, color=colour, alpha=0.2
@@ -70,7 +66,7 @@ def plot_pulls(
         pulls = PullSummary.from_sums(study.parameter_names, row)[k]
         mean = rounded(pulls.mean, pulls.mean_error)
         width = rounded(pulls.width, pulls.width_error)
-        numbers = f"{mean}, {width}" if row.counted[k] else "no pulls"
+        numbers = f"{mean}, {width}" if row.counted[0, k] else "no pulls"
         label = with_minus(f"{rho:g}: {numbers}")
         steps.append(ax.stairs(density, edges, color=colour, linewidth=1.6, label=label))
     ax.set_xlim(-_DRAWN, _DRAWN)
@@ -93,7 +89,7 @@ def plot_pull_width(
     sums: Mapping[tuple[float, str], PullSums],
     parameter: str,
     *,
-    predicted: Mapping[str, Prediction] | None = None,
+    predictions: Sequence[PredictedPull] = (),
 ) -> dict[str, ErrorbarContainer]:
     """Pull width of one parameter against the correlation, for all methods.
 
@@ -102,14 +98,16 @@ def plot_pull_width(
         study: Gives labels and the order of the parameters.
         sums: Sums over the pulls, by rho and method.
         parameter: Name.
-        predicted: Widths predicted without toys, by method; drawn as lines.
+        predictions: What was expected without toys; drawn as lines.
 
     Returns:
         The points of each method.
     """
     k = study.parameter_names.index(parameter)
-    for method, (rho, widths) in (predicted or {}).items():
-        ax.plot(rho, widths[:, k], color=method_style(method).colour, zorder=1.5)
+    for method in dict.fromkeys(row.method for row in predictions):
+        chosen = (row for row in predictions if (row.method, row.parameter) == (method, parameter))
+        line = sorted((row.rho, row.predicted_width) for row in chosen)
+        ax.plot(*zip(*line, strict=True), color=method_style(method).colour, zorder=1.5)
     points = _plot_scan(ax, study, sums, k, "width", reference=1.0)
     ax.set_ylabel("pull width")
     return points

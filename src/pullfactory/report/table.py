@@ -13,9 +13,10 @@ from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, rounded, sig
 from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
+    from pullfactory.inference import PredictedPull
     from pullfactory.results import PullRow, ToysResult
 
-__all__ = ["calibration_table", "failure_table", "pull_table", "toys_table"]
+__all__ = ["calibration_table", "failure_table", "prediction_table", "pull_table", "toys_table"]
 
 
 def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) -> Table:
@@ -26,8 +27,9 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
         parameters: Give the units of claimed and actual error.
     """
     units = {parameter.name: parameter.unit for parameter in parameters}
-    numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
-    table = _table(("method",), ("rho",), ("parameter",), (*numbers, "failed"))
+    numbers = ("pull mean", "pull width", "predicted\nwidth", "corrected\nwidth")
+    errors = ("coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
+    table = _table(("method",), ("rho",), ("parameter",), (*numbers, *errors, "failed"))
     method, rho = "", None
     for row in rows:
         if row.method != method:
@@ -41,10 +43,42 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
             _with_unit(pulls.parameter, units.get(pulls.parameter, "")),
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
+            ABSENT if pulls.predicted_width is None else f"{pulls.predicted_width:.3f}",
+            rounded(pulls.corrected_width, pulls.corrected_width_error),
             _percent(pulls.coverage_68, pulls.coverage_68_low, pulls.coverage_68_high),
             significant(pulls.claimed_error),
             significant(pulls.actual_error),
             str(pulls.n_failed),
+        )
+    return table
+
+
+def prediction_table(
+    rows: "Iterable[PredictedPull]", parameters: Sequence[Parameter] = ()
+) -> Table:
+    """Predicted errors and pull widths, one row per method, rho and parameter.
+
+    Args:
+        rows: The prediction, in the order of the table.
+        parameters: Give the units of the errors.
+    """
+    units = {parameter.name: parameter.unit for parameter in parameters}
+    numbers = ("claimed\nerror", "actual\nerror", "pull width", "coverage\n68 % [%]")
+    table = _table(("method",), ("rho",), ("parameter",), numbers)
+    method, rho = "", None
+    for row in rows:
+        if row.method != method:
+            table.add_section()
+        repeated = (row.method, row.rho) == (method, rho)
+        method, rho = row.method, row.rho
+        table.add_row(
+            "" if repeated else method,
+            "" if repeated else plain(row.rho),
+            _with_unit(row.parameter, units.get(row.parameter, "")),
+            significant(row.claimed_error),
+            significant(row.actual_error),
+            f"{row.predicted_width:.3f}",
+            f"{100 * row.coverage_68:.1f}",
         )
     return table
 

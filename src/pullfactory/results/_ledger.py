@@ -85,7 +85,7 @@ class ToyLedger:
             pa.array(truth.ravel()),
             _floats(fits.estimate.ravel()),
             _floats(fits.error.ravel()),
-            pa.nulls(rows, pa.float64()),
+            _floats(fits.corrected_error.ravel()),
             _floats(np.repeat(fits.nll, pars)),
             _names(np.repeat(fits.status, pars), STATUS_NAMES),
         ]

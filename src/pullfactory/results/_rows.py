@@ -10,7 +10,14 @@ from typing import Any
 from pullfactory.errors import OutputError
 from pullfactory.inference import PullSummary
 
-__all__ = ["SUMMARY_SCHEMA", "PullRow", "provenance", "read_summary", "write_summary"]
+__all__ = [
+    "SUMMARY_SCHEMA",
+    "PullRow",
+    "finite_or_none",
+    "provenance",
+    "read_summary",
+    "write_summary",
+]
 
 SUMMARY_SCHEMA = "pullfactory-summary/1"
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
@@ -26,8 +33,7 @@ class PullRow:
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `summary.json`; no NaN."""
-        row = {"method": self.method, "rho": self.rho, **asdict(self.pulls)}
-        return {key: _finite(value) for key, value in row.items()}
+        return finite_or_none({"method": self.method, "rho": self.rho, **asdict(self.pulls)})
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
@@ -62,5 +68,9 @@ def provenance(seed: int, **digests: str) -> dict[str, Any]:
     return {"seed": seed, "versions": {name: version(name) for name in _VERSIONS}, **digests}
 
 
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with null for numbers that are not finite."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }

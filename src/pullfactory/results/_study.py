@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullfactory.calibration import Calibration
-from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
@@ -29,6 +29,7 @@ class StudyResult:
         calibration: What the fits knew.
         workspace: The pyhf workspace made of it.
         sums: Sums over the pulls of all toys, by rho and method.
+        predictions: What was expected of the pulls; at more values of rho where that is cheap.
         toys: Every fit of every toy, on disk for as long as this result lives.
     """
 
@@ -36,16 +37,22 @@ class StudyResult:
     calibration: Calibration
     workspace: dict[str, Any]
     sums: dict[tuple[float, str], PullSums]
+    predictions: tuple[PredictedPull, ...]
     toys: ToyTable
 
     @cached_property
     def pulls(self) -> tuple[PullRow, ...]:
         """Pull summaries, by method, rho and parameter."""
+        predicted: dict[tuple[float, str], dict[str, float]] = {}
+        for row in self.predictions:
+            predicted.setdefault((row.rho, row.method), {})[row.parameter] = row.predicted_width
         return tuple(
             PullRow(method=method, rho=rho, pulls=summary)
             for method in self.study.methods
             for rho in self.study.ensemble.rho
-            for summary in PullSummary.from_sums(self.study.parameter_names, self.sums[rho, method])
+            for summary in PullSummary.from_sums(
+                self.study.parameter_names, self.sums[rho, method], predicted.get((rho, method))
+            )
         )
 
     @property
@@ -95,5 +102,6 @@ class StudyResult:
                 calibration=self.calibration,
                 study=self.study,
                 sums=self.sums,
+                predictions=self.predictions,
             )
         return Path(folder)

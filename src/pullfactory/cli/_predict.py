@@ -1,0 +1,53 @@
+"""Predictions without toys."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+
+__all__ = ["predict"]
+
+
+@click.command(
+    epilog=epilog(
+        "pullfactory predict                        the default study",
+        "pullfactory predict my.toml --rho 0.1,0.2  ... or yours",
+    )
+)
+@study_options
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(),
+    help="Output folder.  [default: results/<study name>_prediction]",
+)
+@calibration_option
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
+def predict(
+    output: str | None,
+    calibration_file: str | None,
+    workers: int | None,
+    as_json: bool,
+    **study_settings: Any,
+) -> None:
+    """Predict errors, pull widths and coverage of a study without toys."""
+    from pullfactory.forecast import predict as predict_study
+    from pullfactory.output import check_folder
+    from pullfactory.progress import bar
+    from pullfactory.report.table import prediction_table
+
+    study = read_study(**study_settings)
+    folder = check_folder(output or Path("results") / f"{study.name}_prediction")
+    calibration = read_calibration(calibration_file)
+    result = predict_study(study, calibration=calibration, workers=workers, progress=bar)
+    result.write(folder)
+    if as_json:
+        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+        return
+    console().print(prediction_table(result.rows, study.parameter))
+    click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")

@@ -1,0 +1,49 @@
+"""Prediction of a study's pulls, without toys."""
+
+from collections.abc import Sequence
+
+from pullfactory.calibration import Calibration, calibrate
+from pullfactory.inference import predict_pulls
+from pullfactory.likelihoods import build_method
+from pullfactory.progress import Progress, silent
+from pullfactory.results import PredictionResult
+from pullfactory.study import Study
+
+__all__ = ["predict"]
+
+
+def predict(
+    study: Study,
+    *,
+    calibration: Calibration | None = None,
+    rho: Sequence[float] | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> PredictionResult:
+    """Predict errors and pull widths of a study without throwing toys.
+
+    Claimed errors are those of the fit at the centre of the truth, actual ones those of the
+    event-paired sandwich. Biases from morphing or from templates with few events are not in it.
+
+    Args:
+        study: The study; `ensemble.n_toys` does not matter.
+        calibration: Made before, for a study with the same parameters and observables; None to
+            calibrate now.
+        rho: Correlations; None for those of the study.
+        workers: Threads of the calibration; None for one per processor.
+        progress: How to show progress; see `pullfactory.progress`.
+
+    Raises:
+        CalibrationError: If the samples are unusable, or the calibration is of another study.
+        StudyError: If a correlation matrix is not positive definite.
+    """
+    if calibration is None:
+        with progress("calibration", 1) as advance:
+            calibration = calibrate(study, workers=workers)
+            advance(1)
+    else:
+        calibration = calibration.for_study(study)
+    study = calibration.study
+    methods = [build_method(name, calibration) for name in study.methods]
+    chosen = study.ensemble.rho if rho is None else tuple(rho)
+    return PredictionResult(study=study, rows=predict_pulls(study, methods, chosen))

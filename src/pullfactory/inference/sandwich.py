@@ -1,0 +1,49 @@
+"""The event-paired sandwich: errors that know that observables belong to the same event.
+
+A product of marginal densities is a composite likelihood (Varin, Reid, Firth, Statistica Sinica
+21 (2011) 5). Its estimates have the covariance V = H^-1 (C + K) H^-1 (Godambe, Ann. Math. Stat.
+31 (1960) 1208), with the observed information H of the fitted likelihood, the covariance C of
+its score, for which the score of an event is summed over the observables of that event, and the
+variance K of the score of the auxiliary data.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.inference.fits import FitBatch, fit_toys
+from pullfactory.likelihoods import Method
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["fit_events", "sandwich_covariance"]
+
+
+def fit_events(method: Method, block: ToyBlock) -> FitBatch:
+    """Fit every toy of a block with one method, and give its estimates both covariances.
+
+    Args:
+        method: Likelihood, and what it takes from the events.
+        block: Toys.
+    """
+    seen = method.observe(block)
+    fits = fit_toys(method.likelihood, seen.data)
+    scatter = method.scatter(fits.estimate, seen.pairs)
+    return replace(fits, sandwich=sandwich_covariance(fits.covariance, scatter, method.aux_scatter))
+
+
+def sandwich_covariance(
+    inverse: NDArray[np.float64], scatter: NDArray[np.float64], aux_scatter: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Covariance of the estimates of a misspecified likelihood.
+
+    Args:
+        inverse: H^-1, shape (toys, parameters, parameters); NaN in rows and columns of
+            parameters that did not move, which stay NaN.
+        scatter: C, same shape.
+        aux_scatter: Diagonal of K, shape (parameters,).
+    """
+    known = np.isfinite(inverse)
+    bread = np.where(known, inverse, 0.0)
+    meat = scatter + np.diag(aux_scatter)
+    return np.where(known, bread @ meat @ bread, np.nan)

@@ -1,0 +1,128 @@
+"""What is expected without toys: pull widths and errors against the correlation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from pullfactory.inference import PredictedPull
+from pullfactory.report.style import (
+    REFERENCE,
+    RHO,
+    axis_label,
+    figure_style,
+    label_of,
+    legend_above,
+    method_label,
+    method_style,
+    new_panels,
+    save_figure,
+)
+from pullfactory.study import Study
+
+__all__ = ["plot_predicted_error", "plot_predicted_width", "write_prediction_figures"]
+
+
+def write_prediction_figures(
+    folder: Path, study: Study, rows: Sequence[PredictedPull]
+) -> tuple[Path, ...]:
+    """Write the figure of a prediction as PNG and PDF.
+
+    Args:
+        folder: Where to; made if it is missing.
+        study: What was predicted for.
+        rows: The prediction.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with figure_style():
+        figure, stacks = new_panels(len(study.parameter), size=(5.4, 8.0), heights=(1.0, 1.0))
+        for panels, name in zip(stacks, study.parameter_names, strict=True):
+            plot_predicted_width(panels[0], study, rows, name)
+            plot_predicted_error(panels[1], study, rows, name)
+            panels[0].set_xlabel("")
+        legend_above(figure, stacks[0][1])
+        return save_figure(figure, folder, "prediction")
+
+
+def plot_predicted_width(
+    ax: Axes, study: Study, rows: Sequence[PredictedPull], parameter: str
+) -> dict[str, Line2D]:
+    """Predicted pull width of one parameter against the correlation.
+
+    Args:
+        ax: Panel.
+        study: Gives labels.
+        rows: The prediction.
+        parameter: Name.
+
+    Returns:
+        The line of each method.
+    """
+    ax.axhline(1.0, color=REFERENCE, linestyle=":", linewidth=1.2)
+    lines = {}
+    for method, some in _by_method(rows, parameter).items():
+        style = method_style(method)
+        (lines[method],) = ax.plot(
+            [row.rho for row in some],
+            [row.predicted_width for row in some],
+            color=style.colour,
+            marker=style.marker if len(some) == 1 else "",
+            label=method_label(method),
+        )
+    _finish(ax, study, parameter)
+    ax.set_ylabel("predicted pull width")
+    return lines
+
+
+def plot_predicted_error(
+    ax: Axes, study: Study, rows: Sequence[PredictedPull], parameter: str
+) -> dict[str, tuple[Line2D, Line2D]]:
+    """Actual (solid) and claimed (dashed) error of one parameter against the correlation.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and units.
+        rows: The prediction.
+        parameter: Name.
+
+    Returns:
+        Both lines of each method.
+    """
+    lines = {}
+    for method, some in _by_method(rows, parameter).items():
+        style = method_style(method)
+        drawn = [
+            ax.plot(
+                [row.rho for row in some],
+                [getattr(row, f"{kind}_error") for row in some],
+                color=style.colour,
+                linestyle=dashes,
+                marker=style.marker if len(some) == 1 else "",
+                label=f"{method_label(method)}, {kind}",
+            )[0]
+            for kind, dashes in (("actual", "-"), ("claimed", "--"))
+        ]
+        lines[method] = (drawn[0], drawn[1])
+    _finish(ax, study, parameter)
+    ax.set_ylim(bottom=0.0)
+    unit = study.parameter[study.parameter_names.index(parameter)].unit
+    ax.set_ylabel(axis_label("error", unit))
+    return lines
+
+
+def _by_method(rows: Sequence[PredictedPull], parameter: str) -> dict[str, list[PredictedPull]]:
+    """Rows of one parameter by method, in ascending rho."""
+    methods = dict.fromkeys(row.method for row in rows)
+    return {
+        method: sorted(
+            (row for row in rows if (row.method, row.parameter) == (method, parameter)),
+            key=lambda row: row.rho,
+        )
+        for method in methods
+    }
+
+
+def _finish(ax: Axes, study: Study, parameter: str) -> None:
+    ax.set_xlabel(f"correlation {RHO}")
+    ax.set_title(label_of(study.parameter[study.parameter_names.index(parameter)]), loc="left")

@@ -1,0 +1,106 @@
+"""Events of one true theta as a distribution, where it is known in closed form.
+
+With Gaussian marginals, or a Gaussian copula, the normal scores of the observables are
+multivariate normal: moments and probabilities of bins follow without drawing an event.
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from pullfactory.densities import Family
+from pullfactory.simulation.response import Response
+from pullfactory.study import Study
+
+__all__ = ["Population"]
+
+_REACH = 9.0  # standard deviations: beyond is less probability than rounding leaves
+_NODES = 24  # of a quadrature over one bin, or over a part of it of at most one standard deviation
+
+
+class Population(NamedTuple):
+    """What the events of toys with one true theta are distributed like.
+
+    Attributes:
+        families: Density family of each observable.
+        location: Shape (observables,), in the observables' units.
+        scale: Same shape and units.
+        correlation: Of the normal scores, shape (observables, observables).
+        n_events: Mean number of events of a toy.
+        aux: Auxiliary values of the constrained parameters, shape (constrained,).
+    """
+
+    families: tuple[Family, ...]
+    location: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    correlation: NDArray[np.float64]
+    n_events: int
+    aux: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, study: Study, rho: float) -> Self | None:
+        """The events at the centre of the truth; None where there is no closed form.
+
+        Args:
+            study: The study.
+            rho: Factor of the off-diagonal part of the correlation matrix.
+        """
+        normal = all(member.sufficient for member in study.families)
+        if not normal and study.ensemble.dependence != "gaussian_copula":
+            return None
+        location, scale = Response.from_study(study)(study.truth_mean)
+        return cls(
+            families=study.families,
+            location=np.asarray(location),
+            scale=np.asarray(scale),
+            correlation=study.correlation(rho),
+            n_events=study.ensemble.n_events,
+            aux=study.truth_mean[study.constrained],
+        )
+
+    def normal_scores(self, observable: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What values of an observable are on the scale of standard normals.
+
+        Args:
+            observable: Position.
+            values: In its unit.
+        """
+        z = (values - self.location[observable]) / self.scale[observable]
+        member = self.families[observable]
+        return z if member.sufficient else np.asarray(ndtri(member.cdf(z)))
+
+    def bin_probabilities(
+        self, pair: tuple[int, int], edges: tuple[NDArray[np.float64], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Joint probabilities of the bins of two observables; the outermost bins are open.
+
+        One of the normal scores is integrated by Gauss-Legendre quadrature over each of its bins,
+        the other one is, given the first, normal with mean rho x and variance 1 - rho^2.
+
+        Args:
+            pair: Positions of the observables.
+            edges: Bin edges of each, in its unit.
+
+        Returns:
+            Shape (bins of the first, bins of the second).
+        """
+        rho = self.correlation[pair]
+        first, second = (
+            np.concatenate([[-_REACH], self.normal_scores(o, cuts[1:-1]), [_REACH]])
+            for o, cuts in zip(pair, edges, strict=True)
+        )
+        inner = second[1:-1]
+        nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+        result = np.zeros((len(first) - 1, len(second) - 1))
+        spread = np.sqrt(1 - rho**2)
+        for row, low, high in zip(result, first[:-1], first[1:], strict=True):
+            parts = np.linspace(low, high, 1 + int(np.ceil((high - low) / min(1.0, 4 * spread))))
+            half = 0.5 * np.diff(parts)[:, None]
+            x = (0.5 * (parts[:-1] + parts[1:])[:, None] + half * nodes).ravel()
+            mass = (half * weights).ravel() * np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
+            below = ndtr((inner - rho * x[:, None]) / spread)
+            given = np.diff(below, axis=1, prepend=0.0, append=1.0)
+            row[:] = mass @ given
+        return result
