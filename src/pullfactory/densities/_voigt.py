@@ -13,6 +13,7 @@ from ._family import Family, FloatArray
 from ._voigt_quantile import quantile, upper_tail
 from ._voigt_table import CELLS_PER_UNIT, log_table
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voigt(Family):
     """Convolution of a unit normal with a Lorentzian of half width `gamma`.
@@ -61,14 +62,14 @@ class Voigt(Family):
 
     def _in_cells(self, u: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Value and derivatives of log f with respect to the position in cells."""
+        *lower, highest = (jnp.asarray(column) for column in log_table(self.gamma))
         size = jnp.where(u < 0.0, -u, u)
         position = CELLS_PER_UNIT * jnp.log(size + jnp.sqrt(1.0 + u * u))
-        columns = [jnp.asarray(column) for column in log_table(self.gamma)]
-        cell = jnp.minimum(position, len(columns[0]) - 1.0).astype(jnp.int32)
+        cell = jnp.minimum(position, len(highest) - 1.0).astype(jnp.uint32)
         x = position - cell
-        value = first = second = jnp.zeros_like(x)
-        for column in reversed(columns):
+        value, first, second = highest[cell], jnp.zeros_like(x), jnp.zeros_like(x)
+        for column in reversed(lower):
             second = second * x + first
             first = first * x + value
-            value = value * x + column.at[cell].get(mode="promise_in_bounds")
+            value = value * x + column[cell]
         return value, first, 2.0 * second

@@ -17,7 +17,6 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ._family import FloatArray
 from ._normal import LOG_SQRT_2PI
@@ -119,7 +118,7 @@ def _residue(
     Returns:
         Re C, Re C', Re C'' at u, each the shape of `u`.
     """
-    z: NDArray[np.complex128] = u + 1j * gamma
+    z = u + 1j * gamma
     v = sign * np.exp(-1j * _FREQUENCY * z)
     ratio = v / (1.0 - v)
     c = 2.0 * np.exp(-0.5 * z * z - LOG_SQRT_2PI) / (1.0 - v)

@@ -1,5 +1,7 @@
 """Sums over events of a location-scale density's log and of its derivatives."""
 
+from collections.abc import Sequence
+from operator import add
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.densities._family import Family
 
-__all__ = ["EventSums", "event_moments", "event_sums"]
+__all__ = ["EventSums", "event_moments", "event_nll", "event_sums"]
 
 _LOG_NORM = 0.5 * float(np.log(2 * np.pi))
 
@@ -79,10 +81,48 @@ def event_sums(
         return EventSums(count, -0.5 * z2 - count * _LOG_NORM, -z, -z2, -count, -z, -z2)
     z = (jnp.asarray(observed) - mu) / sigma
     f, df, d2f = member.derivatives(z)
-    terms = (jnp.ones_like(z), f, df, z * df, d2f, z * d2f, z * z * d2f)
-    if weights is None:
-        return EventSums(*(jnp.sum(term) for term in terms))
-    return EventSums(*(jnp.sum(jnp.where(weights > 0, weights * term, 0.0)) for term in terms))
+    terms: tuple[jax.Array, ...] = f, jnp.ones_like(z), df, z * df, d2f, z * d2f, z * z * d2f
+    if weights is not None:
+        terms = tuple(jnp.where(weights > 0, weights * term, 0.0) for term in terms)
+    total, events, *others = _sum_together(terms)
+    return EventSums(events, total, *others)
+
+
+def event_nll(
+    member: Family,
+    mu: jax.Array,
+    sigma: jax.Array,
+    observed: Array,
+    weights: Array | None = None,
+) -> jax.Array:
+    """Negative log-likelihood of one sample, differentiable by JAX as `event_sums` is not.
+
+    Arguments as in `event_sums`.
+    """
+    if member.sufficient:
+        return event_sums(member, mu, sigma, observed).nll(sigma)
+    terms = jnp.log(sigma) - member.log_density((jnp.asarray(observed) - mu) / sigma)
+    if weights is not None:
+        terms = jnp.where(weights > 0, weights * terms, 0.0)
+    return jnp.sum(terms)
+
+
+def _sum_together(terms: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+    """Sums of all terms in one pass, in which none is stored; the first to the last digit.
+
+    A minimiser compares sums of f that hardly differ, so what each addition of it rounds off is
+    summed too (Knuth 1997, The Art of Computer Programming, volume 2, section 4.2.2, theorem B).
+    """
+
+    def join(left: Sequence[jax.Array], right: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+        total = left[0] + right[0]
+        added = total - left[0]
+        lost = (left[0] - (total - added)) + (right[0] - added)
+        return total, left[1] + right[1] + lost, *map(add, left[2:], right[2:])
+
+    operands = (terms[0], jnp.zeros_like(terms[0]), *terms[1:])
+    total, lost, *others = jax.lax.reduce(operands, (0.0,) * len(operands), join, (0,))
+    return total + lost, *others
 
 
 def event_moments(

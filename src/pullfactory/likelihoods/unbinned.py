@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
-from pullfactory.densities.sums import event_moments, event_sums
+from pullfactory.densities.sums import event_moments, event_nll, event_sums
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
@@ -93,8 +93,9 @@ class UnbinnedLikelihood(Likelihood):
         location, scale = self.response(theta)
         total = self._penalty(theta, data)
         for o, member in enumerate(self.families):
-            sums = event_sums(member, location[o], scale[o], data.observables[o], data.weights)
-            total = total + sums.nll(scale[o])
+            total = total + event_nll(
+                member, location[o], scale[o], data.observables[o], data.weights
+            )
         return total
 
     def expansion(self, theta: jax.Array, data: UnbinnedData) -> Expansion:
