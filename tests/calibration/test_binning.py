@@ -26,6 +26,32 @@ def test_weights_count() -> None:
     assert np.array_equal(counts, [[1.0, 3.0]])
 
 
+@pytest.mark.parametrize("edges", [[-1.0, -0.5, 0.0, 0.7, 1.0], [0.0, 0.5], [-9.0, -8.0, 9.0]])
+def test_a_value_at_an_edge_belongs_to_the_bin_above(edges: list[float]) -> None:
+    rng = np.random.default_rng(4)
+    events = rng.choice([*edges, 0.1, -2.0, 3.0], size=(5, 200))
+    inner = np.array([-np.inf, *edges[1:-1], np.inf])
+    expected = [np.histogram(row, inner)[0] for row in events]
+    assert np.array_equal(count_events(events, np.array(edges)), expected)
+
+
+def test_padding_is_not_counted() -> None:
+    rng = np.random.default_rng(5)
+    edges = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
+    events = np.round(rng.normal(size=(6, 300)), 1)
+    weights = rng.integers(0, 2, size=events.shape).astype(float)
+    weights[0], weights[1] = 0.0, 1.0
+    inner = np.array([-np.inf, *edges[1:-1], np.inf])
+    expected = [
+        np.histogram(row[used], inner)[0] for row, used in zip(events, weights > 0, strict=True)
+    ]
+    before = events.copy()
+    assert np.array_equal(count_events(events, edges, weights), expected)
+    assert np.array_equal(events, before)
+    # General weights are added up another way.
+    assert np.array_equal(count_events(events, edges, 3.0 * weights), 3.0 * np.array(expected))
+
+
 def test_equal_population() -> None:
     rng = np.random.default_rng(3)
     nominal = [rng.normal(100, 10, 10_000), rng.normal(50, 5, 10_000)]

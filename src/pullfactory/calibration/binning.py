@@ -71,6 +71,31 @@ def count_events(
     Returns:
         Counts, shape (toys, bins).
     """
+    if weights is None:
+        return _count_sorted(np.sort(events, axis=1), edges, np.full(len(events), events.shape[1]))
+    padding = weights == 0
+    if np.all(padding | (weights == 1)):
+        ordered = np.where(padding, np.inf, events)
+        ordered.sort(axis=1)
+        return _count_sorted(ordered, edges, events.shape[1] - padding.sum(axis=1))
+    return _fill(events, edges, weights)
+
+
+def _count_sorted(
+    ordered: NDArray[np.float64], edges: NDArray[np.float64], events: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Counts of sorted events, the padding last; several times faster than filling."""
+    below = np.zeros((len(ordered), len(edges)))
+    for row, toy in zip(below, ordered, strict=True):
+        row[1:-1] = toy.searchsorted(edges[1:-1])
+    below[:, -1] = events
+    return np.diff(below, axis=1)
+
+
+def _fill(
+    events: NDArray[np.float64], edges: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Weighted counts."""
     toys = len(events)
     histogram = bh.Histogram(
         bh.axis.Integer(0, toys, underflow=False, overflow=False),
@@ -78,11 +103,7 @@ def count_events(
         storage=bh.storage.Double(),
     )
     which = np.repeat(np.arange(toys), events.shape[1])
-    histogram.fill(
-        which,
-        np.ascontiguousarray(events).ravel(),
-        weight=None if weights is None else weights.ravel(),
-    )
+    histogram.fill(which, np.ascontiguousarray(events).ravel(), weight=weights.ravel())
     with_flow = np.asarray(histogram.values(flow=True))
     counts = with_flow[:, 1:-1]
     counts[:, 0] += with_flow[:, 0]
