@@ -23,6 +23,7 @@ from pullfactory.densities import (
     Voigt,
     family,
 )
+from pullfactory.densities._voigt_table import CELLS_PER_UNIT
 from pullfactory.errors import StudyError
 
 FloatArray = NDArray[np.float64]
@@ -181,6 +182,61 @@ def test_voigt_derivatives_keep_their_digits_far_out(gamma: float) -> None:
     _, slope, curvature = Voigt(gamma=gamma).derivatives(jnp.asarray(u))
     np.testing.assert_allclose(u * slope, -2 - 2 * bend, rtol=ROUNDING)
     np.testing.assert_allclose(u * u * curvature, 2 + 6 * bend, rtol=ROUNDING)
+
+
+def voigt_reference(u: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """First and second derivative of the log density by w' = -2 z w + 2 i / sqrt(pi); their error.
+
+    The rounding of w enters the derivatives multiplied with z and z^2.
+    """
+    z = (u + 1j * gamma) / math.sqrt(2)
+    w = special.wofz(z)
+    first = -2 * z * w + 2j / math.sqrt(math.pi)
+    second = -2 * (w + z * first)
+    slope = first.real / w.real / math.sqrt(2)
+    error = 128 * EPSILON * (1 + np.abs(z) ** 2) * np.abs(w) / w.real
+    return slope, second.real / w.real / 2 - slope**2, error
+
+
+@pytest.mark.parametrize(
+    ("gamma", "slope_error", "curvature_error"),
+    [
+        # Where core and tail meet, ever more sharply the smaller gamma, the table errs most.
+        (1.1e-4, 1e-11, 2e-9),
+        (1e-3, 2e-12, 5e-10),
+        (0.02, 1e-13, 2e-11),
+        (0.15, 1e-13, 1e-12),
+        (1.0, 1e-14, 1e-14),
+        (8.6, 1e-14, 1e-14),
+        (8.7, 1e-14, 1e-14),
+        (300.0, 1e-14, 1e-14),
+    ],
+)
+def test_voigt_derivatives_are_those_of_the_faddeeva_function(
+    gamma: float, slope_error: float, curvature_error: float
+) -> None:
+    u = np.concatenate([np.linspace(-12.0, 12.0, 6001), np.random.default_rng(1).normal(size=999)])
+    value, slope, curvature = jax.jit(Voigt(gamma=gamma).derivatives)(jnp.asarray(u))
+    expected_slope, expected_curvature, error = voigt_reference(u, gamma)
+    np.testing.assert_allclose(
+        value, np.log(special.voigt_profile(u, 1.0, gamma)), rtol=0, atol=2e-13
+    )
+    assert np.all(np.abs(slope - expected_slope) < slope_error + error)
+    assert np.all(np.abs(curvature - expected_curvature) < curvature_error + error)
+
+
+@pytest.mark.parametrize("gamma", [1.1e-4, 0.02, 0.15, 3.0, 300.0])
+def test_voigt_is_smooth_across_the_cells_of_its_table(gamma: float) -> None:
+    knots = np.sinh(np.arange(1, 4000) / CELLS_PER_UNIT)
+    member = Voigt(gamma=gamma)
+    left, right = (
+        np.array(member.derivatives(jnp.asarray(knots * (1 + side * 4 * EPSILON))))
+        for side in (-1, 1)
+    )
+    # The step between the two sides moves f by 8 EPSILON u f', and f' and f'' likewise.
+    assert np.max(np.abs(right - left)[0]) < 1e-12
+    assert np.max(np.abs(right - left)[1] * np.maximum(knots, 1)) < 2e-10
+    assert np.max(np.abs(right - left)[2] * np.maximum(knots, 1)) < 1e-7
 
 
 @each_member
