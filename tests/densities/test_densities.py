@@ -273,6 +273,53 @@ def test_cdf_of_the_quantile(member: Family) -> None:
     assert np.all(relative[lower] < bound[lower])
 
 
+@each_member
+def test_to_normal_is_the_inverse_of_from_normal(member: Family) -> None:
+    z = np.concatenate([np.linspace(-36.9, -9.0, 280), np.linspace(-9.0, 9.0, 3601), [20.0, 36.9]])
+    u = member.from_normal(z)
+    # An error of u moves z by f(u) / phi(z) times it, and a quantile near 1/2 may err by EPSILON.
+    log_slope = np.asarray(member.log_density(jnp.asarray(u))) - stats.norm.logpdf(z)
+    tolerance = QUANTILE_ERROR * np.abs(u) * np.exp(log_slope) + 64 * EPSILON * (1 + np.abs(z))
+    got = jax.jit(member.to_normal)(jnp.asarray(u))
+    assert np.all(np.abs(np.asarray(got) - z) < tolerance)
+
+
+@each_member
+def test_tail_is_that_of_the_cdf(member: Family) -> None:
+    u = np.concatenate([np.linspace(-12.0, 12.0, 2401), -np.geomspace(12.0, 30.0, 10)])
+    probability, above = (np.asarray(part) for part in member.tail(jnp.asarray(u)))
+    np.testing.assert_array_equal(above, u > 0)
+    below = member.cdf(u)
+    expected = np.where(above, 1 - below, below)
+    assert np.all(np.abs(probability - expected) < CDF_ERROR)
+    np.testing.assert_allclose(probability[u < 0], below[u < 0], rtol=1e-11)
+
+
+@pytest.mark.parametrize("gamma", [1.1e-4, 0.15, 30.0])
+def test_voigt_tail_is_lorentzian_far_out(gamma: float) -> None:
+    # S = gamma / (pi u) (1 + O((1 + gamma^2) / u^2))
+    u = np.geomspace(1e9, 1e200, 40) * max(1.0, gamma)
+    probability, _ = Voigt(gamma=gamma).tail(jnp.asarray(u))
+    # The exponential of a logarithm of up to 500.
+    np.testing.assert_allclose(probability, gamma / (math.pi * u), rtol=1000 * EPSILON)
+
+
+@each_member
+def test_slope_of_to_normal_is_a_finite_difference(member: Family) -> None:
+    step = 1e-3
+    u = jnp.asarray(away_from_joints(member, np.linspace(-9.0, 9.0, 181), 3 * step))
+    to_normal = jax.jit(member.to_normal)
+    slope = jax.jit(jax.vmap(jax.grad(member.to_normal)))
+    bend = jax.jit(jax.vmap(jax.grad(jax.grad(member.to_normal))))
+    for function, derivative in ((to_normal, slope), (slope, bend)):
+        half, full = (
+            np.asarray(function(u + h) - function(u - h)) / (2 * h) for h in (step, 2 * step)
+        )
+        # As for the density above; the table gives z to 1e-12.
+        tolerance = np.abs(full - half) + 1e-12 * (1 + np.abs(np.asarray(function(u)))) / step
+        assert np.all(np.abs(half - np.asarray(derivative(u))) < tolerance)
+
+
 @pytest.mark.parametrize(
     ("member", "mirrored", "scale"),
     [

@@ -10,8 +10,7 @@ from scipy.special import ndtr, ndtri
 
 from pullfactory._jax import jax, jnp
 
-from ._family import Family, FloatArray
-from ._normal import LOG_SQRT_2PI
+from ._family import LOG_SQRT_2PI, Family, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,13 @@ class BifurcatedNormal(Family):
         """Normalised log f(u), once continuously differentiable; see `Family.log_density`."""
         scaled = u / jnp.where(u < 0.0, 1.0, self.sigma_ratio)
         return -0.5 * scaled * scaled - LOG_SQRT_2PI - math.log(0.5 * (1.0 + self.sigma_ratio))
+
+    def tail(self, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """The half on the side of u; see `Family.tail`."""
+        above = u > 0.0
+        width = jnp.where(above, self.sigma_ratio, 1.0)
+        half = jax.scipy.special.ndtr(-jnp.abs(u) / width)
+        return 2.0 * width * half / (1.0 + self.sigma_ratio), above
 
     def cdf(self, u: FloatArray) -> FloatArray:
         """Cumulative distribution, the sum of the two halves; see `Family.cdf`."""

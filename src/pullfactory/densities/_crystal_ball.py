@@ -73,6 +73,13 @@ class CrystalBall(Family):
             - math.log(self._mass)
         )
 
+    def tail(self, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """On the side of u; see `Family.tail`."""
+        above = u > 0.0
+        distance = jnp.abs(u)
+        beyond = jnp.where(above, self._high.tail(distance), self._low.tail(distance))
+        return beyond / self._mass, above
+
     def cdf(self, u: FloatArray) -> FloatArray:
         """Cumulative distribution, the sum of the two sides; see `Family.cdf`."""
         lower = self._low.mass_beyond(np.maximum(-u, 0.0))
@@ -135,6 +142,13 @@ class _Side:
         core: FloatArray = ndtr(-np.minimum(distance, self.alpha)) - self._cut
         stretch = np.maximum(distance - self.alpha, 0.0) / self._reach
         return _SQRT_2PI * core + self._tail * np.exp((1.0 - self.n) * np.log1p(stretch))
+
+    def tail(self, distance: jax.Array) -> jax.Array:
+        """`mass_beyond` in JAX."""
+        inside = distance < self.alpha
+        core = jnp.where(inside, jax.scipy.special.ndtr(-distance) - self._cut, 0.0)
+        stretch = jnp.maximum(distance - self.alpha, 0.0) / self._reach
+        return _SQRT_2PI * core + self._tail * jnp.exp((1.0 - self.n) * jnp.log1p(stretch))
 
     def distance(self, mass: FloatArray) -> FloatArray:
         """The inverse of `mass_beyond`: at least 0, the shape of `mass`."""

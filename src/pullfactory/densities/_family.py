@@ -1,8 +1,10 @@
 """What every density family offers: the protocol between sampling and likelihoods."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jnp
 
 FloatArray = NDArray[np.float64]
+
+LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,29 @@ class Family(ABC):
             u, the shape of `z`.
         """
 
+    @abstractmethod
+    def tail(self, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Probability beyond u, as seen from the peak, by JAX.
+
+        Args:
+            u: Standardised variable, any shape, dimensionless.
+
+        Returns:
+            The probability, and whether it is that above u and not that below; each the shape of
+            `u`.
+        """
+
+    def to_normal(self, u: jax.Array) -> jax.Array:
+        """The inverse of `from_normal` by JAX, any number of times differentiable where f is.
+
+        Args:
+            u: Standardised variable, any shape, dimensionless.
+
+        Returns:
+            z with Phi(z) = F(u), the shape of `u`, accurate in both tails.
+        """
+        return _to_normal(self, u)
+
     def sample(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> FloatArray:
         """Draw independent u.
 
@@ -105,3 +132,20 @@ class Family(ABC):
             u, of shape `size`, dimensionless.
         """
         return self.from_normal(rng.standard_normal(size))
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _to_normal(member: Family, u: jax.Array) -> jax.Array:
+    probability, above = member.tail(u)
+    z = jax.scipy.special.ndtri(probability)
+    return jnp.where(above, -z, z)
+
+
+@_to_normal.defjvp
+def _along_normal(
+    member: Family, primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """Dz / du = f(u) / phi(z)."""
+    (u,) = primals
+    z = _to_normal(member, u)
+    return z, tangents[0] * jnp.exp(member.log_density(u) + 0.5 * z * z + LOG_SQRT_2PI)

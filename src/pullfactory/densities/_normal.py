@@ -1,16 +1,13 @@
 """The normal density."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from scipy.special import ndtr
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jnp
 
-from ._family import Family, FloatArray
-
-LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+from ._family import LOG_SQRT_2PI, Family, FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +30,14 @@ class Normal(Family):
     def log_density(self, u: jax.Array) -> jax.Array:
         """Normalised log f(u); see `Family.log_density`."""
         return -0.5 * u * u - LOG_SQRT_2PI
+
+    def tail(self, u: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Phi(-|u|); see `Family.tail`."""
+        return jax.scipy.special.ndtr(-jnp.abs(u)), u > 0.0
+
+    def to_normal(self, u: jax.Array) -> jax.Array:
+        """`u` itself; see `Family.to_normal`."""
+        return u
 
     def cdf(self, u: FloatArray) -> FloatArray:
         """Cumulative distribution Phi(u); see `Family.cdf`."""

@@ -12,8 +12,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtr, ndtri, voigt_profile
 
-from ._family import FloatArray
-from ._normal import LOG_SQRT_2PI
+from ._family import LOG_SQRT_2PI, FloatArray
 
 _PANEL = 1.0 / 16.0
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(8)

@@ -1,4 +1,4 @@
-"""Log of the Voigt density, tabulated once for each gamma.
+"""Logs of the Voigt density and of its tail probability, tabulated once for each gamma.
 
 f(u) is the integral over t of phi(t) gamma / (pi ((u - t)^2 + gamma^2)), with phi the normal
 density; equal to Re w(z / sqrt(2)) / sqrt(2 pi) at z = u + i gamma, with w the Faddeeva function.
@@ -8,21 +8,24 @@ error of w is below 0.7 exp(-11 pi) = 7e-16 with the step and range used here). 
 sum is positive, so the relative accuracy holds for any gamma and arbitrarily far into the tails,
 where the difference formula w' = -2 z w + 2 i / sqrt(pi) loses all digits.
 
-The table has polynomials in s = asinh|u|, in which both the normal core and the Lorentzian tail
+The tables have polynomials in s = asinh|u|, in which both the normal core and the Lorentzian tail
 are smooth. The second derivative is interpolated and integrated twice, so that no derivative
 loses the digits that differentiating an interpolated value would cost.
 """
 
 import math
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 
-from ._family import FloatArray
-from ._normal import LOG_SQRT_2PI
+from ._family import LOG_SQRT_2PI, FloatArray
+from ._voigt_quantile import upper_tail
 
 CELLS_PER_UNIT = 128
 """Cells of the table in a unit of s."""
+
+Derivatives = tuple[FloatArray, FloatArray, FloatArray]
 
 _DEGREE = 7
 _FAR = 1e8  # log f = log(gamma / (pi u^2)) + O((1 + gamma^2) / u^2) beyond this many widths
@@ -33,43 +36,72 @@ _FREQUENCY = 2.0 * math.pi / _STEP
 _NODES = _STEP * np.arange(-12, 13)
 
 
-@lru_cache(maxsize=64)
-def log_table(gamma: float) -> tuple[FloatArray, ...]:
-    """Coefficients of log f as polynomials in the position 0 <= x < 1 within a cell of s.
+Table = tuple[FloatArray, ...]
+"""The coefficients of x^0, x^1, ..., each of shape (cells,), 0 <= x < 1 within a cell of s.
 
-    The last cell has no end: the logarithm of the tail 1 / u^2 is linear in s.
+The last cell has no end: the logarithm of a power of u is linear in s there.
+"""
+
+
+@lru_cache(maxsize=64)
+def density_table(gamma: float) -> Table:
+    """Log f.
 
     Args:
         gamma: Half width of the Lorentzian, in units of sigma.
-
-    Returns:
-        The coefficients of x^0, x^1, ..., each of shape (cells,).
     """
-    last = math.ceil(math.asinh(_FAR * max(1.0, gamma)) * CELLS_PER_UNIT)
-    knots = np.arange(last + 1.0)
-    value, slope, _ = _in_cells(knots, gamma)
+    return _tabulate(partial(_log_density, gamma=gamma), gamma, -2.0)
+
+
+@lru_cache(maxsize=64)
+def tail_table(gamma: float) -> Table:
+    """Log of the probability above u, u >= 0.
+
+    Args:
+        gamma: Half width of the Lorentzian, in units of sigma.
+    """
+    return _tabulate(partial(_log_tail, gamma=gamma), gamma, -1.0)
+
+
+def _tabulate(function: Callable[[FloatArray], Derivatives], gamma: float, last: float) -> Table:
+    """Table of a function of s from its value and derivatives.
+
+    Args:
+        function: Value, first and second derivative at s.
+        gamma: Half width of the Lorentzian: says how far the table reaches.
+        last: First derivative in the last cell.
+    """
+    cells = math.ceil(math.asinh(_FAR * max(1.0, gamma)) * CELLS_PER_UNIT)
+    knots = np.arange(cells + 1.0)
+    value, slope, _ = function(knots / CELLS_PER_UNIT)
+    slope[-1] = last
     powers = np.arange(_DEGREE - 1)
     points = 0.5 - 0.5 * np.cos(np.pi * (powers + 0.5) / len(powers))
-    bends = _in_cells(knots[:-1] + points[:, None], gamma)[2]
-    bent = np.linalg.solve(points[:, None] ** powers, bends)
+    bends = function((knots[:-1] + points[:, None]) / CELLS_PER_UNIT)[2]
+    bent = np.linalg.solve(points[:, None] ** powers, bends / CELLS_PER_UNIT**2)
     bent = np.pad(bent / ((powers + 1.0) * (powers + 2.0))[:, None], ((0, 0), (0, 1)))
-    slope[-1] = -2.0 / CELLS_PER_UNIT
-    return value, slope, *bent
+    return value, slope / CELLS_PER_UNIT, *bent
 
 
-def _in_cells(position: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Value, first and second derivative of log f with respect to the position in cells."""
-    s = position / CELLS_PER_UNIT
-    u = np.sinh(s)
+def _log_density(s: FloatArray, gamma: float) -> Derivatives:
+    """Log f and its derivatives with respect to s."""
+    u, stretch = np.sinh(s), np.cosh(s)
     density, first, second = _density(u, gamma)
     slope = first / density
     curvature = second / density - slope * slope
-    stretch = np.cosh(s)
-    bend = curvature * stretch * stretch + slope * u
-    return np.log(density), slope * stretch / CELLS_PER_UNIT, bend / CELLS_PER_UNIT**2
+    return np.log(density), slope * stretch, curvature * stretch * stretch + slope * u
 
 
-def _density(u: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _log_tail(s: FloatArray, gamma: float) -> Derivatives:
+    """Log of the probability above u and its derivatives with respect to s."""
+    u, stretch = np.sinh(s), np.cosh(s)
+    tail = upper_tail(u, gamma)
+    value, slope, _ = _log_density(s, gamma)
+    hazard = np.exp(value) * stretch / tail
+    return np.log(tail), -hazard, -hazard * (slope + np.tanh(s) + hazard)
+
+
+def _density(u: FloatArray, gamma: float) -> Derivatives:
     """The density f and its first two derivatives by the trapezoidal rule and its residues.
 
     The nodes are multiples of the step, or are shifted by half of it: for each u the grid is
@@ -101,9 +133,7 @@ def _density(u: FloatArray, gamma: float) -> tuple[FloatArray, FloatArray, Float
     return sums[0] + residues[0], sums[1] + residues[1], sums[2] + residues[2]
 
 
-def _residue(
-    u: FloatArray, gamma: float, sign: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _residue(u: FloatArray, gamma: float, sign: FloatArray) -> Derivatives:
     """What the poles of the integrand add to its trapezoidal sum.
 
     Re C with C(z) = 2 phi(z) / (1 - v), v = sign exp(-i frequency z), z = u + i gamma. From
