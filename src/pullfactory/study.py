@@ -135,9 +135,17 @@ class Ensemble(Frozen):
         description="matrix whose off-diagonal part rho scales; absent: ones",
         examples=[((1.0, 0.5), (0.5, 1.0))],
     )
-    dependence: Literal["linear", "gaussian_copula"] = Field(
+    dependence: Literal["linear", "gaussian_copula", "t_copula", "class_mixture"] = Field(
         default="linear",
-        description='"linear" (as the poster), or "gaussian_copula": keeps every marginal',
+        description='"linear" (as the poster), or "gaussian_copula", "t_copula", "class_mixture": '
+        "keep every marginal",
+    )
+    t_dof: float = Field(default=4.0, gt=0, description="t_copula: degrees of freedom")
+    wrong_fraction: float = Field(
+        default=0.3, gt=0, lt=1, description="class_mixture: fraction of wrong assignments"
+    )
+    wrong_width: float = Field(
+        default=2.0, gt=0, description="class_mixture: their width beside that of the others"
     )
 
 
@@ -303,6 +311,13 @@ class Study(Frozen):
             if abs(rho) > 1:
                 raise ValueError(f"ensemble.rho = {rho:g} is no correlation; keep |rho| below 1")
             self.cholesky(rho)
+        if self.ensemble.dependence == "class_mixture" and (
+            matrix is not None or (n > 2 and min(self.ensemble.rho) < 0)
+        ):
+            raise ValueError(
+                'ensemble.dependence = "class_mixture" has one class for all observables: leave '
+                "out ensemble.correlation and, for more than two observables, negative rho"
+            )
         if self.ensemble.dependence == "linear":
             for observable in self.observable:
                 if not math.isfinite(observable.family.std):

@@ -59,7 +59,7 @@ def test_pull_table_rounds_and_names_units() -> None:
         "0.300",
         "3",
     ]
-    assert absent == ["", "", "JSF", *["-"] * 5, "3"]
+    assert absent == ["", "", "JSF", *["-"] * 7, "3"]
     assert other[:2] == ["binned", "-0.6"]
 
 

@@ -47,8 +47,9 @@ class Population(NamedTuple):
             study: The study.
             rho: Factor of the off-diagonal part of the correlation matrix.
         """
-        normal = all(member.sufficient for member in study.families)
-        if not normal and study.ensemble.dependence != "gaussian_copula":
+        gaussian = all(member.sufficient for member in study.families)
+        closed = ("linear", "gaussian_copula") if gaussian else ("gaussian_copula",)
+        if study.ensemble.dependence not in closed:
             return None
         location, scale = Response.from_study(study)(study.truth_mean)
         return cls(

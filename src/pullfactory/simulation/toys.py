@@ -31,6 +31,7 @@ class Stream(IntEnum):
     AUXDATA = 2
     N_EVENTS = 3
     CALIBRATION = 4
+    HIDDEN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +128,12 @@ def draw_base(study: Study, block_index: int) -> ToyBase:
         event_weights=weights,
         location=location,
         scale=scale,
-        mix=mixer(normals, study.families, study.ensemble.dependence),
+        mix=mixer(
+            normals,
+            study.families,
+            study.ensemble,
+            generator(study.seed, Stream.HIDDEN, block_index),
+        ),
     )
 
 
