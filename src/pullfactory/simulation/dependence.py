@@ -144,7 +144,7 @@ def _mixture_score(fraction: float, width: float, shift: float) -> Mixer:
         def found(x: NDArray[np.float64]) -> NDArray[np.float64]:
             right = np.log1p(-fraction) + log_ndtr(sign * x)
             wrong = np.log(fraction) + log_ndtr(sign * (x - shift) / width)
-            return np.logaddexp(right, wrong)
+            return np.asarray(np.logaddexp(right, wrong))
 
         return found
 
