@@ -23,15 +23,18 @@ __all__ = ["Minimum", "minimise", "settle"]
 
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
-_QUADRATIC = 1e-6  # before a full Newton step: what remains after it is of the order of its square
-_STEPS = 10  # of one round
+_SMALL = 1e-4
+"""The same before a full step after which `_LEFT` remains, if it contracts as the one before."""
+_LEFT = 1e-15
+_FIRST_STEPS = 4  # with the cheap curvature: what remains is small beside a standard deviation
+_STEPS = 10  # of every other round
 _ROUNDS = 12
 _FIRST_DAMPING = 1e-3
 _LAST_DAMPING = 1e12
-_SINGULAR = 1e-8
+_SINGULAR = 1e-7
 """Smallest pivot, for a unit diagonal: a parameter that the others determine to this fraction of
 its variance has no error of its own. Where parameters are degenerate, the small distance that is
-left to the minimum makes pivots of 1e-10."""
+left to the minimum makes pivots of 1e-8."""
 _ROUNDING = 1e-14  # relative; a step may raise the likelihood by this much
 
 
@@ -53,11 +56,16 @@ class Minimum(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Where a descent is."""
+    """Where a descent is.
+
+    Attributes:
+        last: Distance to the minimum that was predicted before the step that led here.
+    """
 
     theta: jax.Array
     here: Expansion
     damping: jax.Array
+    last: jax.Array
     arrived: jax.Array
     finite: jax.Array
     iterations: jax.Array
@@ -92,13 +100,7 @@ def settle(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Min
         data: Its data, every array with a leading toy axis.
         theta: Where each toy's minimum is, shape (toys, parameters).
     """
-
-    def finish(likelihood: Likelihood, data: Any, at: NDArray[np.float64]) -> Minimum:
-        yes = np.ones(len(at), dtype=bool)
-        end = _End(at, _expand(likelihood, data, at), yes, yes)
-        return Minimum(*(np.array(column) for column in _finish(likelihood, data, end)))
-
-    return _in_batches(finish, likelihood, data, theta)
+    return _in_batches(_settle_batch, likelihood, data, theta)
 
 
 def _in_batches(
@@ -117,29 +119,51 @@ def _in_batches(
     return Minimum(*(np.concatenate(column)[:toys] for column in zip(*parts, strict=True)))
 
 
+def _settle_batch(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Minimum:
+    """One evaluation of each toy where it is."""
+    end = _descend(likelihood, data, _begin(theta), _nothing(theta), 1)
+    end = end._replace(arrived=end.finite)
+    return _finish_batch(likelihood, data, end)
+
+
 def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
     """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
-    missing = np.zeros((len(start), start.shape[1], start.shape[1]))
+    missing = _nothing(start)
+    exact = likelihood.exact
+    steps = _STEPS if exact else _FIRST_STEPS
     coarse = likelihood.coarsen(data)
     if coarse is not None:
-        near = _descend(likelihood, coarse, start, missing)
+        near = _descend(likelihood, coarse, _begin(start), missing, steps)
         start = np.where(np.asarray(near.arrived)[:, None], near.theta, start)
-    end = jax.tree.map(np.array, _descend(likelihood, data, start, missing))
-    left = np.flatnonzero(~end.arrived & end.finite)
+    end = _descend(likelihood, data, _begin(start), missing, steps)
     for _ in range(_ROUNDS):
-        if not len(left):
+        if np.all(np.asarray(end.arrived) | ~np.asarray(end.finite)):
             break
-        some = _padded(left, len(start))
-        toys = _take(data, some)
-        if likelihood.exact:
-            missing = missing[: len(some)]
-        else:
-            missing = np.asarray(_missing(likelihood, toys, end.theta[some]))
-        again = _descend(likelihood, toys, end.theta[some], missing)
-        for kept, new in zip(jax.tree.leaves(end), jax.tree.leaves(again), strict=True):
-            kept[some] = new
-        left = left[~end.arrived[left] & end.finite[left]]
-    return Minimum(*(np.array(column) for column in _finish(likelihood, data, end)))
+        if not exact:
+            hessian = np.asarray(_hessian(likelihood, data, end.theta))
+            missing = hessian - np.asarray(end.here.curvature)
+        end = _descend(likelihood, data, end, missing, _STEPS)
+    return _finish_batch(likelihood, data, end)
+
+
+def _finish_batch(likelihood: Likelihood, data: Any, end: _End) -> Minimum:
+    """Estimate, minimum, covariance and status of each descent."""
+    exact = likelihood.exact
+    hessian = end.here.curvature if exact else _hessian(likelihood, data, end.theta)
+    return Minimum(*(np.array(column) for column in _finish(likelihood, data, end, hessian)))
+
+
+def _begin(start: NDArray[np.float64]) -> _End:
+    """Before the first evaluation: anything finite is better, and the first step goes nowhere."""
+    toys, parameters = start.shape
+    identity = np.tile(np.eye(parameters), (toys, 1, 1))
+    here = Expansion(*map(jnp.asarray, (np.full(toys, np.inf), np.zeros_like(start), identity)))
+    return _End(start, here, np.zeros(toys, dtype=bool), np.ones(toys, dtype=bool))
+
+
+def _nothing(start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """No correction of the curvature."""
+    return np.zeros((*start.shape, start.shape[1]))
 
 
 def _power_of_two(n: int) -> int:
@@ -147,48 +171,36 @@ def _power_of_two(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
-def _padded(left: NDArray[np.int_], full: int) -> NDArray[np.int_]:
-    """Toys repeated up to the full batch or an eighth of it: two shapes to compile for."""
-    few = -(-full // 8)
-    return np.resize(left, few if len(left) <= few else full)
-
-
 def _take(data: Any, toys: NDArray[np.int_]) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[toys], data)
 
 
 @jax.jit
-def _missing(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
-    """What the cheap curvature lacks of the Hessian, for each toy."""
-
-    def one(toy: Any, at: jax.Array) -> jax.Array:
-        return likelihood.hessian(at, toy) - likelihood.expansion(at, toy).curvature
-
-    return jax.vmap(one)(data, theta)
+def _hessian(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
+    return jax.vmap(likelihood.hessian)(theta, data)
 
 
 @jax.jit
-def _expand(likelihood: Likelihood, data: Any, theta: jax.Array) -> Expansion:
-    """The expansion of each toy where it is."""
-    return jax.vmap(likelihood.expansion)(theta, data)
+def _descend(
+    likelihood: Likelihood, data: Any, begin: _End, missing: jax.Array, steps: int
+) -> _End:
+    """One round of steps of each toy that has not arrived."""
 
-
-@jax.jit
-def _descend(likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array) -> _End:
-    """One round of steps of each toy."""
-
-    def one(toy: Any, theta: jax.Array, lacks: jax.Array) -> _End:
-        last = _descend_one(likelihood, toy, theta, lacks)
+    def one(toy: Any, begin: _End, lacks: jax.Array) -> _End:
+        last = _descend_one(likelihood, toy, begin, lacks, steps)
         return _End(last.theta, last.here, last.arrived, last.finite)
 
-    return jax.vmap(one)(data, start, missing)
+    return jax.vmap(one)(data, begin, missing)
 
 
-def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: jax.Array) -> _State:
+def _descend_one(
+    likelihood: Likelihood, data: Any, begin: _End, missing: jax.Array, steps: int
+) -> _State:
     lower, upper = jnp.asarray(likelihood.bounds).T
 
     def step(state: _State) -> _State:
         here = state.here
+        begun = jnp.isfinite(here.nll)
         held = _held(likelihood, state.theta, here.gradient)
         gradient = jnp.where(held, 0.0, here.gradient)
         matrix = _reduce(here.curvature + missing, held)
@@ -201,52 +213,51 @@ def _descend_one(likelihood: Likelihood, data: Any, start: jax.Array, missing: j
         distance = -0.5 * jnp.dot(gradient, move) * (1.0 + state.damping)
         finite = jnp.isfinite(there.nll) & jnp.all(jnp.isfinite(there.gradient))
         allowed = _ROUNDING * jnp.abs(here.nll)
-        accept = usable & finite & (there.nll <= here.nll + allowed)
+        accept = usable & finite & (~begun | (there.nll <= here.nll + allowed))
         eased = jnp.where(state.damping > _FIRST_DAMPING, 0.1 * state.damping, 0.0)
         raised = jnp.maximum(10.0 * state.damping, _FIRST_DAMPING)
         damping = jnp.where(accept, eased, raised)
         count = state.iterations + 1
+        full = accept & (state.damping == 0)
         near = usable & (distance < _TOLERANCE)
-        if likelihood.exact:
-            near |= accept & (state.damping == 0) & (distance < _QUADRATIC)
+        near |= full & (distance < _SMALL) & (distance**2 < _LEFT * state.last)
+        near &= begun
         return _State(
             theta=jnp.where(accept, trial, state.theta),
             here=jax.tree.map(lambda new, old: jnp.where(accept, new, old), there, here),
             damping=damping,
+            last=jnp.where(full & begun, distance, 1.0),
             arrived=near,
             finite=finite | ~usable,
             iterations=count,
-            done=near | (damping > _LAST_DAMPING) | (count >= _STEPS),
+            done=near | (damping > _LAST_DAMPING) | (count >= steps) | ~(begun | accept),
         )
 
-    first = likelihood.expansion(start, data)
-    finite = jnp.isfinite(first.nll) & jnp.all(jnp.isfinite(first.gradient))
     initial = _State(
-        theta=start,
-        here=first,
+        theta=begin.theta,
+        here=begin.here,
         damping=jnp.zeros(()),
-        arrived=jnp.zeros((), dtype=bool),
-        finite=finite,
+        last=jnp.ones(()),
+        arrived=begin.arrived,
+        finite=begin.finite,
         iterations=jnp.zeros((), dtype=int),
-        done=~finite,
+        done=begin.arrived | ~begin.finite,
     )
     return jax.lax.while_loop(lambda state: ~state.done, step, initial)
 
 
 @jax.jit
 def _finish(
-    likelihood: Likelihood, data: Any, end: _End
+    likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Estimate, minimum, covariance and status of each descent."""
-    return jax.vmap(partial(_finish_one, likelihood))(data, end)
+    return jax.vmap(partial(_finish_one, likelihood))(data, end, hessian)
 
 
 def _finish_one(
-    likelihood: Likelihood, data: Any, end: _End
+    likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     held = _held(likelihood, end.theta, end.here.gradient)
-    exact = likelihood.exact
-    hessian = end.here.curvature if exact else likelihood.hessian(end.theta, data)
     inverse = _solve(_reduce(hessian, held), jnp.eye(len(held)))
     definite = jnp.all(jnp.isfinite(inverse))
     at_bound = jnp.any(held & ~jnp.asarray(likelihood.fixed))
@@ -256,7 +267,7 @@ def _finish_one(
     outside = held[:, None] | held[None, :] | ~(end.arrived & definite)
     return (
         end.theta,
-        end.here.nll,
+        jnp.where(jnp.isfinite(end.here.nll), end.here.nll + likelihood.constant(data), jnp.nan),
         jnp.where(outside, jnp.nan, inverse),
         jnp.where(end.arrived, ended, stuck).astype(jnp.int8),
     )

@@ -243,7 +243,8 @@ def _draw_truth(
 
 
 def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
-    rates = np.asarray(likelihood.expected(theta))
+    toys = np.tile(theta, (likelihood.batch, 1))  # the shape of a block: compiled once
+    rates = np.asarray(_rates(likelihood, toys))[0]
     bad = np.flatnonzero(~((rates >= 0) & (rates <= _MOST)))
     if not len(bad):
         return

@@ -19,7 +19,7 @@ class Expansion(NamedTuple):
     """Second-order expansion of the negative log-likelihood of one toy.
 
     Attributes:
-        nll: Scalar.
+        nll: Scalar, up to the likelihood's `constant`.
         gradient: Shape (parameters,).
         curvature: Shape (parameters, parameters); the Hessian or an approximation of it that
             agrees with it well enough near the minimum to step with.
@@ -87,6 +87,14 @@ class Likelihood(ABC):
             data: Data of many toys, every array with a leading toy axis.
         """
         return None
+
+    def constant(self, data: Any) -> jax.Array:  # noqa: ARG002  (the default needs none)
+        """What `expansion` leaves out of `nll`, a scalar that depends on the data alone.
+
+        Args:
+            data: One toy's data, without the toy axis.
+        """
+        return jnp.zeros(())
 
     def expansion(self, theta: jax.Array, data: Any) -> Expansion:
         """What the minimiser steps with; arguments as in `nll`."""

@@ -209,7 +209,16 @@ class BinnedLikelihood(Likelihood):
     def nll(self, theta: Array, data: Array) -> jax.Array:
         """Minus pyhf's logpdf; theta of shape (parameters,), data of shape (bins + auxdata,)."""
         counts, values = self._split(data)
-        return _poisson_nll(self.expected(theta), counts) + self._penalty(theta, values)
+        varying = _poisson_nll(self.expected(theta), counts) + self._penalty(theta, values)
+        return varying + self.constant(data)
+
+    def constant(self, data: Array) -> jax.Array:
+        """Normalisation of the Poisson and Gaussian terms; data of shape (bins + auxdata,)."""
+        counts, values = self._split(data)
+        poisson = np.array(self.aux_poisson, dtype=bool)
+        gauss = jnp.log(self.aux_sigma) + 0.5 * np.log(2 * np.pi)
+        norms = jnp.where(poisson, gammaln(jnp.where(poisson, values, 1.0) + 1.0), gauss)
+        return jnp.sum(gammaln(counts + 1.0)) + jnp.sum(self.aux_used * norms)
 
     def expansion(self, theta: Array, data: Array) -> Expansion:
         """Gauss-Newton: exact gradient, a curvature without the rates' second derivatives.
@@ -349,15 +358,13 @@ class BinnedLikelihood(Likelihood):
         return values[: self.n_main], values[self.n_main :]
 
     def _penalty(self, theta: Array, values: jax.Array) -> jax.Array:
-        """Negative log-likelihood of the auxiliary data; dropped terms do not count."""
+        """Negative log-likelihood of the auxiliary data up to `constant`, without dropped terms."""
         poisson = np.array(self.aux_poisson, dtype=bool)
         expected = self.expected_aux(theta)
         pulls = (values - expected) / self.aux_sigma
-        gauss = 0.5 * pulls**2 + jnp.log(self.aux_sigma) + 0.5 * np.log(2 * np.pi)
-        counted = jnp.where(poisson, values, 1.0)  # keeps the unused branch finite
-        positive = jnp.where(poisson, expected, 1.0)
-        counts = positive - counted * jnp.log(positive) + gammaln(counted + 1.0)
-        return jnp.sum(self.aux_used * jnp.where(poisson, counts, gauss))
+        positive = jnp.where(poisson, expected, 1.0)  # keeps the unused branch finite
+        counts = positive - values * jnp.log(positive)
+        return jnp.sum(self.aux_used * jnp.where(poisson, counts, 0.5 * pulls**2))
 
     def _penalty_expansion(
         self, theta: Array, values: jax.Array
@@ -417,9 +424,7 @@ def _kinked(model: pyhf.Model) -> tuple[int, ...]:
 
 
 def _poisson_nll(rates: jax.Array, counts: jax.Array) -> jax.Array:
-    total: jax.Array = jnp.sum(
-        rates - counts * jnp.log(_log_argument(rates, counts)) + gammaln(counts + 1.0)
-    )
+    total: jax.Array = jnp.sum(rates - counts * jnp.log(_log_argument(rates, counts)))
     return total
 
 
