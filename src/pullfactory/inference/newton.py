@@ -228,7 +228,7 @@ def _descend_one(
             damping=damping,
             last=jnp.where(full & begun, distance, 1.0),
             arrived=near,
-            finite=finite | ~usable,
+            finite=finite | ~usable | (begun & (damping <= _LAST_DAMPING)),
             iterations=count,
             done=near | (damping > _LAST_DAMPING) | (count >= steps) | ~(begun | accept),
         )
