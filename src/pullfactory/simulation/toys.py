@@ -32,6 +32,7 @@ class Stream(IntEnum):
     N_EVENTS = 3
     CALIBRATION = 4
     HIDDEN = 5
+    CLOSURE = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
