@@ -12,6 +12,7 @@ from pullfactory._version import __version__
 if TYPE_CHECKING:
     from pullfactory.calibration import Calibration, calibrate
     from pullfactory.campaign import run_toys
+    from pullfactory.closing import closure
     from pullfactory.errors import PullfactoryError
     from pullfactory.forecast import predict
     from pullfactory.inference import (
@@ -32,7 +33,13 @@ if TYPE_CHECKING:
         read_workspace,
     )
     from pullfactory.pipeline import run
-    from pullfactory.results import PredictionResult, StudyResult, ToysResult, read_summary
+    from pullfactory.results import (
+        ClosureResult,
+        PredictionResult,
+        StudyResult,
+        ToysResult,
+        read_summary,
+    )
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
     from pullfactory.workspace import build_workspace, write_workspace
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BinnedLikelihood",
     "Calibration",
+    "ClosureResult",
     "FitBatch",
     "FitStatus",
     "PredictedPull",
@@ -55,6 +63,7 @@ __all__ = [
     "build_method",
     "build_workspace",
     "calibrate",
+    "closure",
     "draw_toys",
     "fit_minuit",
     "fit_toys",
@@ -71,6 +80,7 @@ __all__ = [
 _HOMES = {
     "BinnedLikelihood": "likelihoods",
     "Calibration": "calibration",
+    "ClosureResult": "results",
     "FitBatch": "inference",
     "FitStatus": "inference",
     "PredictedPull": "inference",
@@ -85,6 +95,7 @@ _HOMES = {
     "build_method": "likelihoods",
     "build_workspace": "workspace",
     "calibrate": "calibration",
+    "closure": "closing",
     "draw_toys": "simulation.toys",
     "fit_minuit": "inference",
     "fit_toys": "inference",

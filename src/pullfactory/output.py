@@ -43,8 +43,8 @@ def check_folder(folder: str | Path) -> Path:
     """Refuse a folder that a result may not be written to, before the work starts.
 
     Args:
-        folder: Need not exist. An earlier result of ours, known by its `summary.json`, may be
-            replaced; an empty folder may be filled.
+        folder: Need not exist. An earlier result of ours, known by its `summary.json` or
+            `closure.json`, may be replaced; an empty folder may be filled.
 
     Returns:
         The folder.
@@ -173,8 +173,12 @@ def _swap(staging: Path, folder: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
+    return any(_has_schema(folder / name) for name in ("summary.json", "closure.json"))
+
+
+def _has_schema(file: Path) -> bool:
     try:
-        data = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(data, dict) and str(data.get("schema", "")).startswith("pullfactory-")

@@ -1,5 +1,11 @@
 """Fits of toys, their pulls, and what they say about an uncertainty."""
 
+from pullfactory.inference.closing import (
+    Closure,
+    ClosureVerdict,
+    judge_closure,
+    measure_closure,
+)
 from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
@@ -10,6 +16,8 @@ from pullfactory.inference.status import FitStatus
 from pullfactory.inference.throwing import ThrownToys, throw_toys
 
 __all__ = [
+    "Closure",
+    "ClosureVerdict",
     "CorrelationSums",
     "FitBatch",
     "FitStatus",
@@ -21,6 +29,8 @@ __all__ = [
     "fit_events",
     "fit_minuit",
     "fit_toys",
+    "judge_closure",
+    "measure_closure",
     "predict_pulls",
     "sandwich_covariance",
     "summarise_pulls",

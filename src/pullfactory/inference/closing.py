@@ -18,6 +18,8 @@ __all__ = [
     "ClosureGrid",
     "ClosureScan",
     "ClosureVerdict",
+    "WorstBin",
+    "first_above",
     "judge_closure",
     "measure_closure",
 ]
@@ -27,12 +29,14 @@ TOLERATED_BIAS = 0.1
 _TOLERATED_WIDTH = 0.05  # difference to the pull width that a closing morphing has
 
 _STEPS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # of the axes, in widths of the truth
-_EVENTS = np.logspace(2, 8, 13)
+_EVENTS = np.logspace(1, 8, 15)
 _FEW_POINTS = 8  # powers of two: for a scan over numbers of events ...
 _SOME_POINTS = 10  # ... for the verdict of a run ...
 _MANY_POINTS = 12  # ... and for that of its own
 
-Kind = Literal["axis", "diagonal", "random"]
+_WORST_BINS = 10
+
+Kind = Literal["centre", "axis", "diagonal", "random"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class ClosureVerdict:
         pull_width: Predicted pull width.
         closing_width: Width that a morphing that closes would give: 1 where the ensemble goes
             with the constraints.
-        events: Events per toy from which on the mean pull exceeds `TOLERATED_BIAS`; None if it
+        biased_from: Events per toy from which on the mean pull exceeds `TOLERATED_BIAS`; None if it
             never does.
         closes: Whether mean and width at the study's number of events are as if it closed.
     """
@@ -54,8 +58,37 @@ class ClosureVerdict:
     pull_mean: float | None
     pull_width: float | None
     closing_width: float | None
-    events: float | None
+    biased_from: float | None
     closes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstBin:
+    """A bin that the morphing misses.
+
+    Attributes:
+        channel: Name.
+        bin: Position in the channel.
+        point: Position in the grid.
+        exact: Exact rate, in events.
+        predicted: That of the model.
+    """
+
+    channel: str
+    bin: int
+    point: int
+    exact: float
+    predicted: float
+
+    @property
+    def relative(self) -> float:
+        """Predicted / exact - 1."""
+        return self.predicted / self.exact - 1.0
+
+    @property
+    def significance(self) -> float:
+        """Predicted - exact, in units of the statistical error of the study's events."""
+        return float((self.predicted - self.exact) / np.sqrt(self.exact))
 
 
 class ClosureScan(NamedTuple):
@@ -94,6 +127,12 @@ class ClosureGrid(NamedTuple):
         """Fitted - true in units of the error, shape (points, parameters)."""
         return self.fits.pull(self.theta)
 
+    @property
+    def deviation(self) -> NDArray[np.float64]:
+        """Predicted - exact rate in units of its statistical error, shape (points, bins)."""
+        known = np.sqrt(np.where(self.exact > 0, self.exact, np.nan))
+        return np.nan_to_num((self.predicted - self.exact) / known)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Closure:
@@ -105,6 +144,8 @@ class Closure:
         grid: Rates and fits on the grid.
         scan: Bias against the number of events.
         verdicts: One per parameter.
+        sample_events: Events of the samples that gave the exact rates of the grid; None if the
+            densities did.
     """
 
     channels: tuple[tuple[str, int], ...]
@@ -112,6 +153,25 @@ class Closure:
     grid: ClosureGrid
     scan: ClosureScan
     verdicts: tuple[ClosureVerdict, ...]
+    sample_events: int | None
+
+    @property
+    def worst_bins(self) -> tuple[WorstBin, ...]:
+        """The bins farthest off in units of their statistical error, each at its worst point."""
+        size = np.abs(self.grid.deviation)
+        points = size.argmax(axis=0)
+        where = [(name, i) for name, bins in self.channels for i in range(bins)]
+        order = np.argsort(-size.max(axis=0), kind="stable")[:_WORST_BINS]
+        return tuple(
+            WorstBin(
+                channel=where[b][0],
+                bin=where[b][1],
+                point=int(points[b]),
+                exact=float(self.grid.exact[points[b], b]),
+                predicted=float(self.grid.predicted[points[b], b]),
+            )
+            for b in order
+        )
 
 
 def judge_closure(calibration: Calibration) -> tuple[ClosureVerdict, ...]:
@@ -153,6 +213,7 @@ def measure_closure(
         grid=grid,
         scan=scan,
         verdicts=_verdicts(model, scan, _MANY_POINTS),
+        sample_events=events,
     )
 
 
@@ -198,7 +259,7 @@ def _measure_grid(model: Expectations, points: int, events: int | None) -> Closu
 
 
 def _grid(study: Study, points: int) -> tuple[list[Kind], NDArray[np.float64]]:
-    """Axes, diagonals of all pairs and random points, in the parameters' units."""
+    """Centre, axes, diagonals of all pairs and random points, in the parameters' units."""
     unit = np.eye(len(study.parameter))
     axes = [step * row for row in unit for step in _STEPS]
     diagonals = [
@@ -207,13 +268,15 @@ def _grid(study: Study, points: int) -> tuple[list[Kind], NDArray[np.float64]]:
         for one, other in itertools.product((1.0, -1.0), repeat=2)
     ]
     drawn = normal_points(study, int(points - 1).bit_length() if points > 1 else 0)[:points]
-    kinds: list[Kind] = [
-        *["axis"] * len(axes),
-        *["diagonal"] * len(diagonals),
-        *["random"] * points,
-    ]
+    counts: dict[Kind, int] = {
+        "centre": 1,
+        "axis": len(axes),
+        "diagonal": len(diagonals),
+        "random": points,
+    }
+    kinds = [kind for kind, n in counts.items() for _ in range(n)]
     mean = np.array([parameter.truth_mean for parameter in study.parameter])
-    return kinds, mean + _widths(study) * np.array([*axes, *diagonals, *drawn])
+    return kinds, mean + _widths(study) * np.array([0.0 * unit[0], *axes, *diagonals, *drawn])
 
 
 def _widths(study: Study) -> NDArray[np.float64]:
@@ -262,7 +325,7 @@ def _verdicts(model: Expectations, scan: ClosureScan, power: int) -> tuple[Closu
             pull_mean=_number(mean[k]),
             pull_width=_number(width[k]),
             closing_width=_number(closing[k]),
-            events=first_above(scan.events, np.abs(scan.mean[:, k])),
+            biased_from=first_above(scan.events, np.abs(scan.mean[:, k])),
             closes=bool(closes[k]),
         )
         for k, name in enumerate(model.study.parameter_names)

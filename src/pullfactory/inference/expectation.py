@@ -181,10 +181,10 @@ class Expectations:
         estimate, covariance = (
             np.concatenate(parts)[: len(data)] for parts in (estimates, covariances)
         )
-        return self._of_study(estimate, covariance / ratio, ratio)
+        return self._of_study(estimate, covariance / ratio)
 
     def _of_study(
-        self, estimate: NDArray[np.float64], covariance: NDArray[np.float64], ratio: float
+        self, estimate: NDArray[np.float64], covariance: NDArray[np.float64]
     ) -> ExpectationFits:
         """Variances of the pulls; the sums of the module's text, for the study's parameters."""
         at = self.positions

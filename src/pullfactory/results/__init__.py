@@ -1,5 +1,6 @@
 """What a run gives back, what is written of it, and how it is read."""
 
+from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
 from pullfactory.results._rows import PullRow, provenance, read_summary
@@ -7,6 +8,7 @@ from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 
 __all__ = [
+    "ClosureResult",
     "PredictionResult",
     "PullRow",
     "StudyResult",

@@ -1,0 +1,213 @@
+"""Figures of a closure: rates beside the exact ones, and the bias of the fits."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import StepPatch
+
+from pullfactory.calibration.grid import label_point
+from pullfactory.inference.closing import TOLERATED_BIAS, Closure
+from pullfactory.report.style import (
+    REFERENCE,
+    axis_label,
+    figure_style,
+    label_of,
+    legend_above,
+    method_style,
+    new_panels,
+    observable_style,
+    save_figure,
+    with_minus,
+)
+from pullfactory.study import Study
+
+__all__ = [
+    "make_closure_figures",
+    "plot_axis_bias",
+    "plot_rate_ratio",
+    "plot_scan_bias",
+    "write_closure_figures",
+]
+
+_SHOWN = 4  # points of the grid whose rates are drawn
+_BAND = "#D9D9D9"
+_WITHIN = f"{TOLERATED_BIAS:.0%} of the error".replace("%", " %")
+_FLOOR = 1e-3  # of logarithmic axes
+
+
+def write_closure_figures(folder: Path, *, study: Study, closure: Closure) -> tuple[Path, ...]:
+    """Write every figure of a closure as PNG and PDF.
+
+    Args:
+        folder: Where to; made if it is missing.
+        study: Gives names, labels and units.
+        closure: What was measured.
+
+    Returns:
+        The files, two per figure.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with figure_style():
+        for name, figure in make_closure_figures(study=study, closure=closure):
+            files += save_figure(figure, folder, name)
+    return tuple(files)
+
+
+def make_closure_figures(*, study: Study, closure: Closure) -> Iterator[tuple[str, Figure]]:
+    """Every figure of a closure with its name; to be used within `figure_style`.
+
+    Args:
+        study: Gives names, labels and units.
+        closure: What was measured.
+    """
+    figure, stacks = new_panels(len(closure.channels), size=(6.4, 5.4), share_y=True)
+    for (ax,), (channel, _) in zip(stacks, closure.channels, strict=True):
+        plot_rate_ratio(ax, study, closure, channel)
+    legend_above(figure, stacks[0][0])
+    yield "rates", figure
+    for name, plot in (("axes", plot_axis_bias), ("events", plot_scan_bias)):
+        figure, stacks = new_panels(len(study.parameter), share_y=True)
+        for (ax,), parameter in zip(stacks, study.parameter_names, strict=True):
+            plot(ax, study, closure, parameter)
+        legend_above(figure, stacks[0][0])
+        yield name, figure
+
+
+def plot_rate_ratio(ax: Axes, study: Study, closure: Closure, channel: str) -> list[StepPatch]:
+    """Predicted over exact rates of one channel where the morphing is worst.
+
+    Of each kind of point on the grid the worst one is drawn, of the axes that of each parameter.
+    The band is the statistical error of the study's number of events.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and units.
+        closure: Rates on the grid.
+        channel: Name.
+
+    Returns:
+        The ratio - 1 at each point, in percent.
+    """
+    grid = closure.grid
+    names = [name for name, _ in closure.channels]
+    position = names.index(channel)
+    first = sum(bins for _, bins in closure.channels[:position])
+    bins = slice(first, first + closure.channels[position][1])
+    edges = closure.edges[position]
+    centre = grid.exact[grid.kinds.index("centre")] if "centre" in grid.kinds else grid.exact[0]
+    error = 100.0 / np.sqrt(centre[bins])
+    ax.stairs(
+        error, edges, baseline=-error, fill=True, color=_BAND, label="statistical error", zorder=0.5
+    )
+    ax.axhline(0.0, color=REFERENCE, linestyle="--", linewidth=1.2)
+    drawn = []
+    for i, point in enumerate(_worst_points(closure)):
+        ratio = 100.0 * (grid.predicted[point, bins] / grid.exact[point, bins] - 1.0)
+        drawn.append(
+            ax.stairs(
+                ratio,
+                edges,
+                baseline=None,
+                color=observable_style(i).colour,
+                linewidth=2.0,
+                label=_point_label(study, closure, point),
+            )
+        )
+    described = study.observable[study.observable_names.index(channel)]
+    ax.set_xlabel(axis_label(label_of(described), described.unit))
+    ax.set_ylabel("predicted / exact \N{MINUS SIGN} 1 [%]")
+    ax.set_xlim(edges[0], edges[-1])
+    return drawn
+
+
+def plot_axis_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> list[Line2D]:
+    """Bias of all fitted parameters along the axis of one of them.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and units.
+        closure: Fits on the grid.
+        parameter: Name of the one whose true value changes.
+
+    Returns:
+        Fitted - true in units of the error, one line per parameter.
+    """
+    grid = closure.grid
+    k = study.parameter_names.index(parameter)
+    others = np.delete(np.arange(len(study.parameter)), k)
+    mean = np.array([p.truth_mean for p in study.parameter])
+    on_axis = np.isin(grid.kinds, ("centre", "axis"))
+    on_axis &= np.all(grid.theta[:, others] == mean[others], axis=1)
+    points = np.flatnonzero(on_axis)
+    points = points[np.argsort(grid.theta[points, k])]
+    ax.axhspan(-TOLERATED_BIAS, TOLERATED_BIAS, color=_BAND, label=_WITHIN, zorder=0.5)
+    lines = []
+    for j, described in enumerate(study.parameter):
+        style = observable_style(j)
+        lines += ax.plot(
+            grid.theta[points, k],
+            grid.pull[points, j],
+            color=style.colour,
+            marker=style.marker,
+            label=label_of(described),
+        )
+    ax.set_xlabel(axis_label(f"true {label_of(study.parameter[k])}", study.parameter[k].unit))
+    ax.set_ylabel("(fitted \N{MINUS SIGN} true) / error")
+    return lines
+
+
+def plot_scan_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> list[Line2D]:
+    """Bias of one parameter against the number of events per toy.
+
+    Args:
+        ax: Panel.
+        study: Gives labels, and its own number of events.
+        closure: The scan.
+        parameter: Name.
+
+    Returns:
+        Sizes of the mean pull and of the largest bias on the grid.
+    """
+    scan = closure.scan
+    k = study.parameter_names.index(parameter)
+    curves = {"mean pull at $\\rho$ = 0": np.abs(scan.mean[:, k])}
+    if scan.worst is not None:
+        curves["largest bias on the grid"] = scan.worst[:, k]
+    ax.axhspan(_FLOOR, TOLERATED_BIAS, color=_BAND, label=_WITHIN, zorder=0.5)
+    ax.axvline(study.ensemble.n_events, color=REFERENCE, linestyle=":", label="events of the study")
+    lines = []
+    colour = method_style("binned").colour
+    for (label, size), look in zip(curves.items(), ("-", "--"), strict=False):
+        shown = np.where(size > 0, size, np.nan)
+        lines += ax.plot(scan.events, shown, color=colour, linestyle=look, label=label)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(scan.events[0], scan.events[-1])
+    ax.set_ylim(bottom=_FLOOR)
+    ax.set_xlabel("events per toy")
+    ax.set_ylabel("|bias| / error")
+    ax.set_title(label_of(study.parameter[k]), loc="left")
+    return lines
+
+
+def _worst_points(closure: Closure) -> list[int]:
+    """The worst point of each parameter's axis and of each other kind, the worst of all first."""
+    grid = closure.grid
+    size = np.abs(grid.deviation).max(axis=1)
+    centre = grid.theta[grid.kinds.index("centre")] if "centre" in grid.kinds else grid.theta[0]
+    groups: dict[object, list[int]] = {}
+    for point, kind in enumerate(grid.kinds):
+        moved = np.flatnonzero(grid.theta[point] != centre).tolist()
+        groups.setdefault((kind, *(moved if kind == "axis" else ())), []).append(point)
+    worst = [max(points, key=lambda point: size[point]) for points in groups.values()]
+    return sorted(worst, key=lambda point: -size[point])[:_SHOWN]
+
+
+def _point_label(study: Study, closure: Closure, point: int) -> str:
+    text = label_point(study, np.round(closure.grid.theta[point], 2))
+    return with_minus(text.replace(",", ", "))

@@ -1,0 +1,133 @@
+"""What a closure gives back."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.inference import Closure
+from pullfactory.inference.closing import first_above
+from pullfactory.output import replaced_folder
+from pullfactory.results._rows import provenance
+from pullfactory.study import Study
+
+__all__ = ["ClosureResult"]
+
+_SCHEMA = "pullfactory-closure/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClosureResult:
+    """The closure of the workspace of a study.
+
+    Attributes:
+        study: The study.
+        closure: Rates, fits and verdicts.
+    """
+
+    study: Study
+    closure: Closure
+
+    @property
+    def verdicts(self) -> tuple[dict[str, Any], ...]:
+        """Plain data, one row per parameter: as in a run's summary, and what the grid adds."""
+        grid, scan = self.closure.grid, self.closure.scan
+        assert scan.worst is not None
+        size = np.abs(np.nan_to_num(grid.pull))
+        rows = []
+        for k, verdict in enumerate(self.closure.verdicts):
+            point = int(size[:, k].argmax())
+            rows.append(
+                {
+                    **asdict(verdict),
+                    "grid_bias": _number(grid.pull[point, k]),
+                    "grid_theta": self._by_name(grid.theta[point]),
+                    "grid_biased_from": first_above(scan.events, scan.worst[:, k]),
+                }
+            )
+        return tuple(rows)
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `closure.json`: plain data without NaN."""
+        return {
+            "schema": _SCHEMA,
+            "study": self.study.to_dict(),
+            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "sample_events": self.closure.sample_events,
+            "verdicts": list(self.verdicts),
+            "worst_bins": self._worst_bins(),
+            "grid": self._grid(),
+            "scan": self._scan(),
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write numbers and figures; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.closure import write_closure_figures  # drawing is slow to load
+
+        with replaced_folder(folder) as staging:
+            text = json.dumps(self.summary(), indent=1, allow_nan=False)
+            (staging / "closure.json").write_text(text + "\n", encoding="utf-8")
+            write_closure_figures(staging / "figures", study=self.study, closure=self.closure)
+        return Path(folder)
+
+    def _worst_bins(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "channel": worst.channel,
+                "bin": worst.bin,
+                "theta": self._by_name(self.closure.grid.theta[worst.point]),
+                "exact": worst.exact,
+                "predicted": worst.predicted,
+                "relative": worst.relative,
+                "significance": worst.significance,
+            }
+            for worst in self.closure.worst_bins
+        ]
+
+    def _grid(self) -> list[dict[str, Any]]:
+        grid = self.closure.grid
+        return [
+            {
+                "kind": kind,
+                "theta": self._by_name(grid.theta[i]),
+                "fitted": self._by_name(grid.fits.estimate[i]),
+                "error": self._by_name(grid.fits.error[i]),
+                "bias": self._by_name(grid.pull[i]),
+            }
+            for i, kind in enumerate(grid.kinds)
+        ]
+
+    def _scan(self) -> list[dict[str, Any]]:
+        scan = self.closure.scan
+        assert scan.worst is not None
+        return [
+            {
+                "events": float(events),
+                "parameter": name,
+                "pull_mean": _number(scan.mean[i, k]),
+                "grid_bias": _number(scan.worst[i, k]),
+            }
+            for i, events in enumerate(scan.events)
+            for k, name in enumerate(self.study.parameter_names)
+        ]
+
+    def _by_name(self, values: NDArray[np.float64]) -> dict[str, float | None]:
+        numbers = map(_number, values)
+        return dict(zip(self.study.parameter_names, numbers, strict=True))
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
