@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.execution import count_workers, in_order, worker_pool
-from pullfactory.inference import FitBatch, PullSums, fit_events, predict_pulls
+from pullfactory.inference import (
+    ClosureVerdict,
+    FitBatch,
+    PullSums,
+    fit_events,
+    judge_closure,
+    predict_pulls,
+)
 from pullfactory.likelihoods import Method, build_method
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
@@ -108,6 +115,7 @@ def run(
         sums=sums,
         predictions=predict_pulls(study, _methods(plan), _predicted_scan(study)),
         toys=ledger.close(),
+        closure=judge_closure(calibration) if "binned" in study.methods else None,
     )
 
 

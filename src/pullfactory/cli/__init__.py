@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from pullfactory._version import __version__
+from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
 from pullfactory.cli._shared import epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
@@ -104,5 +105,5 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, toys, init, calibrate, workspace):
+for _command in (run, predict, closure, toys, init, calibrate, workspace):
     cli.add_command(_command)

@@ -79,7 +79,7 @@ def run(
     from pullfactory.output import check_folder
     from pullfactory.pipeline import run as run_study
     from pullfactory.progress import bar
-    from pullfactory.report.table import pull_table
+    from pullfactory.report.table import closure_line, pull_table
 
     study = read_study(**study_settings)
     folder = check_folder(output or Path("results") / study.name)
@@ -92,6 +92,8 @@ def run(
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
         console().print(pull_table(result.pulls, study.parameter))
+        if result.closure is not None:
+            click.echo(f"Closure   {closure_line(result.closure)}")
         click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
     for method, status in result.failures.items():
         if line := named_lost(method, status):

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from pullfactory.calibration.grid import label_point
 from pullfactory.inference.closing import TOLERATED_BIAS, Closure
 from pullfactory.report.style import (
     REFERENCE,
+    RHO,
     axis_label,
     figure_style,
     label_of,
@@ -33,10 +33,11 @@ __all__ = [
     "write_closure_figures",
 ]
 
-_SHOWN = 4  # points of the grid whose rates are drawn
+_COLOURS = (0, 1, 2, 5)  # of the points of the grid whose rates are drawn; clear on the band
 _BAND = "#D9D9D9"
 _WITHIN = f"{TOLERATED_BIAS:.0%} of the error".replace("%", " %")
-_FLOOR = 1e-3  # of logarithmic axes
+_EVENTS = (1e2, 1e7)  # drawn
+_FLOOR = 1e-3  # of a logarithmic axis
 
 
 def write_closure_figures(folder: Path, *, study: Study, closure: Closure) -> tuple[Path, ...]:
@@ -102,18 +103,24 @@ def plot_rate_ratio(ax: Axes, study: Study, closure: Closure, channel: str) -> l
     centre = grid.exact[grid.kinds.index("centre")] if "centre" in grid.kinds else grid.exact[0]
     error = 100.0 / np.sqrt(centre[bins])
     ax.stairs(
-        error, edges, baseline=-error, fill=True, color=_BAND, label="statistical error", zorder=0.5
+        error,
+        edges,
+        baseline=-error,
+        fill=True,
+        color=_BAND,
+        label=f"statistical error of {study.ensemble.n_events} events",
+        zorder=0.5,
     )
     ax.axhline(0.0, color=REFERENCE, linestyle="--", linewidth=1.2)
     drawn = []
-    for i, point in enumerate(_worst_points(closure)):
+    for colour, point in zip(_COLOURS, _worst_points(closure), strict=False):
         ratio = 100.0 * (grid.predicted[point, bins] / grid.exact[point, bins] - 1.0)
         drawn.append(
             ax.stairs(
                 ratio,
                 edges,
                 baseline=None,
-                color=observable_style(i).colour,
+                color=observable_style(colour).colour,
                 linewidth=2.0,
                 label=_point_label(study, closure, point),
             )
@@ -175,19 +182,19 @@ def plot_scan_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> 
     """
     scan = closure.scan
     k = study.parameter_names.index(parameter)
-    curves = {"mean pull at $\\rho$ = 0": np.abs(scan.mean[:, k])}
+    curves = {f"mean pull at {RHO} = 0": np.abs(scan.mean[:, k])}
     if scan.worst is not None:
         curves["largest bias on the grid"] = scan.worst[:, k]
     ax.axhspan(_FLOOR, TOLERATED_BIAS, color=_BAND, label=_WITHIN, zorder=0.5)
     ax.axvline(study.ensemble.n_events, color=REFERENCE, linestyle=":", label="events of the study")
     lines = []
     colour = method_style("binned").colour
-    for (label, size), look in zip(curves.items(), ("-", "--"), strict=False):
-        shown = np.where(size > 0, size, np.nan)
-        lines += ax.plot(scan.events, shown, color=colour, linestyle=look, label=label)
+    shown = (scan.events >= _EVENTS[0]) & (scan.events <= _EVENTS[1])
+    for (label, size), look in zip(curves.items(), ("-", "--")[: len(curves)], strict=True):
+        lines += ax.plot(scan.events[shown], size[shown], color=colour, linestyle=look, label=label)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_xlim(scan.events[0], scan.events[-1])
+    ax.set_xlim(*_EVENTS)
     ax.set_ylim(bottom=_FLOOR)
     ax.set_xlabel("events per toy")
     ax.set_ylabel("|bias| / error")
@@ -205,9 +212,14 @@ def _worst_points(closure: Closure) -> list[int]:
         moved = np.flatnonzero(grid.theta[point] != centre).tolist()
         groups.setdefault((kind, *(moved if kind == "axis" else ())), []).append(point)
     worst = [max(points, key=lambda point: size[point]) for points in groups.values()]
-    return sorted(worst, key=lambda point: -size[point])[:_SHOWN]
+    return sorted(worst, key=lambda point: -size[point])
 
 
 def _point_label(study: Study, closure: Closure, point: int) -> str:
-    text = label_point(study, np.round(closure.grid.theta[point], 2))
-    return with_minus(text.replace(",", ", "))
+    """True values that are not 0, with their units."""
+    parts = [
+        f"{label_of(described)} = {value:.3g} {described.unit}".rstrip()
+        for described, value in zip(study.parameter, closure.grid.theta[point], strict=True)
+        if value
+    ]
+    return with_minus(", ".join(parts)) or "all 0"

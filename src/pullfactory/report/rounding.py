@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["ABSENT", "EXACT_SLOPE", "plain", "rounded", "significant"]
+__all__ = ["ABSENT", "EXACT_SLOPE", "plain", "roughly", "rounded", "significant"]
 
 ABSENT = "-"
 EXACT_SLOPE = 1e-10
@@ -54,6 +54,15 @@ def significant(value: float | None) -> str:
         value: None or a number that is not finite where there is none.
     """
     return ABSENT if value is None or not math.isfinite(value) else f"{value:z#.3g}".rstrip(".")
+
+
+def roughly(value: float | None) -> str:
+    """A large number with two significant digits, written out.
+
+    Args:
+        value: None where there is none.
+    """
+    return ABSENT if value is None else f"{float(f'{value:.2g}'):.0f}"
 
 
 def plain(value: float) -> str:

@@ -8,15 +8,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from pullfactory.calibration import Calibration
-from pullfactory.inference import FitStatus
-from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, rounded, significant
+from pullfactory.inference import ClosureVerdict, FitStatus
+from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
 from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
     from pullfactory.inference import PredictedPull
-    from pullfactory.results import PullRow, ToysResult
+    from pullfactory.results import ClosureResult, PullRow, ToysResult
 
-__all__ = ["calibration_table", "failure_table", "prediction_table", "pull_table", "toys_table"]
+__all__ = [
+    "calibration_table",
+    "closure_line",
+    "closure_table",
+    "failure_table",
+    "prediction_table",
+    "pull_table",
+    "toys_table",
+]
 
 
 def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) -> Table:
@@ -153,6 +161,69 @@ def calibration_table(calibration: Calibration) -> Table:
         )
         name = row.observable
     return table
+
+
+def closure_table(result: "ClosureResult") -> Table:
+    """What the morphing does to each parameter.
+
+    Args:
+        result: Biases on the grid and over the ensemble.
+    """
+    table = _table(
+        ("parameter",),
+        ("largest bias\non the grid [error]",),
+        ("at",),
+        ("pull mean\nat rho = 0", "pull width\nat rho = 0", "events where mean\nreaches 10 %"),
+        ("closes",),
+    )
+    for row in result.verdicts:
+        at = [f"{name} = {value:.3g}" for name, value in row["grid_theta"].items() if value]
+        table.add_row(
+            escape(row["parameter"]),
+            _fixed(row["grid_bias"]),
+            escape(", ".join(at)) or "all 0",
+            _fixed(row["pull_mean"]),
+            _fixed(row["pull_width"]),
+            roughly(row["biased_from"]),
+            "yes" if row["closes"] else "no",
+        )
+    return table
+
+
+def closure_line(verdicts: Sequence[ClosureVerdict]) -> str:
+    """What a closure says of a workspace, on one line: the worst parameter, or that it closes.
+
+    Args:
+        verdicts: One per parameter.
+    """
+    means = {row.parameter: row.pull_mean for row in verdicts if row.pull_mean is not None}
+    widths = {row.parameter: row.pull_width for row in verdicts if row.pull_width is not None}
+    if not len(verdicts) == len(means) == len(widths):
+        return "unknown: the exact rates cannot be fitted"
+    if all(row.closes for row in verdicts):
+        first = min((row.biased_from for row in verdicts if row.biased_from), default=None)
+        later = f", 10 % from {roughly(first)} events on" if first else ""
+        bias = max(map(abs, means.values()))
+        return f"closes: bias up to {bias:.2f} of an error at rho = 0{later}"
+    worst = max((row for row in verdicts if not row.closes), key=_excess)
+    others = [row.parameter for row in verdicts if not row.closes and row is not worst]
+    name = worst.parameter
+    later = f", 10 % from {roughly(worst.biased_from)} events on" if worst.biased_from else ""
+    also = f" (and {', '.join(others)})" if others else ""
+    return (
+        f"{name}: bias {means[name]:z.2f} of its error, pull width {widths[name]:.2f} expected at "
+        f"rho = 0{later}{also}"
+    )
+
+
+def _excess(row: ClosureVerdict) -> float:
+    """How far mean and width of the pulls are from those of a morphing that closes."""
+    mean, width, closing = row.pull_mean or 0.0, row.pull_width or 0.0, row.closing_width or 0.0
+    return abs(mean) + abs(width - closing)
+
+
+def _fixed(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:z.3f}"
 
 
 def _table(*columns: Sequence[str]) -> Table:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullfactory.calibration import Calibration
-from pullfactory.inference import PredictedPull, PullSummary, PullSums
+from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
@@ -31,6 +31,8 @@ class StudyResult:
         sums: Sums over the pulls of all toys, by rho and method.
         predictions: What was expected of the pulls; at more values of rho where that is cheap.
         toys: Every fit of every toy, on disk for as long as this result lives.
+        closure: What the workspace alone does to the pulls of `binned` at rho = 0; None if that
+            is not among the methods.
     """
 
     study: Study
@@ -39,6 +41,7 @@ class StudyResult:
     sums: dict[tuple[float, str], PullSums]
     predictions: tuple[PredictedPull, ...]
     toys: ToyTable
+    closure: tuple[ClosureVerdict, ...] | None = None
 
     @cached_property
     def pulls(self) -> tuple[PullRow, ...]:
@@ -74,6 +77,7 @@ class StudyResult:
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "calibration": [asdict(row) for row in self.calibration.comparison()],
             "status": self.failures,
+            "closure": self.closure and [asdict(verdict) for verdict in self.closure],
             "pulls": [row.to_dict() for row in self.pulls],
         }
 

@@ -1,0 +1,75 @@
+"""How well the morphing of a study closes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+
+__all__ = ["closure"]
+
+
+@click.command(
+    epilog=epilog(
+        "pullfactory closure --set workspace.morphing=multiplicative",
+        "pullfactory closure my.toml --n-events 5000 --set calibration.source=exact",
+    )
+)
+@study_options
+@click.option(
+    "--points",
+    type=click.IntRange(min=0),
+    default=32,
+    show_default=True,
+    help="Random points of the grid.",
+)
+@click.option(
+    "--events",
+    type=click.IntRange(min=1),
+    help="Exact rates of the grid from samples of so many events.  [default: the densities]",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(),
+    help="Output folder.  [default: results/<study name>_closure]",
+)
+@calibration_option
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the table.")
+def closure(
+    points: int,
+    events: int | None,
+    output: str | None,
+    calibration_file: str | None,
+    workers: int | None,
+    as_json: bool,
+    **study_settings: Any,
+) -> None:
+    """Compare the morphing of a study with the exact rates; predict its pulls."""
+    from pullfactory.closing import closure as measure
+    from pullfactory.output import check_folder
+    from pullfactory.progress import bar
+    from pullfactory.report.table import closure_table
+
+    study = read_study(**study_settings)
+    folder = check_folder(output or Path("results") / f"{study.name}_closure")
+    result = measure(
+        study,
+        calibration=read_calibration(calibration_file),
+        points=points,
+        events=events,
+        workers=workers,
+        progress=bar,
+    )
+    with bar("figures", 1) as advance:
+        result.write(folder)
+        advance(1)
+    if as_json:
+        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+        return
+    console().print(closure_table(result))
+    click.echo(f"Closure   {folder / 'closure.json'}\nFigures   {folder / 'figures'}")
