@@ -457,6 +457,18 @@ OPTIONS = {
             "position 0: surrogates not allowed"
         ),
     ),
+    "no points for a closure": (
+        ["closure", "--points", "-1"],
+        "Invalid value for '--points': -1 is not in the range x>=0 (see -h)",
+    ),
+    "no events for a closure": (
+        ["closure", "--events", "0"],
+        "Invalid value for '--events': 0 is not in the range x>=1 (see -h)",
+    ),
+    "closure over a file": (
+        ["closure", "-o", "file"],
+        "output folder 'file' is a file; choose another --output",
+    ),
     "output over a file": (
         ["run", "-o", "file"],
         "output folder 'file' is a file; choose another --output",

@@ -75,7 +75,8 @@ def test_run_fills_a_folder_named_after_the_study(
 def test_run_prints_the_table_and_where_the_figures_are(
     finished: CompletedProcess[str], place: Path
 ) -> None:
-    *table, summary, figures = finished.stdout.rstrip().splitlines()
+    *table, closure, summary, figures = finished.stdout.rstrip().splitlines()
+    assert closure.startswith("Closure   closes: bias up to 0.0")
     rows = re.findall(r"\b(?:m_t|JSF|JRF)\b", "\n".join(table))
     assert len(rows) == 2 * 2 * 3  # rho, methods, parameters
     assert (place / summary.removeprefix("Summary").strip()).is_file()
@@ -149,6 +150,28 @@ def test_run_names_fits_that_failed(invoke: Invoke, study_file: Path, tmp_path: 
     )
     assert outcome.returncode == 0
     assert outcome.stderr == "unbinned: of 2 fits 2 at_bound\n"
+
+
+# --- closure -----------------------------------------------------------------------------------
+
+
+def test_closure_fills_a_folder_and_prints_its_table(
+    finished: CompletedProcess[str], invoke: Invoke, study_file: Path, tmp_path: Path
+) -> None:
+    assert finished.returncode == 0
+    folder = tmp_path / "out"
+    for again in ((), ("--json",)):
+        outcome = invoke("closure", study_file, "--points", 2, "-o", folder, *again)
+        assert (outcome.returncode, outcome.stderr) == (0, "")
+        content = strictly((folder / "closure.json").read_text())
+        if again:
+            assert strictly(outcome.stdout) == content
+            return
+        *table, file, figures = outcome.stdout.rstrip().splitlines()
+        assert len(re.findall(r"^ (?:m_t|JSF|JRF) .* yes", "\n".join(table), re.MULTILINE)) == 3
+        assert file == f"Closure   {folder / 'closure.json'}"
+        assert figures == f"Figures   {folder / 'figures'}"
+        assert len(list((folder / "figures").iterdir())) == 2 * 3
 
 
 # --- init, calibrate, workspace --------------------------------------------------------------

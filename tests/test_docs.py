@@ -1,6 +1,7 @@
 """What README and docs/ say is so: their examples run, their tables and links are right."""
 
 import ast
+import json
 import os
 import re
 import subprocess
@@ -19,7 +20,15 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import pullfactory
-from pullfactory import BinnedLikelihood, FitStatus, Study, read_summary, run, run_toys
+from pullfactory import (
+    BinnedLikelihood,
+    FitStatus,
+    Study,
+    closure,
+    read_summary,
+    run,
+    run_toys,
+)
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.study import (
@@ -79,7 +88,9 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def run_in_shell(line: str) -> None:
     """Run a line in the current folder with the commands of this Python, studies made small."""
     options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
-    command = re.sub(r"\bpullfactory (run|calibrate|workspace)\b", rf"\g<0> {options}", line)
+    command = re.sub(
+        r"\bpullfactory (run|closure|calibrate|workspace)\b", rf"\g<0> {options}", line
+    )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -216,6 +227,29 @@ def test_files_of_a_run_are_complete(folder: Path, tiny_study: Study) -> None:
         "method": tiny_study.methods,
     }
     assert files_in(folder) == stated_files("Files", names)
+
+
+@pytest.fixture(scope="module")
+def closure_folder(tiny_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return closure(tiny_study).write(tmp_path_factory.mktemp("docs") / "closure")
+
+
+def test_files_of_a_closure_are_complete(closure_folder: Path) -> None:
+    assert files_in(closure_folder) == stated_files("Files of a closure", {})
+
+
+def test_keys_of_the_closure_are_complete(closure_folder: Path, folder: Path) -> None:
+    content = json.loads((closure_folder / "closure.json").read_text())
+    rows = table("outputs.md", "`closure.json`")
+    assert keys(rows) == list(content)
+    assert content["schema"] in rows[0][1]
+    for key in ("worst_bins", "grid", "scan"):
+        (meaning,) = (cells[1] for cells in rows if cells[0] == f"`{key}`")
+        assert re.findall(r"`(\w+)`", meaning) == list(content[key][0])
+    verdicts = table("outputs.md", "Verdicts of a closure")
+    assert keys(verdicts) == list(content["verdicts"][0])
+    of_a_run = [row for row in verdicts if "not in a run" not in row[1]]
+    assert keys(of_a_run) == list(read_summary(folder)["closure"][0])
 
 
 def test_files_of_toys_are_complete(toys_folder: Path) -> None:

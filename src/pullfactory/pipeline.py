@@ -115,7 +115,7 @@ def run(
         sums=sums,
         predictions=predict_pulls(study, _methods(plan), _predicted_scan(study)),
         toys=ledger.close(),
-        closure=judge_closure(calibration) if "binned" in study.methods else None,
+        closure=_closure(plan),
     )
 
 
@@ -144,6 +144,12 @@ def _predicted_scan(study: Study) -> tuple[float, ...]:
         return scan
     line = np.linspace(min(scan), max(scan), _LINE).tolist()
     return tuple(dict.fromkeys((*scan, *line)))
+
+
+def _closure(plan: _Plan) -> tuple[ClosureVerdict, ...] | None:
+    """What the workspace alone does to the pulls; None if nothing is fitted with it."""
+    binned = [method for method in _methods(plan) if method.name == "binned"]
+    return judge_closure(plan.calibration, binned[0]) if binned else None
 
 
 def _collect(

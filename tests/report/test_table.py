@@ -7,8 +7,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pullfactory import FitBatch, FitStatus, PullSummary, Study, calibrate
-from pullfactory.inference import CorrelationSums, PullSums
-from pullfactory.report.table import calibration_table, failure_table, pull_table, toys_table
+from pullfactory.inference import ClosureVerdict, CorrelationSums, PullSums
+from pullfactory.report.table import (
+    calibration_table,
+    closure_line,
+    failure_table,
+    pull_table,
+    toys_table,
+)
 from pullfactory.results import PullRow, ToyLedger, ToysResult
 
 
@@ -150,3 +156,26 @@ def test_failure_table_names_parameters_at_bound() -> None:
         ["iteration limit", "0", "0.00"],
         ["non finite", "1", "25.0"],
     ]
+
+
+def verdict(parameter: str, mean: float | None, width: float, closes: bool) -> ClosureVerdict:
+    return ClosureVerdict(
+        parameter=parameter,
+        pull_mean=mean,
+        pull_width=width,
+        closing_width=1.0,
+        biased_from=None if closes else 713.6,
+        closes=closes,
+    )
+
+
+def test_closure_line_names_the_worst() -> None:
+    good, bad = verdict("m_t", 0.02, 1.01, True), verdict("JSF", -0.2, 1.05, False)
+    worst = verdict("JRF", 0.1, 1.22, False)
+    assert closure_line([good]) == "closes: bias up to 0.02 of an error at rho = 0"
+    assert closure_line([good, bad]) == (
+        "JSF: bias -0.20 of its error, pull width 1.05 expected at rho = 0, 10 % from 710 events on"
+    )
+    assert closure_line([good, bad, worst]).startswith("JRF: bias 0.10")
+    assert closure_line([good, bad, worst]).endswith("on (and JSF)")
+    assert closure_line([verdict("m_t", None, 1.0, False)]).startswith("unknown")

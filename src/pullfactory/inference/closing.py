@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
+from pullfactory.likelihoods import Method
 from pullfactory.study import Study
 
 __all__ = [
@@ -174,13 +175,16 @@ class Closure:
         )
 
 
-def judge_closure(calibration: Calibration) -> tuple[ClosureVerdict, ...]:
+def judge_closure(
+    calibration: Calibration, method: Method | None = None
+) -> tuple[ClosureVerdict, ...]:
     """The verdict alone, one per parameter.
 
     Args:
         calibration: Of the study whose workspace is judged.
+        method: `binned` of this calibration, if it is there already.
     """
-    model = Expectations.of(calibration)
+    model = Expectations.of(calibration, method)
     scan = _scan(model, None)
     return _verdicts(model, scan, _SOME_POINTS)
 

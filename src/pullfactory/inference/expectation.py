@@ -37,14 +37,14 @@ from pullfactory._jax import jax
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import count_events, exact_probabilities
 from pullfactory.inference.fits import fit_toys
-from pullfactory.likelihoods import BinnedLikelihood, build_method
+from pullfactory.likelihoods import BinnedLikelihood, Method, build_method
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import Stream, block_size, generator
 from pullfactory.study import Study
 
 __all__ = ["ExpectationFits", "Expectations", "normal_points"]
 
-_SMALL_BLOCK = 32  # toys at once below which sharing the toys' compiled fit does not pay
+_SMALL_BLOCK = 16  # toys at once below which sharing the toys' compiled fit does not pay
 
 
 class ExpectationFits(NamedTuple):
@@ -88,13 +88,14 @@ class Expectations:
     positions: NDArray[np.int_]
 
     @classmethod
-    def of(cls, calibration: Calibration) -> Self:
+    def of(cls, calibration: Calibration, method: Method | None = None) -> Self:
         """Those of a calibrated study.
 
         Args:
             calibration: Gives bins and templates.
+            method: `binned` of this calibration, if it is there already.
         """
-        likelihood = build_method("binned", calibration).likelihood
+        likelihood = (method or build_method("binned", calibration)).likelihood
         assert isinstance(likelihood, BinnedLikelihood)
         study = calibration.study
         positions = [likelihood.positions(name)[0] for name in study.parameter_names]
@@ -170,8 +171,8 @@ class Expectations:
         events = self.study.ensemble.n_events
         ratio = (n_events or events) / events
         likelihood = replace(self.likelihood, aux_sigma=self.likelihood.aux_sigma * np.sqrt(ratio))
-        block = block_size(self.study)
-        size = block if block >= _SMALL_BLOCK else likelihood.batch
+        block = 1 << (block_size(self.study) - 1).bit_length()
+        size = min(block if block >= _SMALL_BLOCK else likelihood.batch, likelihood.batch)
         estimates, covariances = [], []
         for first in range(0, len(data), size):
             chosen = np.arange(first, first + size).clip(max=len(data) - 1)

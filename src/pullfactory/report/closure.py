@@ -69,7 +69,8 @@ def make_closure_figures(*, study: Study, closure: Closure) -> Iterator[tuple[st
     figure, stacks = new_panels(len(closure.channels), size=(6.4, 5.4), share_y=True)
     for (ax,), (channel, _) in zip(stacks, closure.channels, strict=True):
         plot_rate_ratio(ax, study, closure, channel)
-    legend_above(figure, stacks[0][0])
+    named = stacks[0][0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside upper center", ncols=min(len(stacks), 2))
     yield "rates", figure
     for name, plot in (("axes", plot_axis_bias), ("events", plot_scan_bias)):
         figure, stacks = new_panels(len(study.parameter), share_y=True)
@@ -195,7 +196,7 @@ def plot_scan_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> 
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlim(*_EVENTS)
-    ax.set_ylim(bottom=_FLOOR)
+    ax.set_ylim(bottom=_FLOOR, auto=True)  # panels share it, and the others may reach higher
     ax.set_xlabel("events per toy")
     ax.set_ylabel("|bias| / error")
     ax.set_title(label_of(study.parameter[k]), loc="left")
