@@ -40,6 +40,9 @@ def summary(parameter: str, width: float | None = 1.2345) -> PullSummary:
         "bias": 0.0,
         "claimed_error": 0.25312,
         "actual_error": 0.3,
+        "predicted_width": 1.23,
+        "corrected_width": 1.0041,
+        "corrected_width_error": 0.0112,
     }
     numbers: dict[str, Any] = {key: value if width else None for key, value in values.items()}
     return PullSummary(parameter=parameter, n_toys=4000, n_failed=3, n_at_bound=0, **numbers)
