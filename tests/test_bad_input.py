@@ -195,6 +195,17 @@ SPOILT = {
         "truth_sigma = -0.33",
         "parameter.m_t.truth_sigma = -0.33: must be at least 0",
     ),
+    "exact replicas": (
+        'source = "exact"',
+        'source = "exact"\nreplicas = 2',
+        "calibration: replicas = 2 of an exact calibration are all the same; use 1, or "
+        'source = "simulated"',
+    ),
+    "more replicas than toys": (
+        'source = "exact"',
+        "replicas = 17",
+        "calibration.replicas = 17 exceeds ensemble.n_toys = 16; use fewer replicas or more toys",
+    ),
     "no toys": ("n_toys = 16", "n_toys = 0", "ensemble.n_toys = 0: must be at least 1"),
     "endless toys": (
         "n_toys = 16",

@@ -9,7 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pullfactory import Study, StudyResult, run
+from pullfactory import (
+    Study,
+    StudyResult,
+    build_method,
+    calibrate,
+    draw_toys,
+    fit_toys,
+    run,
+)
 from pullfactory.errors import CalibrationError, StudyError
 from pullfactory.simulation.toys import block_size
 
@@ -164,6 +172,46 @@ def test_calibration_may_come_from_before(result: StudyResult) -> None:
     other = STUDY.with_settings({"observable.m_t.mu": 172.0})
     with pytest.raises(CalibrationError, match="other values of 'observable'"):
         run(other, calibration=result.calibration)
+
+
+REPEATED = STUDY.with_settings(
+    {
+        "ensemble.n_toys": 40,
+        "ensemble.rho": [0.0],
+        "calibration.source": "simulated",
+        "calibration.events_per_point": 5000,
+        "calibration.grid": "needed",
+        "calibration.replicas": 2,
+    }
+)
+
+
+def test_blocks_of_toys_take_turns_with_replicas_of_the_calibration() -> None:
+    found = run(REPEATED, workers=2)
+    assert block_size(REPEATED) == 20
+    table = found.toys.read().to_pydict()
+    for replica in (0, 1):
+        calibration = calibrate(REPEATED, replica=replica)
+        toys = draw_toys(REPEATED, replica, 0.0)
+        for name in REPEATED.methods:
+            method = build_method(name, calibration)
+            fits = fit_toys(method.likelihood, method.observe(toys)).select(("m_t",))
+            chosen = [
+                estimate
+                for estimate, toy, other, parameter in zip(
+                    *(table[key] for key in ("estimate", "toy", "method", "parameter")), strict=True
+                )
+                if (toy // 20, other, parameter) == (replica, name, "m_t")
+            ]
+            assert chosen == pytest.approx(fits.estimate[:, 0], abs=1e-9)
+    assert found.calibration.sha256 == calibrate(REPEATED).sha256
+    assert run(REPEATED, workers=1).toys.read().equals(found.toys.read())
+
+
+def test_one_calibration_is_not_several(result: StudyResult) -> None:
+    several = STUDY.with_settings({"calibration.source": "simulated", "calibration.replicas": 2})
+    with pytest.raises(CalibrationError, match=r"calibration.replicas = 2, .* is given; leave"):
+        run(several, calibration=result.calibration)
 
 
 def test_forking_pools_are_refused() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration, calibrate
+from pullfactory.errors import CalibrationError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import (
     ClosureVerdict,
@@ -37,7 +38,7 @@ class _Plan:
 
     digest: str
     study: Study
-    calibration: Calibration
+    calibrations: tuple[Calibration, ...]
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -68,7 +69,7 @@ def run(
     Args:
         study: The study.
         calibration: Made before, for a study with the same parameters and observables; None to
-            calibrate now.
+            calibrate now, as often as `calibration.replicas` says.
         executor: Where the blocks of toys are computed; None for a pool of threads. Process
             pools must start their processes with "spawn".
         workers: Threads of the default pool; None for one per processor.
@@ -76,20 +77,21 @@ def run(
 
     Raises:
         StudyError: If the executor forks, or there are fewer than one workers.
-        CalibrationError: If the samples are unusable, or the calibration is of another study.
+        CalibrationError: If the samples are unusable, the calibration is of another study, or
+            one is given where the study wants several.
     """
     n_workers = count_workers(workers)
     with worker_pool(executor, n_workers) as pool:
         if calibration is None:
-            with progress("calibration", 1) as advance:
-                calibration = calibrate(study, workers=n_workers)
-                advance(1)
+            calibrations = _calibrate(study, n_workers, progress)
         else:
-            calibration = calibration.for_study(study)
-        study = calibration.study
-        workspace = build_workspace(calibration)
+            calibrations = (_given(calibration, study),)
+        study = calibrations[0].study
+        workspace = build_workspace(calibrations[0])
         plan = _Plan(
-            digest=f"{study.sha256}-{calibration.sha256}", study=study, calibration=calibration
+            digest="-".join([study.sha256, *(each.sha256 for each in calibrations)]),
+            study=study,
+            calibrations=calibrations,
         )
         size = block_size(study)
         n_toys = study.ensemble.n_toys
@@ -110,7 +112,7 @@ def run(
                 advance(kept)
     return StudyResult(
         study=study,
-        calibration=calibration,
+        calibration=calibrations[0],
         workspace=workspace,
         sums=sums,
         predictions=predict_pulls(study, _methods(plan), _predicted_scan(study)),
@@ -119,10 +121,30 @@ def run(
     )
 
 
+def _calibrate(study: Study, workers: int, progress: Progress) -> tuple[Calibration, ...]:
+    """All replicas of the calibration."""
+    calibrations = []
+    with progress("calibration", study.calibration.replicas) as advance:
+        for replica in range(study.calibration.replicas):
+            calibrations.append(calibrate(study, workers=workers, replica=replica))
+            advance(1)
+    return tuple(calibrations)
+
+
+def _given(calibration: Calibration, study: Study) -> Calibration:
+    """A calibration from before, for this study."""
+    if study.calibration.replicas > 1:
+        raise CalibrationError(
+            f"calibration.replicas = {study.calibration.replicas}, but one calibration is given; "
+            "leave it out, or set calibration.replicas=1"
+        )
+    return calibration.for_study(study)
+
+
 def _fit_block(plan: _Plan, index: int) -> _Block:
     """Draw and fit one block; a module-level function of plain data, for any executor."""
     study = plan.study
-    methods = _methods(plan)
+    methods = _methods(plan, index % len(plan.calibrations))
     base = draw_base(study, index)
     fits = []
     for rho in study.ensemble.rho:
@@ -131,10 +153,19 @@ def _fit_block(plan: _Plan, index: int) -> _Block:
     return _Block(base.theta_true, fits)
 
 
+def _methods(plan: _Plan, replica: int) -> tuple[Method, ...]:
+    """Likelihoods of one replica of the calibration, built once per worker."""
+    built = _built(plan)
+    if replica not in built:
+        calibration = plan.calibrations[replica]
+        built[replica] = tuple(build_method(name, calibration) for name in plan.study.methods)
+    return built[replica]
+
+
 @lru_cache(maxsize=4)
-def _methods(plan: _Plan) -> tuple[Method, ...]:
-    """Likelihoods of a plan, built once per worker."""
-    return tuple(build_method(name, plan.calibration) for name in plan.study.methods)
+def _built(_plan: _Plan) -> dict[int, tuple[Method, ...]]:
+    """The likelihoods of a plan that this worker has built already, by replica."""
+    return {}
 
 
 def _predicted_scan(study: Study) -> tuple[float, ...]:

@@ -163,6 +163,18 @@ class CalibrationSettings(Frozen):
         default="full",
         description='"full": all of {-1, 0, +1}^n; "needed": what the templates need',
     )
+    replicas: Count = Field(
+        default=1, ge=1, description="independent calibrations, which the toys take turns with"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.source == "exact" and self.replicas > 1:
+            raise ValueError(
+                f"replicas = {self.replicas} of an exact calibration are all the same; use 1, or "
+                'source = "simulated"'
+            )
+        return self
 
 
 Mass = Literal["normfactor", "histosys", "normsys", "wide"]
@@ -254,6 +266,11 @@ class Study(Frozen):
         ):
             _refuse_repeats(kind, names)
         _refuse_repeats("rho", self.ensemble.rho)
+        if self.calibration.replicas > self.ensemble.n_toys:
+            raise ValueError(
+                f"calibration.replicas = {self.calibration.replicas} exceeds ensemble.n_toys = "
+                f"{self.ensemble.n_toys}; use fewer replicas or more toys"
+            )
         known = self.parameter_names
         if self.poi not in known:
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")

@@ -174,3 +174,12 @@ def test_wide_mass_brings_its_points() -> None:
     labels = {label_point(study, point) for point in calibration_points(study)}
     axes = {f"{name}{step}" for name in study.parameter_names for step in ("-1", "+1")}
     assert labels == {"nominal", *axes, "m_t-2", "m_t+2"}
+
+
+def test_replicas_are_independent() -> None:
+    """The difference of two independent counts has twice the variance of one; 20 bins, 5 sigma."""
+    study = SMALL.with_settings({"calibration.grid": "needed"})
+    first, second = (calibrate(study, replica=r).counts[0] for r in (1, 2))
+    chi_square = ((first[1:] - second[1:]) ** 2 / (first[1:] + second[1:])).sum(axis=1)
+    assert np.all(np.abs(chi_square - 20) < 5 * np.sqrt(2 * 20))
+    assert np.array_equal(first, calibrate(study, workers=1, replica=1).counts[0])

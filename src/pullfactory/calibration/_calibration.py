@@ -165,7 +165,8 @@ class Calibration:
                 f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
                 f"wants {study.workspace.n_bins}; calibrate that study"
             )
-        return replace(self, study=study.model_copy(update={"calibration": self.study.calibration}))
+        settings = self.study.calibration.model_copy(update={"replicas": 1})
+        return replace(self, study=study.model_copy(update={"calibration": settings}))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the histograms in the form of UHI."""
@@ -245,13 +246,14 @@ class Calibration:
         return cls.from_dict(data if isinstance(data, dict) else {})
 
 
-def calibrate(study: Study, *, workers: int | None = None) -> Calibration:
+def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> Calibration:
     """Make the calibration samples of a study and learn from them.
 
     Args:
         study: The study; its true response is used to simulate, and only to simulate, unless
             `calibration.source` is "exact".
         workers: Threads; None for one per processor. The result does not depend on it.
+        replica: Which of many independent repetitions, from 0.
 
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
@@ -260,12 +262,14 @@ def calibrate(study: Study, *, workers: int | None = None) -> Calibration:
         return _exact(study)
     points = calibration_points(study)
     samples = sample_index(study, points)
-    nominal = _Sample(study, points[samples == samples[0]], int(samples[0]))
+    nominal = _Sample(study, points[samples == samples[0]], int(samples[0]), replica)
     edges = choose_edges(study, nominal.nominal_events())
     pool = ThreadPoolExecutor(workers or os.cpu_count())
     try:
         tasks = {
-            int(sample): pool.submit(_learn, study, points[samples == sample], int(sample), edges)
+            int(sample): pool.submit(
+                _learn, study, points[samples == sample], int(sample), replica, edges
+            )
             for sample in np.unique(samples)
         }
         learnt = {sample: task.result() for sample, task in tasks.items()}
@@ -287,8 +291,14 @@ class _Learnt:
 class _Sample:
     """One independent set of simulated events, seen at several points."""
 
-    def __init__(self, study: Study, points: NDArray[np.float64], sample: int) -> None:
-        rng = generator(study.seed, Stream.CALIBRATION, sample)
+    def __init__(
+        self, study: Study, points: NDArray[np.float64], sample: int, replica: int
+    ) -> None:
+        rng = (
+            generator(study.seed, Stream.REPLICAS, replica, sample)
+            if replica
+            else generator(study.seed, Stream.CALIBRATION, sample)
+        )
         size = (len(study.observable), study.calibration.events_per_point)
         normals = rng.standard_normal(size)
         self._standard = [
@@ -320,9 +330,13 @@ class _Sample:
 
 
 def _learn(
-    study: Study, points: NDArray[np.float64], sample: int, edges: tuple[NDArray[np.float64], ...]
+    study: Study,
+    points: NDArray[np.float64],
+    sample: int,
+    replica: int,
+    edges: tuple[NDArray[np.float64], ...],
 ) -> _Learnt:
-    source = _Sample(study, points, sample)
+    source = _Sample(study, points, sample, replica)
     n_obs = len(study.observable)
     moments = np.empty((len(points), n_obs, 2))
     counts = tuple(np.empty((len(points), len(edges[o]) - 1)) for o in range(n_obs))

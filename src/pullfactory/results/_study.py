@@ -26,7 +26,7 @@ class StudyResult:
 
     Attributes:
         study: What was run.
-        calibration: What the fits knew.
+        calibration: What the fits knew; of several replicas, the first.
         workspace: The pyhf workspace made of it.
         sums: Sums over the pulls of all toys, by rho and method.
         predictions: What was expected of the pulls; at more values of rho where that is cheap.

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     CALIBRATION = 4
     HIDDEN = 5
     CLOSURE = 6
+    REPLICAS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +92,22 @@ class ToyBase:
         )
 
 
-def generator(seed: int, stream: Stream, block: int) -> np.random.Generator:
-    """The random numbers of one stream in one block."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), block))
+def generator(seed: int, stream: Stream, *block: int) -> np.random.Generator:
+    """The random numbers of one stream in one block, which may have several numbers."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), *block))
     return np.random.Generator(np.random.SFC64(sequence))
 
 
 def block_size(study: Study) -> int:
-    """Toys per block: a function of the size of a toy alone, so that memory stays bounded."""
+    """Toys per block: memory stays bounded, and every replica of the calibration has a block.
+
+    With one calibration it is a function of the size of a toy alone.
+    """
     values = study.ensemble.n_events * len(study.observable)
-    return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
+    size = min(_BLOCK_TOYS, _BLOCK_VALUES // values)
+    if study.calibration.replicas > 1:
+        size = min(size, study.ensemble.n_toys // study.calibration.replicas)
+    return max(1, size)
 
 
 def draw_base(study: Study, block_index: int) -> ToyBase:
