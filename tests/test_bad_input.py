@@ -198,8 +198,10 @@ SPOILT = {
     "exact replicas": (
         'source = "exact"',
         'source = "exact"\nreplicas = 2',
-        "calibration: replicas = 2 of an exact calibration are all the same; use 1, or "
-        'source = "simulated"',
+        (
+            "calibration: replicas = 2 of an exact calibration are all the same; use 1, or "
+            'source = "simulated"'
+        ),
     ),
     "more replicas than toys": (
         'source = "exact"',

@@ -118,6 +118,15 @@ def test_summary_is_complete(
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_run_warns_of_a_poor_calibration(invoke: Invoke, tmp_path: Path, study_file: Path) -> None:
+    poor = ("--set", "calibration.source=simulated", "--set", "calibration.events_per_point=200")
+    outcome = invoke("run", study_file, *poor, "--methods", "unbinned", "-o", tmp_path / "poor")
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("calibration from 200 events a point: expect unbinned pulls of ")
+    assert len(read_summary(tmp_path / "poor")["calibration_noise"]) == 3
+
+
+@pytest.mark.usefixtures("no_figures")
 def test_run_with_a_calibration_replaces_the_result_by_an_equal_one(
     finished: CompletedProcess[str],
     invoke: Invoke,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -31,6 +32,7 @@ from pullfactory import (
 )
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
+from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.study import (
     CalibrationSettings,
     Ensemble,
@@ -285,6 +287,11 @@ def test_keys_of_the_summary_are_complete(
     assert keys(rows) == list(summary)
     assert summary["schema"] in rows[0][1]
     assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
+
+
+def test_keys_of_the_noise_are_complete() -> None:
+    names = [field.name for field in fields(CalibrationNoise)]
+    assert keys(table("outputs.md", "Rows of `calibration_noise`")) == names
 
 
 def test_keys_of_the_correlation_are_named(toys_folder: Path) -> None:

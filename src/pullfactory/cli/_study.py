@@ -98,6 +98,7 @@ def run(
     for method, status in result.failures.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)
+    _warn_of_noise(result.calibration)
 
 
 @click.command(epilog=epilog("pullfactory init my.toml", "pullfactory init - | pullfactory run -"))
@@ -154,6 +155,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     write_text(output, f"{text}\n")
     console().print(calibration_table(calibration))
     click.echo(f"Calibration   {output}")
+    _warn_of_noise(calibration)
 
 
 @click.command(epilog=epilog("pullfactory workspace --preset poster --output - | pyhf inspect"))
@@ -217,6 +219,15 @@ def read_study(
     short = [f"{keys[name]}={value}" for name, value in options.items() if value is not None]
     changes = Study.parse_settings([*short, *settings])
     return study.with_settings(changes) if changes else study
+
+
+def _warn_of_noise(calibration: "Calibration") -> None:
+    """One line for each method whose pulls the noise of the calibration spoils."""
+    from pullfactory.inference.calibration_noise import calibration_noise, noise_warnings
+
+    events = calibration.study.calibration.events_per_point
+    for line in noise_warnings(calibration_noise(calibration), events):
+        click.echo(line, err=True)
 
 
 def read_calibration(path: str | None) -> "Calibration | None":

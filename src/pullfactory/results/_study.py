@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullfactory.calibration import Calibration
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
+from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
@@ -58,6 +59,11 @@ class StudyResult:
             )
         )
 
+    @cached_property
+    def noise(self) -> tuple[CalibrationNoise, ...]:
+        """What the noise of the calibration is expected to do to the pulls at rho = 0."""
+        return calibration_noise(self.calibration)
+
     @property
     def failures(self) -> dict[str, dict[str, int]]:
         """Number of fits by method and status, summed over rho."""
@@ -76,6 +82,7 @@ class StudyResult:
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "calibration": [asdict(row) for row in self.calibration.comparison()],
+            "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
             "closure": self.closure and [asdict(verdict) for verdict in self.closure],
             "pulls": [row.to_dict() for row in self.pulls],
