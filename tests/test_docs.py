@@ -29,6 +29,7 @@ from pullfactory import (
     read_summary,
     run,
     run_toys,
+    scan,
 )
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
@@ -91,7 +92,7 @@ def run_in_shell(line: str) -> None:
     """Run a line in the current folder with the commands of this Python, studies made small."""
     options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
     command = re.sub(
-        r"\bpullfactory (run|closure|calibrate|workspace)\b", rf"\g<0> {options}", line
+        r"\bpullfactory (run|closure|scan|calibrate|workspace)\b", rf"\g<0> {options}", line
     )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     ended = subprocess.run(
@@ -256,6 +257,15 @@ def test_keys_of_the_closure_are_complete(closure_folder: Path, folder: Path) ->
 
 def test_files_of_toys_are_complete(toys_folder: Path) -> None:
     assert files_in(toys_folder) == stated_files("Files of toys of a workspace", {})
+
+
+def test_scan_is_complete(tiny_study: Study, tmp_path: Path) -> None:
+    study = tiny_study.with_settings({"ensemble.rho": [0.0], "methods": ["unbinned"]})
+    result = scan(study, "seed", [1])
+    assert files_in(result.write(tmp_path / "scan")) == stated_files("Files of a scan", {})
+    rows = table("outputs.md", "`scan.json`")
+    assert keys(rows) == list(result.summary())
+    assert result.summary()["schema"] in rows[0][1]
 
 
 def stated_files(heading: str, names: dict[str, Any]) -> set[str]:

@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from pullfactory.results import (
         ClosureResult,
         PredictionResult,
+        ScanResult,
         StudyResult,
         ToysResult,
         read_summary,
     )
+    from pullfactory.scanning import scan
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
     from pullfactory.workspace import build_workspace, write_workspace
@@ -55,6 +57,7 @@ __all__ = [
     "PredictionResult",
     "PullSummary",
     "PullfactoryError",
+    "ScanResult",
     "Study",
     "StudyResult",
     "ThrownToys",
@@ -74,6 +77,7 @@ __all__ = [
     "read_workspace",
     "run",
     "run_toys",
+    "scan",
     "summarise_pulls",
     "throw_toys",
     "write_workspace",
@@ -89,6 +93,7 @@ _HOMES = {
     "PredictionResult": "results",
     "PullSummary": "inference",
     "PullfactoryError": "errors",
+    "ScanResult": "results",
     "Study": "study",
     "StudyResult": "results",
     "ThrownToys": "inference",
@@ -107,6 +112,7 @@ _HOMES = {
     "read_workspace": "likelihoods",
     "run": "pipeline",
     "run_toys": "campaign",
+    "scan": "scanning",
     "summarise_pulls": "inference",
     "throw_toys": "inference",
     "write_workspace": "workspace",

@@ -12,6 +12,8 @@ from pullfactory.errors import OutputError
 
 __all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
 
+_KINDS = ("summary", "scan")  # of results that fill a folder; the names of their JSON files
+
 
 def check_file(path: str | Path) -> Path:
     """Refuse a file that cannot be written, before the work starts.
@@ -44,7 +46,7 @@ def check_folder(folder: str | Path) -> Path:
 
     Args:
         folder: Need not exist. An earlier result of ours, known by its `summary.json` or
-            `closure.json`, may be replaced; an empty folder may be filled.
+            like (`_KINDS`), may be replaced; an empty folder may be filled.
 
     Returns:
         The folder.
@@ -173,12 +175,13 @@ def _swap(staging: Path, folder: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    return any(_has_schema(folder / name) for name in ("summary.json", "closure.json"))
+    return any(_has(folder, kind) for kind in _KINDS)
 
 
-def _has_schema(file: Path) -> bool:
+def _has(folder: Path, kind: str) -> bool:
+    """Whether a folder holds a result of this kind."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(data, dict) and str(data.get("schema", "")).startswith("pullfactory-")
+    return isinstance(data, dict) and str(data.get("schema", "")).startswith(f"pullfactory-{kind}/")

@@ -13,6 +13,7 @@ import click
 from pullfactory._version import __version__
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
+from pullfactory.cli._scan import scan
 from pullfactory.cli._shared import epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
@@ -105,5 +106,5 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, closure, toys, init, calibrate, workspace):
+for _command in (run, predict, closure, scan, toys, init, calibrate, workspace):
     cli.add_command(_command)

@@ -37,6 +37,7 @@ __all__ = [
     "observable_style",
     "save_figure",
     "scan_colours",
+    "series_style",
     "variation_style",
     "with_minus",
 ]
@@ -90,6 +91,14 @@ _METHODS: Mapping[str, MethodStyle] = MappingProxyType(
     }
 )
 _OTHER_METHOD = MethodStyle("#CC79A7", "P")
+_SERIES = (
+    _METHODS["unbinned"],
+    _METHODS["binned"],
+    _METHODS["flow"],
+    _OTHER_METHOD,
+    _METHODS["binned_joint"],
+    _METHODS["unbinned_joint"],
+)
 
 # Colours of Tol's "muted" scheme (https://personal.sron.nl/~pault/), for what is no method.
 _OBSERVABLES = (
@@ -119,6 +128,11 @@ def figure_style() -> Iterator[None]:
 def method_style(method: str) -> MethodStyle:
     """Colour and marker of a method, the same in every figure."""
     return _METHODS.get(method, _OTHER_METHOD)
+
+
+def series_style(position: int) -> MethodStyle:
+    """Colour and marker of the series at this position of a comparison."""
+    return _SERIES[position % len(_SERIES)]
 
 
 def method_label(method: str) -> str:

@@ -14,7 +14,7 @@ from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
     from pullfactory.inference import PredictedPull
-    from pullfactory.results import ClosureResult, PullRow, ToysResult
+    from pullfactory.results import ClosureResult, PullRow, ScanResult, ToysResult
 
 __all__ = [
     "calibration_table",
@@ -23,6 +23,7 @@ __all__ = [
     "failure_table",
     "prediction_table",
     "pull_table",
+    "scan_table",
     "toys_table",
 ]
 
@@ -88,6 +89,38 @@ def prediction_table(
             f"{row.predicted_width:.3f}",
             f"{100 * row.coverage_68:.1f}",
         )
+    return table
+
+
+def scan_table(result: "ScanResult") -> Table:
+    """Mean and width of the pulls at every point of a scan.
+
+    Args:
+        result: The scan.
+    """
+    key = result.over.rpartition(".")[2]
+    table = _table(
+        ("variant", "method"), ("rho", key), ("parameter",), ("pull mean", "pull width", "failed")
+    )
+    if set(result.variants) == {""}:
+        table.columns.pop(0)
+    last: tuple[str, str] | None = None
+    for entry in result.rows:
+        row, pulls = entry.row, entry.row.pulls
+        if (entry.variant, row.method) != last:
+            table.add_section()
+        last = entry.variant, row.method
+        cells = (
+            escape(entry.variant),
+            row.method,
+            "" if row.rho is None else plain(row.rho),
+            escape(str(entry.value)),
+            pulls.parameter,
+            rounded(pulls.mean, pulls.mean_error),
+            rounded(pulls.width, pulls.width_error),
+            str(pulls.n_failed),
+        )
+        table.add_row(*cells[len(cells) - len(table.columns) :])
     return table
 
 

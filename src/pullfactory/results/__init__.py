@@ -4,6 +4,7 @@ from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
 from pullfactory.results._rows import PullRow, provenance, read_summary
+from pullfactory.results._scan import ScanResult, ScanRow
 from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 
@@ -11,6 +12,8 @@ __all__ = [
     "ClosureResult",
     "PredictionResult",
     "PullRow",
+    "ScanResult",
+    "ScanRow",
     "StudyResult",
     "ToyLedger",
     "ToyTable",

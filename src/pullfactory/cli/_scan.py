@@ -1,0 +1,90 @@
+"""Command on a series of studies: scan."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._study import read_study, study_options
+from pullfactory.errors import StudyError
+
+__all__ = ["scan"]
+
+
+@click.command(
+    epilog=epilog(
+        "pullfactory scan --rho 0 --over ensemble.n_events=500,2000,8000",
+        "pullfactory scan --rho 0 --methods binned --over calibration.events_per_point=1e4,1e5 "
+        "\\\n      --variant : --variant 'with staterror: workspace.staterror=true'",
+    )
+)
+@study_options
+@click.option("--over", required=True, metavar="KEY=V1,V2,...", help="The key, and its values.")
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="'LABEL: KEY=VALUE, ...'",
+    help="Scan the study with these settings; ':' is the study as it is. Repeatable.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>_scan]"
+)
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Print scan.json instead of the table.")
+def scan(
+    over: str,
+    variants: tuple[str, ...],
+    output: str | None,
+    workers: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run a study at several values of one of its keys; write pulls and figures."""
+    from pullfactory.output import check_folder
+    from pullfactory.progress import bar
+    from pullfactory.report.table import scan_table
+    from pullfactory.scanning import scan as scan_study
+    from pullfactory.study import Study
+
+    study = read_study(**options)
+    folder = check_folder(output or Path("results") / f"{study.name}_scan")
+    ((key, values),) = Study.parse_settings([over]).items()
+    result = scan_study(
+        study,
+        key,
+        values if isinstance(values, list) else [values],
+        variants=_parse_variants(variants),
+        workers=workers,
+        progress=bar,
+    )
+    with bar("figures", 1) as advance:
+        result.write(folder)
+        advance(1)
+    if as_json:
+        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+    else:
+        console().print(scan_table(result))
+        click.echo(f"Scan      {folder / 'scan.json'}\nFigures   {folder / 'figures'}")
+
+
+def _parse_variants(texts: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:
+    """Settings by label; None if there are no variants."""
+    from pullfactory.study import Study
+
+    variants: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        label, colon, settings = (part.strip() for part in text.partition(":"))
+        if not colon:
+            raise StudyError(
+                f"variant {text!r} is not 'LABEL: KEY=VALUE, ...'; "
+                "write for example 'additive: workspace.morphing=additive'"
+            )
+        if label in variants:
+            raise StudyError(f"variant {label!r} is given twice; keep one")
+        parts = re.split(r",\s*(?=[\w.]+=)", settings) if settings else []
+        variants[label] = Study.parse_settings(parts)
+    return variants or None

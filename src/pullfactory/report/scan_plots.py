@@ -1,0 +1,164 @@
+"""Pull width and mean against a key of the study."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from numpy.typing import NDArray
+
+from pullfactory.report.style import (
+    REFERENCE,
+    RHO,
+    figure_style,
+    label_of,
+    legend_above,
+    method_label,
+    new_panels,
+    save_figure,
+    series_style,
+    with_minus,
+)
+
+if TYPE_CHECKING:
+    from pullfactory.results import ScanResult
+
+__all__ = ["plot_scan", "series_label", "write_scan_figures"]
+
+_DECADE = 10.0
+_FEW_DECADES = 100.0  # a smaller range has numbers between the powers of ten
+_OFFSET = 0.012  # between the points of two series, as part of the axis
+_MARGIN = 0.06  # on both sides of the scan, as part of it
+_REFERENCE = {"width": 1.0, "mean": 0.0}
+
+Series = tuple[str, str]
+"""Variant and method."""
+
+
+def write_scan_figures(folder: Path, result: "ScanResult") -> tuple[Path, ...]:
+    """Write pull width and mean against the scanned key, one figure each for every rho.
+
+    Args:
+        folder: Where to; made if it is missing.
+        result: The scan.
+
+    Returns:
+        The files, two per figure.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    scan = list(dict.fromkeys(row.row.rho for row in result.rows))
+    with figure_style():
+        for rho in scan:
+            ending = f"_{rho:g}" if len(scan) > 1 else ""
+            for quantity in _REFERENCE:
+                figure = _figure(result, rho, quantity)
+                files += save_figure(figure, folder, f"scan_{quantity}{ending}")
+    return tuple(files)
+
+
+def _figure(result: "ScanResult", rho: float | None, quantity: str) -> Figure:
+    figure, stacks = new_panels(len(result.study.parameter), share_y=True)
+    for (ax,), name in zip(stacks, result.study.parameter_names, strict=True):
+        plot_scan(ax, result, rho, name, quantity)
+    stacks[-1][0].set_title(with_minus(f"{RHO} = {rho:g}"), loc="right")
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def plot_scan(
+    ax: Axes, result: "ScanResult", rho: float | None, parameter: str, quantity: str
+) -> dict[Series, ErrorbarContainer]:
+    """One quantity of the pulls of one parameter against the scanned key.
+
+    Args:
+        ax: Panel.
+        result: The scan.
+        rho: The correlation.
+        parameter: Name.
+        quantity: "width" or "mean".
+
+    Returns:
+        The points of each variant and method.
+    """
+    ax.axhline(_REFERENCE[quantity], color=REFERENCE, linestyle="--", linewidth=1.2)
+    positions = _scale(ax, result.values)
+    span = np.ptp(positions) or 1.0
+    rows = [row for row in result.rows if row.row.rho == rho]
+    rows = [row for row in rows if row.row.pulls.parameter == parameter]
+    series = list(dict.fromkeys((row.variant, row.row.method) for row in rows))
+    points = {}
+    for i, (variant, method) in enumerate(series):
+        own = [row for row in rows if (row.variant, row.row.method) == (variant, method)]
+        values, errors = (
+            np.array([getattr(row.row.pulls, key) for row in own], dtype=np.float64)
+            for key in (quantity, f"{quantity}_error")
+        )
+        at = positions[[result.values.index(row.value) for row in own]]
+        shifted = at + _OFFSET * span * (i - 0.5 * (len(series) - 1))
+        style = series_style(i)
+        points[variant, method] = ax.errorbar(
+            _DECADE**shifted if ax.get_xscale() == "log" else shifted,
+            values,
+            np.nan_to_num(errors),
+            fmt=style.marker,
+            color=style.colour,
+            linestyle="-",
+            linewidth=0.8,
+            elinewidth=1.8,
+            capsize=2.5,
+            label=series_label(series, variant, method),
+        )
+    margin = _MARGIN * span
+    limits = np.array([positions.min() - margin, positions.max() + margin])
+    ax.set_xlim(*(_DECADE**limits if ax.get_xscale() == "log" else limits))
+    ax.set_xlabel(_axis_label(result))
+    ax.set_ylabel(f"pull {quantity}")
+    described = result.study.parameter[result.study.parameter_names.index(parameter)]
+    ax.set_title(label_of(described), loc="left")
+    return points
+
+
+def series_label(series: Sequence[Series], variant: str, method: str) -> str:
+    """Variant, method or both: what tells the series apart.
+
+    Args:
+        series: All of them.
+        variant: Of the one to name.
+        method: Of the one to name.
+    """
+    labels = [label for label, _ in series]
+    if not variant:
+        return method_label(method)
+    return variant if len(set(labels)) == len(labels) else f"{method_label(method)}, {variant}"
+
+
+def _scale(ax: Axes, values: Sequence[Any]) -> NDArray[np.float64]:
+    """Choose the horizontal axis; positions of the values on it, logarithms on a logarithmic one.
+
+    What are no numbers is evenly spaced in its order.
+    """
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        ax.set_xticks(range(len(values)), [str(value).replace("_", " ") for value in values])
+        return np.arange(len(values), dtype=np.float64)
+    numbers = np.array(values, dtype=np.float64)
+    if numbers.min() <= 0 or numbers.max() <= _DECADE * numbers.min():
+        return numbers
+    ax.set_xscale("log")
+    if numbers.max() < _FEW_DECADES * numbers.min():
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.tick_params(axis="x", labelsize="x-small")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    return np.asarray(np.log10(numbers))
+
+
+def _axis_label(result: "ScanResult") -> str:
+    """The meaning of the scanned key if it is in one of the study's tables, or else the key."""
+    table, _, key = result.over.partition(".")
+    fields = getattr(type(getattr(result.study, table, None)), "model_fields", {})
+    return fields[key].description if key in fields else result.over

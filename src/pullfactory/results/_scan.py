@@ -1,0 +1,85 @@
+"""What a scan over a key of the study gives back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pullfactory.output import replaced_folder
+from pullfactory.results._rows import PullRow, provenance
+from pullfactory.study import Study
+
+__all__ = ["ScanResult", "ScanRow"]
+
+_SCHEMA = "pullfactory-scan/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRow:
+    """Summary of the pulls of one parameter at one point of a scan.
+
+    Attributes:
+        variant: Label of the variant of the study.
+        value: What the scanned key was.
+        row: Method, rho and pulls.
+    """
+
+    variant: str
+    value: Any
+    row: PullRow
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `scan.json`; no NaN."""
+        return {"variant": self.variant, "value": self.value, **self.row.to_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanResult:
+    """Pulls of a study at several values of one of its keys.
+
+    Attributes:
+        study: The study, before any change.
+        over: The key.
+        values: Its values.
+        variants: Settings of each variant of the study, by label.
+        rows: Pull summaries, by variant, value, method, rho and parameter.
+    """
+
+    study: Study
+    over: str
+    values: tuple[Any, ...]
+    variants: Mapping[str, Mapping[str, Any]]
+    rows: tuple[ScanRow, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `scan.json`: plain data without NaN."""
+        return {
+            "schema": _SCHEMA,
+            "study": self.study.to_dict(),
+            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "over": self.over,
+            "values": list(self.values),
+            "variants": {label: dict(settings) for label, settings in self.variants.items()},
+            "rows": [row.to_dict() for row in self.rows],
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write numbers and figures; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.scan_plots import write_scan_figures  # drawing is slow to load
+
+        with replaced_folder(folder) as staging:
+            text = json.dumps(self.summary(), indent=1, allow_nan=False)
+            (staging / "scan.json").write_text(text + "\n", encoding="utf-8")
+            write_scan_figures(staging / "figures", self)
+        return Path(folder)
