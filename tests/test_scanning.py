@@ -40,7 +40,7 @@ def test_a_folder_with_numbers_and_figures(result: ScanResult, tmp_path: Path) -
     assert content["values"] == [0.5, 1]
     assert content["rows"][0] == {"variant": "", "value": 0.5, **result.rows[0].row.to_dict()}
     names = {path.stem for path in (folder / "figures").iterdir()}
-    assert names == {f"scan_{key}_{rho}" for key in ("width", "mean") for rho in ("0", "0.5")}
+    assert names == {"scan_0", "scan_0.5"}
     assert result.write(folder) == folder  # replaces it
 
 

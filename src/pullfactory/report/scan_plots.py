@@ -1,4 +1,4 @@
-"""Pull width and mean against a key of the study."""
+"""Pull mean and width against a key of the study."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,14 +33,14 @@ _DECADE = 10.0
 _FEW_DECADES = 100.0  # a smaller range has numbers between the powers of ten
 _OFFSET = 0.012  # between the points of two series, as part of the axis
 _MARGIN = 0.06  # on both sides of the scan, as part of it
-_REFERENCE = {"width": 1.0, "mean": 0.0}
+_REFERENCE = {"mean": 0.0, "width": 1.0}
 
 Series = tuple[str, str]
 """Variant and method."""
 
 
 def write_scan_figures(folder: Path, result: "ScanResult") -> tuple[Path, ...]:
-    """Write pull width and mean against the scanned key, one figure each for every rho.
+    """Write pull mean and width against the scanned key, one figure for every rho.
 
     Args:
         folder: Where to; made if it is missing.
@@ -55,16 +55,18 @@ def write_scan_figures(folder: Path, result: "ScanResult") -> tuple[Path, ...]:
     with figure_style():
         for rho in scan:
             ending = f"_{rho:g}" if len(scan) > 1 else ""
-            for quantity in _REFERENCE:
-                figure = _figure(result, rho, quantity)
-                files += save_figure(figure, folder, f"scan_{quantity}{ending}")
+            files += save_figure(_figure(result, rho), folder, f"scan{ending}")
     return tuple(files)
 
 
-def _figure(result: "ScanResult", rho: float | None, quantity: str) -> Figure:
-    figure, stacks = new_panels(len(result.study.parameter), share_y=True)
-    for (ax,), name in zip(stacks, result.study.parameter_names, strict=True):
-        plot_scan(ax, result, rho, name, quantity)
+def _figure(result: "ScanResult", rho: float | None) -> Figure:
+    names = result.study.parameter_names
+    figure, stacks = new_panels(len(names), size=(5.4, 7.4), heights=(1.0, 1.0), share_y=True)
+    for panels, parameter in zip(stacks, result.study.parameter, strict=True):
+        for ax, quantity in zip(panels, _REFERENCE, strict=True):
+            plot_scan(ax, result, rho, parameter.name, quantity)
+        panels[0].set_xlabel("")
+        panels[0].set_title(label_of(parameter), loc="left")
     stacks[-1][0].set_title(with_minus(f"{RHO} = {rho:g}"), loc="right")
     legend_above(figure, stacks[0][0])
     return figure
@@ -118,8 +120,6 @@ def plot_scan(
     ax.set_xlim(*(_DECADE**limits if ax.get_xscale() == "log" else limits))
     ax.set_xlabel(_axis_label(result))
     ax.set_ylabel(f"pull {quantity}")
-    described = result.study.parameter[result.study.parameter_names.index(parameter)]
-    ax.set_title(label_of(described), loc="left")
     return points
 
 
