@@ -12,7 +12,7 @@ from pullfactory.errors import OutputError
 
 __all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
 
-_KINDS = ("summary", "scan")  # of results that fill a folder; the names of their JSON files
+_KINDS = ("summary", "prediction", "closure", "scan")  # of results in folders: names of JSON files
 
 
 def check_file(path: str | Path) -> Path:
@@ -46,7 +46,7 @@ def check_folder(folder: str | Path) -> Path:
 
     Args:
         folder: Need not exist. An earlier result of ours, known by its `summary.json` or
-            like (`_KINDS`), may be replaced; an empty folder may be filled.
+            the like, may be replaced; an empty folder may be filled.
 
     Returns:
         The folder.

@@ -115,7 +115,7 @@ def run(
         calibration=calibrations[0],
         workspace=workspace,
         sums=sums,
-        predictions=predict_pulls(study, _methods(plan), _predicted_scan(study)),
+        predictions=predict_pulls(study, _methods(plan, 0), _predicted_scan(study)),
         toys=ledger.close(),
         closure=_closure(plan),
     )
@@ -179,8 +179,8 @@ def _predicted_scan(study: Study) -> tuple[float, ...]:
 
 def _closure(plan: _Plan) -> tuple[ClosureVerdict, ...] | None:
     """What the workspace alone does to the pulls; None if nothing is fitted with it."""
-    binned = [method for method in _methods(plan) if method.name == "binned"]
-    return judge_closure(plan.calibration, binned[0]) if binned else None
+    binned = [method for method in _methods(plan, 0) if method.name == "binned"]
+    return judge_closure(plan.calibrations[0], binned[0]) if binned else None
 
 
 def _collect(

@@ -50,4 +50,4 @@ def predict(
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(prediction_table(result.rows, study.parameter))
-    click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
+    click.echo(f"Prediction   {folder / 'prediction.json'}\nFigures      {folder / 'figures'}")

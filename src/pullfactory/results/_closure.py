@@ -1,6 +1,5 @@
 """What a closure gives back."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
 from pullfactory.output import replaced_folder
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.study import Study
 
 __all__ = ["ClosureResult"]
@@ -78,8 +77,7 @@ class ClosureResult:
         from pullfactory.report.closure import write_closure_figures  # drawing is slow to load
 
         with replaced_folder(folder) as staging:
-            text = json.dumps(self.summary(), indent=1, allow_nan=False)
-            (staging / "closure.json").write_text(text + "\n", encoding="utf-8")
+            write_numbers(staging, self.summary())
             write_closure_figures(staging / "figures", study=self.study, closure=self.closure)
         return Path(folder)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pullfactory.inference import PredictedPull
 from pullfactory.output import replaced_folder
-from pullfactory.results._rows import finite_or_none, provenance, write_summary
+from pullfactory.results._rows import finite_or_none, provenance, write_numbers
 from pullfactory.study import Study
 
 __all__ = ["PredictionResult"]
@@ -27,7 +27,7 @@ class PredictionResult:
     rows: tuple[PredictedPull, ...]
 
     def summary(self) -> dict[str, Any]:
-        """Content of `summary.json`: plain data without NaN."""
+        """Content of `prediction.json`: plain data without NaN."""
         return {
             "schema": _SCHEMA,
             "study": self.study.to_dict(),
@@ -51,6 +51,6 @@ class PredictionResult:
 
         with replaced_folder(folder) as staging:
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_summary(staging, self.summary())
+            write_numbers(staging, self.summary())
             write_prediction_figures(staging / "figures", self.study, self.rows)
         return Path(folder)

@@ -16,7 +16,7 @@ __all__ = [
     "finite_or_none",
     "provenance",
     "read_summary",
-    "write_summary",
+    "write_numbers",
 ]
 
 SUMMARY_SCHEMA = "pullfactory-summary/1"
@@ -57,10 +57,11 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     return data
 
 
-def write_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Write `summary.json` into a folder that is being filled."""
-    text = json.dumps(summary, indent=1, allow_nan=False)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+def write_numbers(folder: Path, content: dict[str, Any]) -> None:
+    """Write numbers into a folder that is being filled; the schema names the file."""
+    kind = content["schema"].partition("/")[0].removeprefix("pullfactory-")
+    text = json.dumps(content, indent=1, allow_nan=False)
+    (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def provenance(seed: int, **digests: str) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """What a scan over a key of the study gives back."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pullfactory.output import replaced_folder
-from pullfactory.results._rows import PullRow, provenance
+from pullfactory.results._rows import PullRow, provenance, write_numbers
 from pullfactory.study import Study
 
 __all__ = ["ScanResult", "ScanRow"]
@@ -79,7 +78,6 @@ class ScanResult:
         from pullfactory.report.scan_plots import write_scan_figures  # drawing is slow to load
 
         with replaced_folder(folder) as staging:
-            text = json.dumps(self.summary(), indent=1, allow_nan=False)
-            (staging / "scan.json").write_text(text + "\n", encoding="utf-8")
+            write_numbers(staging, self.summary())
             write_scan_figures(staging / "figures", self)
         return Path(folder)

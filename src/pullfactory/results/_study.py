@@ -10,7 +10,7 @@ from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, Pu
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
 from pullfactory.study import Study
 from pullfactory.workspace import write_workspace
 
@@ -107,7 +107,7 @@ class StudyResult:
             write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
             self.toys.copy_to(staging / "toys.parquet")
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_summary(staging, self.summary())
+            write_numbers(staging, self.summary())
             write_figures(
                 staging / "figures",
                 calibration=self.calibration,

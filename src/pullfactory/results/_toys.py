@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_summary
+from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
 
 __all__ = ["ToysResult"]
 
@@ -87,7 +87,7 @@ class ToysResult:
 
         with replaced_folder(folder) as staging:
             self.toys.copy_to(staging / "toys.parquet")
-            write_summary(staging, self.summary())
+            write_numbers(staging, self.summary())
             write_toy_figures(
                 staging / "figures",
                 parameters=self.parameters,
