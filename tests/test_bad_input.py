@@ -109,7 +109,7 @@ SPOILT = {
         "answer = 42\nseed = ",
         (
             "answer: unknown key; use one of name, seed, poi, methods, ensemble, calibration, "
-            "workspace, parameter, observable"
+            "workspace, joint, parameter, observable"
         ),
     ),
     "missing key": ("mu = 171.8", "", "observable.m_t.mu: missing; add it"),
@@ -239,7 +239,10 @@ SPOILT = {
     "unknown method": (
         '"binned"]',
         '"template"]',
-        "methods.#2 = \"template\": must be 'unbinned' or 'binned'",
+        (
+            "methods.#2 = \"template\": must be 'unbinned', 'binned', 'unbinned_joint' or "
+            "'binned_joint'"
+        ),
     ),
     # names
     "name with a blank": (
@@ -436,7 +439,10 @@ OPTIONS = {
     ),
     "methods": (
         ["run", "--methods", "binned,bined"],
-        "study 'poster': methods.#2 = \"bined\": must be 'unbinned' or 'binned'",
+        (
+            "study 'poster': methods.#2 = \"bined\": must be 'unbinned', 'binned', "
+            "'unbinned_joint' or 'binned_joint'"
+        ),
     ),
     "seed": (["run", "--seed", "x"], "study 'poster': seed = \"x\": must be a whole number"),
     "n_toys": (["run", "--n-toys", "0"], "study 'poster': ensemble.n_toys = 0: must be at least 1"),
@@ -546,7 +552,7 @@ def test_what_no_command_knows(invoke: Invoke, arguments: list[str], culprit: st
 def test_bin_without_nominal_events(invoke: Invoke, here: Path) -> None:
     (here / "my.toml").write_text(GOOD.replace("mu = 83.3", "edges = [900, 950, 990]\nmu = 83.3"))
     complaint = (
-        "observable 'm_W': 1 of 2 bins of the nominal template are empty; "
+        "channel 'm_W': 1 of 2 bins of the nominal template are empty; "
         "use fewer bins, other edges or more calibration events"
     )
     assert_refused(invoke("run", "my.toml"), complaint)

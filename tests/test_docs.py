@@ -37,6 +37,7 @@ from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.study import (
     CalibrationSettings,
     Ensemble,
+    JointSettings,
     Observable,
     Parameter,
     WorkspaceSettings,
@@ -160,6 +161,7 @@ def keys(rows: list[list[str]]) -> list[str]:
         ("`[ensemble]`", Ensemble),
         ("`[calibration]`", CalibrationSettings),
         ("`[workspace]`", WorkspaceSettings),
+        ("`[joint]`", JointSettings),
         ("`[[parameter]]`", Parameter),
         ("`[[observable]]`", Observable),
     ],
@@ -228,6 +230,7 @@ def test_files_of_a_run_are_complete(folder: Path, tiny_study: Study) -> None:
         "study name": [tiny_study.name],
         "observable": tiny_study.observable_names,
         "method": tiny_study.methods,
+        "rho": [],  # no joint templates
     }
     assert files_in(folder) == stated_files("Files", names)
 

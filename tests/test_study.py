@@ -216,9 +216,9 @@ def test_written_study_has_every_key_and_a_comment_on_each(name: str) -> None:
         if key:
             assert "  # " in line or previous.startswith("# "), f"{line!r} has no comment"
     found = {key[1] for key in keys if key}
-    models = (study, study.ensemble, study.calibration, study.workspace)
+    models = (study, study.ensemble, study.calibration, study.workspace, study.joint)
     entries = (*models, study.parameter[0], study.observable[0])
-    tables = {"ensemble", "calibration", "workspace", "parameter", "observable"}
+    tables = {"ensemble", "calibration", "workspace", "joint", "parameter", "observable"}
     assert found == {key for model in entries for key in type(model).model_fields} - tables
     assert max(map(len, lines)) <= 100
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from pullfactory.likelihoods import (
         BinnedLikelihood,
+        JointLikelihood,
         UnbinnedLikelihood,
         build_method,
         read_workspace,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from pullfactory.scanning import scan
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
-    from pullfactory.workspace import build_workspace, write_workspace
+    from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
 
 __all__ = [
     "BinnedLikelihood",
@@ -53,6 +54,7 @@ __all__ = [
     "ClosureResult",
     "FitBatch",
     "FitStatus",
+    "JointLikelihood",
     "PredictedPull",
     "PredictionResult",
     "PullSummary",
@@ -64,6 +66,7 @@ __all__ = [
     "ToysResult",
     "UnbinnedLikelihood",
     "__version__",
+    "build_joint_workspace",
     "build_method",
     "build_workspace",
     "calibrate",
@@ -89,6 +92,7 @@ _HOMES = {
     "ClosureResult": "results",
     "FitBatch": "inference",
     "FitStatus": "inference",
+    "JointLikelihood": "likelihoods",
     "PredictedPull": "inference",
     "PredictionResult": "results",
     "PullSummary": "inference",
@@ -99,6 +103,7 @@ _HOMES = {
     "ThrownToys": "inference",
     "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
+    "build_joint_workspace": "workspace",
     "build_method": "likelihoods",
     "build_workspace": "workspace",
     "calibrate": "calibration",

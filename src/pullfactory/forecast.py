@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.inference import predict_pulls
-from pullfactory.likelihoods import build_method
+from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
 from pullfactory.study import Study
@@ -37,6 +37,8 @@ def predict(
         CalibrationError: If the samples are unusable, or the calibration is of another study.
         StudyError: If a correlation matrix is not positive definite.
     """
+    if rho is not None:
+        study = study.with_settings({"ensemble.rho": list(rho)})
     if calibration is None:
         with progress("calibration", 1) as advance:
             calibration = calibrate(study, workers=workers)
@@ -44,6 +46,5 @@ def predict(
     else:
         calibration = calibration.for_study(study)
     study = calibration.study
-    methods = [build_method(name, calibration) for name in study.methods]
-    chosen = study.ensemble.rho if rho is None else tuple(rho)
-    return PredictionResult(study=study, rows=predict_pulls(study, methods, chosen))
+    methods = dict(zip(study.ensemble.rho, build_methods(calibration), strict=True))
+    return PredictionResult(study=study, rows=predict_pulls(study, methods))

@@ -15,12 +15,13 @@ from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import (
     ClosureVerdict,
     FitBatch,
+    PredictedPull,
     PullSums,
     fit_events,
     judge_closure,
     predict_pulls,
 )
-from pullfactory.likelihoods import Method, build_method
+from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
 from pullfactory.simulation.toys import block_size, draw_base
@@ -115,7 +116,7 @@ def run(
         calibration=calibrations[0],
         workspace=workspace,
         sums=sums,
-        predictions=predict_pulls(study, _methods(plan, 0), _predicted_scan(study)),
+        predictions=_predict(study, _methods(plan, 0)),
         toys=ledger.close(),
         closure=_closure(plan),
     )
@@ -147,39 +148,40 @@ def _fit_block(plan: _Plan, index: int) -> _Block:
     methods = _methods(plan, index % len(plan.calibrations))
     base = draw_base(study, index)
     fits = []
-    for rho in study.ensemble.rho:
+    for rho, row in zip(study.ensemble.rho, methods, strict=True):
         toys = base.correlate(study.cholesky(rho))
-        fits.append([fit_events(method, toys).select(study.parameter_names) for method in methods])
+        fits.append([fit_events(method, toys).select(study.parameter_names) for method in row])
     return _Block(base.theta_true, fits)
 
 
-def _methods(plan: _Plan, replica: int) -> tuple[Method, ...]:
-    """Likelihoods of one replica of the calibration, built once per worker."""
+def _methods(plan: _Plan, replica: int) -> tuple[tuple[Method, ...], ...]:
+    """Likelihoods of one replica of the calibration, a row for each rho; built once per worker."""
     built = _built(plan)
     if replica not in built:
-        calibration = plan.calibrations[replica]
-        built[replica] = tuple(build_method(name, calibration) for name in plan.study.methods)
+        built[replica] = build_methods(plan.calibrations[replica])
     return built[replica]
 
 
 @lru_cache(maxsize=4)
-def _built(_plan: _Plan) -> dict[int, tuple[Method, ...]]:
+def _built(_plan: _Plan) -> dict[int, tuple[tuple[Method, ...], ...]]:
     """The likelihoods of a plan that this worker has built already, by replica."""
     return {}
 
 
-def _predicted_scan(study: Study) -> tuple[float, ...]:
-    """Where to predict: at every rho of the study, and on a line through them where it is cheap."""
+def _predict(study: Study, methods: tuple[tuple[Method, ...], ...]) -> tuple[PredictedPull, ...]:
+    """At every rho of the study; where it is cheap, also on a line through them."""
     scan = study.ensemble.rho
-    if not all(member.sufficient for member in study.families):
-        return scan
-    line = np.linspace(min(scan), max(scan), _LINE).tolist()
-    return tuple(dict.fromkeys((*scan, *line)))
+    rows = dict(zip(scan, methods, strict=True))
+    if all(member.sufficient for member in study.families):
+        shared = tuple(one for one in methods[0] if all(one in row for row in methods))
+        for rho in np.linspace(min(scan), max(scan), _LINE).tolist():
+            rows.setdefault(rho, shared)
+    return predict_pulls(study, rows)
 
 
 def _closure(plan: _Plan) -> tuple[ClosureVerdict, ...] | None:
     """What the workspace alone does to the pulls; None if nothing is fitted with it."""
-    binned = [method for method in _methods(plan, 0) if method.name == "binned"]
+    binned = [method for method in _methods(plan, 0)[0] if method.name == "binned"]
     return judge_closure(plan.calibrations[0], binned[0]) if binned else None
 
 

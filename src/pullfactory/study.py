@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
 
 from pullfactory._complaints import complaint
 from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
@@ -21,8 +21,10 @@ from pullfactory.errors import StudyError
 
 __all__ = [
     "METHODS",
+    "RHO",
     "CalibrationSettings",
     "Ensemble",
+    "JointSettings",
     "Method",
     "Observable",
     "Parameter",
@@ -30,8 +32,10 @@ __all__ = [
     "WorkspaceSettings",
 ]
 
-Method = Literal["unbinned", "binned"]
-METHODS: tuple[Method, ...] = ("unbinned", "binned")
+Method = Literal["unbinned", "binned", "unbinned_joint", "binned_joint"]
+METHODS: tuple[Method, ...] = get_args(Method)
+RHO = "rho"
+"""The further parameter of a joint fit that determines the correlation."""
 
 
 class Parameter(Frozen):
@@ -177,6 +181,7 @@ class CalibrationSettings(Frozen):
         return self
 
 
+Morphing = Literal["additive", "additive_cross", "multiplicative"]
 Mass = Literal["normfactor", "histosys", "normsys", "wide"]
 
 _MASS: Mapping[str, tuple[Mass, ...]] = {  # the first of each is "auto"
@@ -194,7 +199,7 @@ _MASS_REFUSED: Mapping[str, str] = {
 class WorkspaceSettings(Frozen):
     """The pyhf workspace."""
 
-    morphing: Literal["additive", "additive_cross", "multiplicative"] = Field(
+    morphing: Morphing = Field(
         default="additive_cross",
         description='"additive" histosys, "additive_cross": with cross terms, '
         'or "multiplicative": normsys for every bin',
@@ -234,6 +239,39 @@ class WorkspaceSettings(Frozen):
         return _MASS[self.morphing][0] if self.mass == "auto" else self.mass
 
 
+class JointSettings(Frozen):
+    """The joint methods."""
+
+    correlation: Literal["calibration", "given", "fitted"] = Field(
+        default="calibration",
+        description='unbinned_joint takes it from the "calibration" samples, as "given" by '
+        'ensemble.rho, or "fitted": rho is a further parameter',
+    )
+    binning: Literal["nested", "grid"] = Field(
+        default="nested",
+        description='"nested": equal population, each observable inside the bins of those before '
+        'it; "grid": the same bins of an observable everywhere',
+    )
+    n_bins: Count | Listed[Count] = Field(
+        default=6, description="bins of every observable, or one number for each"
+    )
+    morphing: Morphing = Field(
+        default="multiplicative", description="of the joint channel, as workspace.morphing"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for n in self.n_bins if isinstance(self.n_bins, tuple) else (self.n_bins,):
+            if n < 2:
+                raise ValueError(f"n_bins = {n} is no division; use at least 2")
+        return self
+
+
+def _all_methods(value: object) -> object:
+    """The word "all" for every method."""
+    return METHODS if value in ("all", ["all"], ("all",)) else value
+
+
 class Study(Frozen):
     """Everything that defines a run.
 
@@ -248,12 +286,15 @@ class Study(Frozen):
         default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
     )
     poi: Name = Field(description="parameter of interest")
-    methods: Listed[Method] = Field(
-        default=METHODS, min_length=1, description=f"likelihoods: {', '.join(METHODS)}"
+    methods: Annotated[Listed[Method], BeforeValidator(_all_methods)] = Field(
+        default=("unbinned", "binned"),
+        min_length=1,
+        description=f'likelihoods: {", ".join(METHODS)}; or "all"',
     )
     ensemble: Ensemble = Field(default_factory=Ensemble)
     calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
+    joint: JointSettings = Field(default_factory=JointSettings)
     parameter: Listed[Parameter] = Field(min_length=1)
     observable: Listed[Observable] = Field(min_length=1)
 
@@ -276,7 +317,24 @@ class Study(Frozen):
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")
         self._check_slopes()
         self._check_dependence()
+        self._check_joint()
         return self
+
+    def _check_joint(self) -> None:
+        n, bins = len(self.observable), self.joint.n_bins
+        if isinstance(bins, tuple) and len(bins) not in (1, n):
+            raise ValueError(f"joint.n_bins has {len(bins)} entries for {n} observables; give {n}")
+        if "unbinned_joint" in self.methods and self.joint.correlation == "fitted":
+            if RHO in self.parameter_names:
+                raise ValueError(
+                    f'joint.correlation = "fitted" has a parameter {RHO!r} of its own; '
+                    "rename that of the study"
+                )
+            if not np.any(self.correlation(1.0) - np.eye(n)):
+                raise ValueError(
+                    'joint.correlation = "fitted" has nothing to fit: ensemble.correlation has no '
+                    'entries off its diagonal; use "given"'
+                )
 
     def _check_slopes(self) -> None:
         known = self.parameter_names
@@ -303,7 +361,10 @@ class Study(Frozen):
             )
 
     def _check_points(self, place: str, name: str, slope: float) -> None:
-        for step in self.calibration_steps(name):
+        steps = set(self.calibration_steps(name))
+        if "binned_joint" in self.methods:  # its mass templates may be further apart
+            steps.update(self.joint_study.calibration_steps(name))
+        for step in sorted(steps):
             if 1 + slope * step <= 0:
                 raise ValueError(
                     f"{place}: reaches 0 at the calibration point {step:g}; keep points "
@@ -525,6 +586,31 @@ class Study(Frozen):
         if self.workspace.mass_encoding == "normfactor":
             return ()
         return tuple(p.name for p in self.parameter if p.constraint == "free")
+
+    @property
+    def joint_study(self) -> Self:
+        """This study with the joint channel's workspace, and the calibration points it needs."""
+        same = self.joint.morphing == self.workspace.morphing
+        changes = {} if same else {"morphing": self.joint.morphing, "mass": "auto"}
+        return self.model_copy(
+            update={
+                "workspace": self.workspace.model_copy(update=changes),
+                "calibration": self.calibration.model_copy(update={"grid": "needed"}),
+            }
+        )
+
+    @property
+    def joint_bins(self) -> tuple[int, ...]:
+        """Bins of each observable in the joint channel."""
+        bins = self.joint.n_bins
+        bins = bins if isinstance(bins, tuple) else (bins,)
+        return bins if len(bins) > 1 else bins * len(self.observable)
+
+    @property
+    def learns_correlation(self) -> bool:
+        """Whether a method needs calibration samples with the correlations of the scan."""
+        from_samples = self.joint.correlation == "calibration"
+        return "binned_joint" in self.methods or ("unbinned_joint" in self.methods and from_samples)
 
     def calibration_steps(self, name: str) -> tuple[float, ...]:
         """Calibration points on the axis of one parameter, in its unit, ascending.

@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.calibration import Calibration
+from pullfactory.calibration import Calibration, Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.output import write_text
 from pullfactory.study import Study
 
-__all__ = ["build_workspace", "write_workspace"]
+__all__ = ["build_joint_workspace", "build_workspace", "write_workspace"]
 
 SAMPLE = "ttbar"
 
@@ -48,16 +48,37 @@ def build_workspace(calibration: Calibration) -> dict[str, Any]:
         CalibrationError: If a template is empty, a bin has no nominal events (or, where bins
             are multiplied, no events at a calibration point), or a sample is missing.
     """
-    study = calibration.study
-    _check_templates(calibration)
+    return _build(calibration.channels)
+
+
+def build_joint_workspace(calibration: Calibration, rho: float) -> dict[str, Any]:
+    """Assemble the pyhf workspace of all observables together, in one channel `joint`.
+
+    Args:
+        calibration: Of a study with `binned_joint` among its methods; see `build_workspace`.
+        rho: Point of the scan; the templates carry this correlation.
+
+    Returns:
+        Plain data, valid against pyhf's workspace schema; bins in the order of
+        `calibration.joint_at(rho).bins`.
+
+    Raises:
+        CalibrationError: As `build_workspace`, or if there are no joint templates for this rho.
+    """
+    return _build(calibration.joint_channel(rho))
+
+
+def _build(templates: Templates) -> dict[str, Any]:
+    study = templates.study
+    _check_templates(templates)
     scale = study.ensemble.n_events / study.calibration.events_per_point
     channels = [
-        {"name": name, "samples": list(_samples(calibration, o, scale))}
-        for o, name in enumerate(study.observable_names)
+        {"name": name, "samples": list(_samples(templates, o, scale))}
+        for o, name in enumerate(templates.channels)
     ]
     observations = [
-        {"name": name, "data": _numbers(calibration.template(o) * scale)}
-        for o, name in enumerate(study.observable_names)
+        {"name": name, "data": _numbers(templates.template(o) * scale)}
+        for o, name in enumerate(templates.channels)
     ]
     return {
         "channels": channels,
@@ -88,30 +109,28 @@ def write_workspace(spec: Mapping[str, Any], path: str | Path) -> None:
     write_text(path, json.dumps(spec, indent=1, allow_nan=False) + "\n")
 
 
-def _samples(calibration: Calibration, observable: int, scale: float) -> Iterator[dict[str, Any]]:
-    if calibration.study.workspace.morphing == "multiplicative":
-        yield from _bin_samples(calibration, observable, scale)
+def _samples(templates: Templates, channel: int, scale: float) -> Iterator[dict[str, Any]]:
+    if templates.study.workspace.morphing == "multiplicative":
+        yield from _bin_samples(templates, channel, scale)
     else:
-        yield from _template_samples(calibration, observable, scale)
+        yield from _template_samples(templates, channel, scale)
 
 
-def _bin_samples(
-    calibration: Calibration, observable: int, scale: float
-) -> Iterator[dict[str, Any]]:
+def _bin_samples(templates: Templates, channel: int, scale: float) -> Iterator[dict[str, Any]]:
     """One sample for each bin, with factors."""
-    study = calibration.study
-    nominal = calibration.template(observable)
+    study = templates.study
+    nominal = templates.template(channel)
     factors = {}
     for name in study.parameter_names:
         step = study.workspace_units.get(name, 1.0)
-        up, down = (calibration.template(observable, {name: sign * step}) for sign in (1, -1))
+        up, down = (templates.template(channel, {name: sign * step}) for sign in (1, -1))
         factors[name] = zip(_numbers(up / nominal), _numbers(down / nominal), strict=True)
     errors = np.sqrt(nominal) * scale
     for b, events in enumerate(nominal * scale):
         alone = np.arange(len(nominal)) == b
         modifiers = [_normsys(name, *next(pairs)) for name, pairs in factors.items()]
         if study.workspace.staterror:
-            modifiers.append(_staterror(study, observable, np.where(alone, errors, 0.0)))
+            modifiers.append(_staterror(templates.channels[channel], np.where(alone, errors, 0.0)))
         yield {
             "name": f"{SAMPLE}_bin{b}",
             "data": _numbers(np.where(alone, events, 0.0)),
@@ -119,15 +138,13 @@ def _bin_samples(
         }
 
 
-def _template_samples(
-    calibration: Calibration, observable: int, scale: float
-) -> Iterator[dict[str, Any]]:
+def _template_samples(templates: Templates, channel: int, scale: float) -> Iterator[dict[str, Any]]:
     """The nominal template with shifts, and the samples of what the free parameters add."""
-    study = calibration.study
+    study = templates.study
     cross = study.workspace.morphing == "additive_cross"
 
     def template(steps: Mapping[str, int]) -> NDArray[np.float64]:
-        return calibration.template(observable, steps) * scale
+        return templates.template(channel, steps) * scale
 
     def slope(free: str, steps: Mapping[str, int]) -> NDArray[np.float64]:
         return (template({free: 1, **steps}) - template({free: -1, **steps})) / 2
@@ -139,8 +156,8 @@ def _template_samples(
         _histosys(name, template({name: 1}), template({name: -1})) for name in constrained
     ]
     if study.workspace.staterror:
-        errors = np.sqrt(calibration.template(observable)) * scale
-        nominal.append(_staterror(study, observable, errors))
+        errors = np.sqrt(templates.template(channel)) * scale
+        nominal.append(_staterror(templates.channels[channel], errors))
     yield {"name": SAMPLE, "data": _numbers(template({})), "modifiers": nominal}
     for name in free:
         modifiers = [_normfactor(name)]
@@ -180,8 +197,8 @@ def _normsys(name: str, up: float, down: float) -> dict[str, Any]:
     return {"name": name, "type": "normsys", "data": {"hi": up, "lo": down}}
 
 
-def _staterror(study: Study, observable: int, errors: NDArray[np.float64]) -> dict[str, Any]:
-    name = f"staterror_{study.observable_names[observable]}"
+def _staterror(channel: str, errors: NDArray[np.float64]) -> dict[str, Any]:
+    name = f"staterror_{channel}"
     return {"name": name, "type": "staterror", "data": _numbers(errors)}
 
 
@@ -197,26 +214,26 @@ def _numbers(values: NDArray[np.float64]) -> list[float]:
     return [float(f"{value:.12g}") for value in values]
 
 
-def _check_templates(calibration: Calibration) -> None:
-    study = calibration.study
-    for o, counts in enumerate(calibration.counts):
-        name = study.observable_names[o]
+def _check_templates(templates: Templates) -> None:
+    study = templates.study
+    for o, counts in enumerate(templates.counts):
+        name = templates.channels[o]
         empty = np.flatnonzero(counts.sum(axis=1) <= 0)
         if len(empty):
             raise CalibrationError(
-                f"observable {name!r}: template {calibration.labels[empty[0]]} is empty; "
+                f"channel {name!r}: template {templates.labels[empty[0]]} is empty; "
                 "use more calibration events or other edges"
             )
-        starved = int(np.count_nonzero(calibration.template(o) <= 0))
+        starved = int(np.count_nonzero(templates.template(o) <= 0))
         if starved:
             raise CalibrationError(
-                f"observable {name!r}: {starved} of {counts.shape[1]} bins of the nominal "
+                f"channel {name!r}: {starved} of {counts.shape[1]} bins of the nominal "
                 "template are empty; use fewer bins, other edges or more calibration events"
             )
         if study.workspace.morphing == "multiplicative" and np.any(counts <= 0):
             point, position = np.argwhere(counts <= 0)[0]
             raise CalibrationError(
-                f"observable {name!r}: bin {position} of template {calibration.labels[point]} is "
+                f"channel {name!r}: bin {position} of template {templates.labels[point]} is "
                 "empty, and a multiplicative morphing has factors between templates; use fewer "
                 "bins, other edges or more calibration events"
             )

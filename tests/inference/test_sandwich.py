@@ -52,7 +52,7 @@ def one_free_parameter(mu_slopes: tuple[float, float], sigma_slopes: tuple[float
 
 def predicted_widths(study: Study, rho: float) -> NDArray[np.float64]:
     methods = [build_method(name, calibrate(study)) for name in study.methods]
-    rows = predict_pulls(study, methods, [rho])
+    rows = predict_pulls(study, {rho: methods})
     return np.array([row.predicted_width for row in rows]).reshape(len(methods), -1)
 
 

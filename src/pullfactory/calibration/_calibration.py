@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,11 +17,17 @@ import uhi.io.json
 from numpy.typing import NDArray
 
 from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
-from pullfactory.calibration.grid import calibration_points, label_point, sample_index
+from pullfactory.calibration.grid import (
+    base_normals,
+    calibration_points,
+    label_point,
+    sample_index,
+)
+from pullfactory.calibration.joint import JointSample, learn_joint
 from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
+from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.simulation.response import Response
-from pullfactory.simulation.toys import Stream, generator
 from pullfactory.study import Observable, Study
 
 __all__ = ["Calibration", "ResponseRow", "calibrate"]
@@ -66,6 +73,8 @@ class Calibration:
         counts: Events of each point in these bins, one array of shape (points, bins) per
             observable.
         spectra: The same in fine regular bins, for drawing.
+        joint: What is learnt of the observables together, at each rho of the scan; empty unless
+            a method needs it.
     """
 
     study: Study
@@ -77,6 +86,7 @@ class Calibration:
     edges: tuple[NDArray[np.float64], ...]
     counts: tuple[NDArray[np.float64], ...]
     spectra: tuple[hist.Hist[Any], ...]
+    joint: tuple[JointSample, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -108,15 +118,56 @@ class Calibration:
         Raises:
             CalibrationError: If there is no sample at this point.
         """
-        names = self.study.parameter_names
-        wanted = np.array([(steps or {}).get(name, 0.0) for name in names])
-        where = np.flatnonzero((self.points == wanted).all(axis=1))
-        if not len(where):
+        return self.channels.template(observable, steps)
+
+    @property
+    def channels(self) -> Templates:
+        """The templates of all observables, for a workspace."""
+        return Templates(
+            study=self.study,
+            channels=self.study.observable_names,
+            points=self.points,
+            counts=self.counts,
+        )
+
+    def joint_at(self, rho: float) -> JointSample:
+        """What is known of the observables together at one correlation of the scan.
+
+        Args:
+            rho: Factor of the off-diagonal part of the correlation matrix.
+
+        Raises:
+            CalibrationError: If there are no samples with it.
+        """
+        for sample in self.joint:
+            if sample.rho == rho:
+                return sample
+        raise CalibrationError(
+            f"there are no calibration samples with rho = {rho:g}; calibrate a study that has it "
+            "in ensemble.rho and the joint method among its methods"
+        )
+
+    def joint_channel(self, rho: float) -> Templates:
+        """The templates of the joint channel at one correlation of the scan, for a workspace.
+
+        Args:
+            rho: Factor of the off-diagonal part of the correlation matrix.
+
+        Raises:
+            CalibrationError: If there are none.
+        """
+        sample = self.joint_at(rho)
+        if sample.counts is None:
             raise CalibrationError(
-                f"there is no calibration sample at {label_point(self.study, wanted)}; "
-                "calibrate the study with the workspace settings that need it"
+                "the calibration has no joint templates; calibrate a study with 'binned_joint' "
+                "among its methods"
             )
-        return np.asarray(self.counts[observable][where[0]])
+        return Templates(
+            study=self.study.joint_study,
+            channels=("joint",),
+            points=sample.points,
+            counts=(sample.counts,),
+        )
 
     def comparison(self) -> tuple[ResponseRow, ...]:
         """Truth, result and error of every number of the response."""
@@ -165,8 +216,22 @@ class Calibration:
                 f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
                 f"wants {study.workspace.n_bins}; calibrate that study"
             )
+        self._check_joint(study)
         settings = self.study.calibration.model_copy(update={"replicas": 1})
         return replace(self, study=study.model_copy(update={"calibration": settings}))
+
+    def _check_joint(self, study: Study) -> None:
+        if not study.learns_correlation:
+            return
+        for key in ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"):
+            mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
+            if mine != theirs:
+                raise CalibrationError(
+                    f"the calibration was made for {key} = {mine}, study {study.name!r} has "
+                    f"{theirs}; calibrate that study"
+                )
+        for rho in study.ensemble.rho:
+            self.joint_at(rho)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the histograms in the form of UHI."""
@@ -190,6 +255,7 @@ class Calibration:
                 name: _to_uhi(spectrum)
                 for name, spectrum in zip(self.study.observable_names, self.spectra, strict=True)
             },
+            "joint": [sample.to_dict() for sample in self.joint],
         }
 
     @classmethod
@@ -222,6 +288,7 @@ class Calibration:
             edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
             counts=tuple(np.asarray(template.values()) for template in templates),
             spectra=tuple(_from_uhi(data["spectra"][name]) for name in study.observable_names),
+            joint=tuple(JointSample.from_dict(entry) for entry in data.get("joint", ())),
         )
 
     @classmethod
@@ -258,8 +325,13 @@ def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> 
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
     """
-    if study.calibration.source == "exact":
-        return _exact(study)
+    exact = study.calibration.source == "exact"
+    made = _exact(study) if exact else _simulated(study, workers, replica)
+    joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
+    return replace(made, joint=joint)
+
+
+def _simulated(study: Study, workers: int | None, replica: int) -> Calibration:
     points = calibration_points(study)
     samples = sample_index(study, points)
     nominal = _Sample(study, points[samples == samples[0]], int(samples[0]), replica)
@@ -294,13 +366,7 @@ class _Sample:
     def __init__(
         self, study: Study, points: NDArray[np.float64], sample: int, replica: int
     ) -> None:
-        rng = (
-            generator(study.seed, Stream.REPLICAS, replica, sample)
-            if replica
-            else generator(study.seed, Stream.CALIBRATION, sample)
-        )
-        size = (len(study.observable), study.calibration.events_per_point)
-        normals = rng.standard_normal(size)
+        normals = base_normals(study, sample, replica)
         self._standard = [
             member.from_normal(row) for member, row in zip(study.families, normals, strict=True)
         ]

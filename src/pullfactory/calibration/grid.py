@@ -5,9 +5,16 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.simulation.toys import Stream, generator
 from pullfactory.study import Study
 
-__all__ = ["calibration_points", "is_resimulated", "label_point", "sample_index"]
+__all__ = [
+    "base_normals",
+    "calibration_points",
+    "is_resimulated",
+    "label_point",
+    "sample_index",
+]
 
 _STEP_BITS = 32  # of a step in thousandths
 
@@ -72,3 +79,13 @@ def sample_index(study: Study, points: NDArray[np.float64]) -> NDArray[np.int64]
     which = np.arange(1, 1 + steps.shape[1]) << _STEP_BITS
     further = np.where(on_grid, 0, which + zigzag).max(axis=1, initial=0)
     return np.asarray(np.where(on_grid.all(axis=1), number, 3 ** steps.shape[1] + further))
+
+
+def base_normals(study: Study, sample: int, replica: int = 0) -> NDArray[np.float64]:
+    """What one independent sample is made of: standard normals, shape (observables, events)."""
+    rng = (
+        generator(study.seed, Stream.REPLICAS, replica, sample)
+        if replica
+        else generator(study.seed, Stream.CALIBRATION, sample)
+    )
+    return rng.standard_normal((len(study.observable), study.calibration.events_per_point))

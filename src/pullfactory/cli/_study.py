@@ -36,7 +36,9 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--n-toys", metavar="N", help="Toys per rho."),
         click.option("--n-events", metavar="N", help="Events per toy."),
         click.option("--rho", metavar="LIST", help="Correlations, such as -0.6,0,0.5."),
-        click.option("--methods", metavar="LIST", help="Likelihoods, such as unbinned,binned."),
+        click.option(
+            "--methods", metavar="LIST", help="Likelihoods, such as unbinned,binned; or all."
+        ),
         click.option(
             "--set",
             "settings",
@@ -158,27 +160,39 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     _warn_of_noise(calibration)
 
 
-@click.command(epilog=epilog("pullfactory workspace --preset poster --output - | pyhf inspect"))
+@click.command(
+    epilog=epilog(
+        "pullfactory workspace --preset poster --output - | pyhf inspect",
+        "pullfactory workspace --joint --rho 0.5 --set joint.n_bins=6,3",
+    )
+)
 @study_options
 @click.option(
     "--output",
     "-o",
     type=click.Path(),
-    help="File, or - for standard output.  [default: <study name>.json]",
+    help="File, or - for standard output.  [default: <study name>(_joint).json]",
 )
 @calibration_option
+@click.option("--joint", is_flag=True, help="That of all observables in one channel; give one rho.")
 @workers_option
 def workspace(
-    output: str | None, calibration_file: str | None, workers: int | None, **study_settings: Any
+    output: str | None,
+    calibration_file: str | None,
+    joint: bool,
+    workers: int | None,
+    **study_settings: Any,
 ) -> None:
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.output import check_file
     from pullfactory.progress import bar
-    from pullfactory.workspace import build_workspace, write_workspace
+    from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
 
     study = read_study(**study_settings)
-    output = output or f"{study.name}.json"
+    if joint:
+        study = _with_joint_channel(study)
+    output = output or f"{study.name}{'_joint' if joint else ''}.json"
     if output != "-":
         check_file(output)
     calibration = read_calibration(calibration_file)
@@ -188,12 +202,25 @@ def workspace(
             advance(1)
     else:
         calibration = calibration.for_study(study)
-    spec = build_workspace(calibration)
+    if joint:
+        spec = build_joint_workspace(calibration, study.ensemble.rho[0])
+    else:
+        spec = build_workspace(calibration)
     if output == "-":
         click.echo(json.dumps(spec, indent=1, allow_nan=False))
         return
     write_workspace(spec, output)
     click.echo(f"Workspace   {output}")
+
+
+def _with_joint_channel(study: "Study") -> "Study":
+    scan = study.ensemble.rho
+    if len(scan) > 1:
+        raise StudyError(
+            f"the joint workspace is that of one rho, and study {study.name!r} has {len(scan)}; "
+            "choose one with --rho"
+        )
+    return study.with_settings({"methods": ["binned_joint"]})
 
 
 def read_study(

@@ -1,6 +1,6 @@
 """Pull widths without toys: the sandwich at the centre of the truth, from expected events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -62,7 +62,7 @@ class PredictedPull:
 
 
 def predict_pulls(
-    study: Study, methods: Sequence[Method], rhos: Sequence[float]
+    study: Study, methods: Mapping[float, Sequence[Method]]
 ) -> tuple[PredictedPull, ...]:
     """Predict claimed and actual errors at the centre of the truth.
 
@@ -71,23 +71,24 @@ def predict_pulls(
 
     Args:
         study: The study; its true response and dependence give the expected events.
-        methods: Likelihoods to predict for.
-        rhos: Correlations.
+        methods: Likelihoods to predict for, by rho.
 
     Returns:
         By method, rho and parameter.
     """
     theta = study.truth_mean
-    return tuple(
+    rows = [
         PredictedPull.of(method.name, rho, name, claimed, actual)
-        for method in methods
-        for rho in rhos
+        for rho, some in methods.items()
+        for method in some
         for name, claimed, actual in zip(
             study.parameter_names,
             *_errors(method, theta, study.parameter_names, _expected(study, method, rho)),
             strict=True,
         )
-    )
+    ]
+    order = list(dict.fromkeys(row.method for row in rows))
+    return tuple(sorted(rows, key=lambda row: order.index(row.method)))
 
 
 def _errors(

@@ -28,7 +28,14 @@ from pullfactory.simulation.toys import ToyBlock
 from pullfactory.study import Study
 from pullfactory.workspace import build_workspace
 
-__all__ = ["BinnedLikelihood", "binned_method"]
+__all__ = [
+    "BinnedLikelihood",
+    "auxiliary_values",
+    "binned_method",
+    "likelihood_of_study",
+    "log_slopes",
+    "score_variance",
+]
 
 _KINKED_CODES = ("code0", "code1")
 _BATCH_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
@@ -440,11 +447,7 @@ def binned_method(calibration: Calibration) -> Method:
         calibration: Gives the templates; the truth is not looked at.
     """
     study = calibration.study
-    workspace = pyhf.Workspace(build_workspace(calibration))
-    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
-    if not study.workspace.mass_constraint:
-        likelihood = likelihood.free(study.unduly_constrained)
-    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    likelihood = likelihood_of_study(build_workspace(calibration), study)
     channels = Channels(
         edges=calibration.edges,
         slices=tuple(likelihood.channel_slice(name) for name in study.observable_names),
@@ -453,8 +456,7 @@ def binned_method(calibration: Calibration) -> Method:
 
     def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
         counts = dict(zip(study.observable_names, pairs.counts, strict=True))
-        values = dict(zip(constrained, aux.T, strict=True))
-        return Observation(likelihood.data(counts, values), pairs)
+        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
 
     def observe(block: ToyBlock) -> Observation:
         return observation(channels.count(block), block.aux)
@@ -463,7 +465,7 @@ def binned_method(calibration: Calibration) -> Method:
         return observation(channels.expect(population), population.aux[None])
 
     def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
-        return channels.scatter(np.asarray(_log_slopes(likelihood, theta)), pairs)
+        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
 
     return Method(
         name="binned",
@@ -471,12 +473,12 @@ def binned_method(calibration: Calibration) -> Method:
         observe=observe,
         scatter=scatter,
         expect=expect,
-        aux_scatter=_aux_scatter(likelihood, study),
+        aux_scatter=score_variance(likelihood, study),
     )
 
 
 @jax.jit
-def _log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
+def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     """Derivatives of the logarithms of the rates, 0 where there is no rate.
 
     Shape (toys, bins, parameters) for theta of shape (toys, parameters).
@@ -490,18 +492,40 @@ def _log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     return jax.vmap(one)(theta)
 
 
-def _aux_scatter(likelihood: BinnedLikelihood, study: Study) -> NDArray[np.float64]:
+def score_variance(likelihood: BinnedLikelihood, study: Study) -> NDArray[np.float64]:
     """Variance of the score of the auxiliary data over the ensemble of a study.
 
     The gammas of a staterror are not drawn with the toys; where the calibration is repeated,
     their truth is.
     """
     own = dict(zip(study.parameter_names, study.aux_variance, strict=True))
+    repeated = study.calibration.replicas > 1
     result = np.zeros(len(likelihood.names))
     for term, k in enumerate(likelihood.aux_index):
         weight = (
             likelihood.aux_used[term]
             * (likelihood.aux_factor[term] / likelihood.aux_sigma[term]) ** 2
         )
-        result[k] = weight**2 * own.get(likelihood.names[k], 0.0)
+        spread = 1 / weight if repeated and weight else 0.0
+        result[k] = weight**2 * own.get(likelihood.names[k], spread)
     return result
+
+
+def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikelihood:
+    """The likelihood of a workspace that was built for a study, in the study's units.
+
+    Args:
+        spec: What `build_workspace` returns.
+        study: With the workspace settings that it was built with.
+    """
+    workspace = pyhf.Workspace(spec)
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
+    if not study.workspace.mass_constraint:
+        likelihood = likelihood.free(study.unduly_constrained)
+    return likelihood
+
+
+def auxiliary_values(study: Study, aux: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Auxiliary values by parameter, each of shape (toys,), from shape (toys, constrained)."""
+    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    return dict(zip(constrained, aux.T, strict=True))

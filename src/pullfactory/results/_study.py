@@ -12,7 +12,7 @@ from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
 from pullfactory.study import Study
-from pullfactory.workspace import write_workspace
+from pullfactory.workspace import build_joint_workspace, write_workspace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +64,14 @@ class StudyResult:
         """What the noise of the calibration is expected to do to the pulls at rho = 0."""
         return calibration_noise(self.calibration)
 
+    @cached_property
+    def joint_workspaces(self) -> dict[float, dict[str, Any]]:
+        """The pyhf workspaces of the joint channel by rho; none without `binned_joint`."""
+        if "binned_joint" not in self.study.methods:
+            return {}
+        scan = self.study.ensemble.rho
+        return {rho: build_joint_workspace(self.calibration, rho) for rho in scan}
+
     @property
     def failures(self) -> dict[str, dict[str, int]]:
         """Number of fits by method and status, summed over rho."""
@@ -105,6 +113,8 @@ class StudyResult:
         with replaced_folder(folder) as staging:
             (staging / "workspaces").mkdir()
             write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
+            for rho, spec in self.joint_workspaces.items():
+                write_workspace(spec, staging / "workspaces" / f"joint_rho_{rho:g}.json")
             self.toys.copy_to(staging / "toys.parquet")
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
             write_numbers(staging, self.summary())

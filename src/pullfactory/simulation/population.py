@@ -8,16 +8,14 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from pullfactory.densities import Family
+from pullfactory.simulation.bivariate import bin_probabilities
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
 
 __all__ = ["Population"]
-
-_REACH = 9.0  # standard deviations: beyond is less probability than rounding leaves
-_NODES = 24  # of a quadrature over one bin, or over a part of it of at most one standard deviation
 
 
 class Population(NamedTuple):
@@ -77,9 +75,6 @@ class Population(NamedTuple):
     ) -> NDArray[np.float64]:
         """Joint probabilities of the bins of two observables; the outermost bins are open.
 
-        One of the normal scores is integrated by Gauss-Legendre quadrature over each of its bins,
-        the other one is, given the first, normal with mean rho x and variance 1 - rho^2.
-
         Args:
             pair: Positions of the observables.
             edges: Bin edges of each, in its unit.
@@ -87,21 +82,9 @@ class Population(NamedTuple):
         Returns:
             Shape (bins of the first, bins of the second).
         """
-        rho = self.correlation[pair]
         first, second = (
-            np.concatenate([[-_REACH], self.normal_scores(o, cuts[1:-1]), [_REACH]])
-            for o, cuts in zip(pair, edges, strict=True)
+            self.normal_scores(o, cuts[1:-1]) for o, cuts in zip(pair, edges, strict=True)
         )
-        inner = second[1:-1]
-        nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-        result = np.zeros((len(first) - 1, len(second) - 1))
-        spread = np.sqrt(1 - rho**2)
-        for row, low, high in zip(result, first[:-1], first[1:], strict=True):
-            parts = np.linspace(low, high, 1 + int(np.ceil((high - low) / min(1.0, 4 * spread))))
-            half = 0.5 * np.diff(parts)[:, None]
-            x = (0.5 * (parts[:-1] + parts[1:])[:, None] + half * nodes).ravel()
-            mass = (half * weights).ravel() * np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi)
-            below = ndtr((inner - rho * x[:, None]) / spread)
-            given = np.diff(below, axis=1, prepend=0.0, append=1.0)
-            row[:] = mass @ given
-        return result
+        rows = np.tile(second, (len(first) + 1, 1))
+        found = bin_probabilities(first, rows, float(self.correlation[pair]))
+        return found.reshape(len(first) + 1, len(second) + 1)

@@ -34,6 +34,7 @@ class Stream(IntEnum):
     HIDDEN = 5
     CLOSURE = 6
     REPLICAS = 7
+    JOINT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

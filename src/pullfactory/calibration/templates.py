@@ -1,0 +1,58 @@
+"""Templates: counts of channels at the calibration points."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.calibration.grid import label_point
+from pullfactory.errors import CalibrationError
+from pullfactory.study import Study
+
+__all__ = ["Templates"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Templates:
+    """What a workspace is made of.
+
+    Attributes:
+        study: Says how to use the templates.
+        channels: Names.
+        points: Where there are samples, shape (points, parameters), in calibration steps; the
+            nominal point first.
+        counts: One array of shape (points, bins) per channel.
+    """
+
+    study: Study
+    channels: tuple[str, ...]
+    points: NDArray[np.float64]
+    counts: tuple[NDArray[np.float64], ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Name of each point, such as "nominal" or "JSF+1"."""
+        return tuple(label_point(self.study, point) for point in self.points)
+
+    def template(
+        self, channel: int, steps: Mapping[str, float] | None = None
+    ) -> NDArray[np.float64]:
+        """Counts of one channel at one point, shape (bins,).
+
+        Args:
+            channel: Position of the channel.
+            steps: Calibration step of each parameter that is not 0; None for the nominal point.
+
+        Raises:
+            CalibrationError: If there is no sample at this point.
+        """
+        names = self.study.parameter_names
+        wanted = np.array([(steps or {}).get(name, 0.0) for name in names])
+        where = np.flatnonzero((self.points == wanted).all(axis=1))
+        if not len(where):
+            raise CalibrationError(
+                f"there is no calibration sample at {label_point(self.study, wanted)}; "
+                "calibrate the study with the workspace settings that need it"
+            )
+        return np.asarray(self.counts[channel][where[0]])
