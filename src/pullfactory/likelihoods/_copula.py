@@ -5,7 +5,7 @@ and a correlation matrix R, the density of one event is the product of its margi
 
 log c = -1/2 log det R - 1/2 q^T (R^-1 - 1) q
 
-(Song 2000, doi:10.1111/1467-9469.00184, section 2). R = 1 + r C has the eigenvectors of C for
+(Song 2000, doi:10.1111/1467-9469.00191). R = 1 + r C has the eigenvectors of C for
 every r, so log det R, R^-1 and their derivatives are functions of the eigenvalues alone.
 """
 

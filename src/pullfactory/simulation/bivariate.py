@@ -14,7 +14,7 @@ _HALVINGS = 64
 def normal_cdf(h: NDArray[np.float64], k: NDArray[np.float64], rho: float) -> NDArray[np.float64]:
     """Probability that two correlated standard normal variables are below h and k.
 
-    By Owen's T function (Owen 1956, doi:10.1214/aoms/1177728074, equation 2.1), to rounding.
+    By Owen's T function (Owen 1956, doi:10.1214/aoms/1177728074), to rounding.
 
     Args:
         h: Any shape; infinities are allowed.
