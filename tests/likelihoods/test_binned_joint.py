@@ -71,7 +71,7 @@ def test_grid_takes_the_edges_of_the_observables() -> None:
 
 def test_fits_agree_with_minuit(calibration: Calibration) -> None:
     method = build_method("binned_joint", calibration, 0.5)
-    data = method.observe(draw_toys(STUDY, 0, 0.5))
+    data = method.observe(draw_toys(STUDY, 0, 0.5)).data
     likelihood = method.likelihood
     assert np.all(data[:, :12].sum(axis=1) == 500)
     found = fit_toys(likelihood, data, recover=False)

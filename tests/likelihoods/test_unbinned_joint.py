@@ -71,7 +71,7 @@ def fitted(one: Study) -> Study:
 
 
 def first_toy(method: Method, block: ToyBlock) -> object:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], method.observe(block))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], method.observe(block).data)
 
 
 CHECKED = {"normal": True, "three": False, "families": True}  # with rho fitted or not
@@ -157,7 +157,7 @@ def test_copula_of_any_density_is_that_of_its_scores() -> None:
 def test_fits_agree_with_minuit() -> None:
     one = fitted(NORMAL)
     method = build_method("unbinned_joint", calibrate(one), 0.5)
-    data = method.observe(draw_toys(one, 0, 0.5))
+    data = method.observe(draw_toys(one, 0, 0.5)).data
     found = fit_toys(method.likelihood, data, recover=False)
     assert set(found.status) == {FitStatus.CONVERGED}
     for toy in range(3):
@@ -170,7 +170,7 @@ def test_fits_agree_with_minuit() -> None:
 
 def fit(one: Study, rho: float) -> FitBatch:
     method = build_method("unbinned_joint", calibrate(one), rho)
-    return fit_toys(method.likelihood, method.observe(draw_toys(one, 0, rho)))
+    return fit_toys(method.likelihood, method.observe(draw_toys(one, 0, rho)).data)
 
 
 def test_fitted_correlation_is_found() -> None:
