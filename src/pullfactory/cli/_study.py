@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
     from pullfactory.calibration import Calibration
+    from pullfactory.inference.calibration_noise import CalibrationNoise
     from pullfactory.study import Study
 
 __all__ = [
@@ -100,7 +101,7 @@ def run(
     for method, status in result.failures.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)
-    _warn_of_noise(result.calibration)
+    _warn_of_noise(result.calibration, result.noise)
 
 
 @click.command(epilog=epilog("pullfactory init my.toml", "pullfactory init - | pullfactory run -"))
@@ -139,6 +140,7 @@ def init(file: str, preset: str, force: bool) -> None:
 def calibrate(output: str | None, workers: int | None, **study_settings: Any) -> None:
     """Make the calibration samples and learn from them."""
     from pullfactory.calibration import calibrate as calibrate_study
+    from pullfactory.inference.calibration_noise import calibration_noise
     from pullfactory.output import check_file, write_text
     from pullfactory.progress import bar
     from pullfactory.report.table import calibration_table
@@ -157,7 +159,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     write_text(output, f"{text}\n")
     console().print(calibration_table(calibration))
     click.echo(f"Calibration   {output}")
-    _warn_of_noise(calibration)
+    _warn_of_noise(calibration, calibration_noise(calibration))
 
 
 @click.command(
@@ -248,12 +250,12 @@ def read_study(
     return study.with_settings(changes) if changes else study
 
 
-def _warn_of_noise(calibration: "Calibration") -> None:
+def _warn_of_noise(calibration: "Calibration", noise: "Sequence[CalibrationNoise]") -> None:
     """One line for each method whose pulls the noise of the calibration spoils."""
-    from pullfactory.inference.calibration_noise import calibration_noise, noise_warnings
+    from pullfactory.inference.calibration_noise import noise_warnings
 
     events = calibration.study.calibration.events_per_point
-    for line in noise_warnings(calibration_noise(calibration), events):
+    for line in noise_warnings(noise, events):
         click.echo(line, err=True)
 
 
