@@ -93,7 +93,7 @@ def prediction_table(
 
 
 def scan_table(result: "ScanResult") -> Table:
-    """Mean and width of the pulls at every point of a scan.
+    """Mean and width of the pulls at every point of a scan, by variant and method.
 
     Args:
         result: The scan.
@@ -104,8 +104,9 @@ def scan_table(result: "ScanResult") -> Table:
     )
     if set(result.variants) == {""}:
         table.columns.pop(0)
+    series = list(dict.fromkeys((entry.variant, entry.row.method) for entry in result.rows))
     last: tuple[str, str] | None = None
-    for entry in result.rows:
+    for entry in sorted(result.rows, key=lambda e: series.index((e.variant, e.row.method))):
         row, pulls = entry.row, entry.row.pulls
         if (entry.variant, row.method) != last:
             table.add_section()
