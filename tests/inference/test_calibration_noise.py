@@ -52,14 +52,14 @@ def test_unbinned_shift_is_that_of_repeated_calibrations() -> None:
 
 @pytest.mark.slow
 def test_binned_width_is_that_of_repeated_calibrations() -> None:
-    """Squared widths less 1, mean of the parameters, over 6 calibrations with 512 toys each.
+    """Squared widths less 1, mean of the parameters, over 8 calibrations with 512 toys each.
 
     The estimate is of first order in the noise, and the next order is not small where the first
-    is half: 25 %, and three standard errors from the spread of the 6.
+    is half: 25 %, and three standard errors from the spread of the 8.
     """
     study = STUDY.with_settings({"methods": ["binned"]})
     found = []
-    for replica in range(6):
+    for replica in range(8):
         method = build_method("binned", calibrate(study, replica=replica))
         pulls = []
         for block in (2 * replica, 2 * replica + 1):
