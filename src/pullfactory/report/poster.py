@@ -12,7 +12,12 @@ from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
 from pullfactory.report.joint_plots import plot_joint
-from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
+from pullfactory.report.pull_plots import (
+    plot_pull_mean,
+    plot_pull_width,
+    plot_pulls,
+    plot_repair,
+)
 from pullfactory.report.style import (
     figure_style,
     legend_above,
@@ -87,6 +92,7 @@ def make_figures(
         yield f"pulls_{method}", _pulls(study, sums, method)
     yield "pull_width", _widths(study, sums, predictions)
     yield "pull_mean", _means(study, sums)
+    yield "repair", _repair(study, sums, predictions)
 
 
 def _joint(study: Study) -> Figure:
@@ -169,6 +175,33 @@ def _means(study: Study, sums: Sums) -> Figure:
     for (ax,), name in zip(stacks, study.parameter_names, strict=True):
         plot_pull_mean(ax, study, sums, name)
     legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _repair(study: Study, sums: Sums, predictions: Sequence[PredictedPull]) -> Figure:
+    """Claimed, corrected and joint: unbinned methods above, binned ones below."""
+    methods = dict.fromkeys(method for _, method in sums)
+    rows = [
+        chosen
+        for kind in ("unbinned", "binned")
+        if (chosen := [method for method in methods if method.split("_")[0] == kind])
+    ]
+    names = study.parameter_names
+    figure, stacks = new_panels(
+        len(names),
+        size=(5.4, 4.4 * len(rows)),
+        heights=[1.0] * len(rows),
+        share_y=True,
+        columns=4,
+    )
+    for stack, name in zip(stacks, names, strict=True):
+        for ax, chosen in zip(stack, rows, strict=True):
+            plot_repair(ax, study, sums, name, chosen, predictions=predictions)
+            if ax is not stack[0]:
+                ax.set_title("", loc="left")
+            if ax is not stack[-1]:
+                ax.set_xlabel("")
+    legend_above(figure, *stacks[0])
     return figure
 
 

@@ -1,6 +1,7 @@
 """What the toys say: pull distributions, and pull width and mean against the correlation."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ from pullfactory.report.style import (
 )
 from pullfactory.study import Study
 
-__all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls"]
+__all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]
 
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
 _OFFSET = 0.02  # between the points of two methods, as part of the scan
@@ -104,13 +105,49 @@ def plot_pull_width(
         The points of each method.
     """
     k = study.parameter_names.index(parameter)
-    for method in dict.fromkeys(row.method for row in predictions):
-        chosen = (row for row in predictions if (row.method, row.parameter) == (method, parameter))
-        line = sorted((row.rho, row.predicted_width) for row in chosen)
-        ax.plot(*zip(*line, strict=True), color=method_style(method).colour, zorder=1.5)
-    points = _plot_scan(ax, study, sums, k, "width", reference=1.0)
+    methods = _methods(sums)
+    _plot_predictions(ax, predictions, methods, parameter)
+    series = [_Series(method, "width") for method in methods]
+    points = _plot_scan(ax, study, sums, k, series, reference=1.0)
     ax.set_ylabel("pull width")
-    return points
+    return dict(zip(methods, points, strict=True))
+
+
+def plot_repair(
+    ax: Axes,
+    study: Study,
+    sums: Mapping[tuple[float, str], PullSums],
+    parameter: str,
+    methods: Sequence[str],
+    *,
+    predictions: Sequence[PredictedPull] = (),
+) -> dict[tuple[str, str], ErrorbarContainer]:
+    """Pull widths with claimed errors, filled, and with corrected ones, open.
+
+    Those of a joint method need no correction.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and the order of the parameters.
+        sums: Sums over the pulls, by rho and method.
+        parameter: Name.
+        methods: Which methods.
+        predictions: What was expected without toys; drawn as lines.
+
+    Returns:
+        The points by method and quantity, "width" or "corrected_width".
+    """
+    k = study.parameter_names.index(parameter)
+    _plot_predictions(ax, predictions, methods, parameter)
+    series = [
+        _Series(method, quantity)
+        for method in methods
+        for quantity in ("width", "corrected_width")
+        if not (method.endswith("_joint") and quantity == "corrected_width")
+    ]
+    points = _plot_scan(ax, study, sums, k, series, reference=1.0)
+    ax.set_ylabel("pull width")
+    return dict(zip(((one.method, one.quantity) for one in series), points, strict=True))
 
 
 def plot_pull_mean(
@@ -128,9 +165,36 @@ def plot_pull_mean(
         The points of each method.
     """
     k = study.parameter_names.index(parameter)
-    points = _plot_scan(ax, study, sums, k, "mean", reference=0.0)
+    methods = _methods(sums)
+    series = [_Series(method, "mean") for method in methods]
+    points = _plot_scan(ax, study, sums, k, series, reference=0.0)
     ax.set_ylabel("pull mean")
-    return points
+    return dict(zip(methods, points, strict=True))
+
+
+class _Series(NamedTuple):
+    """Points of one colour: a quantity of the pull summary of one method."""
+
+    method: str
+    quantity: str
+
+    @property
+    def corrected(self) -> bool:
+        return self.quantity.startswith("corrected")
+
+
+def _methods(sums: Mapping[tuple[float, str], PullSums]) -> list[str]:
+    return list(dict.fromkeys(method for _, method in sums))
+
+
+def _plot_predictions(
+    ax: Axes, predictions: Sequence[PredictedPull], methods: Sequence[str], parameter: str
+) -> None:
+    for method in methods:
+        chosen = (row for row in predictions if (row.method, row.parameter) == (method, parameter))
+        line = sorted((row.rho, row.predicted_width) for row in chosen)
+        if line:
+            ax.plot(*zip(*line, strict=True), color=method_style(method).colour, zorder=1.5)
 
 
 def _plot_scan(
@@ -138,37 +202,40 @@ def _plot_scan(
     study: Study,
     sums: Mapping[tuple[float, str], PullSums],
     k: int,
-    quantity: str,
+    series: Sequence[_Series],
     *,
     reference: float,
-) -> dict[str, ErrorbarContainer]:
-    """A quantity of the pull summary of the k-th parameter against rho, slightly apart."""
+) -> list[ErrorbarContainer]:
+    """Series of the pull summary of the k-th parameter against rho, slightly apart."""
     ax.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1.2)
     scan = sorted({rho for rho, _ in sums})
-    methods = list(dict.fromkeys(method for _, method in sums))
     span = (scan[-1] - scan[0]) or 1.0
     nearest = np.diff(scan).min(initial=span)
-    step = min(_OFFSET * span, 0.6 * nearest / len(methods))
-    points = {}
-    for i, method in enumerate(methods):
+    step = min(_OFFSET * span, 0.6 * nearest / len(series))
+    points = []
+    for i, one in enumerate(series):
         rows = {
-            rho: PullSummary.from_sums(study.parameter_names, sums[rho, method])[k]
+            rho: PullSummary.from_sums(study.parameter_names, sums[rho, one.method])[k]
             for rho in scan
-            if (rho, method) in sums
+            if (rho, one.method) in sums
         }
         values, errors = (
             np.array([getattr(row, name) for row in rows.values()], dtype=np.float64)
-            for name in (quantity, f"{quantity}_error")
+            for name in (one.quantity, f"{one.quantity}_error")
         )
-        style = method_style(method)
-        points[method] = ax.errorbar(
-            np.array(list(rows)) + step * (i - 0.5 * (len(methods) - 1)),
-            values,
-            np.nan_to_num(errors),
-            fmt=style.marker,
-            color=style.colour,
-            capsize=2.5,
-            label=method_label(method),
+        style = method_style(one.method)
+        label = method_label(one.method)
+        points.append(
+            ax.errorbar(
+                np.array(list(rows)) + step * (i - 0.5 * (len(series) - 1)),
+                values,
+                np.nan_to_num(errors),
+                fmt=style.marker,
+                color=style.colour,
+                markerfacecolor="white" if one.corrected else style.colour,
+                capsize=2.5,
+                label=f"{label}, corrected" if one.corrected else label,
+            )
         )
     ax.set_xlim(scan[0] - _MARGIN * span, scan[-1] + _MARGIN * span)
     ax.set_xlabel(f"correlation {RHO}")

@@ -198,9 +198,11 @@ def inner_legend(
     ax.set_ylim(low, low + (high - low) / (1.0 - fraction))
 
 
-def legend_above(figure: Figure, ax: Axes) -> None:
-    """One legend for all panels, above them: the entries of one of them."""
-    handles, labels = ax.get_legend_handles_labels()
+def legend_above(figure: Figure, *axes: Axes) -> None:
+    """One legend for all panels, above them: the entries of some of them."""
+    found = [ax.get_legend_handles_labels() for ax in axes]
+    handles = [handle for some, _ in found for handle in some]
+    labels = [label for _, some in found for label in some]
     if not handles:
         return
     widest = _FONT * (3.0 + 0.5 * max(len(label) for label in labels))  # points, with its marker
