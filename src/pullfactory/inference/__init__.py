@@ -8,6 +8,7 @@ from pullfactory.inference.closing import (
 )
 from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.fits import FitBatch, fit_toys
+from pullfactory.inference.information import joint_errors, joint_information
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
@@ -29,6 +30,8 @@ __all__ = [
     "fit_events",
     "fit_minuit",
     "fit_toys",
+    "joint_errors",
+    "joint_information",
     "judge_closure",
     "measure_closure",
     "predict_pulls",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax
+from pullfactory.inference.information import joint_errors
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Method, Observation
 from pullfactory.simulation.population import Population
@@ -31,6 +32,8 @@ class PredictedPull:
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         actual_error: Spread of estimate - truth, in the parameter's unit.
+        joint_error: Actual error of an unbinned fit with the joint density of the observables,
+            rho known, in the parameter's unit; None unless they are multivariate normal.
         predicted_width: Their ratio, actual by claimed.
         coverage_68: Expected fraction with |pull| < 1; nominal 0.6827.
         coverage_95: Expected fraction with |pull| < 2; nominal 0.9545.
@@ -41,13 +44,22 @@ class PredictedPull:
     parameter: str
     claimed_error: float
     actual_error: float
+    joint_error: float | None
     predicted_width: float
     coverage_68: float
     coverage_95: float
 
     @classmethod
-    def of(cls, method: str, rho: float, parameter: str, claimed: float, actual: float) -> Self:
-        """From the two errors; pulls are taken to be normal."""
+    def of(
+        cls,
+        method: str,
+        rho: float,
+        parameter: str,
+        claimed: float,
+        actual: float,
+        joint: float | None = None,
+    ) -> Self:
+        """From the errors; pulls are taken to be normal."""
         width = actual / claimed
         return cls(
             method=method,
@@ -55,6 +67,7 @@ class PredictedPull:
             parameter=parameter,
             claimed_error=claimed,
             actual_error=actual,
+            joint_error=joint,
             predicted_width=width,
             coverage_68=float(1 - 2 * ndtr(-1 / width)),
             coverage_95=float(1 - 2 * ndtr(-2 / width)),
@@ -78,17 +91,23 @@ def predict_pulls(
     """
     theta = study.truth_mean
     rows = [
-        PredictedPull.of(method.name, rho, name, claimed, actual)
+        PredictedPull.of(method.name, rho, *row)
         for rho, some in methods.items()
         for method in some
-        for name, claimed, actual in zip(
+        for row in zip(
             study.parameter_names,
             *_errors(method, theta, study.parameter_names, _expected(study, method, rho)),
+            _joint_errors(study, rho),
             strict=True,
         )
     ]
     order = list(dict.fromkeys(row.method for row in rows))
     return tuple(sorted(rows, key=lambda row: order.index(row.method)))
+
+
+def _joint_errors(study: Study, rho: float) -> list[float | None]:
+    found = joint_errors(study, rho)
+    return [None] * len(study.parameter) if found is None else found.tolist()
 
 
 def _errors(

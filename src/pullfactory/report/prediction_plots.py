@@ -80,6 +80,8 @@ def plot_predicted_error(
 ) -> dict[str, tuple[Line2D, Line2D]]:
     """Actual (solid) and claimed (dashed) error of one parameter against the correlation.
 
+    The error of a joint fit (dash-dotted), where it is known, is the same for every method.
+
     Args:
         ax: Panel.
         study: Gives labels and units.
@@ -104,11 +106,25 @@ def plot_predicted_error(
             for kind, dashes in (("actual", "-"), ("claimed", "--"))
         ]
         lines[method] = (drawn[0], drawn[1])
+    _plot_joint_error(ax, rows, parameter)
     _finish(ax, study, parameter)
     ax.set_ylim(bottom=0.0)
     unit = study.parameter[study.parameter_names.index(parameter)].unit
     ax.set_ylabel(axis_label("error", unit))
     return lines
+
+
+def _plot_joint_error(ax: Axes, rows: Sequence[PredictedPull], parameter: str) -> None:
+    errors = {row.rho: row.joint_error for row in rows if row.parameter == parameter}
+    known = sorted((rho, error) for rho, error in errors.items() if error is not None)
+    if known:
+        ax.plot(
+            *zip(*known, strict=True),
+            color=REFERENCE,
+            linestyle="-.",
+            marker="*" if len(known) == 1 else "",
+            label="joint density",
+        )
 
 
 def _by_method(rows: Sequence[PredictedPull], parameter: str) -> dict[str, list[PredictedPull]]:

@@ -72,7 +72,8 @@ def prediction_table(
         parameters: Give the units of the errors.
     """
     units = {parameter.name: parameter.unit for parameter in parameters}
-    numbers = ("claimed\nerror", "actual\nerror", "pull width", "coverage\n68 % [%]")
+    errors = ("claimed\nerror", "actual\nerror", "joint\nerror")
+    numbers = (*errors, "pull width", "coverage\n68 % [%]")
     table = _table(("method",), ("rho",), ("parameter",), numbers)
     method, rho = "", None
     for row in rows:
@@ -86,6 +87,7 @@ def prediction_table(
             _with_unit(row.parameter, units.get(row.parameter, "")),
             significant(row.claimed_error),
             significant(row.actual_error),
+            significant(row.joint_error),
             f"{row.predicted_width:.3f}",
             f"{100 * row.coverage_68:.1f}",
         )

@@ -1,0 +1,59 @@
+"""What the joint density of the observables knows about the parameters."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.simulation.population import Population
+from pullfactory.simulation.response import Response
+from pullfactory.study import Study
+
+__all__ = ["joint_errors", "joint_information"]
+
+
+def joint_information(
+    response: Response, theta: NDArray[np.float64], correlation: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Fisher information of one event with multivariate normal observables, R known.
+
+    I_kl = d_k mu^T S^-1 d_l mu + 1/2 tr(S^-1 d_k S S^-1 d_l S) (Kay 1993, Fundamentals of
+    statistical signal processing, volume 1, eq. 3.31). With S_ij = R_ij sigma_i sigma_j,
+    a_ik = d_k mu_i / sigma_i and b_ik = d_k log(sigma_i) this is a^T R^-1 a +
+    b^T (1 + R * R^-1) b, where * multiplies entries.
+
+    Args:
+        response: Location and scale of the observables.
+        theta: Where, shape (parameters,), in their units.
+        correlation: R, shape (observables, observables).
+
+    Returns:
+        Shape (parameters, parameters), in inverse products of the parameters' units.
+    """
+    location, scale = response(theta)
+    shift = response.mu_slopes / (1.0 + response.mu_slopes * theta) * (location / scale)[:, None]
+    widening = response.sigma_slopes / (1.0 + response.sigma_slopes * theta)
+    inverse = np.linalg.inv(correlation)
+    both = np.eye(len(inverse)) + correlation * inverse
+    return np.asarray(shift.T @ inverse @ shift + widening.T @ both @ widening)
+
+
+def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
+    """Actual errors of a fit with the joint density of all observables, at the truth's centre.
+
+    Args:
+        study: The study; its true response is taken.
+        rho: Factor of the off-diagonal part of the correlation matrix, known to the fit.
+
+    Returns:
+        Shape (parameters,), in their units; None unless the observables are multivariate normal.
+    """
+    population = Population.of(study, rho)
+    if population is None or not all(member.sufficient for member in population.families):
+        return None
+    events = study.ensemble.n_events * joint_information(
+        Response.from_study(study), study.truth_mean, population.correlation
+    )
+    constraints = study.constrained.astype(np.float64)
+    inverse = np.asarray(np.linalg.inv(events + np.diag(constraints)), dtype=np.float64)
+    covariance = sandwich_covariance(inverse, events, constraints * study.aux_variance)
+    return np.asarray(np.sqrt(np.diag(covariance)))
