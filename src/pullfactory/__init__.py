@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from pullfactory.errors import PullfactoryError
     from pullfactory.forecast import predict
     from pullfactory.inference import (
+        BootstrapResult,
         FitBatch,
         FitStatus,
         PredictedPull,
         PullSummary,
         ThrownToys,
+        bootstrap,
         fit_events,
         fit_minuit,
         fit_toys,
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
         build_method,
         read_workspace,
     )
+    from pullfactory.measurement import bootstrap_toy
     from pullfactory.pipeline import run
     from pullfactory.results import (
+        BootstrapSummary,
         ClosureResult,
         PredictionResult,
         ScanResult,
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BinnedLikelihood",
+    "BootstrapResult",
+    "BootstrapSummary",
     "Calibration",
     "ClosureResult",
     "FitBatch",
@@ -66,6 +72,8 @@ __all__ = [
     "ToysResult",
     "UnbinnedLikelihood",
     "__version__",
+    "bootstrap",
+    "bootstrap_toy",
     "build_joint_workspace",
     "build_method",
     "build_workspace",
@@ -88,6 +96,8 @@ __all__ = [
 
 _HOMES = {
     "BinnedLikelihood": "likelihoods",
+    "BootstrapResult": "inference",
+    "BootstrapSummary": "results",
     "Calibration": "calibration",
     "ClosureResult": "results",
     "FitBatch": "inference",
@@ -103,6 +113,8 @@ _HOMES = {
     "ThrownToys": "inference",
     "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
+    "bootstrap": "inference",
+    "bootstrap_toy": "measurement",
     "build_joint_workspace": "workspace",
     "build_method": "likelihoods",
     "build_workspace": "workspace",

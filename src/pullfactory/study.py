@@ -622,6 +622,25 @@ class Study(Frozen):
         step = self.workspace_units.get(name, 1.0)
         return tuple(sorted({-1.0, 0.0, 1.0, *map(float, points), step, -step}))
 
+    def single_rho(self, rho: float | None = None) -> float:
+        """The correlation where only one is asked for.
+
+        Args:
+            rho: Which one; None for that of the scan.
+
+        Raises:
+            StudyError: If the scan has several and none is chosen, or the one chosen is refused.
+        """
+        if rho is None:
+            if len(self.ensemble.rho) > 1:
+                raise StudyError(
+                    f"ensemble.rho has {len(self.ensemble.rho)} values; "
+                    f"choose one, such as {self.ensemble.rho[-1]:g}"
+                )
+            rho = self.ensemble.rho[0]
+        self.cholesky(rho)
+        return rho
+
     def correlation(self, rho: float) -> NDArray[np.float64]:
         """Correlation matrix of the observables for one point of the scan.
 

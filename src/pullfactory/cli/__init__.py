@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from pullfactory._version import __version__
+from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
 from pullfactory.cli._scan import scan
@@ -106,5 +107,5 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, closure, scan, toys, init, calibrate, workspace):
+for _command in (run, predict, bootstrap, closure, scan, toys, init, calibrate, workspace):
     cli.add_command(_command)

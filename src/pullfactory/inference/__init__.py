@@ -1,5 +1,6 @@
 """Fits of toys, their pulls, and what they say about an uncertainty."""
 
+from pullfactory.inference.bootstrapping import BootstrapResult, bootstrap
 from pullfactory.inference.closing import (
     Closure,
     ClosureVerdict,
@@ -17,6 +18,7 @@ from pullfactory.inference.status import FitStatus
 from pullfactory.inference.throwing import ThrownToys, throw_toys
 
 __all__ = [
+    "BootstrapResult",
     "Closure",
     "ClosureVerdict",
     "CorrelationSums",
@@ -27,6 +29,7 @@ __all__ = [
     "PullSummary",
     "PullSums",
     "ThrownToys",
+    "bootstrap",
     "fit_events",
     "fit_minuit",
     "fit_toys",

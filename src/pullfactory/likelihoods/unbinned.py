@@ -131,19 +131,25 @@ class UnbinnedLikelihood(Likelihood):
         return self.expansion(theta, data).curvature
 
     def coarsen(self, data: UnbinnedData) -> UnbinnedData | None:
-        """Neighbouring events of each observable replaced by their mean, `_GROUP` at a time."""
+        """Neighbouring events of each observable replaced by their mean, `_GROUP` at a time.
+
+        Not for weights other than 0 and 1: the groups of the observables would weigh differently.
+        """
         events = [
             np.shape(x)[1] for x, member in self._with_families(data) if not member.sufficient
         ]
         if not events or events[0] < _WORTH_GROUPING:
             return None
-        weights = np.ones((len(data.aux), events[0])) if data.weights is None else data.weights
+        shape = (len(data.aux), events[0])
+        weights = np.ones(shape) if data.weights is None else np.asarray(data.weights)
+        if not np.all((weights == 0) | (weights == 1)):
+            return None
         return UnbinnedData(
             observables=tuple(
-                x if member.sufficient else _group(np.asarray(x), np.asarray(weights))
+                x if member.sufficient else _group(np.asarray(x), weights)
                 for x, member in self._with_families(data)
             ),
-            weights=_fold(np.asarray(weights)).sum(axis=-1),
+            weights=_fold(weights).sum(axis=-1),
             aux=data.aux,
         )
 

@@ -108,7 +108,7 @@ def plot_predicted_error(
         lines[method] = (drawn[0], drawn[1])
     _plot_joint_error(ax, rows, parameter)
     _finish(ax, study, parameter)
-    ax.set_ylim(bottom=0.0)
+    ax.set_ylim(0.0, 1.05 * ax.get_ylim()[1])
     unit = study.parameter[study.parameter_names.index(parameter)].unit
     ax.set_ylabel(axis_label("error", unit))
     return lines

@@ -14,9 +14,10 @@ from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
     from pullfactory.inference import PredictedPull
-    from pullfactory.results import ClosureResult, PullRow, ScanResult, ToysResult
+    from pullfactory.results import BootstrapSummary, ClosureResult, PullRow, ScanResult, ToysResult
 
 __all__ = [
+    "bootstrap_table",
     "calibration_table",
     "closure_line",
     "closure_table",
@@ -124,6 +125,32 @@ def scan_table(result: "ScanResult") -> Table:
             str(pulls.n_failed),
         )
         table.add_row(*cells[len(cells) - len(table.columns) :])
+    return table
+
+
+def bootstrap_table(result: "BootstrapSummary") -> Table:
+    """Estimate and errors of one toy, one row per method and parameter.
+
+    Args:
+        result: Bootstrap of the toy.
+    """
+    units = {parameter.name: parameter.unit for parameter in result.study.parameter}
+    errors = (f"{kind}\nerror" for kind in ("claimed", "sandwich", "bootstrap"))
+    table = _table(("method", "parameter"), ("truth", "estimate", *errors))
+    method = ""
+    for row in result.rows():
+        if row["method"] != method:
+            table.add_section()
+        table.add_row(
+            "" if row["method"] == method else row["method"],
+            _with_unit(row["parameter"], units[row["parameter"]]),
+            significant(row["truth"]),
+            significant(row["estimate"]),
+            significant(row["claimed_error"]),
+            significant(row["sandwich_error"]),
+            rounded(row["bootstrap_error"], row["bootstrap_error_error"]),
+        )
+        method = row["method"]
     return table
 
 

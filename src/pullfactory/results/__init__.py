@@ -1,5 +1,6 @@
 """What a run gives back, what is written of it, and how it is read."""
 
+from pullfactory.results._bootstrap import BootstrapSummary
 from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
@@ -9,6 +10,7 @@ from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 
 __all__ = [
+    "BootstrapSummary",
     "ClosureResult",
     "PredictionResult",
     "PullRow",

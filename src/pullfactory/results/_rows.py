@@ -7,6 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pullfactory.errors import OutputError
 from pullfactory.inference import PullSummary
 
@@ -14,6 +17,7 @@ __all__ = [
     "SUMMARY_SCHEMA",
     "PullRow",
     "finite_or_none",
+    "plain_matrix",
     "provenance",
     "read_summary",
     "write_numbers",
@@ -75,3 +79,10 @@ def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in row.items()
     }
+
+
+def plain_matrix(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:
+    """Nested lists; what is not finite is None."""
+    if matrix is None:
+        return None
+    return [[float(x) if np.isfinite(x) else None for x in row] for row in matrix]

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
+from pullfactory.results._rows import (
+    SUMMARY_SCHEMA,
+    PullRow,
+    plain_matrix,
+    provenance,
+    write_numbers,
+)
 
 __all__ = ["ToysResult"]
 
@@ -68,8 +74,8 @@ class ToysResult:
             "correlation": {
                 "parameters": list(self.parameters),
                 "toys": self.correlation.toys,
-                "over_toys": _plain(self.correlation.over_toys),
-                "fitted": _plain(self.correlation.fitted),
+                "over_toys": plain_matrix(self.correlation.over_toys),
+                "fitted": plain_matrix(self.correlation.fitted),
             },
             "pulls": [row.to_dict() for row in self.pulls],
         }
@@ -96,10 +102,3 @@ class ToysResult:
                 minima=self.minima,
             )
         return Path(folder)
-
-
-def _plain(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:
-    """Nested lists; what is not finite is None."""
-    if matrix is None:
-        return None
-    return [[float(x) if np.isfinite(x) else None for x in row] for row in matrix]

@@ -35,6 +35,7 @@ class Stream(IntEnum):
     CLOSURE = 6
     REPLICAS = 7
     JOINT = 8
+    BOOTSTRAP = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,221 @@
+"""The paired bootstrap: what one data set says about errors and correlations.
+
+Events are drawn again from the events (Efron 1979, doi:10.1214/aos/1176344552), all observables
+of an event together: nothing is assumed about their dependence. Where the number of events of the
+ensemble is fixed, so is that of each replica, and the multiplicities of the events are
+multinomial; where it is Poisson, they are Poisson with mean 1 (Chamandy et al. 2012, "Estimating
+uncertainty for massive data streams"). The auxiliary values were measured too, so each replica
+draws them again, around those observed.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pullfactory._jax import jax
+from pullfactory.errors import LikelihoodError
+from pullfactory.inference.fits import FitBatch, fit_toys
+from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.inference.status import FitStatus
+from pullfactory.likelihoods import Method, Observation
+from pullfactory.simulation.toys import Stream, ToyBlock, generator
+
+__all__ = ["BootstrapResult", "bootstrap"]
+
+_BATCH_VALUES = 2**20  # numbers per batch of replicas: memory stays bounded
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BootstrapResult:
+    """Replicas of one data set, fitted with one method.
+
+    Attributes:
+        method: Name of the method.
+        fit: Fit of the data set itself, with claimed and sandwich covariance: one toy.
+        estimates: Shape (replicas, parameters), in the parameters' units; NaN where the fit of
+            the replica failed or ended at a bound.
+        status: `FitStatus` values, shape (replicas,).
+        correlation: Pearson's correlation of the observables in the data set, shape
+            (observables, observables).
+        correlation_error: Its standard error from the replicas, same shape.
+    """
+
+    method: str
+    fit: FitBatch
+    estimates: NDArray[np.float64]
+    status: NDArray[np.int8]
+    correlation: NDArray[np.float64]
+    correlation_error: NDArray[np.float64]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names, in the order of every parameter axis."""
+        return self.fit.parameters
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """Of the estimates over replicas, shape (parameters, parameters); NaN for fewer than 2."""
+        used = self.estimates[np.isfinite(self.estimates).all(axis=1)]
+        if len(used) < 2:
+            return np.full(2 * used.shape[1:], np.nan)
+        return np.asarray(np.cov(used, rowvar=False)).reshape(2 * used.shape[1:])
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Standard deviations over replicas, shape (parameters,), in the parameters' units."""
+        return np.asarray(np.sqrt(np.diag(self.covariance)))
+
+    @property
+    def error_of_error(self) -> NDArray[np.float64]:
+        """Standard error of `error` for normal estimates, shape (parameters,)."""
+        used = int(np.isfinite(self.estimates).all(axis=1).sum())
+        return np.asarray(self.error / np.sqrt(2 * max(used - 1, 1)))
+
+    def select(self, parameters: tuple[str, ...]) -> Self:
+        """The same replicas with some of the parameters, in the order asked for.
+
+        Args:
+            parameters: Names.
+
+        Raises:
+            LikelihoodError: If a name is not a parameter of the fits.
+        """
+        fit = self.fit.select(parameters)
+        chosen = [self.parameters.index(name) for name in parameters]
+        return replace(self, fit=fit, estimates=self.estimates[:, chosen])
+
+    @property
+    def status_counts(self) -> dict[str, int]:
+        """Number of replicas by status."""
+        counts = Counter(self.status.tolist())
+        return {status.label: counts[status] for status in FitStatus}
+
+
+def bootstrap(
+    method: Method,
+    data: ToyBlock,
+    *,
+    toy: int = 0,
+    replicas: int = 500,
+    seed: int = 0,
+    n_events_law: Literal["fixed", "poisson"] = "fixed",
+    aux_sigma: ArrayLike = 1.0,
+) -> BootstrapResult:
+    """Draw replicas of one data set and fit each of them.
+
+    Replica r, from 1, depends on the seed, r and the data alone, and is the same for every method.
+
+    Args:
+        method: Likelihood, and what it takes from the events.
+        data: Events and auxiliary values; truths are not looked at.
+        toy: Which toy of the block.
+        replicas: How many.
+        seed: Seed of the multiplicities and auxiliary values.
+        n_events_law: "fixed": every replica has as many events as the data; "poisson": their
+            number varies as that of the ensemble does.
+        aux_sigma: Width with which auxiliary values are drawn again, in units of one constraint
+            width; a number, or shape (constrained,).
+
+    Raises:
+        LikelihoodError: If there is no such toy, it has no events, or replicas is below 2.
+    """
+    if replicas < 2:
+        raise LikelihoodError(f"replicas = {replicas} have no spread; draw at least 2")
+    one = _take(data, toy)
+    moments = _moments(one.events[0])
+    size = min(replicas + 1, _BATCH, max(1, _BATCH_VALUES // one.events.size))
+    fits, correlations = [], []
+    for first in range(0, replicas + 1, size):
+        drawn = _draw(one, range(first, first + size), seed, n_events_law, np.asarray(aux_sigma))
+        seen = method.observe(drawn)
+        fits.append(fit_toys(method.likelihood, seen.data))
+        correlations.append(_correlations(np.asarray(drawn.event_weights) @ moments))
+        if first == 0:
+            itself = _with_sandwich(method, fits[0].head(1), seen)
+    drawn_again = slice(1, replicas + 1)
+    status = np.concatenate([batch.status for batch in fits])[drawn_again]
+    estimates = np.concatenate([batch.estimate for batch in fits])[drawn_again]
+    correlation = np.concatenate(correlations)
+    return BootstrapResult(
+        method=method.name,
+        fit=itself,
+        estimates=np.where((status <= FitStatus.RECOVERED)[:, None], estimates, np.nan),
+        status=status,
+        correlation=correlation[0],
+        correlation_error=correlation[drawn_again].std(axis=0, ddof=1),
+    )
+
+
+def _with_sandwich(method: Method, fit: FitBatch, seen: Observation) -> FitBatch:
+    """The fit of the first toy of an observation, with its corrected covariance."""
+    pairs = jax.tree.map(lambda leaf: leaf[:1], seen.pairs)
+    scatter = method.scatter(fit.estimate, pairs)
+    return replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter))
+
+
+def _take(data: ToyBlock, toy: int) -> ToyBlock:
+    """One toy of a block, without padding."""
+    if not 0 <= toy < len(data.events):
+        raise LikelihoodError(f"toy {toy} is none of the {len(data.events)} of the block")
+    events = data.events[toy]
+    if data.event_weights is not None:
+        events = events[data.event_weights[toy] > 0]
+    if not len(events):
+        raise LikelihoodError(f"toy {toy} has no events; a bootstrap needs some")
+    return ToyBlock(
+        theta_true=data.theta_true[toy][None],
+        aux=data.aux[toy][None],
+        events=events[None],
+        event_weights=None,
+    )
+
+
+def _draw(
+    one: ToyBlock,
+    numbers: range,
+    seed: int,
+    law: Literal["fixed", "poisson"],
+    aux_sigma: NDArray[np.float64],
+) -> ToyBlock:
+    """Replicas of a data set as toys: the same events with other weights; 0 is the data itself."""
+    n_events = one.events.shape[1]
+    weights = np.ones((len(numbers), n_events))
+    aux = np.tile(one.aux, (len(numbers), 1))
+    for row, replica in enumerate(numbers):
+        if replica == 0:
+            continue
+        rng = generator(seed, Stream.BOOTSTRAP, replica)
+        aux[row] += aux_sigma * rng.standard_normal(one.aux.shape[1])
+        weights[row] = (
+            np.bincount(rng.integers(n_events, size=n_events), minlength=n_events)
+            if law == "fixed"
+            else rng.poisson(1.0, n_events)
+        )
+    return ToyBlock(
+        theta_true=np.broadcast_to(one.theta_true, (len(numbers), one.theta_true.shape[1])),
+        aux=aux,
+        events=np.broadcast_to(one.events, (len(numbers), *one.events.shape[1:])),
+        event_weights=weights,
+    )
+
+
+def _moments(events: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Products of 1 and the standardised observables, shape (events, (1 + observables)^2)."""
+    spread = events.std(axis=0)
+    z = (events - events.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    columns = np.concatenate([np.ones((len(z), 1)), z], axis=1)
+    return (columns[:, :, None] * columns[:, None, :]).reshape(len(z), -1)
+
+
+def _correlations(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson's correlations, shape (samples, observables, observables), from `_moments`."""
+    n = int(np.sqrt(sums.shape[1]))
+    table = sums.reshape(-1, n, n) / sums[:, 0, None, None]
+    covariance = table[:, 1:, 1:] - table[:, 1:, :1] * table[:, :1, 1:]
+    sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    with np.errstate(invalid="ignore"):  # no spread, no correlation
+        return np.asarray(covariance / (sigma[:, :, None] * sigma[:, None, :]))

@@ -1,0 +1,92 @@
+"""What the bootstrap of one toy gives back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.inference import BootstrapResult
+from pullfactory.output import replaced_folder
+from pullfactory.results._rows import finite_or_none, plain_matrix, provenance, write_numbers
+from pullfactory.study import Study
+
+__all__ = ["BootstrapSummary"]
+
+_SCHEMA = "pullfactory-bootstrap/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BootstrapSummary:
+    """Errors of one toy of a study: claimed, from the sandwich, and from the bootstrap.
+
+    Attributes:
+        study: The study.
+        rho: Correlation of the toy.
+        toy: Its number, as in `toys.parquet`.
+        truth: Its true parameters, shape (parameters,), in their units.
+        results: One for each method, with the parameters of the study.
+    """
+
+    study: Study
+    rho: float
+    toy: int
+    truth: NDArray[np.float64]
+    results: tuple[BootstrapResult, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row for each method and parameter, without NaN."""
+        return [
+            finite_or_none(
+                {
+                    "method": result.method,
+                    "parameter": name,
+                    "truth": float(self.truth[k]),
+                    "estimate": float(result.fit.estimate[0, k]),
+                    "claimed_error": float(result.fit.error[0, k]),
+                    "sandwich_error": float(result.fit.corrected_error[0, k]),
+                    "bootstrap_error": float(result.error[k]),
+                    "bootstrap_error_error": float(result.error_of_error[k]),
+                }
+            )
+            for result in self.results
+            for k, name in enumerate(result.parameters)
+        ]
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `summary.json`: plain data without NaN."""
+        first = self.results[0]
+        return {
+            "schema": _SCHEMA,
+            "study": self.study.to_dict(),
+            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "rho": self.rho,
+            "toy": self.toy,
+            "replicas": len(first.status),
+            "status": {one.method: one.status_counts for one in self.results},
+            "observables": list(self.study.observable_names),
+            "correlation": plain_matrix(first.correlation),
+            "correlation_error": plain_matrix(first.correlation_error),
+            "covariance": {
+                result.method: plain_matrix(result.covariance) for result in self.results
+            },
+            "errors": self.rows(),
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write the summary; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        with replaced_folder(folder) as staging:
+            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
+            write_numbers(staging, self.summary())
+        return Path(folder)
