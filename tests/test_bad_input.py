@@ -421,11 +421,11 @@ OPTIONS = {
     ),
     "unknown preset": (
         ["run", "--preset", "leaflet"],
-        "preset 'leaflet' does not exist; choose poster, poster_constrained",
+        "preset 'leaflet' does not exist; choose ljets, poster, poster_constrained",
     ),
     "unknown preset for init": (
         ["init", "--preset", "leaflet", "my.toml"],
-        "preset 'leaflet' does not exist; choose poster, poster_constrained",
+        "preset 'leaflet' does not exist; choose ljets, poster, poster_constrained",
     ),
     "file and preset": (
         ["run", "my.toml", "--preset", "poster"],

@@ -24,7 +24,10 @@ import pullfactory
 from pullfactory import (
     BinnedLikelihood,
     FitStatus,
+    PredictedPull,
+    SelectionResult,
     Study,
+    bootstrap_toy,
     closure,
     read_summary,
     run,
@@ -34,6 +37,7 @@ from pullfactory import (
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.results import SelectionRow
 from pullfactory.study import (
     CalibrationSettings,
     Ensemble,
@@ -134,8 +138,9 @@ def test_contents_name_every_page() -> None:
     assert linked >= {*DOCS, *ROOT.glob("notebooks/*.ipynb")} - {contents}
 
 
-def test_picture_is_small() -> None:
-    assert (ROOT / "docs" / "images" / "pull_width.png").stat().st_size < 150_000
+def test_pictures_are_small() -> None:
+    for picture in (ROOT / "docs" / "images").glob("*.png"):
+        assert picture.stat().st_size < 150_000, picture
 
 
 # --- tables ----------------------------------------------------------------------------------
@@ -311,6 +316,29 @@ def test_keys_of_the_correlation_are_named(toys_folder: Path) -> None:
     rows = table("outputs.md", "`summary.json` of toys of a workspace")
     (content,) = (content for key, content in rows if key == "`correlation`")
     assert re.findall(r"`(\w+)`", content) == list(read_summary(toys_folder)["correlation"])
+
+
+def test_rows_of_the_prediction_are_complete() -> None:
+    assert keys(table("outputs.md", "Prediction")) == [f.name for f in fields(PredictedPull)]
+
+
+def test_keys_of_the_selection_are_complete(tiny_study: Study) -> None:
+    pull = PredictedPull.of("unbinned", 0.0, "m_t", 1.0, 1.0)
+    row = SelectionRow(observables=tiny_study.observable_names, pull=pull)
+    summary = SelectionResult(study=tiny_study, rho=0.0, rows=(row,), skipped=()).summary()
+    rows = table("outputs.md", "Selection")
+    assert keys(rows) == list(summary)
+    assert summary["schema"] in rows[0][1]
+
+
+def test_keys_of_the_bootstrap_are_complete(tiny_study: Study) -> None:
+    study = tiny_study.with_settings({"methods": ["unbinned"]})
+    summary = bootstrap_toy(study, rho=0.5, replicas=31).summary()
+    rows = table("outputs.md", "Bootstrap")
+    assert keys(rows) == list(summary)
+    assert summary["schema"] in rows[0][1]
+    text = text_of(ROOT / "docs" / "outputs.md").split("A row of `errors`")[1].split("\n\n")[0]
+    assert re.findall(r"`(\w+)`", text) == list(summary["errors"][0])
 
 
 @pytest.mark.parametrize("result", ["folder", "toys_folder"])

@@ -85,8 +85,8 @@ def test_study_file_as_designed_is_the_poster(tmp_path: Path) -> None:
     assert without_texts(Study.from_toml(file)) == without_texts(Study.preset("poster"))
 
 
-def test_presets_are_the_two_of_the_poster() -> None:
-    assert Study.presets() == ("poster", "poster_constrained")
+def test_presets() -> None:
+    assert Study.presets() == ("ljets", "poster", "poster_constrained")
     assert not Study.preset("poster").constrained[0]
     assert Study.preset("poster_constrained").constrained.all()
 

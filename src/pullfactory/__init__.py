@@ -43,11 +43,13 @@ if TYPE_CHECKING:
         ClosureResult,
         PredictionResult,
         ScanResult,
+        SelectionResult,
         StudyResult,
         ToysResult,
         read_summary,
     )
     from pullfactory.scanning import scan
+    from pullfactory.selection import select
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
     from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
@@ -66,6 +68,7 @@ __all__ = [
     "PullSummary",
     "PullfactoryError",
     "ScanResult",
+    "SelectionResult",
     "Study",
     "StudyResult",
     "ThrownToys",
@@ -89,6 +92,7 @@ __all__ = [
     "run",
     "run_toys",
     "scan",
+    "select",
     "summarise_pulls",
     "throw_toys",
     "write_workspace",
@@ -108,6 +112,7 @@ _HOMES = {
     "PullSummary": "inference",
     "PullfactoryError": "errors",
     "ScanResult": "results",
+    "SelectionResult": "results",
     "Study": "study",
     "StudyResult": "results",
     "ThrownToys": "inference",
@@ -130,6 +135,7 @@ _HOMES = {
     "run": "pipeline",
     "run_toys": "campaign",
     "scan": "scanning",
+    "select": "selection",
     "summarise_pulls": "inference",
     "throw_toys": "inference",
     "write_workspace": "workspace",

@@ -12,7 +12,8 @@ from pullfactory.errors import OutputError
 
 __all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
 
-_KINDS = ("summary", "prediction", "closure", "scan")  # of results in folders: names of JSON files
+# of results in folders: names of JSON files
+_KINDS = ("summary", "prediction", "selection", "bootstrap", "closure", "scan")
 
 
 def check_file(path: str | Path) -> Path:

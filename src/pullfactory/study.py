@@ -497,6 +497,39 @@ class Study(Frozen):
             _assign(data, key, value)
         return type(self).from_dict(data, place=f"study {self.name!r}")
 
+    def subset(self, observables: Iterable[str]) -> Self:
+        """The study with some of its observables, in the order that they have here.
+
+        Args:
+            observables: Names.
+
+        Raises:
+            StudyError: If a name is unknown, or a free parameter would be left without slopes.
+        """
+        chosen = self.observable_positions(observables)
+        data = self.to_dict()
+        data["observable"] = [data["observable"][o] for o in chosen]
+        matrix = data["ensemble"].get("correlation")
+        if matrix is not None:
+            data["ensemble"]["correlation"] = [[matrix[i][j] for j in chosen] for i in chosen]
+        return type(self).from_dict(data, place=f"study {self.name!r}")
+
+    def observable_positions(self, observables: Iterable[str]) -> tuple[int, ...]:
+        """Where observables stand, ascending.
+
+        Args:
+            observables: Names.
+
+        Raises:
+            StudyError: If a name is unknown.
+        """
+        for name in (wanted := tuple(observables)):
+            if name not in self.observable_names:
+                raise StudyError(
+                    f"{name!r} is no observable; use one of {', '.join(self.observable_names)}"
+                )
+        return tuple(o for o, name in enumerate(self.observable_names) if name in wanted)
+
     @staticmethod
     def parse_settings(settings: Iterable[str]) -> dict[str, Any]:
         """Read `KEY=VALUE` texts; a value is TOML, or a plain string.

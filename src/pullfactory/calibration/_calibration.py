@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -232,6 +232,30 @@ class Calibration:
                 )
         for rho in study.ensemble.rho:
             self.joint_at(rho)
+
+    def subset(self, observables: Iterable[str]) -> Self:
+        """This calibration for the study with some of its observables.
+
+        Args:
+            observables: Names.
+
+        Raises:
+            StudyError: If a name is unknown, or a free parameter would be left without slopes.
+        """
+        names = tuple(observables)
+        chosen = list(self.study.observable_positions(names))
+        return replace(
+            self,
+            study=self.study.subset(names),
+            moments=self.moments[:, chosen],
+            moment_errors=self.moment_errors[:, chosen],
+            response=Response(*(np.asarray(part)[chosen] for part in self.response)),
+            response_covariance=self.response_covariance[chosen],
+            edges=tuple(self.edges[o] for o in chosen),
+            counts=tuple(self.counts[o] for o in chosen),
+            spectra=tuple(self.spectra[o] for o in chosen),
+            joint=(),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; the histograms in the form of UHI."""

@@ -15,6 +15,7 @@ from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
 from pullfactory.cli._scan import scan
+from pullfactory.cli._select import select
 from pullfactory.cli._shared import epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
@@ -107,5 +108,5 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, bootstrap, closure, scan, toys, init, calibrate, workspace):
+for _command in (run, predict, select, bootstrap, closure, scan, toys, init, calibrate, workspace):
     cli.add_command(_command)

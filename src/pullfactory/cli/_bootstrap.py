@@ -75,7 +75,7 @@ def bootstrap(
         console().print(bootstrap_table(result))
         for text in _correlations(result.summary()):
             click.echo(text)
-        click.echo(f"Summary   {folder / 'summary.json'}")
+        click.echo(f"Bootstrap   {folder / 'bootstrap.json'}")
     for found in result.results:
         if line := named_lost(found.method, found.status_counts):
             click.echo(line, err=True)

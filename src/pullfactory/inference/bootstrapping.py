@@ -208,7 +208,7 @@ def _moments(events: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = events.std(axis=0)
     z = (events - events.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     columns = np.concatenate([np.ones((len(z), 1)), z], axis=1)
-    return (columns[:, :, None] * columns[:, None, :]).reshape(len(z), -1)
+    return np.asarray((columns[:, :, None] * columns[:, None, :]).reshape(len(z), -1))
 
 
 def _correlations(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,4 +218,5 @@ def _correlations(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     covariance = table[:, 1:, 1:] - table[:, 1:, :1] * table[:, :1, 1:]
     sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     with np.errstate(invalid="ignore"):  # no spread, no correlation
-        return np.asarray(covariance / (sigma[:, :, None] * sigma[:, None, :]))
+        result = covariance / (sigma[:, :, None] * sigma[:, None, :])
+    return np.asarray(result)

@@ -8,7 +8,23 @@ from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
 
-__all__ = ["joint_errors", "joint_information"]
+__all__ = ["inverted", "joint_errors", "joint_information"]
+
+_SINGULAR = 1e-8  # smallest eigenvalue of an information scaled to a unit diagonal
+
+
+def inverted(information: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Covariance of the estimates; NaN where the data do not tell the parameters apart.
+
+    Args:
+        information: Shape (parameters, parameters).
+    """
+    diagonal = np.diag(information)
+    scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
+    scaled = information * np.outer(scale, scale)
+    if np.linalg.eigvalsh(scaled).min(initial=1.0) < _SINGULAR:
+        return np.full_like(information, np.nan)
+    return np.asarray(np.linalg.inv(information), dtype=np.float64)
 
 
 def joint_information(
@@ -45,7 +61,8 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
         rho: Factor of the off-diagonal part of the correlation matrix, known to the fit.
 
     Returns:
-        Shape (parameters,), in their units; None unless the observables are multivariate normal.
+        Shape (parameters,), in their units; None unless the observables are multivariate normal,
+        NaN where they do not determine the parameters.
     """
     population = Population.of(study, rho)
     if population is None or not all(member.sufficient for member in population.families):
@@ -54,6 +71,6 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
         Response.from_study(study), study.truth_mean, population.correlation
     )
     constraints = study.constrained.astype(np.float64)
-    inverse = np.asarray(np.linalg.inv(events + np.diag(constraints)), dtype=np.float64)
+    inverse = inverted(events + np.diag(constraints))
     covariance = sandwich_covariance(inverse, events, constraints * study.aux_variance)
     return np.asarray(np.sqrt(np.diag(covariance)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax
-from pullfactory.inference.information import joint_errors
+from pullfactory.inference.information import inverted, joint_errors
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Method, Observation
 from pullfactory.simulation.population import Population
@@ -87,7 +87,7 @@ def predict_pulls(
         methods: Likelihoods to predict for, by rho.
 
     Returns:
-        By method, rho and parameter.
+        By method, rho and parameter; NaN where the observables do not determine the parameters.
     """
     theta = study.truth_mean
     rows = [
@@ -113,7 +113,7 @@ def _joint_errors(study: Study, rho: float) -> list[float | None]:
 def _errors(
     method: Method, theta: NDArray[np.float64], names: Sequence[str], seen: Observation
 ) -> tuple[list[float], list[float]]:
-    """Claimed and actual errors of the parameters of the study."""
+    """Claimed and actual errors of the parameters of the study; NaN if they are degenerate."""
     likelihood = method.likelihood
     where = [likelihood.parameters.index(name) for name in names]
     at = likelihood.start[None].copy()
@@ -121,7 +121,7 @@ def _errors(
     information = np.asarray(_information(likelihood, at, seen.data))[0]
     inverse = np.full_like(information, np.nan)
     moving = np.ix_(*2 * [np.flatnonzero(~likelihood.fixed)])
-    inverse[moving] = np.linalg.inv(information[moving])
+    inverse[moving] = inverted(information[moving])
     scatter = method.scatter(at, seen.pairs)
     covariance = sandwich_covariance(inverse, scatter[0], method.aux_scatter)
     claimed, actual = (np.sqrt(np.diag(matrix)[where]) for matrix in (inverse, covariance))

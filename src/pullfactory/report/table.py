@@ -1,6 +1,7 @@
 """Tables for the terminal."""
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -14,7 +15,14 @@ from pullfactory.study import Parameter
 
 if TYPE_CHECKING:
     from pullfactory.inference import PredictedPull
-    from pullfactory.results import BootstrapSummary, ClosureResult, PullRow, ScanResult, ToysResult
+    from pullfactory.results import (
+        BootstrapSummary,
+        ClosureResult,
+        PullRow,
+        ScanResult,
+        SelectionResult,
+        ToysResult,
+    )
 
 __all__ = [
     "bootstrap_table",
@@ -25,6 +33,7 @@ __all__ = [
     "prediction_table",
     "pull_table",
     "scan_table",
+    "selection_table",
     "toys_table",
 ]
 
@@ -89,8 +98,8 @@ def prediction_table(
             significant(row.claimed_error),
             significant(row.actual_error),
             significant(row.joint_error),
-            f"{row.predicted_width:.3f}",
-            f"{100 * row.coverage_68:.1f}",
+            _decimals(row.predicted_width, 3),
+            _decimals(100 * row.coverage_68, 1),
         )
     return table
 
@@ -125,6 +134,31 @@ def scan_table(result: "ScanResult") -> Table:
             str(pulls.n_failed),
         )
         table.add_row(*cells[len(cells) - len(table.columns) :])
+    return table
+
+
+def selection_table(result: "SelectionResult") -> Table:
+    """Errors of the parameter of interest, one row per method and set of observables.
+
+    Args:
+        result: The sets.
+    """
+    poi = next(p for p in result.study.parameter if p.name == result.study.poi)
+    errors = tuple(f"{kind}\nerror" for kind in ("claimed", "actual", "joint"))
+    table = _table(("method", "observables"), (*errors, "pull width", "coverage\n68 % [%]"))
+    table.title = f"{_with_unit(poi.name, poi.unit)} at rho = {plain(result.rho)}"
+    for method in result.methods:
+        table.add_section()
+        for i, row in enumerate(result.of(method)):
+            table.add_row(
+                "" if i else method,
+                ", ".join(row.observables),
+                significant(row.pull.claimed_error),
+                significant(row.pull.actual_error),
+                significant(row.pull.joint_error),
+                _decimals(row.pull.predicted_width, 3),
+                _decimals(100 * row.pull.coverage_68, 1),
+            )
     return table
 
 
@@ -300,6 +334,10 @@ def _table(*columns: Sequence[str]) -> Table:
 
 def _with_unit(name: str, unit: str) -> str:
     return rf"{name} \[{unit}]" if unit else name  # rich reads [...] as markup
+
+
+def _decimals(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if isfinite(value) else ABSENT
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:

@@ -6,6 +6,7 @@ from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
 from pullfactory.results._rows import PullRow, provenance, read_summary
 from pullfactory.results._scan import ScanResult, ScanRow
+from pullfactory.results._selection import SelectionResult, SelectionRow, SkippedSet
 from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 
@@ -16,6 +17,9 @@ __all__ = [
     "PullRow",
     "ScanResult",
     "ScanRow",
+    "SelectionResult",
+    "SelectionRow",
+    "SkippedSet",
     "StudyResult",
     "ToyLedger",
     "ToyTable",

@@ -55,7 +55,7 @@ class BootstrapSummary:
         ]
 
     def summary(self) -> dict[str, Any]:
-        """Content of `summary.json`: plain data without NaN."""
+        """Content of `bootstrap.json`: plain data without NaN."""
         first = self.results[0]
         return {
             "schema": _SCHEMA,

@@ -1,0 +1,106 @@
+"""What sets of observables give: errors of the parameter of interest, set by set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from pullfactory.report.style import (
+    REFERENCE,
+    axis_label,
+    figure_style,
+    label_of,
+    legend_above,
+    method_label,
+    method_style,
+    new_panels,
+    save_figure,
+)
+from pullfactory.study import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pullfactory.results import SelectionRow
+
+__all__ = ["plot_selection", "write_selection_figures"]
+
+_ROW, _FRAME = 0.4, 2.3  # inches
+_SHOWN = 20  # sets, the best ones
+_FAR = 2.0  # ratio to the lowest error above which a set is not drawn
+
+
+def write_selection_figures(
+    folder: Path, study: Study, rows: "Mapping[str, Sequence[SelectionRow]]"
+) -> tuple[Path, ...]:
+    """Write the figure of a selection as PNG and PDF.
+
+    Args:
+        folder: Where to; made if it is missing.
+        study: Gives labels and units.
+        rows: For each method its sets, the best one first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    longest = max((len(_near(some)) for some in rows.values()), default=1)
+    with figure_style():
+        figure, stacks = new_panels(len(rows), size=(9.5, _FRAME + _ROW * longest))
+        for (ax,), (method, some) in zip(stacks, rows.items(), strict=True):
+            plot_selection(ax, study, some, method)
+        legend_above(figure, stacks[0][0])
+        return save_figure(figure, folder, "selection")
+
+
+def plot_selection(
+    ax: Axes, study: Study, rows: "Sequence[SelectionRow]", method: str
+) -> dict[str, Line2D]:
+    """Claimed, actual and joint error of the parameter of interest, one line per set.
+
+    Args:
+        ax: Panel.
+        study: Gives labels and units.
+        rows: Sets, the best one first; those far down are left out.
+        method: Gives the colour.
+
+    Returns:
+        The points of each kind of error that is known.
+    """
+    near = _near(rows)
+    colour = method_style(method).colour
+    kinds: dict[str, dict[str, Any]] = {
+        "claimed": {"marker": "o", "color": colour, "markerfacecolor": "white"},
+        "actual": {"marker": "o", "color": colour},
+        "joint": {"marker": "|", "color": REFERENCE, "markersize": 14, "markeredgewidth": 2.5},
+    }
+    places = range(len(near))
+    points = {}
+    for kind, look in kinds.items():
+        errors = [getattr(row.pull, f"{kind}_error") for row in near]
+        if None not in errors:
+            name = "joint density" if kind == "joint" else f"{method_label(method)}, {kind}"
+            (points[kind],) = ax.plot(errors, places, linestyle="", label=name, **look)
+    ends = zip(*((row.pull.claimed_error, row.pull.actual_error) for row in near), strict=True)
+    ax.hlines(places, *ends, color=colour, linewidth=1.5, zorder=1)
+    _finish(ax, study, near)
+    if len(rows) > len(near):
+        ax.set_title(f"{len(rows) - len(near)} worse sets not drawn", loc="right", fontsize="small")
+    return points
+
+
+def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
+    """Those worth drawing."""
+    limit = _FAR * rows[0].pull.actual_error
+    return [row for row in rows[:_SHOWN] if row.pull.actual_error <= limit]
+
+
+def _finish(ax: Axes, study: Study, rows: "Sequence[SelectionRow]") -> None:
+    labels = {observable.name: label_of(observable) for observable in study.observable}
+    ax.set_yticks(
+        range(len(rows)), [", ".join(labels[name] for name in row.observables) for row in rows]
+    )
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", which="both", length=0)
+    ax.grid(axis="y", color="0.92", linestyle="-", linewidth=0.8)
+    ax.set_axisbelow(True)
+    parameter = study.parameter[study.parameter_names.index(study.poi)]
+    ax.set_xlabel(axis_label(f"error of {label_of(parameter)}", parameter.unit))

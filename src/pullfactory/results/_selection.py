@@ -1,0 +1,142 @@
+"""What a selection of observables gives back."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pullfactory.inference import PredictedPull
+from pullfactory.output import replaced_folder
+from pullfactory.results._rows import finite_or_none, provenance, write_numbers
+from pullfactory.study import Study
+
+__all__ = ["SelectionResult", "SelectionRow", "SkippedSet"]
+
+_SCHEMA = "pullfactory-selection/1"
+_PAYS = 1e-3  # relative; an observable that lowers an error by less is not worth its work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionRow:
+    """What one set of observables gives for the parameter of interest, with one method.
+
+    Attributes:
+        observables: Names, in the order of the study.
+        pull: Errors, pull width and coverage if they are taken as independent, and the error
+            of a joint fit to them.
+    """
+
+    observables: tuple[str, ...]
+    pull: PredictedPull
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `selection.json`; no NaN."""
+        return finite_or_none({"observables": list(self.observables), **asdict(self.pull)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedSet:
+    """A set of observables that cannot be fitted alone.
+
+    Attributes:
+        observables: Names, in the order of the study.
+        reason: Why not.
+    """
+
+    observables: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SelectionResult:
+    """Sets of the observables of a study, compared by the error of the parameter of interest.
+
+    Attributes:
+        study: The study, with all observables.
+        rho: The correlation.
+        rows: By set and method.
+        skipped: Sets that cannot be fitted alone.
+    """
+
+    study: Study
+    rho: float
+    rows: tuple[SelectionRow, ...]
+    skipped: tuple[SkippedSet, ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods, in the order of the rows."""
+        return tuple(dict.fromkeys(row.pull.method for row in self.rows))
+
+    def of(self, method: str) -> tuple[SelectionRow, ...]:
+        """Rows of one method, the lowest actual error first.
+
+        Args:
+            method: Its name.
+        """
+        some = (row for row in self.rows if row.pull.method == method)
+        return tuple(sorted(some, key=lambda row: row.pull.actual_error))
+
+    def best(self, method: str, kind: str = "actual_error") -> SelectionRow:
+        """The set to take: the fewest observables within 0.1 % of the lowest error.
+
+        Args:
+            method: Its name.
+            kind: "actual_error", for corrected errors; "claimed_error", which observables taken
+                as independent promise; or "joint_error".
+        """
+        rows = [row for row in self.of(method) if getattr(row.pull, kind) is not None]
+        lowest = min(getattr(row.pull, kind) for row in rows)
+        near = (row for row in rows if getattr(row.pull, kind) <= (1 + _PAYS) * lowest)
+        return min(near, key=lambda row: (len(row.observables), getattr(row.pull, kind)))
+
+    def do_not_pay(self, method: str) -> tuple[str, ...]:
+        """Observables that, added to the set with the best actual error, do not lower it.
+
+        Args:
+            method: Its name.
+        """
+        best = self.best(method).observables
+        return tuple(name for name in self.study.observable_names if name not in best)
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `selection.json`: plain data without NaN."""
+        return {
+            "schema": _SCHEMA,
+            "study": self.study.to_dict(),
+            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "poi": self.study.poi,
+            "rho": self.rho,
+            "best_if_independent": self._each(
+                lambda method: self.best(method, "claimed_error").observables
+            ),
+            "best_corrected": self._each(lambda method: self.best(method).observables),
+            "do_not_pay": self._each(self.do_not_pay),
+            "sets": [row.to_dict() for method in self.methods for row in self.of(method)],
+            "skipped": [asdict(skipped) for skipped in self.skipped],
+        }
+
+    def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
+        return {method: list(find(method)) for method in self.methods}
+
+    def write(self, folder: str | Path) -> Path:
+        """Write summary and figure; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.selection_plots import write_selection_figures
+
+        with replaced_folder(folder) as staging:
+            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
+            write_numbers(staging, self.summary())
+            write_selection_figures(
+                staging / "figures", self.study, {name: self.of(name) for name in self.methods}
+            )
+        return Path(folder)

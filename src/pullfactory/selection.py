@@ -1,0 +1,119 @@
+"""Which observables to take: what each set of them gives for the parameter of interest."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from pullfactory.calibration import Calibration, calibrate
+from pullfactory.errors import StudyError
+from pullfactory.inference import predict_pulls
+from pullfactory.likelihoods import build_method
+from pullfactory.progress import Advance, Progress, silent
+from pullfactory.results import SelectionResult, SelectionRow, SkippedSet
+from pullfactory.study import Study
+
+__all__ = ["select"]
+
+_MAX_SUBSETS = 6  # observables of which all subsets are looked at: 63
+
+
+def select(
+    study: Study,
+    *,
+    rho: float | None = None,
+    methods: Sequence[str] = ("unbinned",),
+    calibration: Calibration | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> SelectionResult:
+    """Predict the error of the parameter of interest for sets of the observables.
+
+    Up to six observables, all sets; for more of them growing ones: to the best set so far every
+    other observable is added in turn, and that with the lowest actual error stays. The first
+    method decides what is best there.
+
+    Args:
+        study: The study.
+        rho: Correlation; None for that of the study, if it has a single one.
+        methods: Likelihoods, each taking the observables as independent.
+        calibration: Made before, for a study with the same parameters and observables; None to
+            calibrate now.
+        workers: Threads of the calibration; None for one per processor.
+        progress: How to show progress; see `pullfactory.progress`.
+
+    Raises:
+        CalibrationError: If the samples are unusable, or the calibration is of another study.
+        StudyError: If rho is missing or refused.
+    """
+    rho = study.single_rho(rho)
+    with progress("calibration", 1) as advance:
+        known = calibrate(study, workers=workers) if calibration is None else calibration
+        known = known.for_study(study)
+        advance(1)
+    search = _Search(known, rho, methods)
+    names = study.observable_names
+    n = len(names)
+    growing = n > _MAX_SUBSETS
+    with progress("selection", n * (n + 1) // 2 if growing else 2**n - 1) as advance:
+        search.advance = advance
+        if growing:
+            _grow(search, names)
+        else:
+            for size in range(1, n + 1):
+                search.look(itertools.combinations(names, size))
+    return SelectionResult(
+        study=known.study, rho=rho, rows=tuple(search.rows), skipped=tuple(search.skipped)
+    )
+
+
+class _Search:
+    """What has been looked at."""
+
+    def __init__(self, calibration: Calibration, rho: float, methods: Sequence[str]) -> None:
+        self.calibration = calibration
+        self.rho = rho
+        self.methods = methods
+        self.rows: list[SelectionRow] = []
+        self.skipped: list[SkippedSet] = []
+        self.advance: Advance = lambda _steps: None
+
+    def look(self, sets: Iterable[Sequence[str]]) -> tuple[str, ...] | None:
+        """Predict for several sets; the best with the first method, None if none is usable."""
+        found = [row for names in sets for row in self._rows(names)]
+        self.rows += found
+        first = [row for row in found if row.pull.method == self.methods[0]]
+        return min(first, key=lambda row: row.pull.actual_error).observables if first else None
+
+    def _rows(self, names: Sequence[str]) -> list[SelectionRow]:
+        """One row for each method; none, and a reason kept, if the set is not usable."""
+        self.advance(1)
+        order = self.calibration.study.observable_names
+        observables = tuple(sorted(names, key=order.index))
+        try:
+            part = self.calibration.subset(observables)
+        except StudyError as error:
+            reason = str(error).removeprefix(f"study {self.calibration.study.name!r}: ")
+            self.skipped.append(SkippedSet(observables=observables, reason=reason))
+            return []
+        methods = [build_method(name, part) for name in self.methods]
+        pulls = [
+            pull
+            for pull in predict_pulls(part.study, methods, [self.rho])
+            if pull.parameter == part.study.poi
+        ]
+        if not all(isfinite(pull.claimed_error) for pull in pulls):
+            reason = "it does not determine all free parameters; add an observable"
+            self.skipped.append(SkippedSet(observables=observables, reason=reason))
+            return []
+        return [SelectionRow(observables=observables, pull=pull) for pull in pulls]
+
+
+def _grow(search: _Search, names: tuple[str, ...]) -> None:
+    """The smallest usable set that is best, and one more observable at a time."""
+    best: tuple[str, ...] | None = None
+    for size in range(1, len(names) + 1):
+        if best is None:
+            best = search.look(itertools.combinations(names, size))
+        else:
+            others = [name for name in names if name not in best]
+            best = search.look((*best, name) for name in others) or best
