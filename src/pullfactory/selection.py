@@ -98,7 +98,7 @@ class _Search:
         methods = [build_method(name, part) for name in self.methods]
         pulls = [
             pull
-            for pull in predict_pulls(part.study, methods, [self.rho])
+            for pull in predict_pulls(part.study, {self.rho: methods})
             if pull.parameter == part.study.poi
         ]
         if not all(isfinite(pull.claimed_error) for pull in pulls):
