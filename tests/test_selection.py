@@ -31,9 +31,10 @@ def of_ljets() -> SelectionResult:
 
 
 def test_subset_of_a_study_keeps_order_parameters_and_correlations() -> None:
-    part = LJETS.subset(["R_bq", "m_t"])
+    part = LJETS.with_settings({"joint.n_bins": [2, 3, 4, 5]}).subset(["R_bq", "m_t"])
     assert part.observable_names == ("m_t", "R_bq")
     assert part.parameter == LJETS.parameter
+    assert part.joint.n_bins == (2, 5)
     assert part.ensemble.correlation == ((1.0, 0.2), (0.2, 1.0))
     with pytest.raises(StudyError, match="'m_b' is no observable; use one of m_t, m_W"):
         LJETS.subset(["m_t", "m_b"])
@@ -128,6 +129,11 @@ def test_sets_that_cannot_be_fitted_are_left_out_with_the_reason() -> None:
 def test_rho_must_be_one() -> None:
     with pytest.raises(StudyError, match=r"ensemble\.rho has 9 values; choose one, such as 0\.9"):
         select(Study.preset("poster"))
+
+
+def test_methods_take_observables_as_independent() -> None:
+    with pytest.raises(StudyError, match="method 'binned_joint' does not take the observables"):
+        select(LJETS, methods=["unbinned", "binned_joint"])
 
 
 # --- figure and command ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ import numpy as np
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import bootstrap
-from pullfactory.likelihoods import build_method
+from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import BootstrapSummary
 from pullfactory.simulation.toys import block_size, draw_toys
@@ -44,6 +44,7 @@ def bootstrap_toy(
     if toy < 0:
         raise StudyError(f"toy = {toy} is no number of a toy; count from 0")
     rho = study.single_rho(rho)
+    study = study.with_settings({"ensemble.rho": [rho]})
     index, position = divmod(toy, block_size(study))
     block = draw_toys(study, index, rho)
     with progress("calibration", 1) as advance:
@@ -53,9 +54,9 @@ def bootstrap_toy(
     study = known.study
     results = []
     with progress("bootstrap", len(study.methods)) as advance:
-        for name in study.methods:
+        for method in build_methods(known)[0]:
             result = bootstrap(
-                build_method(name, known),
+                method,
                 block,
                 toy=position,
                 replicas=replicas,

@@ -14,6 +14,7 @@ from pullfactory.study import Study
 
 __all__ = ["select"]
 
+_INDEPENDENT = ("unbinned", "binned")
 _MAX_SUBSETS = 6  # observables of which all subsets are looked at: 63
 
 
@@ -43,14 +44,21 @@ def select(
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
-        StudyError: If rho is missing or refused.
+        StudyError: If rho is missing or refused, or a method is joint.
     """
     rho = study.single_rho(rho)
+    for name in methods:
+        if name not in _INDEPENDENT:
+            raise StudyError(
+                f"method {name!r} does not take the observables as independent; "
+                f"use {' or '.join(_INDEPENDENT)}"
+            )
+    study = study.with_settings({"methods": list(methods), "ensemble.rho": [rho]})
     with progress("calibration", 1) as advance:
         known = calibrate(study, workers=workers) if calibration is None else calibration
         known = known.for_study(study)
         advance(1)
-    search = _Search(known, rho, methods)
+    search = _Search(known, rho)
     names = study.observable_names
     n = len(names)
     growing = n > _MAX_SUBSETS
@@ -69,10 +77,10 @@ def select(
 class _Search:
     """What has been looked at."""
 
-    def __init__(self, calibration: Calibration, rho: float, methods: Sequence[str]) -> None:
+    def __init__(self, calibration: Calibration, rho: float) -> None:
         self.calibration = calibration
         self.rho = rho
-        self.methods = methods
+        self.methods = calibration.study.methods
         self.rows: list[SelectionRow] = []
         self.skipped: list[SkippedSet] = []
         self.advance: Advance = lambda _steps: None

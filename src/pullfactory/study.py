@@ -512,6 +512,9 @@ class Study(Frozen):
         matrix = data["ensemble"].get("correlation")
         if matrix is not None:
             data["ensemble"]["correlation"] = [[matrix[i][j] for j in chosen] for i in chosen]
+        bins = data["joint"]["n_bins"]
+        if isinstance(bins, list):
+            data["joint"]["n_bins"] = [bins[o] for o in chosen]
         return type(self).from_dict(data, place=f"study {self.name!r}")
 
     def observable_positions(self, observables: Iterable[str]) -> tuple[int, ...]:

@@ -236,6 +236,8 @@ class Calibration:
     def subset(self, observables: Iterable[str]) -> Self:
         """This calibration for the study with some of its observables.
 
+        What was learnt of the observables together is left out.
+
         Args:
             observables: Names.
 

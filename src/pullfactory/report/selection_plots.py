@@ -77,11 +77,12 @@ def plot_selection(
     for kind, look in kinds.items():
         errors = [getattr(row.pull, f"{kind}_error") for row in near]
         if None not in errors:
-            name = "joint density" if kind == "joint" else f"{method_label(method)}, {kind}"
+            name = "joint density" if kind == "joint" else kind
             (points[kind],) = ax.plot(errors, places, linestyle="", label=name, **look)
     ends = zip(*((row.pull.claimed_error, row.pull.actual_error) for row in near), strict=True)
     ax.hlines(places, *ends, color=colour, linewidth=1.5, zorder=1)
     _finish(ax, study, near)
+    ax.set_title(method_label(method), loc="left", fontsize="small")
     if len(rows) > len(near):
         ax.set_title(f"{len(rows) - len(near)} worse sets not drawn", loc="right", fontsize="small")
     return points
