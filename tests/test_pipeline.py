@@ -195,7 +195,7 @@ def test_blocks_of_toys_take_turns_with_replicas_of_the_calibration() -> None:
         toys = draw_toys(REPEATED, replica, 0.0)
         for name in REPEATED.methods:
             method = build_method(name, calibration)
-            fits = fit_toys(method.likelihood, method.observe(toys)).select(("m_t",))
+            fits = fit_toys(method.likelihood, method.observe(toys).data).select(("m_t",))
             chosen = [
                 estimate
                 for estimate, toy, other, parameter in zip(

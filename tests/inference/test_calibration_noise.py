@@ -64,7 +64,9 @@ def test_binned_width_is_that_of_repeated_calibrations() -> None:
         pulls = []
         for block in (2 * replica, 2 * replica + 1):
             toys = draw_toys(study, block, 0.0)
-            fits = fit_toys(method.likelihood, method.observe(toys)).select(study.parameter_names)
+            fits = fit_toys(method.likelihood, method.observe(toys).data).select(
+                study.parameter_names
+            )
             pulls.append((fits.estimate - toys.theta_true) / fits.error)
         found.append(np.var(np.concatenate(pulls), axis=0).mean() - 1.0)
     predicted = np.mean(

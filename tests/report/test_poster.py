@@ -56,6 +56,7 @@ def test_every_figure_is_written(tiny_study: Study, tmp_path: Path) -> None:
         "pulls_binned",
         "pull_width",
         "pull_mean",
+        "repair",
     }
     assert sorted({file.suffix for file in files}) == [".pdf", ".png"]
     assert set(files) == set(folder.iterdir())
@@ -89,6 +90,7 @@ def test_one_of_everything_and_no_pulls(one: Study, tmp_path: Path) -> None:
         "pulls_binned",
         "pull_width",
         "pull_mean",
+        "repair",
     }
 
 

@@ -11,7 +11,7 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.inference.minuit import fit_minuit
 from pullfactory.inference.newton import minimise, settle
 from pullfactory.inference.status import FitStatus
-from pullfactory.likelihoods import Likelihood
+from pullfactory.likelihoods import Likelihood, Observation
 
 __all__ = ["FitBatch", "fit_toys"]
 
@@ -112,8 +112,13 @@ def fit_toys(
         recover: Try fits that failed once more with Minuit; the status tells.
 
     Raises:
-        LikelihoodError: If the data have no toys or different numbers of them.
+        LikelihoodError: If the data have no toys or different numbers of them, or come with
+            pairs.
     """
+    if isinstance(data, Observation):
+        raise LikelihoodError(
+            "this is an observation of events; give its data, or use fit_events with the events"
+        )
     lengths = {np.shape(leaf)[0] for leaf in jax.tree.leaves(data)}
     if len(lengths) != 1 or 0 in lengths:
         raise LikelihoodError(
