@@ -1,6 +1,7 @@
 """Toys of any workspace."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pullfactory import BinnedLikelihood, FitStatus, fit_toys, throw_toys
 from pullfactory.campaign import run_toys
 from pullfactory.errors import LikelihoodError, WorkspaceError
+from pullfactory.inference import fit_minuit
 
 TOYS = 100
 
@@ -276,6 +278,42 @@ def test_rates_that_cross_zero() -> None:
     assert sum(result.status.values()) == 200
     assert result.failed_fraction < 0.05
     assert "NaN" not in str(result.summary())
+
+
+FOLDED = {
+    "name": "fold",
+    "type": "histosys",
+    "data": {"hi_data": [320.0, 215.0, 75.0], "lo_data": [316.0, 214.0, 79.0]},
+}
+ONE_SIDED = {
+    "name": "side",
+    "type": "histosys",
+    "data": {"hi_data": [300.0, 225.0, 125.0], "lo_data": [300.0, 200.0, 100.0]},
+}
+STRAIGHT = {"name": "straight", "type": "normsys", "data": {"hi": 1.2, "lo": 0.85}}
+
+
+def test_lower_of_two_minima() -> None:
+    """Up and down move the rates alike: never above the best of Minuit from each side."""
+    model = _single([300.0, 200.0, 100.0], [MU, FOLDED, ONE_SIDED, STRAIGHT])
+    found = BinnedLikelihood.from_pyhf(model).fix({"straight": 0.0})
+    positions = tuple(found.names.index(name) for name in ("fold", "side"))
+    assert found.folded == tuple(sorted(positions))
+    assert found.fix({"fold": 0.0}).folded == positions[1:]
+    data = throw_toys(found, 16, seed=4, ensemble="prior").data
+    fits = fit_toys(found, data)
+    assert np.all(fits.status == FitStatus.CONVERGED)
+    for toy, row in enumerate(data):
+        best = np.inf
+        for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            start = found.init.copy()
+            start[list(positions)] = signs
+            best = min(best, fit_minuit(found, row, start=start).nll)
+        assert fits.nll[toy] <= best + 5e-4
+    one_side = fit_toys(replace(found, one_sided=np.zeros_like(found.held)), data)
+    assert np.any(one_side.nll > fits.nll + 5e-4)
+    others = fit_toys(found, data[[3, *[0] * 15]])
+    assert np.allclose(others.estimate[:2], fits.estimate[[3, 0]], atol=1e-6)
 
 
 def test_negative_rate_at_the_truth_is_refused() -> None:

@@ -5,7 +5,8 @@ parameters at a bound whose gradient pushes outward do not step, the step of the
 projected onto the box (Bertsekas 1982, doi:10.1137/0320018). A step that does not lower a finite
 likelihood is rejected and damped more. Steps come in rounds. In the first the curvature is the
 likelihood's own, cheap one; in the others it is completed by what it lacks of the Hessian where
-the round begins, for the toys that have not arrived.
+the round begins, for the toys that have not arrived. A minimum beside which the likelihood may
+have another is left for that one where it is lower.
 """
 
 from collections.abc import Callable
@@ -29,6 +30,8 @@ _LEFT = 1e-15
 _FIRST_STEPS = 4  # with the cheap curvature: what remains is small beside a standard deviation
 _STEPS = 10  # of every other round
 _ROUNDS = 12
+_LOOK_STEPS = 6  # towards another minimum: what remains is small beside what is worth going for
+_LOWER = 1e-5  # in units of the NLL: by how much another minimum has to be lower to be taken
 _FIRST_DAMPING = 1e-3
 _LAST_DAMPING = 1e12
 _SINGULAR = 1e-7
@@ -129,21 +132,69 @@ def _settle_batch(likelihood: Likelihood, data: Any, theta: NDArray[np.float64])
 def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
     """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
     missing = _nothing(start)
-    exact = likelihood.exact
-    steps = _STEPS if exact else _FIRST_STEPS
+    steps = _STEPS if likelihood.exact else _FIRST_STEPS
     coarse = likelihood.coarsen(data)
     if coarse is not None:
         near = _descend(likelihood, coarse, _begin(start), missing, steps)
         start = np.where(np.asarray(near.arrived)[:, None], near.theta, start)
     end = _descend(likelihood, data, _begin(start), missing, steps)
+    end = _arrive(likelihood, data, end)
+    if likelihood.folded:
+        end = _look_behind(likelihood, data, end)
+    return _finish_batch(likelihood, data, end)
+
+
+def _arrive(likelihood: Likelihood, data: Any, end: _End) -> _End:
+    """Rounds of steps until every toy has arrived or cannot."""
+    missing = _nothing(end.theta)
     for _ in range(_ROUNDS):
         if np.all(np.asarray(end.arrived) | ~np.asarray(end.finite)):
             break
-        if not exact:
+        if not likelihood.exact:
             hessian = np.asarray(_hessian(likelihood, data, end.theta))
             missing = hessian - np.asarray(end.here.curvature)
         end = _descend(likelihood, data, end, missing, _STEPS)
-    return _finish_batch(likelihood, data, end)
+    return end
+
+
+def _look_behind(likelihood: Likelihood, data: Any, end: _End) -> _End:
+    """Go for the other minimum of folded parameters where it is lower.
+
+    A few cheap steps from the other side of each such parameter tell; what remains of the way is
+    gone only by toys that are lower then, and a toy that does not arrive stays where it was.
+    """
+    best = end
+    for k in likelihood.folded:
+        there = _mirrored(likelihood, best, k)
+        other = _descend(likelihood, data, _begin(there), _nothing(there), _LOOK_STEPS)
+        lower = np.asarray(other.here.nll) < np.asarray(best.here.nll) - _LOWER
+        best = _choose(lower & np.asarray(end.arrived & other.finite), other, best)
+    if best is end:
+        return end
+    best = _arrive(likelihood, data, best)
+    return _choose(np.asarray(best.arrived), best, end)
+
+
+def _mirrored(likelihood: Likelihood, end: _End, k: int) -> NDArray[np.float64]:
+    """The other side of parameter k, at least a standard deviation away from the middle."""
+    theta = np.array(end.theta, dtype=np.float64)
+    curvature = np.maximum(np.asarray(end.here.curvature)[:, k, k], np.finfo(float).tiny)
+    away = np.fmax(np.abs(theta[:, k]), 1 / np.sqrt(curvature))
+    theta[:, k] = np.clip(-np.copysign(away, theta[:, k]), *likelihood.bounds[k])
+    return theta
+
+
+def _choose(first: NDArray[np.bool_], one: _End, other: _End) -> _End:
+    """For each toy the first end or the other."""
+    if not first.any():
+        return other
+
+    def pick(a: Any, b: Any) -> NDArray[Any]:
+        toys = first.reshape(-1, *[1] * (np.ndim(a) - 1))
+        return np.asarray(np.where(toys, a, b))
+
+    chosen: _End = jax.tree.map(pick, one, other)
+    return chosen
 
 
 def _finish_batch(likelihood: Likelihood, data: Any, end: _End) -> Minimum:

@@ -64,6 +64,14 @@ class Likelihood(ABC):
         """Parameters held at `start`, shape (parameters,)."""
 
     @property
+    def folded(self) -> tuple[int, ...]:
+        """Positions of parameters with similar effects on either side of 0.
+
+        There may be a minimum on each side, and the minimiser looks at both.
+        """
+        return ()
+
+    @property
     def batch(self) -> int:
         """Toys fitted at once: large enough to be fast, small enough for the memory."""
         return 256

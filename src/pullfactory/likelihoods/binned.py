@@ -40,6 +40,8 @@ __all__ = [
 _KINKED_CODES = ("code0", "code1")
 _BATCH_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BATCH = 256
+_BEND = 0.2  # standard deviations of the counts; two minima take counts 1.3 of them away
+_BEND_PER_TILT = 0.5  # 1 where one side is the nominal template, more where both are alike
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
 
 
@@ -55,6 +57,8 @@ class BinnedLikelihood(Likelihood):
         init: Initial parameters, shape (parameters,).
         limits: Bounds of the parameters, shape (parameters, 2).
         held: Parameters that do not move in a fit, shape (parameters,).
+        one_sided: Parameters whose templates for up and down do not differ from the nominal ones
+            in opposite directions, shape (parameters,).
         observed: Observed main and auxiliary data, shape (bins + auxdata,); NaN in the bins if
             the model came without observations.
         aux_factor: Expected auxiliary value per unit of its parameter, shape (auxdata,): tau for
@@ -76,6 +80,7 @@ class BinnedLikelihood(Likelihood):
     init: NDArray[np.float64]
     limits: NDArray[np.float64]
     held: NDArray[np.bool_]
+    one_sided: NDArray[np.bool_]
     observed: NDArray[np.float64]
     aux_factor: NDArray[np.float64]
     aux_sigma: NDArray[np.float64]
@@ -137,6 +142,7 @@ class BinnedLikelihood(Likelihood):
             init=np.array(config.suggested_init(), dtype=np.float64),
             limits=np.array(config.suggested_bounds(), dtype=np.float64).reshape(-1, 2),
             held=np.array(config.suggested_fixed(), dtype=bool),
+            one_sided=_one_sided(model),
             observed=np.concatenate([counts, auxdata]),
             aux_factor=np.array([term.factor for term in terms], dtype=np.float64),
             aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
@@ -173,6 +179,11 @@ class BinnedLikelihood(Likelihood):
     def fixed(self) -> NDArray[np.bool_]:
         """Parameters that the measurement or `fix` holds."""
         return self.held
+
+    @property
+    def folded(self) -> tuple[int, ...]:
+        """One-sided parameters that move."""
+        return tuple(np.flatnonzero(self.one_sided & ~self.held).tolist())
 
     @property
     def batch(self) -> int:
@@ -428,6 +439,44 @@ def _kinked(model: pyhf.Model) -> tuple[int, ...]:
     ]
     names = {name for name, kind in model.config.modifiers if kind in kinds}
     return tuple(sorted(model.config.par_slice(name).start for name in names))
+
+
+def _one_sided(model: pyhf.Model) -> NDArray[np.bool_]:
+    """The parameters whose templates bend the rates about as much as they tilt them.
+
+    For a parameter alpha the rates are n + alpha t + alpha^2 b at alpha = -1, 0 and 1. A second
+    minimum takes a noticeable b: in standard deviations of the counts, and beside t.
+    """
+    squares: dict[str, NDArray[np.float64]] = {}
+    for channel in model.spec["channels"]:
+        nominal = sum(np.array(sample["data"]) for sample in channel["samples"])
+        weight = 1 / np.sqrt(np.maximum(nominal, 1.0))
+        shifts: dict[str, NDArray[np.float64]] = {}
+        for sample in channel["samples"]:
+            for modifier in sample["modifiers"]:
+                both = _up_and_down(sample, modifier)
+                if both is not None:
+                    shifts[modifier["name"]] = shifts.get(modifier["name"], 0.0) + both
+        for name, (up, down) in shifts.items():
+            parts = weight * np.array([up + down, up - down]) / 2
+            squares[name] = squares.get(name, 0.0) + np.sum(parts**2, axis=1)
+    found = np.zeros(model.config.npars, dtype=bool)
+    for name, (bend, tilt) in squares.items():
+        found[model.config.par_slice(name)] = bend > max(_BEND**2, _BEND_PER_TILT**2 * tilt)
+    return found
+
+
+def _up_and_down(
+    sample: Mapping[str, Any], modifier: Mapping[str, Any]
+) -> NDArray[np.float64] | None:
+    """What an interpolated modifier adds to a sample at 1 and -1, shape (2, bins)."""
+    nominal = np.array(sample["data"], dtype=np.float64)
+    values = modifier["data"]
+    if modifier["type"] == "histosys":
+        return np.array([values["hi_data"], values["lo_data"]]) - nominal
+    if modifier["type"] == "normsys":
+        return np.outer([values["hi"] - 1.0, values["lo"] - 1.0], nominal)
+    return None
 
 
 def _poisson_nll(rates: jax.Array, counts: jax.Array) -> jax.Array:
