@@ -97,7 +97,9 @@ def run_in_shell(line: str) -> None:
     """Run a line in the current folder with the commands of this Python, studies made small."""
     options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
     command = re.sub(
-        r"\bpullfactory (run|closure|scan|calibrate|workspace)\b", rf"\g<0> {options}", line
+        r"\bpullfactory (run|predict|closure|scan|bootstrap|calibrate|workspace)\b",
+        rf"\g<0> {options}",
+        line,
     )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     ended = subprocess.run(
