@@ -26,6 +26,7 @@ _SEED = 1
 
 def measure(settings: Settings) -> list[Row]:
     rows = _poster(settings)
+    rows += _morphing(settings)
     rows += _large(settings, "synthetic workspace", large_workspace(20))
     if settings.workspace:
         own = _read(settings.workspace, settings.patch)
@@ -59,6 +60,30 @@ def _poster(settings: Settings) -> list[Row]:
         _speedup(f"{where}: {label} / {peer}", per_toy[peer], per_toy[ours], targets.get(peer))
         for ours, (label, targets) in kinds.items()
         for peer in sizes
+    ]
+
+
+def _morphing(settings: Settings) -> list[Row]:
+    """A sample for each bin, beside two samples: the same toys a second, or how many fewer."""
+    n_toys = settings.size(10_000, 512)
+    tasks: dict[str, Task] = {
+        kind: partial(run_toys, BinnedLikelihood.from_pyhf(read_workspace(path)), n_toys, _SEED)
+        for kind, path in {
+            "additive_cross": POSTER,
+            "multiplicative": POSTER.with_name("poster_multiplicative.json"),
+        }.items()
+    }
+    for task in tasks.values():
+        task()
+    times = take_turns(tasks, settings.rounds)
+    per_toy = {kind: duration(median(times[kind]) / n_toys) for kind in tasks}
+    return [
+        Row(
+            what=f"{n_toys} toys: multiplicative / additive_cross, time of run_toys",
+            value=ratio(times["multiplicative"], times["additive_cross"]),
+            at_most=4.0,
+            detail=f"{per_toy['multiplicative']} and {per_toy['additive_cross']} a toy",
+        )
     ]
 
 

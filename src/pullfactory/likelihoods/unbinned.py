@@ -161,16 +161,17 @@ class UnbinnedLikelihood(Likelihood):
         """
         events = [block.events[..., o] for o in range(len(self.families))]
         weights = block.event_weights
-        data = UnbinnedData(
-            observables=tuple(
-                event_moments(x, weights) if member.sufficient else x
-                for x, member in zip(events, self.families, strict=True)
-            ),
-            weights=None if self._sufficient else weights,
-            aux=block.aux,
+        if self._sufficient:
+            gram = self._gram(events, weights)
+            moments = tuple(self._moments(gram, o) for o in range(len(events)))
+            return Observation(UnbinnedData(moments, None, block.aux), gram)
+        observed = tuple(
+            event_moments(x, weights) if member.sufficient else x
+            for x, member in zip(events, self.families, strict=True)
         )
-        pairs = self._gram(events, weights) if self._sufficient else _Events(tuple(events), weights)
-        return Observation(data, pairs)
+        return Observation(
+            UnbinnedData(observed, weights, block.aux), _Events(tuple(events), weights)
+        )
 
     def expect(self, population: Population) -> Observation | None:
         """What it would take of a toy without fluctuations, if all families are Gaussian.
@@ -209,6 +210,15 @@ class UnbinnedLikelihood(Likelihood):
         if isinstance(pairs, _Events):
             return np.asarray(_scatter_of_events(self, theta, pairs))
         return np.asarray(_scatter_of_gram(self, theta, pairs))
+
+    def _moments(self, gram: NDArray[np.float64], observable: int) -> NDArray[np.float64]:
+        """`event_moments` of one observable, from the sums of powers of u."""
+        mu, sigma = self.response.mu[observable], self.response.sigma[observable]
+        column = 1 + 2 * observable
+        count, first, second = gram[:, 0, 0], gram[:, 0, column], gram[:, column, column]
+        mean = first / np.maximum(count, 1.0)
+        spread = second - first * mean
+        return np.stack([count, mu + sigma * mean, sigma**2 * spread], axis=1)
 
     @property
     def _sufficient(self) -> bool:
