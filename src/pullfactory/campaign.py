@@ -1,6 +1,8 @@
 """Toys of any workspace: throw, fit, summarise."""
 
+import itertools
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, NamedTuple
@@ -17,6 +19,8 @@ from pullfactory.progress import Progress, silent
 from pullfactory.results import ToyLedger, ToysResult, provenance
 
 __all__ = ["run_toys"]
+
+_COLLECTED = 1024  # toys summed at once: fewer sums of small arrays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +84,17 @@ def run_toys(
     minima: list[NDArray[np.float64]] = []
     with worker_pool(None, n_workers) as pool, progress("toys", n_toys) as advance:
         blocks = in_order(pool, partial(_run_block, plan), -(-n_toys // size), n_workers)
-        for index, block in enumerate(blocks):
-            kept = min(size, n_toys - index * size)
-            fits, true = block.fits.head(kept), block.truth[:kept]
+        together = max(1, _COLLECTED // size)
+        for index, some in enumerate(_grouped(blocks, together)):
+            first = index * together * size
+            kept = min(len(some) * size, n_toys - first)
+            fits = FitBatch.join([block.fits for block in some]).head(kept)
+            true = np.concatenate([block.truth for block in some])[:kept]
             new, pairs = PullSums.of(fits, true), CorrelationSums.of(fits, true)
             sums = new if sums is None else sums + new
             correlation = pairs if correlation is None else correlation + pairs
             minima.append(fits.nll[np.isfinite(fits.error).any(axis=1)])
-            ledger.append(index * size, None, "binned", true, fits)
+            ledger.append(first, None, "binned", true, fits)
             advance(kept)
     assert sums is not None
     assert correlation is not None
@@ -101,6 +108,12 @@ def run_toys(
         minima=np.concatenate(minima),
         toys=ledger.close(),
     )
+
+
+def _grouped(blocks: Iterator[_Block], size: int) -> Iterator[list[_Block]]:
+    """Blocks in lists of one size; the last may be shorter."""
+    while some := list(itertools.islice(blocks, size)):
+        yield some
 
 
 def _run_block(plan: _Plan, index: int) -> _Block:

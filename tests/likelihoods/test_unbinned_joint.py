@@ -222,3 +222,26 @@ def test_needs_a_rho() -> None:
 def test_nothing_to_fit_is_refused() -> None:
     with pytest.raises(StudyError, match="nothing to fit"):
         fitted(study(**{"ensemble.correlation": [[1.0, 0.0], [0.0, 1.0]]}))
+
+
+@pytest.mark.parametrize("case", ["three", "families"])
+@pytest.mark.parametrize("fits_correlation", [False, True])
+def test_scores_of_events_add_up_to_the_gradient(case: str, fits_correlation: bool) -> None:
+    """The gradient of the NLL without its constraints is minus the sum of the scores."""
+    one = fitted(CASES[case]) if fits_correlation else CASES[case]
+    method = build_method("unbinned_joint", calibrate(one), 0.5)
+    likelihood = method.likelihood
+    assert isinstance(likelihood, JointLikelihood)
+    block = draw_toys(one, 0, 0.5)
+    seen = method.observe(block)
+    theta = jnp.asarray(np.pad(THETA, (0, int(fits_correlation)), constant_values=0.3))
+    gradient = likelihood.expansion(theta, jax.tree.map(lambda leaf: leaf[0], seen.data)).gradient
+    pull = np.where(one.constrained, THETA, 0.0)
+    pull[one.constrained] -= block.aux[0]
+    expected = np.asarray(gradient) - np.pad(pull, (0, int(fits_correlation)))
+    events, weights = jax.tree.map(lambda leaf: leaf[0], seen.pairs)
+    scores = np.asarray(likelihood.scores(theta, events))
+    used = scores if weights is None else scores * weights
+    assert np.allclose(-used.sum(axis=1), expected, rtol=1e-7, atol=1e-7)
+    found = method.scatter(np.tile(np.asarray(theta), (len(block.events), 1)), seen.pairs)[0]
+    assert np.allclose(found, used @ scores.T, rtol=1e-9)

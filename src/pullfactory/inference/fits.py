@@ -1,5 +1,6 @@
 """Fits of many toys and their ledger: every fit ends with a status, none is dropped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -72,6 +73,23 @@ class FitBatch:
             estimate=np.ascontiguousarray(self.estimate[:, chosen]),
             covariance=np.ascontiguousarray(self.covariance[square]),
             sandwich=None if self.sandwich is None else np.ascontiguousarray(self.sandwich[square]),
+        )
+
+    @classmethod
+    def join(cls, batches: Sequence[Self]) -> Self:
+        """Fits of several batches, one after the other.
+
+        Args:
+            batches: With the same parameters; all with a sandwich, or none.
+        """
+        sandwiches = [batch.sandwich for batch in batches if batch.sandwich is not None]
+        return cls(
+            parameters=batches[0].parameters,
+            estimate=np.concatenate([batch.estimate for batch in batches]),
+            covariance=np.concatenate([batch.covariance for batch in batches]),
+            nll=np.concatenate([batch.nll for batch in batches]),
+            status=np.concatenate([batch.status for batch in batches]),
+            sandwich=np.concatenate(sandwiches) if sandwiches else None,
         )
 
     def head(self, toys: int) -> Self:
