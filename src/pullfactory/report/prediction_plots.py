@@ -100,6 +100,7 @@ def plot_predicted_error(
                 [getattr(row, f"{kind}_error") for row in some],
                 color=style.colour,
                 linestyle=dashes,
+                markerfacecolor="white" if kind == "claimed" else style.colour,
                 marker=style.marker if len(some) == 1 else "",
                 label=f"{method_label(method)}, {kind}",
             )[0]
