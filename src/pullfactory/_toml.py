@@ -4,14 +4,53 @@ import json
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-__all__ = ["parse_value", "to_toml"]
+from pullfactory.errors import StudyError
+
+__all__ = ["parse_toml", "parse_value", "read_toml", "to_toml"]
 
 _WIDTH = 100
 _LONGEST_ALIGNED = 38
+
+
+def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Args:
+        path: The file.
+        place: What it is, for messages.
+        remedy: The command that writes one.
+
+    Raises:
+        StudyError: If it cannot be read or is no TOML.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise StudyError(f"{place} cannot be read ({error.strerror}); '{remedy}' writes one") from None
+    return parse_toml(content, place)
+
+
+def parse_toml(text: str | bytes, place: str) -> dict[str, Any]:
+    """Read the content of a TOML file.
+
+    Args:
+        text: TOML.
+        place: Where it came from, for messages.
+
+    Raises:
+        StudyError: If it is no TOML.
+    """
+    try:
+        return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{place} is no text in UTF-8: {error}; save it as that") from None
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{place} is no TOML: {error}; mend that line") from None
 
 
 def parse_value(text: str) -> Any:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -15,7 +14,7 @@ from pydantic import BeforeValidator, Field, Strict, ValidationError, model_vali
 
 from pullfactory._complaints import complaint
 from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
-from pullfactory._toml import parse_value, to_toml
+from pullfactory._toml import parse_toml, parse_value, read_toml, to_toml
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.errors import StudyError
 
@@ -26,10 +25,13 @@ __all__ = [
     "Ensemble",
     "JointSettings",
     "Method",
+    "Morphing",
     "Observable",
     "Parameter",
     "Study",
     "WorkspaceSettings",
+    "assign",
+    "refuse_repeats",
 ]
 
 Method = Literal["unbinned", "binned", "unbinned_joint", "binned_joint"]
@@ -305,8 +307,8 @@ class Study(Frozen):
             ("observable", self.observable_names),
             ("method", self.methods),
         ):
-            _refuse_repeats(kind, names)
-        _refuse_repeats("rho", self.ensemble.rho)
+            refuse_repeats(kind, names)
+        refuse_repeats("rho", self.ensemble.rho)
         if self.calibration.replicas > self.ensemble.n_toys:
             raise ValueError(
                 f"calibration.replicas = {self.calibration.replicas} exceeds ensemble.n_toys = "
@@ -433,14 +435,8 @@ class Study(Frozen):
         Raises:
             StudyError: If the file cannot be read or is no valid study.
         """
-        try:
-            content = Path(path).read_bytes()
-        except OSError as error:
-            raise StudyError(
-                f"study file '{path}' cannot be read ({error.strerror}); "
-                "'pullfactory init FILE' writes one"
-            ) from None
-        return cls.from_toml_text(content, place=f"study file '{path}'")
+        place = f"study file '{path}'"
+        return cls.from_dict(read_toml(path, place, "pullfactory init FILE"), place=place)
 
     @classmethod
     def from_toml_text(cls, text: str | bytes, *, place: str = "study") -> Self:
@@ -453,13 +449,7 @@ class Study(Frozen):
         Raises:
             StudyError: If the text is no valid study.
         """
-        try:
-            data = tomllib.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise StudyError(f"{place} is no text in UTF-8: {error}; save it as that") from None
-        except tomllib.TOMLDecodeError as error:
-            raise StudyError(f"{place} is no TOML: {error}; mend that line") from None
-        return cls.from_dict(data, place=place)
+        return cls.from_dict(parse_toml(text, place), place=place)
 
     @classmethod
     def preset(cls, name: str = "poster") -> Self:
@@ -494,7 +484,7 @@ class Study(Frozen):
         """
         data = self.model_dump(mode="json", exclude_none=True)
         for key, value in settings.items():
-            _assign(data, key, value)
+            assign(data, key, value)
         return type(self).from_dict(data, place=f"study {self.name!r}")
 
     def subset(self, observables: Iterable[str]) -> Self:
@@ -713,7 +703,16 @@ def _preset_folder() -> Any:
     return resources.files("pullfactory") / "presets"
 
 
-def _refuse_repeats(kind: str, names: Iterable[object]) -> None:
+def refuse_repeats(kind: str, names: Iterable[object]) -> None:
+    """Refuse what is named twice.
+
+    Args:
+        kind: What the names are of, for the message.
+        names: Some names.
+
+    Raises:
+        ValueError: If a name comes twice.
+    """
     seen: set[object] = set()
     for name in names:
         if name in seen:
@@ -721,8 +720,17 @@ def _refuse_repeats(kind: str, names: Iterable[object]) -> None:
         seen.add(name)
 
 
-def _assign(data: dict[str, Any], key: str, value: Any) -> None:
-    """Set one dotted key in nested plain data; list entries are chosen by their name."""
+def assign(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set one dotted key in nested plain data, in place.
+
+    Args:
+        data: Tables, and lists of tables whose entries are chosen by their name.
+        key: Such as "parameter.m_t.truth_sigma".
+        value: Its new value.
+
+    Raises:
+        StudyError: If the key names nothing.
+    """
     *path, last = key.split(".")
     target: Any = data
     for part in path:

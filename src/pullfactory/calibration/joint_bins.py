@@ -73,6 +73,17 @@ class JointBins:
         slices, inner = self.edges[-1].shape
         return int(slices * (inner + 1))
 
+    def index(self, events: Sequence[NDArray[np.float64]]) -> NDArray[np.intp]:
+        """Bin of each event.
+
+        Args:
+            events: One array per observable, all of one shape, in its unit.
+        """
+        bins = np.zeros(events[0].shape, dtype=np.intp)
+        for x, inner in zip(events, self.edges, strict=True):
+            _divide(bins, x, inner)
+        return bins
+
     def count(
         self,
         events: Sequence[NDArray[np.float64]],
@@ -90,9 +101,7 @@ class JointBins:
         toys, width = events[0].shape
         counts = np.zeros((toys, self.size))
         for some, part in _chunks(toys, width):
-            bins = np.zeros((len(counts[some]), len(range(width)[part])), dtype=np.intp)
-            for x, inner in zip(events, self.edges, strict=True):
-                _divide(bins, x[some, part], inner)
+            bins = self.index([x[some, part] for x in events])
             bins += self.size * np.arange(len(bins))[:, None]
             weight = None if weights is None else weights[some, part].ravel()
             found = np.bincount(bins.ravel(), weight, len(bins) * self.size)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods._channels import Channels, PairCounts
+from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.likelihoods._likelihood import Method, Observation
 from pullfactory.likelihoods.binned import (
     auxiliary_values,

@@ -26,10 +26,12 @@ class PairCounts(NamedTuple):
     Attributes:
         counts: One array of shape (toys, bins) per channel.
         joint: For each pair of channels the joint counts, shape (toys, bins, bins).
+        events: Number of events, shape (toys,); None if every event is in every channel.
     """
 
     counts: tuple[NDArray[np.float64], ...]
     joint: dict[tuple[int, int], NDArray[np.float64]]
+    events: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,17 +42,21 @@ class Channels:
         edges: Bin edges of each observable, in its unit.
         slices: Bins of each observable in the rates of the model.
         centred: Whether the number of events is fixed.
+        partial: Whether an event may be in some of the channels only: NaN is in no bin.
     """
 
     edges: tuple[NDArray[np.float64], ...]
     slices: tuple[slice, ...]
     centred: bool
+    partial: bool = False
 
     def count(self, block: ToyBlock) -> PairCounts:
         """Count a block of toys."""
         weights = block.event_weights
         bins = [find_bins(block.events[..., o], edges) for o, edges in enumerate(self.edges)]
         sizes = [len(edges) - 1 for edges in self.edges]
+        if self.partial:
+            return self._count_partial(block, bins, sizes)
         joint = {
             (i, j): count_pairs(bins[i], bins[j], (sizes[i], sizes[j]), weights)
             for i, j in itertools.combinations(range(len(bins)), 2)
@@ -59,6 +65,30 @@ class Channels:
             return PairCounts(_sums(joint), joint)
         alone = count_pairs(bins[0], np.zeros_like(bins[0]), (sizes[0], 1), weights)
         return PairCounts((alone[..., 0],), joint)
+
+    def _count_partial(
+        self, block: ToyBlock, bins: list[NDArray[np.int32]], sizes: list[int]
+    ) -> PairCounts:
+        """With one more bin for the events that a channel lacks, dropped in the end."""
+        weights = block.event_weights
+        for o, size in enumerate(sizes):
+            bins[o] = np.where(np.isnan(block.events[..., o]), np.int32(size), bins[o])
+        nowhere = np.zeros_like(bins[0])
+        return PairCounts(
+            tuple(
+                count_pairs(one, nowhere, (size + 1, 1), weights)[:, :-1, 0]
+                for one, size in zip(bins, sizes, strict=True)
+            ),
+            {
+                (i, j): count_pairs(bins[i], bins[j], (sizes[i] + 1, sizes[j] + 1), weights)[
+                    :, :-1, :-1
+                ]
+                for i, j in itertools.combinations(range(len(bins)), 2)
+            },
+            np.full(len(block.events), float(block.events.shape[1]))
+            if weights is None
+            else weights.sum(axis=1),
+        )
 
     def expect(self, population: Population) -> PairCounts:
         """Expected counts of one toy, with a toy axis of length 1."""
@@ -95,8 +125,9 @@ class Channels:
             result = result + cross + cross.transpose(0, 2, 1)
         if self.centred:
             total = sum(score.sum(axis=1) for score in scored)
-            events = pairs.counts[0].sum(axis=1)[:, None, None]
-            result = result - total[:, :, None] * total[:, None, :] / np.maximum(events, 1.0)
+            events = pairs.counts[0].sum(axis=1) if pairs.events is None else pairs.events
+            outer = total[:, :, None] * total[:, None, :]
+            result = result - outer / np.maximum(events, 1.0)[:, None, None]
         return np.asarray(result)
 
 

@@ -1,0 +1,332 @@
+"""The configuration of an audit: which events, what is measured in them, what is asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import Field, Strict, ValidationError, model_validator
+
+from pullfactory._complaints import complaint
+from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
+from pullfactory._toml import read_toml, to_toml
+from pullfactory.auditing.samples import Samples, read_samples
+from pullfactory.densities import FAMILIES, family
+from pullfactory.errors import StudyError
+from pullfactory.events import parse_expression
+from pullfactory.study import Morphing, assign, refuse_repeats
+
+__all__ = [
+    "AuditConfig",
+    "AuditObservable",
+    "AuditParameter",
+    "AuditToys",
+    "AuditWorkspace",
+    "JointChannel",
+]
+
+_JOINT_BINS = 36  # of all observables together, if nothing is said
+
+
+class AuditParameter(Frozen):
+    """What varies: the parameter of interest and the systematic uncertainties."""
+
+    name: Name = Field(description="name in every file and table")
+    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
+    unit: Text = Field(default="", description="unit of the parameter")
+    constraint: Literal["free", "normal"] = Field(
+        default="normal", description='"free", or "normal": one step is one standard deviation'
+    )
+    step: float = Field(
+        default=1.0, gt=0, description="what its up and down samples are away from nominal"
+    )
+    bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
+        default=(-10.0, 10.0), description="range allowed in the fits, in its unit"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        low, high = self.bounds
+        if not low < 0 < high:
+            raise ValueError(f"bounds = {list(self.bounds)} must increase and enclose 0")
+        return self
+
+
+class AuditObservable(Frozen):
+    """A number measured once per event; a channel of the workspace."""
+
+    name: Name = Field(description="name of the observable and of its channel")
+    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
+    unit: Text = Field(default="", description="unit of its values")
+    expression: str = Field(default="", description="over the columns; empty: the column so named")
+    where: str = Field(
+        default="", description="condition under which an event has it; empty: always"
+    )
+    missing: Literal["refuse", "allow"] = Field(
+        default="refuse", description='"allow": an event whose value is no number lacks it'
+    )
+    n_bins: Count | None = Field(
+        default=None,
+        ge=2,
+        description="bins of equal population; absent: workspace.n_bins",
+        examples=[10],
+    )
+    edges: Listed[float] | None = Field(
+        default=None, min_length=3, description="bin edges instead", examples=[(150.0, 170.0, 200.0)]
+    )
+    open_ends: bool | None = Field(
+        default=None,
+        description="whether the outermost bins take what is beyond; absent: not with given edges",
+        examples=[True],
+    )
+    density: str | None = Field(
+        default=None,
+        description=f"family for the unbinned fit: {', '.join(FAMILIES)}; absent: a smooth fit",
+        examples=["normal"],
+    )
+    shape: dict[str, float] = Field(
+        default_factory=dict, description="shape parameters of the family, dimensionless"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.edges is not None and self.n_bins is not None:
+            raise ValueError("give n_bins or edges, not both")
+        if self.edges is not None and any(np.diff(np.array(self.edges)) <= 0):
+            raise ValueError(f"edges = {list(self.edges)} must increase; sort them")
+        if self.density is not None:
+            family(self.density, self.shape)
+        elif self.shape:
+            raise ValueError(f"shape = {self.shape} belongs to no density; name the density")
+        parse_expression(self.source, place=f"observable.{self.name}.expression")
+        if self.where:
+            parse_expression(self.where, place=f"observable.{self.name}.where")
+        return self
+
+    @property
+    def source(self) -> str:
+        """What is evaluated: the expression, or the column of its name."""
+        return self.expression or self.name
+
+    @property
+    def open_edges(self) -> bool:
+        """Whether the outermost bins take what is beyond."""
+        return self.edges is None if self.open_ends is None else self.open_ends
+
+
+class AuditWorkspace(Frozen):
+    """The pyhf workspace of the observables taken as independent."""
+
+    morphing: Morphing = Field(
+        default="additive",
+        description='"additive" histosys, "additive_cross": with samples of two variations, '
+        'or "multiplicative": normsys for every bin',
+    )
+    mass_constraint: bool = Field(
+        default=True,
+        description="false: our fits drop the unit Gaussian that pyhf gives the normsys of a free "
+        "parameter (multiplicative)",
+    )
+    n_bins: Count = Field(
+        default=20, ge=2, description="bins of equal population in every observable"
+    )
+    staterror: bool = Field(
+        default=False, description="staterror modifiers for the nominal templates"
+    )
+
+
+class JointChannel(Frozen):
+    """The workspace of all observables together, in nested bins of equal population."""
+
+    n_bins: Annotated[int, Field(ge=0)] | Listed[Count] | None = Field(
+        default=None,
+        description=f"bins of every observable, or one number for each; absent: about "
+        f"{_JOINT_BINS} in all; 0: no joint workspace",
+        examples=[6],
+    )
+
+
+class AuditToys(Frozen):
+    """The check by toys drawn from the events themselves."""
+
+    n_toys: Count = Field(default=2000, ge=0, description="how many; 0: no toys")
+    held_apart: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="fraction of the nominal events that toys are drawn from and templates are "
+        "not made of; 0: both are the same events, which hides the noise of the templates",
+    )
+    reservoir: Count = Field(
+        default=500_000, ge=1000, description="events of a sample kept in memory, at most"
+    )
+    unbinned: Literal["auto", "declared", "none"] = Field(
+        default="auto",
+        description='unbinned fits with "declared" densities only, with smooth ones where none is '
+        'declared ("auto"), or "none"',
+    )
+
+
+class AuditConfig(Frozen):
+    """Everything that defines an audit.
+
+    Read from a TOML file with `AuditConfig.from_toml`; changed with `with_settings`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="names the output folder"
+    )
+    seed: Whole = Field(
+        default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
+    )
+    poi: Name = Field(description="parameter of interest")
+    n_events_law: Literal["poisson", "fixed"] = Field(
+        default="poisson", description='number of data events: "poisson", or "fixed"'
+    )
+    tree: str = Field(default="", description="tree in ROOT files; empty: the only one")
+    selection: str = Field(default="", description="condition for an event of any sample")
+    weight: str = Field(default="", description="weight of a simulated event; empty: 1")
+    identifier: Listed[str] = Field(
+        default=(), description="columns that identify an event; none: its position in the sample"
+    )
+    columns: dict[Name, str] = Field(
+        default_factory=dict, description='short names of columns, such as pt = "jet.pt"'
+    )
+    replicas: Count = Field(default=400, ge=10, description="replicas of the bootstrap")
+    workspace: AuditWorkspace = Field(default_factory=AuditWorkspace)
+    joint: JointChannel = Field(default_factory=JointChannel)
+    toys: AuditToys = Field(default_factory=AuditToys)
+    parameter: Listed[AuditParameter] = Field(min_length=1)
+    observable: Listed[AuditObservable] = Field(min_length=1)
+    samples: dict[str, Any] = Field(
+        description="nominal, PARAMETER.up and .down, background.NAME, data"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        refuse_repeats("parameter", self.parameter_names)
+        refuse_repeats("observable", self.observable_names)
+        if self.poi not in self.parameter_names:
+            known = ", ".join(self.parameter_names)
+            raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {known}")
+        for key in ("selection", "weight"):
+            if text := getattr(self, key):
+                parse_expression(text, place=key)
+        bins = self.joint.n_bins
+        if isinstance(bins, tuple) and len(bins) != len(self.observable):
+            raise ValueError(
+                f"joint.n_bins has {len(bins)} entries for {len(self.observable)} observables; "
+                "give one for each"
+            )
+        if self.workspace.morphing != "multiplicative" and not self.workspace.mass_constraint:
+            raise ValueError(
+                f"workspace.mass_constraint = false has nothing to drop with morphing = "
+                f"{self.workspace.morphing!r}, whose free parameters have no constraint; leave it out"
+            )
+        self._check_rates()
+        return self
+
+    def _check_rates(self) -> None:
+        free = [process.name for process in self.sample_set.processes if process.norm == "free"]
+        if free and self.n_events_law == "fixed":
+            raise ValueError(
+                f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
+                'measure; use n_events_law = "poisson" or norm = "fixed"'
+            )
+
+    # --- reading and writing -----------------------------------------------------------------
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, place: str = "audit") -> Self:
+        """Check a nested mapping as the configuration of an audit.
+
+        Args:
+            data: Keys as in the TOML file.
+            place: Where the data came from, for messages.
+
+        Raises:
+            StudyError: If a key is unknown, missing, of the wrong type or out of range.
+            EventsError: If an expression is none.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise StudyError(f"{place}: {complaint(error, data, cls)}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a configuration; the files that it names are relative to its folder.
+
+        Args:
+            path: A TOML file.
+
+        Raises:
+            StudyError: If the file cannot be read or is no valid configuration.
+            EventsError: If an expression is none.
+        """
+        place = f"audit file '{path}'"
+        return cls.from_dict(read_toml(path, place, "pullfactory init --audit FILE"), place=place)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with some keys changed, checked again.
+
+        Args:
+            settings: Dotted keys to values, such as `{"toys.n_toys": 500}`; list entries are
+                chosen by name.
+
+        Raises:
+            StudyError: If a key does not exist or a value is refused.
+        """
+        data = self.to_dict()
+        for key, value in settings.items():
+            assign(data, key, value)
+        return type(self).from_dict(data, place=f"audit {self.name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as plain data, as `from_dict` reads it; absent keys are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """The configuration as TOML with every key and a comment on each."""
+        return to_toml(self)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content, the same for equal configurations."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    # --- what the other files ask ------------------------------------------------------------
+
+    @property
+    def sample_set(self) -> Samples:
+        """The samples, read and checked."""
+        free = tuple(p.name for p in self.parameter if p.constraint == "free")
+        return read_samples(self.samples, self.parameter_names, free, bool(self.identifier))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+        return tuple(parameter.name for parameter in self.parameter)
+
+    @property
+    def observable_names(self) -> tuple[str, ...]:
+        """Names of the observables, in the order of every array with an observable axis."""
+        return tuple(observable.name for observable in self.observable)
+
+    @property
+    def free_names(self) -> tuple[str, ...]:
+        """Parameters without a constraint."""
+        return tuple(p.name for p in self.parameter if p.constraint == "free")
+
+    @property
+    def joint_bins(self) -> tuple[int, ...]:
+        """Bins of each observable in the joint channel; empty if there is none."""
+        n, bins = len(self.observable), self.joint.n_bins
+        if n < 2 or bins == 0:
+            return ()
+        if isinstance(bins, tuple):
+            return bins
+        return n * (max(2, round(_JOINT_BINS ** (1 / n))) if bins is None else bins,)

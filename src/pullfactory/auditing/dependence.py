@@ -1,0 +1,159 @@
+"""How the observables of an event depend on each other, measured in the nominal events."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from pullfactory.auditing.prediction import redraws
+from pullfactory.auditing.tally import GROUPS
+from pullfactory.auditing.templates import Expected
+
+__all__ = ["PairDependence", "measure_dependence"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PairDependence:
+    """Two observables of the same events; errors are standard errors from the bootstrap.
+
+    Attributes:
+        first: Name of one observable.
+        second: Name of the other.
+        overlap: Part of the expected events that have both, of those that have either.
+        events: Events that the correlations are measured with.
+        pearson: Pearson's correlation coefficient.
+        pearson_error: Its error.
+        spearman: Spearman's rank correlation.
+        spearman_error: Its error.
+        excess: Events in each pair of bins beside those of independent observables, minus 1;
+            shape (bins of the first, bins of the second), NaN where none are expected.
+        excess_error: Its error.
+    """
+
+    first: str
+    second: str
+    overlap: float
+    events: int
+    pearson: float | None
+    pearson_error: float | None
+    spearman: float | None
+    spearman_error: float | None
+    excess: NDArray[np.float64]
+    excess_error: NDArray[np.float64]
+
+
+def measure_dependence(expected: Expected) -> tuple[PairDependence, ...]:
+    """Measure all pairs of observables in the expected events of all processes.
+
+    Correlation coefficients come from the events kept in memory, pairs of bins from all.
+
+    Args:
+        expected: The samples.
+    """
+    often = redraws(expected.config.seed, expected.config.replicas)
+    names = expected.config.observable_names
+    values, weights, groups = _rows(expected)
+    return tuple(
+        _measure(expected, often, (i, j), names, values, weights, groups)
+        for i, j in itertools.combinations(range(len(names)), 2)
+    )
+
+
+def _measure(
+    expected: Expected,
+    often: NDArray[np.float64],
+    pair: tuple[int, int],
+    names: tuple[str, ...],
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    groups: NDArray[np.intp],
+) -> PairDependence:
+    i, j = pair
+    both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
+    x, y = values[both, i], values[both, j]
+    pearson = _correlation(x, y, weights[both], groups[both], often)
+    ranks = _correlation(_ranks(x), _ranks(y), weights[both], groups[both], often)
+    excess, error, overlap = _excess(expected, pair, often)
+    return PairDependence(
+        first=names[i],
+        second=names[j],
+        overlap=overlap,
+        events=int(both.sum()),
+        pearson=pearson[0],
+        pearson_error=pearson[1],
+        spearman=ranks[0],
+        spearman_error=ranks[1],
+        excess=excess,
+        excess_error=error,
+    )
+
+
+def _rows(
+    expected: Expected,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Nominal events of all processes in memory, weighted to the data, with their groups."""
+    values, weights, groups = [], [], []
+    for role in expected.nominal_roles:
+        read = expected.read(role)
+        kept = read.counts.events.sum() / read.rows.weights.sum()
+        values.append(read.rows.values)
+        weights.append(expected.factors[role] * kept * read.rows.weights)
+        groups.append((read.rows.keys % np.uint64(GROUPS)).astype(np.intp))
+    return np.concatenate(values), np.concatenate(weights), np.concatenate(groups)
+
+
+def _ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mid-ranks, which a replica of the bootstrap takes over."""
+    return np.asarray(rankdata(x), dtype=np.float64)
+
+
+def _correlation(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    often: NDArray[np.float64],
+) -> tuple[float | None, float | None]:
+    """Pearson's coefficient and its error; None where there is no spread."""
+    if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None, None
+    a, b = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+    products = (np.ones_like(a), a, b, a * a, b * b, a * b)
+    sums = np.stack([np.bincount(groups, weights * p, GROUPS) for p in products])
+
+    def coefficient(total: NDArray[np.float64]) -> NDArray[np.float64]:
+        n, sa, sb, saa, sbb, sab = total
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray((sab - sa * sb / n) / np.sqrt((saa - sa**2 / n) * (sbb - sb**2 / n)))
+
+    value = float(coefficient(sums.sum(axis=1)))
+    error = float(np.std(coefficient(sums @ often.T), ddof=1))
+    return (value if np.isfinite(value) else None), (error if np.isfinite(error) else None)
+
+
+def _excess(
+    expected: Expected, pair: tuple[int, int], often: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Events in pairs of bins beside independence, with errors; and the overlap."""
+    i, j = pair
+    parts = [
+        (expected.factors[role], expected.read(role).counts) for role in expected.nominal_roles
+    ]
+    joint = sum(factor * counts.pairs[pair] for factor, counts in parts)
+    assert not isinstance(joint, int)
+
+    def excess(table: NDArray[np.float64]) -> NDArray[np.float64]:
+        total = table.sum(axis=(-2, -1), keepdims=True)
+        alone = table.sum(axis=-1, keepdims=True) * table.sum(axis=-2, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.where(alone > 0, table * total / alone - 1.0, np.nan))
+
+    drawn = (often @ joint.reshape(GROUPS, -1)).reshape(-1, *joint.shape[1:])
+    both = float(joint.sum())
+    either = sum(
+        factor * float(counts.channels[o].sum()) for factor, counts in parts for o in (i, j)
+    )
+    overlap = both / (either - both) if either > both else 0.0
+    return excess(joint.sum(axis=0)), excess(drawn).std(axis=0, ddof=1), overlap

@@ -1,0 +1,93 @@
+"""The methods of an audit: likelihoods of its templates, and what they take from events."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyhf
+from numpy.typing import NDArray
+
+from pullfactory.auditing.templates import Expected
+from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
+from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["audit_likelihood", "binned_audit_method", "channels_of", "drawn_scatter"]
+
+
+def audit_likelihood(spec: Mapping[str, Any], expected: Expected) -> BinnedLikelihood:
+    """The likelihood of a workspace of an audit, in the units of its parameters.
+
+    Args:
+        spec: What `build_audit_workspace` or `build_joint_audit_workspace` returns.
+        expected: What it was built of.
+    """
+    config = expected.config
+    units = {p.name: p.step for p in config.parameter if p.step != 1.0}
+    likelihood = BinnedLikelihood.from_pyhf(pyhf.Workspace(spec)).in_units(units)
+    if not config.workspace.mass_constraint:
+        likelihood = likelihood.free(config.free_names)
+    return likelihood
+
+
+def channels_of(expected: Expected, likelihood: BinnedLikelihood) -> Channels:
+    """How events are counted in the channels of the likelihood.
+
+    Args:
+        expected: Gives bins.
+        likelihood: With one channel for each observable.
+    """
+    config = expected.config
+    return Channels(
+        edges=tuple(axis.edges for axis in expected.events.axes),
+        slices=tuple(likelihood.channel_slice(name) for name in config.observable_names),
+        centred=config.n_events_law == "fixed",
+        partial=True,
+    )
+
+
+def binned_audit_method(expected: Expected, likelihood: BinnedLikelihood) -> Method:
+    """The method `binned` of an audit; auxiliary values of its toys are all drawn.
+
+    Events have NaN for what they lack; what is outside the bins must be NaN too. The auxiliary
+    values of a block are those of all terms of the model, in its order.
+
+    Args:
+        expected: Gives bins.
+        likelihood: With one channel for each observable.
+    """
+    names = expected.config.observable_names
+    channels = channels_of(expected, likelihood)
+
+    def observe(block: ToyBlock) -> Observation:
+        pairs = channels.count(block)
+        main = likelihood.data(dict(zip(names, pairs.counts, strict=True)))
+        main[:, likelihood.n_main :] = block.aux
+        return Observation(main, pairs)
+
+    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
+        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
+
+    return Method(
+        name="binned",
+        likelihood=likelihood,
+        observe=observe,
+        scatter=scatter,
+        expect=lambda _population: None,
+        aux_scatter=drawn_scatter(likelihood),
+    )
+
+
+def drawn_scatter(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+    """Variance of the score of the auxiliary data where all of them are drawn: 1 / sigma^2.
+
+    The models of audits have Gaussian terms only.
+
+    Returns:
+        Shape (parameters,).
+    """
+    result = np.zeros(len(likelihood.names))
+    weights = likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
+    np.add.at(result, list(likelihood.aux_index), weights)
+    return result

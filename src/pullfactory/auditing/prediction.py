@@ -1,0 +1,353 @@
+"""Errors without toys: claimed, and those of the event-paired sandwich, from expected events.
+
+For weighted events the expected data have C = sum of w s s^T, with weights that add up to the
+events expected in the data; the sum of w^2 s s^T is the noise of the templates instead.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.auditing.model import channels_of, drawn_scatter
+from pullfactory.auditing.tally import GROUPS
+from pullfactory.auditing.templates import Expected
+from pullfactory.inference.information import inverted
+from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.channels import Channels, PairCounts
+
+__all__ = ["ErrorModel", "PredictedErrors", "claimed_errors", "predict_errors", "predict_subset", "redraws"]
+
+_BATCH = 50  # replicas at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PredictedErrors:
+    """What is expected of the fit at the nominal point.
+
+    Attributes:
+        parameters: Names, in the order of every parameter axis.
+        claimed: Covariance that the fit gives, shape (parameters, parameters), in their units.
+        actual: Covariance of estimate - truth, same shape.
+        claimed_error: Bootstrap errors of the claimed errors, shape (parameters,).
+        actual_error: The same of the actual errors.
+        width_error: The same of their ratio.
+        template: What the noise of the nominal templates adds to one fit, a standard deviation,
+            shape (parameters,).
+    """
+
+    parameters: tuple[str, ...]
+    claimed: NDArray[np.float64]
+    actual: NDArray[np.float64]
+    claimed_error: NDArray[np.float64]
+    actual_error: NDArray[np.float64]
+    width_error: NDArray[np.float64]
+    template: NDArray[np.float64]
+
+    @property
+    def errors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Claimed and actual errors, each of shape (parameters,)."""
+        return np.sqrt(np.diag(self.claimed)), np.sqrt(np.diag(self.actual))
+
+    @property
+    def width(self) -> NDArray[np.float64]:
+        """Pull widths: actual over claimed errors, shape (parameters,)."""
+        claimed, actual = self.errors
+        return np.asarray(actual / claimed)
+
+
+def redraws(seed: int, replicas: int) -> NDArray[np.float64]:
+    """How often each group of events is drawn in each replica, shape (replicas, groups).
+
+    Args:
+        seed: Of the audit.
+        replicas: How many.
+    """
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(1,))))
+    return rng.multinomial(GROUPS, np.full(GROUPS, 1.0 / GROUPS), replicas).astype(np.float64)
+
+
+def predict_errors(model: "ErrorModel") -> PredictedErrors:
+    """Predict claimed and actual errors at the nominal point, with bootstrap errors.
+
+    The bootstrap draws the events of all samples again, so that the noise of the templates is in
+    it as well as that of the correlation.
+
+    Args:
+        model: Of the observables taken as independent.
+    """
+    expected, likelihood = model.expected, model.likelihood
+    everything = tuple(range(len(model.channels.slices)))
+    once = np.ones((1, GROUPS))
+    inverse, actual = model.covariances(model.drawn(once), everything)
+    claimed_errors, actual_errors = [], []
+    for some in _batches(redraws(expected.config.seed, expected.config.replicas)):
+        inverses, actuals = model.covariances(model.drawn(some), everything)
+        claimed_errors.append(_errors(inverses))
+        actual_errors.append(_errors(actuals))
+    claimed, spread = np.concatenate(claimed_errors), np.concatenate(actual_errors)
+    chosen = [likelihood.positions(name)[0] for name in expected.parameters]
+    square = np.ix_([0], chosen, chosen)
+
+    def scatter(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(values[:, chosen].std(axis=0, ddof=1))
+
+    return PredictedErrors(
+        parameters=expected.parameters,
+        claimed=inverse[square][0],
+        actual=actual[square][0],
+        claimed_error=scatter(claimed),
+        actual_error=scatter(spread),
+        width_error=scatter(spread / claimed),
+        template=np.sqrt(np.diag(model.template_noise(inverse[0])))[chosen],
+    )
+
+
+def predict_subset(
+    model: "ErrorModel", observables: Sequence[int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Claimed and actual errors of a fit to some of the observables.
+
+    Args:
+        model: Of all observables.
+        observables: Positions of those taken.
+
+    Returns:
+        Each of shape (parameters,), of `expected.parameters`; NaN where they are not determined.
+    """
+    inverse, actual = model.covariances(model.drawn(np.ones((1, GROUPS))), tuple(observables))
+    chosen = [model.likelihood.positions(name)[0] for name in model.expected.parameters]
+    return _errors(inverse)[0, chosen], _errors(actual)[0, chosen]
+
+
+def claimed_errors(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+    """Errors that a fit of the expected events gives, such as one to the joint channels.
+
+    Args:
+        expected: Names the parameters.
+        likelihood: Of a workspace whose observations are what is expected.
+
+    Returns:
+        Shape (parameters,), of `expected.parameters`; NaN where they are not determined.
+    """
+    slopes, rates = _rates(likelihood)
+    information = slopes.T @ (slopes / rates[:, None]) + np.diag(drawn_scatter(likelihood))
+    chosen = [likelihood.positions(name)[0] for name in expected.parameters]
+    return np.asarray(np.sqrt(np.diag(inverted(information)))[chosen])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Drawn:
+    """Rates and pairs of replicas.
+
+    Attributes:
+        rates: Shape (replicas, bins).
+        slopes: Their derivatives, shape (replicas, bins, parameters).
+        pairs: Counts of each channel and pair of channels.
+    """
+
+    rates: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    pairs: PairCounts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ErrorModel:
+    """Rates at the nominal point as sums over groups of events.
+
+    Attributes:
+        expected: The samples.
+        likelihood: Gives the slopes of the rates, which pyhf interpolates.
+        channels: How events are counted.
+        rates: Of the bins, shape (bins,).
+        slopes: Their derivatives, shape (bins, parameters).
+        penalty: Information of the constraints, shape (parameters,).
+    """
+
+    expected: Expected
+    likelihood: BinnedLikelihood
+    channels: Channels
+    rates: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    penalty: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "ErrorModel":
+        """The model of a likelihood.
+
+        Args:
+            expected: The samples.
+            likelihood: With one channel for each observable.
+        """
+        slopes, rates = _rates(likelihood)
+        return cls(
+            expected=expected,
+            likelihood=likelihood,
+            channels=channels_of(expected, likelihood),
+            rates=rates,
+            slopes=slopes,
+            penalty=drawn_scatter(likelihood),
+        )
+
+    def covariances(
+        self, drawn: _Drawn, observables: tuple[int, ...]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Claimed and actual covariance of each replica with some of the observables.
+
+        Args:
+            drawn: Replicas.
+            observables: Positions, ascending.
+
+        Returns:
+            Each of shape (replicas, parameters, parameters).
+        """
+        bins = np.concatenate([np.arange(len(self.rates))[self._slice(o)] for o in observables])
+        slopes, rates = drawn.slopes[:, bins], drawn.rates[:, bins]
+        log_slopes = drawn.slopes / drawn.rates[:, :, None]
+        information = slopes.transpose(0, 2, 1) @ (slopes / rates[:, :, None])
+        information += np.diag(self.penalty)
+        inverse = np.stack([inverted(matrix) for matrix in information])
+        pairs = PairCounts(
+            tuple(drawn.pairs.counts[o] for o in observables),
+            {
+                (a, b): drawn.pairs.joint[i, j]
+                for a, i in enumerate(observables)
+                for b, j in enumerate(observables)
+                if i < j
+            },
+            drawn.pairs.events,
+        )
+        some = Channels(
+            edges=tuple(self.channels.edges[o] for o in observables),
+            slices=tuple(self._slice(o) for o in observables),
+            centred=self.channels.centred,
+            partial=True,
+        )
+        scatter = some.scatter(log_slopes, pairs)
+        return inverse, sandwich_covariance(inverse, scatter, self.penalty)
+
+    def _slice(self, observable: int) -> slice:
+        return self.channels.slices[observable]
+
+    def drawn(self, often: NDArray[np.float64]) -> _Drawn:
+        """Rates, slopes and pairs of replicas.
+
+        Args:
+            often: How often each group of events comes, shape (replicas, groups).
+        """
+        expected = self.expected
+        n_obs = len(expected.config.observable)
+        channels = [np.zeros((len(often), axis.size)) for axis in expected.events.axes]
+        pairs: dict[tuple[int, int], NDArray[np.float64]] = {}
+        events = np.zeros(len(often))
+        by_process = {}
+        for process in expected.config.sample_set.processes:
+            role = process.nominal.role
+            counts, factor = expected.read(role).counts, self._factors(role, often)
+            events += factor * (often @ counts.events)
+            own = [factor[:, None] * (often @ counts.channels[o]) for o in range(n_obs)]
+            by_process[process.name] = own
+            for o in range(n_obs):
+                channels[o] += own[o]
+            for key, groups in counts.pairs.items():
+                joint = (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
+                pairs[key] = pairs.get(key, 0.0) + factor[:, None, None] * joint
+        rates = np.empty((len(often), len(self.rates)))
+        for o in range(n_obs):
+            rates[:, self._slice(o)] = channels[o]
+        return _Drawn(
+            rates=rates,
+            slopes=self._drawn_slopes(often, rates, by_process),
+            pairs=PairCounts(tuple(channels), pairs, events),
+        )
+
+    def _drawn_slopes(
+        self,
+        often: NDArray[np.float64],
+        rates: NDArray[np.float64],
+        by_process: dict[str, list[NDArray[np.float64]]],
+    ) -> NDArray[np.float64]:
+        """Slopes of the model, moved by what the templates are in each replica."""
+        expected, likelihood = self.expected, self.likelihood
+        slopes = np.tile(self.slopes, (len(often), 1, 1))
+        ratio = rates / self.rates
+        for k, name in enumerate(likelihood.names):
+            if name.startswith("staterror_"):
+                slopes[:, :, k] *= ratio
+        for process in expected.config.sample_set.processes:
+            if norm := expected.norm_names.get(process.name):
+                (k,) = likelihood.positions(norm)
+                for o, own in enumerate(by_process[process.name]):
+                    nominal = expected.factors[process.nominal.role] * (
+                        expected.read(process.nominal.role).counts.channels[o].sum(axis=0)
+                    )
+                    part = np.divide(own, nominal, where=nominal != 0, out=np.ones_like(own))
+                    slopes[:, self._slice(o), k] *= part
+        for parameter in expected.config.parameter:
+            (k,) = likelihood.positions(parameter.name)
+            for process in expected.config.sample_set.processes:
+                if parameter.name not in process.parameters:
+                    continue
+                for side in (1, -1):
+                    sample = process.at({parameter.name: side})
+                    assert sample is not None
+                    moved = self._moved(sample.role, often)
+                    for o, change in enumerate(moved):
+                        slopes[:, self._slice(o), k] += side * change / (2 * parameter.step)
+        return slopes
+
+    def _moved(self, role: str, often: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """How far the template of a sample is from itself in each replica."""
+        counts, factor = self.expected.read(role).counts, self._factors(role, often)
+        once = self.expected.factors[role]
+        return [
+            factor[:, None] * (often @ groups) - once * groups.sum(axis=0)
+            for groups in counts.channels
+        ]
+
+    def _factors(self, role: str, often: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Expected events for each unit of weight in each replica."""
+        factor, by = self.expected.factors[role], self.expected.normalised[role]
+        if by is None:
+            return np.full(len(often), factor)
+        events = self.expected.read(by).counts.events
+        return np.asarray(factor * events.sum() / (often @ events))
+
+    def template_noise(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Covariance of the estimates from the finite number of nominal events.
+
+        Args:
+            inverse: Claimed covariance, shape (parameters, parameters).
+        """
+        n_obs = len(self.expected.config.observable)
+        channels = [np.zeros((1, axis.size)) for axis in self.expected.events.axes]
+        pairs: dict[tuple[int, int], NDArray[np.float64]] = {}
+        for role in self.expected.nominal_roles:
+            counts, square = self.expected.read(role).counts, self.expected.factors[role] ** 2
+            for o in range(n_obs):
+                channels[o] += square * counts.squares[o]
+            for key, each in counts.pair_squares.items():
+                pairs[key] = pairs.get(key, 0.0) + square * each[None]
+        free = Channels(
+            edges=self.channels.edges, slices=self.channels.slices, centred=False, partial=True
+        )
+        log_slopes = (self.slopes / self.rates[:, None])[None]
+        scatter = free.scatter(log_slopes, PairCounts(tuple(channels), pairs))[0]
+        return np.asarray(inverse @ scatter @ inverse)
+
+
+def _rates(likelihood: BinnedLikelihood) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Slopes and rates at the nominal point, shapes (bins, parameters) and (bins,)."""
+    nominal = likelihood.init
+    return np.asarray(likelihood.slopes(nominal)), np.asarray(likelihood.expected(nominal))
+
+
+def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)))
+
+
+def _batches(often: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    for first in range(0, len(often), _BATCH):
+        yield often[first : first + _BATCH]
