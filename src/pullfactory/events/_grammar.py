@@ -16,6 +16,7 @@ __all__ = ["Part", "translate"]
 _LONGEST_CODE = 20_000
 _DEEPEST = 60
 _MOST_COLUMNS = 30
+_MOST_NUMBERS = 150  # numexpr has 255 registers for columns, numbers and intermediate results
 # numexpr's % has the sign of the dividend, as in C; NumPy's has that of the divisor.
 _MOD = (
     "where(((({0} % {1}) < 0.0) & ({1} > 0.0)) | ((({0} % {1}) > 0.0) & ({1} < 0.0)), "
@@ -86,6 +87,9 @@ def translate(text: str, *, place: str) -> tuple[Part, tuple[str, ...]]:
     )
     if len(names) > _MOST_COLUMNS:
         source.refuse(f"needs {len(names)} columns, more than {_MOST_COLUMNS}")
+    numbers = sum(isinstance(node, ast.Constant) for node in ast.walk(tree))
+    if numbers > _MOST_NUMBERS:
+        source.refuse(f"has {numbers} numbers, more than {_MOST_NUMBERS}")
     codes = {name: f"c{i}" for i, name in enumerate(names)}
     return _Translation(text=source, codes=codes).part(tree, 0), tuple(names)
 
