@@ -137,11 +137,13 @@ def _from_pandas(values: Any, *, name: str, place: str) -> NDArray[Any]:
 
 
 def _without_mask(values: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
-    if not np.ma.is_masked(values):
+    missing = np.ma.getmaskarray(values)
+    if not missing.any():
         return values.data
-    if values.dtype.kind in "biuf":
-        return values.astype(np.float64).filled(np.nan)
-    return values.astype(object).filled(None)
+    number = values.dtype.kind in "biuf"
+    filled = values.data.astype(np.float64 if number else object)
+    filled[missing] = np.nan if number else None
+    return filled
 
 
 def _from_objects(values: NDArray[Any], name: str, place: str) -> NDArray[Any]:
@@ -149,7 +151,9 @@ def _from_objects(values: NDArray[Any], name: str, place: str) -> NDArray[Any]:
     missing = np.array([v is None or type(v).__name__ in _MISSING for v in values], dtype=bool)
     present = values[~missing]
     if any(isinstance(v, str | bytes) for v in present):
-        return np.where(missing, None, values)
+        texts = values.copy()
+        texts[missing] = None
+        return texts
     if any(hasattr(v, "__len__") for v in present):
         refuse_jagged(name, place)
     numbers = np.array(present.tolist())

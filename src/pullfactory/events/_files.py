@@ -57,8 +57,8 @@ def find_files(
     if not texts:
         raise EventsError(f"{place}: no file is given; give one or more")
     found: dict[Path, EventFile] = {}
-    for text in map(fspath, texts):
-        for name in _expand(text, place, base or Path()):
+    for text in texts:
+        for name in _expand(fspath(text), place, base or Path()):
             file = _checked(name, place, base or Path())
             real = file.path.resolve()
             if real in found:

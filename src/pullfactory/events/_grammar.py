@@ -1,4 +1,4 @@
-"""Translation of an expression into the text that numexpr evaluates, by a list of what is allowed."""
+"""From an expression to the text that numexpr evaluates, by a list of what is allowed."""
 
 import ast
 import operator
@@ -109,12 +109,8 @@ class _Translation:
                 part = self.constant(value, node)
             case ast.Name(id=name):
                 part = Part(code=self.codes[name], condition=False)
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                part = self.number(operand, depth)
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                part = self.combine("(-{0})", np.negative, node, [self.number(operand, depth)])
-            case ast.UnaryOp(op=op, operand=operand):
-                part = self.opposite(operand, "~" if isinstance(op, ast.Invert) else "not", depth)
+            case ast.UnaryOp():
+                part = self.sign(node, depth)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
                 sides = [self.number(side, depth) for side in (left, right)]
                 part = self.combine(*_ARITHMETIC[type(op)], node, sides)
@@ -157,6 +153,16 @@ class _Translation:
         if not np.isfinite(number):
             self.text.refuse(f"{self.text.source(node)} is not finite", "use a finite number")
         return Part(code=f"({number!r})", condition=False, value=number)
+
+    def sign(self, node: ast.UnaryOp, depth: int) -> Part:
+        """Translate + and - before a number, not and ~ before a condition."""
+        if isinstance(node.op, ast.Not | ast.Invert):
+            joint = "not" if isinstance(node.op, ast.Not) else "~"
+            return self.opposite(node.operand, joint, depth)
+        number = self.number(node.operand, depth)
+        if isinstance(node.op, ast.UAdd):
+            return number
+        return self.combine("(-{0})", np.negative, node, [number])
 
     def combine(
         self, form: str, function: Callable[..., Any], node: ast.AST, operands: Sequence[Part]

@@ -116,5 +116,8 @@ def _open_file(file: EventFile, *, tree: str | None, chunk: int) -> Source:
     place = f"file {file.name!r}"
     if file.kind == "ROOT":
         return RootSource(path=file.path, file=place, tree=tree, chunk=chunk)
-    kinds = {"Parquet": ParquetSource, "CSV": CsvSource, "NPZ": NpzSource}
-    return kinds[file.kind](path=file.path, place=place, chunk=chunk)
+    if file.kind == "Parquet":
+        return ParquetSource(path=file.path, place=place, chunk=chunk)
+    if file.kind == "CSV":
+        return CsvSource(path=file.path, place=place, chunk=chunk)
+    return NpzSource(path=file.path, place=place, chunk=chunk)
