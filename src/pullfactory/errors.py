@@ -2,6 +2,7 @@
 
 __all__ = [
     "CalibrationError",
+    "EventsError",
     "LikelihoodError",
     "OutputError",
     "PullfactoryError",
@@ -20,6 +21,10 @@ class StudyError(PullfactoryError, ValueError):
 
 class CalibrationError(PullfactoryError, ValueError):
     """Calibration samples from which nothing can be learnt, or of another study."""
+
+
+class EventsError(PullfactoryError, ValueError):
+    """Event files or tables that cannot be used."""
 
 
 class WorkspaceError(PullfactoryError, ValueError):

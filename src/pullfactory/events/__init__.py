@@ -1,0 +1,14 @@
+"""The user's own events: tables in files or in memory, expressions over them, identifiers."""
+
+from .expressions import Expression, parse_expression
+from .identifiers import hash_events, hash_rows
+from .sources import Source, open_source
+
+__all__ = [
+    "Expression",
+    "Source",
+    "hash_events",
+    "hash_rows",
+    "open_source",
+    "parse_expression",
+]

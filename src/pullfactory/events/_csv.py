@@ -1,0 +1,105 @@
+"""Events in a CSV file, compressed by gzip or not."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ._columns import from_arrow, require
+from ._damage import reading, watched
+
+__all__ = ["CsvSource"]
+
+_BLOCK = 2**23  # bytes that pyarrow parses at once, hence the longest line
+_MISSING = ("", "nan", "NaN", "-nan", "NA", "N/A", "n/a", "NULL", "null", "None")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvSource:
+    """A CSV file with commas and a first line of names; see `Source`.
+
+    A chunk of a column is the first of int64, uint64, float64, bool and text that holds all its
+    values, so that identifiers stay exact and decimals may come late.
+
+    Attributes:
+        path: The file.
+        place: What it is called in messages.
+        chunk: Most rows of a chunk.
+    """
+
+    path: Path
+    place: str
+    chunk: int
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns; see `Source.names`."""
+        with self._opened(()) as reader:
+            return tuple(reader.schema.names)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The columns, in pieces; see `Source.chunks`."""
+        import pyarrow as pa
+
+        wanted = require(self.names(), columns, place=self.place)
+        with self._opened(wanted) as reader:
+            for table in self._regrouped(watched(iter(reader), self.place, pa.ArrowException)):
+                yield {
+                    name: from_arrow(_typed(table.column(name)), name=name, place=self.place)
+                    for name in wanted
+                }
+
+    def _regrouped(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """Tables of `chunk` rows each, the last of fewer."""
+        import pyarrow as pa
+
+        held: list[Any] = []
+        rows = 0
+        for batch in batches:
+            held.append(batch)
+            rows += batch.num_rows
+            if rows < self.chunk:
+                continue
+            table = pa.Table.from_batches(held)
+            full = rows - rows % self.chunk
+            for start in range(0, full, self.chunk):
+                yield table.slice(start, self.chunk)
+            held = table.slice(full).to_batches()
+            rows -= full
+        if rows:
+            yield pa.Table.from_batches(held)
+
+    @contextmanager
+    def _opened(self, wanted: tuple[str, ...]) -> Iterator[Any]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        with reading(self.place, pa.ArrowException):
+            reader = csv.open_csv(
+                self.path,
+                read_options=csv.ReadOptions(block_size=_BLOCK),
+                convert_options=csv.ConvertOptions(
+                    include_columns=list(wanted),
+                    column_types=dict.fromkeys(wanted, pa.string()),
+                    strings_can_be_null=True,
+                    null_values=list(_MISSING),
+                ),
+            )
+        with reader:
+            yield reader
+
+
+def _typed(texts: Any) -> Any:
+    """The texts as the first kind of value that all of them are."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for trimmed in (texts, compute.utf8_trim_whitespace(texts)):
+        for kind in (pa.int64(), pa.uint64(), pa.float64(), pa.bool_()):
+            try:
+                return trimmed.cast(kind)
+            except pa.ArrowInvalid:
+                continue
+    return texts

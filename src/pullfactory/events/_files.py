@@ -1,0 +1,114 @@
+"""Files named by paths and patterns, and their formats."""
+
+import glob
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from types import MappingProxyType
+
+from pullfactory.errors import EventsError
+
+__all__ = ["EventFile", "find_files"]
+
+# Ending, format, and the bytes that a file of this format begins with.
+_FORMATS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
+    {
+        ".root": ("ROOT", b"root"),
+        ".parquet": ("Parquet", b"PAR1"),
+        ".pq": ("Parquet", b"PAR1"),
+        ".csv": ("CSV", b""),
+        ".csv.gz": ("CSV", b"\x1f\x8b"),
+        ".npz": ("NPZ", b"PK"),
+    }
+)
+_ENDINGS = ", ".join(_FORMATS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFile:
+    """A file that is there and begins as its ending says.
+
+    Attributes:
+        path: Where it is.
+        name: The path as the user wrote it, for messages.
+        kind: "ROOT", "Parquet", "CSV" or "NPZ".
+    """
+
+    path: Path
+    name: str
+    kind: str
+
+
+def find_files(
+    texts: Sequence[str | PathLike[str]], *, place: str, base: Path | None
+) -> tuple[EventFile, ...]:
+    """The files that paths and patterns name, in their order; those of a pattern sorted.
+
+    Args:
+        texts: Paths, or patterns with ``*``, ``?``, ``[...]`` or ``**``.
+        place: Where they were written, for messages.
+        base: Folder of relative ones; None is the working folder.
+
+    Raises:
+        EventsError: If there is no such file, one is there twice, cannot be opened, or is of no
+            known format.
+    """
+    if not texts:
+        raise EventsError(f"{place}: no file is given; give one or more")
+    found: dict[Path, EventFile] = {}
+    for text in texts:
+        for name in _expand(fspath(text), place, base or Path()):
+            file = _checked(name, place, base or Path())
+            real = file.path.resolve()
+            if real in found:
+                same = found[real].name
+                also = "" if same == name else f" (also as {same!r})"
+                raise EventsError(f"{place}: file {name!r} is given twice{also}; keep one")
+            found[real] = file
+    return tuple(found.values())
+
+
+def _expand(text: str, place: str, base: Path) -> list[str]:
+    if "://" in text:
+        raise EventsError(f"{place}: file {text!r} is not on this machine; copy it here")
+    if "\0" in text or not text:
+        raise EventsError(f"{place}: {text!r} is no path; name a file")
+    if glob.has_magic(text) and not _path(text, base).exists():
+        root = None if Path(text).expanduser().is_absolute() else base
+        pattern = str(Path(text).expanduser())
+        matches = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207
+        if not matches:
+            raise EventsError(f"{place}: no file matches {text!r}; mend the pattern")
+        return matches
+    return [text]
+
+
+def _path(name: str, base: Path) -> Path:
+    return base / Path(name).expanduser()
+
+
+def _checked(name: str, place: str, base: Path) -> EventFile:
+    path = _path(name, base)
+    here = f"{place}: file {name!r}"
+    ending = next((e for e in sorted(_FORMATS, key=len) if name.lower().endswith(e)), None)
+    if ending is None:
+        before, colon, after = name.rpartition(":")
+        if colon and before.lower().endswith(".root"):
+            raise EventsError(f"{here} is no path; name the file {before!r} and the tree {after!r}")
+        raise EventsError(f"{here} has an unknown ending; use one of {_ENDINGS}")
+    kind, magic = _FORMATS[ending]
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(8)
+    except FileNotFoundError:
+        raise EventsError(f"{here} is missing; mend the path") from None
+    except IsADirectoryError:
+        raise EventsError(f"{here} is a folder; name the files in it") from None
+    except OSError as error:
+        raise EventsError(f"{here} cannot be opened ({error.strerror}); make it readable") from None
+    if not start:
+        raise EventsError(f"{here} is empty; write it again")
+    if not start.startswith(magic):
+        raise EventsError(f"{here} is no {kind} file; write it again or rename it")
+    return EventFile(path=path, name=name, kind=kind)

@@ -1,0 +1,58 @@
+"""Events in NumPy's archive of arrays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.errors import EventsError
+
+from ._columns import require
+from ._damage import reading
+from ._tables import Table
+
+__all__ = ["NpzSource"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NpzSource:
+    """A file of `numpy.savez`, one array per column; see `Source`.
+
+    The wanted columns are read as a whole, because the archive cannot be read by rows.
+
+    Attributes:
+        path: The file.
+        place: What it is called in messages.
+        chunk: Most rows of a chunk.
+    """
+
+    path: Path
+    place: str
+    chunk: int
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns; see `Source.names`."""
+        with reading(self.place), np.load(self.path, allow_pickle=False) as archive:
+            return tuple(archive.files)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The columns, in pieces; see `Source.chunks`."""
+        wanted = require(self.names(), columns, place=self.place)
+        with reading(self.place), np.load(self.path, allow_pickle=False) as archive:
+            arrays = {name: self._array(archive, name) for name in wanted}
+        yield from Table(columns=arrays, place=self.place, chunk=self.chunk).chunks(wanted)
+
+    def _array(self, archive: Any, name: str) -> NDArray[Any]:
+        try:
+            array: NDArray[Any] = archive[name]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise EventsError(
+                f"{self.place}: column {name!r} holds Python objects, which could run code; "
+                "save numbers, or strings of a fixed width"
+            ) from None
+        return array

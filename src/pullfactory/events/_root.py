@@ -1,0 +1,112 @@
+"""Events in a ROOT file, in a TTree or an RNTuple."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from pullfactory.errors import EventsError
+
+from ._damage import reading, watched
+from ._rntuple import RNTupleReader
+from ._ttree import TTreeReader
+
+__all__ = ["RootSource"]
+
+_TTREES = ("TTree", "TNtuple", "TNtupleD")
+_RNTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootSource:
+    """A TTree or RNTuple of a ROOT file; see `Source`.
+
+    Attributes:
+        path: The file.
+        file: What the file is called in messages.
+        tree: Name of the tree; None is the only one.
+        chunk: Most rows of a chunk.
+    """
+
+    path: Path
+    file: str
+    tree: str | None
+    chunk: int
+
+    @property
+    def place(self) -> str:
+        """The file and, if it was named, the tree."""
+        return self.file if self.tree is None else f"{self.file}, tree {self.tree!r}"
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the branches or fields; see `Source.names`."""
+        with self._opened() as (reader, failures), reading(reader.place, *failures):
+            return reader.names()
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+        """The columns, in pieces; see `Source.chunks`."""
+        with self._opened() as (reader, failures):
+            rows = 0
+            for chunk in watched(reader.chunks(columns), reader.place, *failures):
+                rows += len(next(iter(chunk.values())))
+                yield chunk
+            if rows != reader.entries:
+                raise EventsError(
+                    f"{reader.place}: has {rows} of its {reader.entries} rows; "
+                    "write or copy it again"
+                )
+
+    @contextmanager
+    def _opened(
+        self,
+    ) -> Iterator[tuple[TTreeReader | RNTupleReader, tuple[type[Exception], ...]]]:
+        try:
+            import cramjam
+            import uproot
+        except ImportError as error:
+            raise EventsError(
+                f"{self.file}: needs uproot ({error}); run pip install 'pullfactory[io]'"
+            ) from None
+        failures = (cramjam.DecompressionError, uproot.deserialization.DeserializationError)
+        with reading(self.place, *failures):
+            # A mapping, because a text would be split at its colons.
+            directory = uproot.open({str(self.path): None})
+        with directory:
+            with reading(self.place, *failures):
+                size, end = self.path.stat().st_size, directory.file.fEND
+                if size < end:
+                    raise EventsError(
+                        f"{self.file}: is cut short, {size} of {end} bytes; write or copy it again"
+                    )
+                reader = self._reader(directory)
+            yield reader, failures
+
+    def _reader(self, directory: Any) -> TTreeReader | RNTupleReader:
+        kinds = {
+            name: kind
+            for name, kind in directory.iterclassnames(recursive=True, cycle=False)
+            if kind in _TTREES + _RNTUPLES
+        }
+        name = self._chosen(tuple(dict.fromkeys(kinds)))
+        place = f"{self.file}, tree {name!r}"
+        with reading(place):
+            reader = TTreeReader if kinds[name] in _TTREES else RNTupleReader
+            return reader(tree=directory[name], place=place, chunk=self.chunk)
+
+    def _chosen(self, names: tuple[str, ...]) -> str:
+        if not names:
+            raise EventsError(f"{self.file}: holds no TTree and no RNTuple; write one")
+        listed = ", ".join(map(repr, names))
+        if self.tree is None:
+            if len(names) > 1:
+                raise EventsError(f"{self.file}: holds {len(names)} trees; name one of {listed}")
+            return names[0]
+        if self.tree not in names:
+            near = get_close_matches(self.tree, names, n=3)
+            hint = ", ".join(map(repr, near)) if near else listed
+            raise EventsError(f"{self.file}: tree {self.tree!r} is missing; use {hint}")
+        return self.tree
