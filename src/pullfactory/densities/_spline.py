@@ -26,7 +26,8 @@ class Spline(Family):
     """log f(u) is a natural cubic spline between the outermost knots, linear beyond them.
 
     It is twice continuously differentiable, and its tails are exponential (Stone 1990,
-    doi:10.1214/aos/1176347628; Kooperberg and Stone 1992, doi:10.1080/10618600.1992.10474588).
+    doi:10.1214/aos/1176347628; Kooperberg and Stone 1991,
+    doi:10.1016/0167-9473(91)90115-I).
     mu and sigma are those with which the sample was standardised, not mean and standard
     deviation. The family has no shape parameters that a study file could name; `fit_spline`
     makes its members.

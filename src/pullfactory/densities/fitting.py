@@ -44,6 +44,7 @@ _EVENTS_BEYOND = 10.0  # effective ones on the far side of an outermost knot
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(10)
 _PANELS = 6  # of each interval, for the normalisation during the fit
 _STEPS = 200
+_START_POINTS = 6  # for each knot
 _PRECISE = 1e-10  # of the log-likelihood of the whole sample
 
 
@@ -223,7 +224,8 @@ def _fit(sample: _Sample, knots: FloatArray) -> tuple[FloatArray, float]:
     """Newton's method for the values at the knots.
 
     Returns:
-        Normalised values, shape (knots,), and the negative log-likelihood per event.
+        Normalised values, shape (knots,), and the negative log-likelihood per event; inf where
+        the spline is so far from the sample that the method does not converge.
     """
     basis = spline_polynomials(knots, np.eye(len(knots)))
     observed = _mean_basis(sample, knots, basis)
@@ -233,40 +235,36 @@ def _fit(sample: _Sample, knots: FloatArray) -> tuple[FloatArray, float]:
     loss = log_z - observed @ values
     for _ in range(_STEPS):
         gradient = expected - observed
-        # A common constant changes nothing; the added matrix fixes it.
-        step = np.linalg.solve(covariance + 1.0, -gradient)
-        decrement = float(-gradient @ step)
-        if sample.events * decrement < _PRECISE:
+        try:  # a common constant changes nothing; the added matrix fixes it
+            step = np.linalg.solve(covariance + 1.0, -gradient)
+        except np.linalg.LinAlgError:
             break
+        decrement = float(-gradient @ step)
         size = 1.0
-        while True:
+        while sample.events * size * decrement > _PRECISE:
             trial = values + size * step
             moments = quadrature.moments(trial)
             decrease = loss - (moments[0] - observed @ trial)
             if decrease >= 0.25 * size * decrement:
                 break
             size *= 0.5
-            if sample.events * size * decrement < _PRECISE:
-                return values - log_z, loss
+        else:
+            return values - log_z, float(loss)
         values, (log_z, expected, covariance) = trial, moments
         loss = log_z - observed @ values
-    else:
-        raise _diverged(sample.events)
-    return values - log_z, loss
+    return values, math.inf
 
 
 def _diverged(events: float) -> CalibrationError:
     return CalibrationError(
-        f"the fit of a spline to {events:.4g} effective events does not converge in {_STEPS} "
-        "steps; look at the sample for isolated clusters of values, or use fewer knots"
+        f"the fit of a spline to {events:.4g} effective events does not converge; look "
+        "at the sample for isolated clusters of values, or use another number of knots"
     )
 
 
 def _mean_basis(sample: _Sample, knots: FloatArray, basis: FloatArray) -> FloatArray:
     """Weighted means of the B_k, shape (knots,), from moments within each interval."""
-    interval = np.searchsorted(knots, sample.u, side="right")
-    origins = np.concatenate([knots[:1], knots])
-    x = sample.u - origins[interval]
+    interval, x = _located(knots, sample.u)
     power = sample.weights.copy()
     mean = np.zeros(len(knots))
     for coefficients in basis:
@@ -276,15 +274,34 @@ def _mean_basis(sample: _Sample, knots: FloatArray, basis: FloatArray) -> FloatA
 
 
 def _start(sample: _Sample, knots: FloatArray, basis: FloatArray) -> FloatArray:
-    """Log density at the knots as the quantiles between which they lie give it."""
-    z = ndtri(np.interp(knots, sample.u, sample.ranks))
-    values = -0.5 * z * z - LOG_SQRT_2PI + np.log(np.gradient(z, knots))
-    for end, sign in ((0, 1.0), (-1, -1.0)):
-        slopes = sign * basis[1, end]
-        missing = slopes @ values - 0.1 / (knots[-1] - knots[0])
-        if missing < 0.0:
-            values[end] += missing / -slopes[end]
+    """Values of the spline nearest to the density between many quantiles, with tails that fall.
+
+    Least squares of the log density, weighted with the density, is the quadratic approximation of
+    the likelihood.
+    """
+    first, last = sample.ends
+    z = np.linspace(*ndtri(sample.ranks[[first, last]]), _START_POINTS * len(knots))
+    places = np.unique(np.clip(np.searchsorted(sample.ranks, ndtr(z)), first, last))
+    u, z = sample.u[places], ndtri(sample.ranks[places])
+    log_normal = -0.5 * z * z - LOG_SQRT_2PI
+    slope = np.gradient(z, u)
+    root = np.exp(0.5 * log_normal) * np.sqrt(np.gradient(z))
+    interval, x = _located(knots, u)
+    at = sum((c[interval].T * x**power for power, c in enumerate(basis)), np.zeros(()))
+    target = root * (log_normal + np.log(slope))
+    values, *_ = np.linalg.lstsq((at * root).T, target, rcond=None)
+    rises = np.array([[1.0], [-1.0]]) * basis[1, [0, -1]]
+    least = 1.0 / (knots[-1] - knots[0])
+    while np.any(rises @ values < 0.5 * least):  # each end hardly changes the other one's slope
+        for end in (0, -1):
+            values[end] += min(rises[end] @ values - least, 0.0) / -rises[end, end]
     return np.asarray(values)
+
+
+def _located(knots: FloatArray, u: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:
+    """Interval of each u and the distance from its origin."""
+    interval = np.searchsorted(knots, u, side="right")
+    return interval, u - np.concatenate([knots[:1], knots])[interval]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
