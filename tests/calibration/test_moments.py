@@ -7,10 +7,13 @@ import pytest
 from iminuit import Minuit
 from iminuit.cost import UnbinnedNLL
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import voigt_profile
 
+from pullfactory._jax import jnp
 from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
-from pullfactory.densities import family
+from pullfactory.densities import Family, Spline, family
+from pullfactory.errors import CalibrationError
 
 SHAPES: dict[str, dict[str, float]] = {
     "normal": {},
@@ -52,6 +55,64 @@ def test_agrees_with_minuit() -> None:
     minuit.hesse()
     found = fit_location_scale(member, events)
     assert np.all(np.abs(found - np.array(minuit.values)) < 0.01 * np.array(minuit.errors))
+
+
+SPLINE = Spline(
+    knots=(-2.5, -1.2, -0.4, 0.3, 1.1, 2.0, 3.4), values=(-4.0, -1.4, -0.9, -1.0, -1.7, -2.6, -5.0)
+)
+
+
+def test_weighted_normal_has_the_weighted_mean_and_standard_deviation() -> None:
+    rng = np.random.default_rng(3)
+    events, weights = rng.normal(50, 4, 1000), rng.exponential(size=1000)
+    mean = np.average(events, weights=weights)
+    std = np.sqrt(np.average((events - mean) ** 2, weights=weights))
+    for scale in (1.0, 1e-6):
+        found = fit_location_scale(family("normal", {}), events, scale * weights)
+        np.testing.assert_allclose(found, [mean, std], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "member", [family("crystal_ball", SHAPES["crystal_ball"]), SPLINE], ids=["ball", "spline"]
+)
+def test_weighted_fit_minimises_the_weighted_likelihood(member: Family) -> None:
+    rng = np.random.default_rng(4)
+    events, weights = 50 + 4 * member.sample(rng, 3000), rng.exponential(size=3000)
+    weights[::7] = 0.0
+
+    def nll(x: NDArray[np.float64]) -> float:
+        log_density = np.asarray(member.log_density(jnp.asarray((events - x[0]) / x[1])))
+        return float(np.average(np.log(x[1]) - log_density, weights=weights))
+
+    expected = minimize(nll, [49.5, 4.2], method="Nelder-Mead", options={"xatol": 1e-7})
+    found = fit_location_scale(member, events, weights)
+    # The minimum of a function known to 1e-15 is known to the root of that.
+    np.testing.assert_allclose(found, expected.x, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_whole_weights_repeat_events(name: str) -> None:
+    member = family(name, SHAPES[name])
+    rng = np.random.default_rng(6)
+    events, counts = 50 + 4 * member.sample(rng, 1000), rng.integers(0, 4, 1000)
+    repeated = fit_location_scale(member, np.repeat(events, counts))
+    weighted = fit_location_scale(member, events, counts.astype(np.float64))
+    np.testing.assert_allclose(weighted, repeated, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0, 1.0], "weights of shape (2,) for events of shape (3,); give one weight"),
+        ([1.0, -0.5, 1.0], "1 of 3 weights are negative or not finite, the first is weights[1]"),
+        ([1.0, 1.0, np.nan], "1 of 3 weights are negative or not finite, the first is weights[2]"),
+        ([0.0, 0.0, 0.0], "the weights of all 3 events are 0"),
+    ],
+)
+def test_bad_weights_are_refused(weights: list[float], message: str) -> None:
+    with pytest.raises(CalibrationError) as caught:
+        fit_location_scale(family("normal", {}), np.arange(3.0), np.array(weights))
+    assert str(caught.value).startswith(message)
 
 
 def test_shared_events_are_fully_correlated() -> None:

@@ -40,8 +40,14 @@ class ResponseFit(NamedTuple):
 
 
 @partial(jax.jit, static_argnames="member")
-def _sums(member: Family, mu: jax.Array, sigma: jax.Array, observed: jax.Array) -> EventSums:
-    return event_sums(member, mu, sigma, observed)
+def _sums(
+    member: Family,
+    mu: jax.Array,
+    sigma: jax.Array,
+    observed: jax.Array,
+    weights: jax.Array | None = None,
+) -> EventSums:
+    return event_sums(member, mu, sigma, observed, weights)
 
 
 @partial(jax.jit, static_argnames="member")
@@ -50,28 +56,40 @@ def _scores(member: Family, z: jax.Array) -> jax.Array:
     return jnp.stack([-df, -(1.0 + z * df)])
 
 
-def fit_location_scale(member: Family, events: NDArray[np.float64]) -> NDArray[np.float64]:
+def fit_location_scale(
+    member: Family, events: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Maximum-likelihood location and scale of one sample.
 
     Args:
         member: Density family, shape parameters known.
         events: Shape (events,).
+        weights: Event weights, not negative, of which only the ratios matter; shape (events,), or
+            None for ones.
 
     Returns:
         Location and scale, shape (2,), in the unit of the events.
 
     Raises:
-        CalibrationError: If the fit does not converge.
+        CalibrationError: If the weights cannot be used, or the fit does not converge.
     """
+    if weights is not None:
+        weights = _of_mean_one(events, weights)
     if member.sufficient:
-        count, mean, spread = event_moments(events[None])[0]
+        each = None if weights is None else weights[None]
+        count, mean, spread = event_moments(events[None], each)[0]
         return np.array([mean, np.sqrt(spread / count)])
-    low, centre, high = np.quantile(events, [0.16, 0.5, 0.84])
+    levels = [0.16, 0.5, 0.84]
+    if weights is None:
+        low, centre, high = np.quantile(events, levels)
+    else:
+        low, centre, high = np.quantile(events, levels, weights=weights, method="inverted_cdf")
     unit = 0.5 * (high - low)
     standard = jnp.asarray((events - centre) / unit)
+    weighing = None if weights is None else jnp.asarray(weights)
 
     def sums(x: NDArray[np.float64]) -> EventSums:
-        total: EventSums = _sums(member, x[0], jnp.exp(x[1]), standard)
+        total: EventSums = _sums(member, x[0], jnp.exp(x[1]), standard, weighing)
         return total
 
     def nll(x: NDArray[np.float64]) -> float:
@@ -99,6 +117,32 @@ def fit_location_scale(member: Family, events: NDArray[np.float64]) -> NDArray[n
             "use more calibration events or another density"
         )
     return np.array([centre + unit * found.x[0], unit * np.exp(found.x[1])])
+
+
+def _of_mean_one(events: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The weights over their mean.
+
+    Raises:
+        CalibrationError: If their shape is not that of the events, one is negative or no finite
+            number, or all are 0.
+    """
+    if weights.shape != events.shape:
+        raise CalibrationError(
+            f"weights of shape {weights.shape} for events of shape {events.shape}; give one "
+            "weight to each event"
+        )
+    wrong = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0.0)))
+    if len(wrong):
+        raise CalibrationError(
+            f"{len(wrong)} of {len(weights)} weights are negative or not finite, the first is "
+            f"weights[{wrong[0]}] = {weights[wrong[0]]:g}: the likelihood may have no maximum; "
+            "remove these events or use another sample"
+        )
+    if not np.any(weights > 0.0):
+        raise CalibrationError(
+            f"the weights of all {len(weights)} events are 0; use events of positive weight"
+        )
+    return np.asarray(weights / weights.mean())
 
 
 def influence(

@@ -10,6 +10,7 @@ from ._bifurcated_normal import BifurcatedNormal
 from ._crystal_ball import CrystalBall
 from ._family import Family
 from ._normal import Normal
+from ._spline import Spline
 from ._voigt import Voigt
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "CrystalBall",
     "Family",
     "Normal",
+    "Spline",
     "Voigt",
     "family",
 ]
