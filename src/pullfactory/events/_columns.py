@@ -93,12 +93,11 @@ def from_list(values: Any) -> NDArray[Any]:
         ValueError: If there are several values per event, of different number.
     """
     array = np.asarray(values)
-    if array.dtype.kind == "f" and array.ndim == 1 and all(isinstance(v, int) for v in values):
+    floats = array.dtype.kind == "f" and array.shape not in {(), (0,)}
+    if floats and array.ndim == 1 and all(isinstance(v, int) for v in values):
         # NumPy makes such a mixture of int64 and uint64 floats.
         exact = np.array(values, dtype=object)
-        if len(values) and 0 <= min(values):
-            return exact.astype(np.uint64)
-        return exact
+        return exact.astype(np.uint64) if min(values) >= 0 else exact
     return array
 
 
