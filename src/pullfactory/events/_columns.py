@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
-__all__ = ["as_column", "from_arrow", "from_awkward", "from_numpy", "refuse_jagged", "require"]
+__all__ = [
+    "as_column",
+    "from_arrow",
+    "from_awkward",
+    "from_list",
+    "from_numpy",
+    "refuse_jagged",
+    "require",
+]
 
 _SHOWN = 12
 _MISSING = ("NAType", "NaTType")  # what pandas writes for a missing value
@@ -64,7 +72,7 @@ def as_column(values: Any, *, name: str, place: str) -> NDArray[Any]:
         return from_arrow(values, name=name, place=place)
     if not isinstance(values, np.ndarray):
         try:
-            values = np.asarray(values)
+            values = from_list(values)
         except ValueError:
             refuse_jagged(name, place)
     return from_numpy(values, name=name, place=place)
@@ -76,6 +84,21 @@ def refuse_jagged(name: str, place: str) -> NoReturn:
         f"{place}: column {name!r} has not one value per event; "
         "write one number per event into a column of its own"
     )
+
+
+def from_list(values: Any) -> NDArray[Any]:
+    """A sequence as an array, integers beyond 2^63 exactly.
+
+    Raises:
+        ValueError: If there are several values per event, of different number.
+    """
+    array = np.asarray(values)
+    floats = array.dtype.kind == "f" and array.shape not in {(), (0,)}
+    if floats and array.ndim == 1 and all(isinstance(v, int) for v in values):
+        # NumPy makes such a mixture of int64 and uint64 floats.
+        exact = np.array(values, dtype=object)
+        return exact.astype(np.uint64) if min(values) >= 0 else exact
+    return array
 
 
 def from_numpy(values: NDArray[Any], *, name: str, place: str) -> NDArray[Any]:
@@ -156,7 +179,7 @@ def _from_objects(values: NDArray[Any], name: str, place: str) -> NDArray[Any]:
         return texts
     if any(hasattr(v, "__len__") for v in present):
         refuse_jagged(name, place)
-    numbers = np.array(present.tolist())
+    numbers = from_list(present.tolist())
     if numbers.dtype.kind not in "biuf":
         return values
     if not missing.any():

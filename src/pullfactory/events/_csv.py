@@ -14,6 +14,7 @@ from ._damage import reading, watched
 __all__ = ["CsvSource"]
 
 _BLOCK = 2**23  # bytes that pyarrow parses at once, hence the longest line
+_HEAD = 64  # values
 _MISSING = ("", "nan", "NaN", "-nan", "NA", "N/A", "n/a", "NULL", "null", "None")
 
 
@@ -96,10 +97,13 @@ def _typed(texts: Any) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
-    for trimmed in (texts, compute.utf8_trim_whitespace(texts)):
-        for kind in (pa.int64(), pa.uint64(), pa.float64(), pa.bool_()):
+    kinds = (pa.int64(), pa.uint64(), pa.float64(), pa.bool_())
+    for trim in (False, True):
+        values = compute.utf8_trim_whitespace(texts) if trim else texts
+        for kind in kinds:
             try:
-                return trimmed.cast(kind)
+                values.slice(0, _HEAD).cast(kind)  # most wrong kinds show at once
+                return values.cast(kind)
             except pa.ArrowInvalid:
                 continue
     return texts

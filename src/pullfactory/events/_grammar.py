@@ -17,10 +17,10 @@ _LONGEST_CODE = 20_000
 _DEEPEST = 60
 _MOST_COLUMNS = 30
 _MOST_NUMBERS = 150  # numexpr has 255 registers for columns, numbers and intermediate results
-# numexpr's % has the sign of the dividend, as in C; NumPy's has that of the divisor.
+# The remainder has the sign of the divisor, as in NumPy; numexpr's own % depends on its version.
 _MOD = (
-    "where(((({0} % {1}) < 0.0) & ({1} > 0.0)) | ((({0} % {1}) > 0.0) & ({1} < 0.0)), "
-    "(({0} % {1}) + {1}), ({0} % {1}))"
+    "where(((fmod({0}, {1}) < 0.0) & ({1} > 0.0)) | ((fmod({0}, {1}) > 0.0) & ({1} < 0.0)), "
+    "(fmod({0}, {1}) + {1}), fmod({0}, {1}))"
 )
 _ARITHMETIC: Mapping[type[ast.AST], tuple[str, Callable[..., Any]]] = MappingProxyType(
     {

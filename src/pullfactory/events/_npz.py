@@ -1,6 +1,7 @@
 """Events in NumPy's archive of arrays."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,15 +36,24 @@ class NpzSource:
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""
-        with reading(self.place), np.load(self.path, allow_pickle=False) as archive:
+        with self._opened() as archive:
             return tuple(archive.files)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         """The columns, in pieces; see `Source.chunks`."""
         wanted = require(self.names(), columns, place=self.place)
-        with reading(self.place), np.load(self.path, allow_pickle=False) as archive:
+        with self._opened() as archive:
             arrays = {name: self._array(archive, name) for name in wanted}
         yield from Table(columns=arrays, place=self.place, chunk=self.chunk).chunks(wanted)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        with (
+            reading(self.place),
+            self.path.open("rb") as stream,
+            np.load(stream, allow_pickle=False) as archive,
+        ):
+            yield archive
 
     def _array(self, archive: Any, name: str) -> NDArray[Any]:
         try:

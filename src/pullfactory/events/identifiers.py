@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
+from ._columns import from_list
+
 __all__ = ["hash_events", "hash_rows"]
 
 _MASK = 2**64 - 1
@@ -118,7 +120,7 @@ def _object_keys(column: NDArray[Any], place: str) -> NDArray[np.uint64]:
     values = column.tolist()
     if values and all(isinstance(value, str | bytes) for value in values):
         return _string_keys(values)
-    numbers = np.array(values) if all(isinstance(v, int | float) for v in values) else column
+    numbers = from_list(values) if all(isinstance(v, int | float) for v in values) else column
     if numbers.dtype.kind == "O":
         row, odd = next(
             ((i, v) for i, v in enumerate(values) if not isinstance(v, str | bytes)), (0, None)
