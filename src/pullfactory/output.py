@@ -13,7 +13,7 @@ from pullfactory.errors import OutputError
 __all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
 
 # of results in folders: names of JSON files
-_KINDS = ("summary", "prediction", "selection", "bootstrap", "closure", "scan")
+_KINDS = ("summary", "prediction", "selection", "bootstrap", "closure", "scan", "audit")
 
 
 def check_file(path: str | Path) -> Path:

@@ -1,12 +1,12 @@
 """Which observables to take: what each set of them gives for the parameter of interest."""
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
+from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import build_method
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult, SelectionRow, SkippedSet
@@ -15,7 +15,6 @@ from pullfactory.study import Study
 __all__ = ["select"]
 
 _INDEPENDENT = ("unbinned", "binned")
-_MAX_SUBSETS = 6  # observables of which all subsets are looked at: 63
 
 
 def select(
@@ -60,15 +59,9 @@ def select(
         advance(1)
     search = _Search(known, rho)
     names = study.observable_names
-    n = len(names)
-    growing = n > _MAX_SUBSETS
-    with progress("selection", n * (n + 1) // 2 if growing else 2**n - 1) as advance:
+    with progress("selection", count_sets(len(names))) as advance:
         search.advance = advance
-        if growing:
-            _grow(search, names)
-        else:
-            for size in range(1, n + 1):
-                search.look(itertools.combinations(names, size))
+        search_sets(names, search.look)
     return SelectionResult(
         study=known.study, rho=rho, rows=tuple(search.rows), skipped=tuple(search.skipped)
     )
@@ -85,12 +78,12 @@ class _Search:
         self.skipped: list[SkippedSet] = []
         self.advance: Advance = lambda _steps: None
 
-    def look(self, sets: Iterable[Sequence[str]]) -> tuple[str, ...] | None:
-        """Predict for several sets; the best with the first method, None if none is usable."""
-        found = [row for names in sets for row in self._rows(names)]
+    def look(self, names: Sequence[str]) -> float | None:
+        """Predict for one set; its actual error with the first method, None if it is not usable."""
+        found = self._rows(names)
         self.rows += found
         first = [row for row in found if row.pull.method == self.methods[0]]
-        return min(first, key=lambda row: row.pull.actual_error).observables if first else None
+        return first[0].pull.actual_error if first else None
 
     def _rows(self, names: Sequence[str]) -> list[SelectionRow]:
         """One row for each method; none, and a reason kept, if the set is not usable."""
@@ -115,13 +108,3 @@ class _Search:
             return []
         return [SelectionRow(observables=observables, pull=pull) for pull in pulls]
 
-
-def _grow(search: _Search, names: tuple[str, ...]) -> None:
-    """The smallest usable set that is best, and one more observable at a time."""
-    best: tuple[str, ...] | None = None
-    for size in range(1, len(names) + 1):
-        if best is None:
-            best = search.look(itertools.combinations(names, size))
-        else:
-            others = [name for name in names if name not in best]
-            best = search.look((*best, name) for name in others) or best

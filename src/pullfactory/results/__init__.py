@@ -1,5 +1,6 @@
 """What a run gives back, what is written of it, and how it is read."""
 
+from pullfactory.results._audit import AuditedSet, AuditResult, AuditRow, AuditToysResult
 from pullfactory.results._bootstrap import BootstrapSummary
 from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
@@ -11,6 +12,10 @@ from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 
 __all__ = [
+    "AuditResult",
+    "AuditRow",
+    "AuditToysResult",
+    "AuditedSet",
     "BootstrapSummary",
     "ClosureResult",
     "PredictionResult",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import PredictedPull
+from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
 from pullfactory.results._rows import finite_or_none, provenance, write_numbers
 from pullfactory.study import Study
@@ -13,7 +14,6 @@ from pullfactory.study import Study
 __all__ = ["SelectionResult", "SelectionRow", "SkippedSet"]
 
 _SCHEMA = "pullfactory-selection/1"
-_PAYS = 1e-3  # relative; an observable that lowers an error by less is not worth its work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,9 @@ class SelectionResult:
                 as independent promise; or "joint_error".
         """
         rows = [row for row in self.of(method) if getattr(row.pull, kind) is not None]
-        lowest = min(getattr(row.pull, kind) for row in rows)
-        near = (row for row in rows if getattr(row.pull, kind) <= (1 + _PAYS) * lowest)
-        return min(near, key=lambda row: (len(row.observables), getattr(row.pull, kind)))
+        return worth_most(
+            rows, lambda row: float(getattr(row.pull, kind)), lambda row: len(row.observables)
+        )
 
     def do_not_pay(self, method: str) -> tuple[str, ...]:
         """Observables that, added to the set with the best actual error, do not lower it.

@@ -1,0 +1,239 @@
+"""The audit: from files of events to errors that can be defended."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.auditing import (
+    AuditConfig,
+    DataFit,
+    ErrorModel,
+    EventPool,
+    Expected,
+    UnbinnedModel,
+    audit_likelihood,
+    binned_audit_method,
+    build_audit_workspace,
+    build_joint_audit_workspace,
+    claimed_errors,
+    fit_data,
+    fit_data_unbinned,
+    in_units,
+    learn_unbinned,
+    measure_dependence,
+    observed_counts,
+    predict_errors,
+    predict_subset,
+    predict_unbinned,
+    read_events,
+)
+from pullfactory.errors import CalibrationError, EventsError
+from pullfactory.execution import count_workers, in_order, worker_pool
+from pullfactory.inference import FitBatch, PullSums, fit_events
+from pullfactory.inference.sets import count_sets, search_sets
+from pullfactory.likelihoods import BinnedLikelihood, Method
+from pullfactory.progress import Progress, silent
+from pullfactory.results import AuditedSet, AuditResult, AuditToysResult, ToyLedger, provenance
+
+__all__ = ["audit"]
+
+
+def audit(
+    config: AuditConfig | Mapping[str, Any] | str | Path,
+    events: Mapping[str, object] | None = None,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> AuditResult:
+    """May these observables be fitted as if they were independent, and what are the real errors?
+
+    Reads the events, builds the workspaces, measures how the observables of an event depend on
+    each other, predicts claimed and actual errors, checks them with toys drawn from the events,
+    and fits the data, if there are any.
+
+    Args:
+        config: A configuration, its content as nested mappings, or a TOML file; files of events
+            are relative to its folder, else to the current one.
+        events: Events from Python by role, such as {"nominal": table, "JSF.up": table}: data
+            frames, awkward arrays of records, structured arrays, Arrow tables or mappings of
+            columns. Their samples have `in_memory = true` in the configuration.
+        workers: Threads of the toys; None for one per processor.
+        progress: How to show progress; see `pullfactory.progress`.
+
+    Raises:
+        StudyError: If the configuration is not valid.
+        EventsError: If events cannot be read or used.
+        CalibrationError: If bins or templates are unusable, or a sample is missing.
+    """
+    base = None
+    if isinstance(config, str | Path):
+        base = Path(config).parent
+        config = AuditConfig.from_toml(config)
+    elif not isinstance(config, AuditConfig):
+        config = AuditConfig.from_dict(config)
+    n_workers = count_workers(workers)
+    read = read_events(config, events, base=base, progress=progress)
+    expected = Expected.of(config, read)
+    has_data = config.sample_set.data is not None
+    spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
+    with progress("prediction", 4) as advance:
+        likelihood = audit_likelihood(spec, expected)
+        model = ErrorModel.of(expected, likelihood)
+        predictions = {"binned": predict_errors(model)}
+        advance(1)
+        unbinned, reason = _learn_unbinned(expected, likelihood)
+        if unbinned:
+            predictions["unbinned"] = predict_unbinned(expected, unbinned, likelihood)
+        advance(1)
+        joint_spec = build_joint_audit_workspace(expected) if read.joint else None
+        joint = None
+        if joint_spec:
+            joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
+        advance(1)
+        dependence = measure_dependence(expected)
+        advance(1)
+    return AuditResult(
+        expected=expected,
+        workspace=spec,
+        joint_workspace=joint_spec,
+        dependence=dependence,
+        predictions=predictions,
+        joint_errors=joint,
+        sets=_sets(model, progress),
+        unbinned=unbinned,
+        unbinned_reason=reason,
+        toys=_toys(expected, likelihood, unbinned, n_workers, progress),
+        data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
+    )
+
+
+def _learn_unbinned(
+    expected: Expected, likelihood: BinnedLikelihood
+) -> tuple[UnbinnedModel | None, str | None]:
+    """Densities, or the reason why there are none."""
+    if expected.config.toys.unbinned == "none":
+        return None, 'toys.unbinned = "none"'
+    try:
+        return learn_unbinned(expected, likelihood), None
+    except (CalibrationError, EventsError) as error:
+        return None, str(error)
+
+
+def _sets(model: ErrorModel, progress: Progress) -> tuple[AuditedSet, ...]:
+    """Errors of the parameter of interest with sets of the observables, the best first."""
+    config = model.expected.config
+    names, k = config.observable_names, config.parameter_names.index(config.poi)
+    found: list[AuditedSet] = []
+    with progress("observables", count_sets(len(names))) as advance:
+
+        def look(some: tuple[str, ...]) -> float | None:
+            advance(1)
+            observables = tuple(name for name in names if name in some)
+            claimed, actual = predict_subset(model, [names.index(name) for name in observables])
+            if not np.isfinite(actual[k]):
+                return None
+            found.append(
+                AuditedSet(
+                    observables=observables,
+                    claimed_error=float(claimed[k]),
+                    actual_error=float(actual[k]),
+                )
+            )
+            return float(actual[k])
+
+        search_sets(names, look)
+    return tuple(sorted(found, key=lambda row: row.actual_error))
+
+
+def _fit_data(
+    expected: Expected,
+    likelihood: BinnedLikelihood,
+    unbinned: UnbinnedModel | None,
+    progress: Progress,
+) -> tuple[DataFit, ...]:
+    read = expected.read("data")
+    with progress("data", 1) as advance:
+        fits = [fit_data(expected, likelihood)]
+        complete = len(read.rows) == read.check.selected and np.isfinite(read.rows.values).all()
+        if unbinned and complete and not read.check.negative:
+            fits.append(fit_data_unbinned(expected, unbinned, likelihood))
+        advance(1)
+    return tuple(fits)
+
+
+# --- toys ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Plan:
+    expected: Expected
+    pool: EventPool
+    likelihood: BinnedLikelihood
+    binned: Method
+    unbinned: UnbinnedModel | None
+
+
+def _toys(
+    expected: Expected,
+    likelihood: BinnedLikelihood,
+    unbinned: UnbinnedModel | None,
+    workers: int,
+    progress: Progress,
+) -> AuditToysResult:
+    """Throw and fit toys, or say why not."""
+    config = expected.config
+    n_toys = config.toys.n_toys
+    if not n_toys:
+        return AuditToysResult(sums={}, toys=None, reason="toys.n_toys = 0")
+    try:
+        pool = EventPool.of(expected)
+    except EventsError as error:
+        return AuditToysResult(sums={}, toys=None, reason=str(error))
+    plan = _Plan(
+        expected=expected,
+        pool=pool,
+        likelihood=likelihood,
+        binned=binned_audit_method(expected, likelihood),
+        unbinned=unbinned,
+    )
+    methods = ["binned", *(["unbinned"] if unbinned else [])]
+    ledger = ToyLedger(
+        methods=methods,
+        parameters=expected.parameters,
+        metadata={
+            "audit": config.to_toml(),
+            "provenance": json.dumps(provenance(config.seed, config_sha256=config.sha256)),
+        },
+    )
+    sums: dict[str, PullSums] = {}
+    size = pool.block_size
+    with worker_pool(None, workers) as threads, progress("toys", n_toys) as advance:
+        blocks = in_order(threads, partial(_fit_block, plan), -(-n_toys // size), workers)
+        for index, (truth, fits) in enumerate(blocks):
+            kept = min(size, n_toys - index * size)
+            for method, batch in fits.items():
+                some, true = batch.head(kept), truth[:kept, : batch.estimate.shape[1]]
+                new = PullSums.of(some, true)
+                sums[method] = sums[method] + new if method in sums else new
+                ledger.append(index * size, None, method, true, some)
+            advance(kept)
+    return AuditToysResult(sums=sums, toys=ledger.close(), reason=None)
+
+
+def _fit_block(plan: _Plan, index: int) -> tuple[NDArray[np.float64], dict[str, FitBatch]]:
+    """Draw and fit one block: the truth of the shown parameters, and fits by method."""
+    likelihood, parameters = plan.likelihood, plan.expected.parameters
+    block = plan.pool.draw(likelihood, index)
+    where = [likelihood.names.index(name) for name in parameters]
+    fits = {"binned": fit_events(plan.binned, block).select(parameters)}
+    if plan.unbinned:
+        fits["unbinned"] = in_units(
+            fit_events(plan.unbinned.method, block), plan.unbinned.steps
+        )
+    return block.theta_true[:, where], fits

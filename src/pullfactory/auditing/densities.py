@@ -1,0 +1,218 @@
+"""The unbinned method of an audit: densities of the observables learnt from its samples.
+
+Every observable is a location-scale family, declared or a smooth fit to the nominal events of all
+processes together. Location and scale at the nominal point and one step up and down in each
+parameter give the response. A density that misses the templates by more than can be seen in the
+data is refused: with N expected events and bin probabilities p of the template and q of the
+density the test statistic N sum (p - q)^2 / q is a squared distance in standard deviations of the
+data, so its root bounds the bias of any parameter in units of its error (Cauchy-Schwarz).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.auditing.configuration import AuditObservable
+from pullfactory.auditing.pool import refuse_negative
+from pullfactory.auditing.templates import Expected
+from pullfactory.calibration.moments import fit_location_scale
+from pullfactory.densities import Family, family
+from pullfactory.densities.fitting import fit_spline
+from pullfactory.errors import CalibrationError, EventsError
+from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, UnbinnedLikelihood
+from pullfactory.simulation.response import Response
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["UnbinnedModel", "learn_unbinned"]
+
+_TOLERATED = 0.25  # of the squared distance: a bias of at most half an error
+_FAR_FROM_ZERO = 10.0  # scales; a location that is nearer to 0 has no relative slopes
+
+Shift = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class UnbinnedModel:
+    """Densities of all observables.
+
+    Attributes:
+        method: Fits toys; its parameters are in calibration steps.
+        steps: Unit of each parameter, shape (parameters,).
+        misfit: For each observable the largest squared distance between its density and a
+            template, in standard deviations of the data.
+    """
+
+    method: Method
+    steps: NDArray[np.float64]
+    misfit: dict[str, float]
+
+
+def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedModel:
+    """Learn the densities of all observables.
+
+    Args:
+        expected: The samples.
+        binned: Gives the order of the auxiliary values of a block of toys.
+
+    Raises:
+        CalibrationError: If an observable has no density that describes its templates.
+        EventsError: If weights are negative, or events lack an observable.
+    """
+    config = expected.config
+    refuse_negative(expected)
+    _refuse_partial(expected)
+    members, locations, scales, offsets, misfit = [], [], [], [], {}
+    for o, observable in enumerate(config.observable):
+        member = _family(expected, o, observable)
+        found = [
+            fit_location_scale(member, *_mixture(expected, o, steps)) for steps in _points(expected)
+        ]
+        misfit[observable.name] = max(
+            _distance(expected, o, member, place, steps)
+            for place, steps in zip(found, _points(expected), strict=True)
+        )
+        if misfit[observable.name] > _TOLERATED:
+            raise CalibrationError(
+                f"observable {observable.name!r}: a {_described(observable)} misses a template "
+                f"by {np.sqrt(misfit[observable.name]):.2f} standard deviations of the data; more "
+                f"than {np.sqrt(_TOLERATED):.2g} may bias an unbinned fit"
+            )
+        place = np.array(found)
+        offset = _offset(place[0])
+        members.append(member)
+        offsets.append(offset)
+        locations.append(place[:, 0] + offset)
+        scales.append(place[:, 1])
+    mu, sigma = np.array(locations), np.array(scales)
+    names = config.parameter_names
+    steps = np.array([parameter.step for parameter in config.parameter])
+    free = set(config.free_names)
+    likelihood = UnbinnedLikelihood(
+        response=Response(
+            mu=mu[:, 0],
+            mu_slopes=(mu[:, 1::2] - mu[:, 2::2]) / (2 * mu[:, :1]),
+            sigma=sigma[:, 0],
+            sigma_slopes=(sigma[:, 1::2] - sigma[:, 2::2]) / (2 * sigma[:, :1]),
+        ),
+        limits=np.array([p.bounds for p in config.parameter]) / steps[:, None],
+        names=names,
+        families=tuple(members),
+        constrained=tuple(k for k, name in enumerate(names) if name not in free),
+    )
+    return UnbinnedModel(
+        method=_method(likelihood, binned, np.array(offsets)), steps=steps, misfit=misfit
+    )
+
+
+def _method(
+    likelihood: UnbinnedLikelihood, binned: BinnedLikelihood, offsets: NDArray[np.float64]
+) -> Method:
+    names = [likelihood.names[k] for k in likelihood.constrained]
+    terms = [binned.aux_index.index(binned.positions(name)[0]) for name in names]
+
+    def observe(block: ToyBlock) -> Observation:
+        shifted = block.events + offsets if offsets.any() else block.events
+        return likelihood.observe(
+            ToyBlock(
+                theta_true=block.theta_true,
+                aux=block.aux[:, terms],
+                events=shifted,
+                event_weights=block.event_weights,
+            )
+        )
+
+    aux_scatter = np.zeros(len(likelihood.names))
+    aux_scatter[list(likelihood.constrained)] = 1.0
+    return Method(
+        name="unbinned",
+        likelihood=likelihood,
+        observe=observe,
+        scatter=likelihood.scatter,
+        expect=lambda _population: None,
+        aux_scatter=aux_scatter,
+    )
+
+
+def _refuse_partial(expected: Expected) -> None:
+    for role in expected.nominal_roles:
+        check = expected.read(role).check
+        for name in expected.config.observable_names:
+            if missing := check.lacking[name] + check.outside[name]:
+                raise EventsError(
+                    f"samples.{role}: {missing} of {check.selected} events have no {name!r} inside "
+                    "its edges, and the unbinned fit needs every observable of every event"
+                )
+
+
+def _points(expected: Expected) -> list[dict[str, int]]:
+    """The nominal point, and up and down in each parameter."""
+    names = expected.config.parameter_names
+    return [{}, *({name: side} for name in names for side in (1, -1))]
+
+
+def _mixture(
+    expected: Expected, o: int, steps: dict[str, int]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Events of all processes at one point with their weights."""
+    values, weights = [], []
+    for role in _roles(expected, steps):
+        read = expected.read(role)
+        kept = read.counts.events.sum() / read.rows.weights.sum()
+        values.append(read.rows.values[:, o])
+        weights.append(expected.factors[role] * kept * read.rows.weights)
+    return np.concatenate(values), np.concatenate(weights)
+
+
+def _roles(expected: Expected, steps: dict[str, int]) -> list[str]:
+    """The sample of each process at a point; the nominal one where it does not depend on it."""
+    return [
+        (process.at(steps) or process.nominal).role
+        for process in expected.config.sample_set.processes
+    ]
+
+
+def _family(expected: Expected, o: int, observable: AuditObservable) -> Family:
+    if observable.density is not None:
+        return family(observable.density, observable.shape)
+    if expected.config.toys.unbinned == "declared":
+        raise CalibrationError(
+            f"observable {observable.name!r} has no declared density; declare it, or set "
+            'toys.unbinned = "auto"'
+        )
+    try:
+        return fit_spline(*_mixture(expected, o, {})).member
+    except CalibrationError as error:
+        raise CalibrationError(f"observable {observable.name!r}: {error}") from None
+
+
+def _described(observable: AuditObservable) -> str:
+    return f"{observable.density} density" if observable.density else "smooth density"
+
+
+def _distance(
+    expected: Expected,
+    o: int,
+    member: Family,
+    place: NDArray[np.float64],
+    steps: dict[str, int],
+) -> float:
+    """Squared distance of density and template, less what the noise of the template gives."""
+    axis = expected.events.axes[o]
+    below = member.cdf((axis.edges[1:-1] - place[0]) / place[1])
+    density = np.diff(np.concatenate([[0.0], below, [1.0]]))
+    template, variance = np.zeros(axis.size), np.zeros(axis.size)
+    for role in _roles(expected, steps):
+        counts, factor = expected.read(role).counts, expected.factors[role]
+        template += factor * counts.channels[o].sum(axis=0)
+        variance += factor**2 * counts.squares[o]
+    rates = template.sum() * np.maximum(density, np.finfo(float).tiny)
+    return float(np.sum(((template - rates) ** 2 - variance) / rates))
+
+
+def _offset(place: NDArray[np.float64]) -> float:
+    """What is added to an observable, so that its location is far from 0."""
+    mu, sigma = place
+    wanted = _FAR_FROM_ZERO * sigma
+    return 0.0 if abs(mu) >= wanted else float(wanted - mu)

@@ -1,0 +1,213 @@
+"""The fit of the data: estimates with claimed, sandwich and bootstrap errors side by side."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.auditing.densities import UnbinnedModel
+from pullfactory.auditing.model import binned_audit_method
+from pullfactory.auditing.prediction import redraws
+from pullfactory.auditing.tally import GROUPS
+from pullfactory.auditing.templates import Expected
+from pullfactory.inference import FitBatch, FitStatus, fit_events, fit_toys
+from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.channels import PairCounts
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["ChannelFit", "DataFit", "fit_data", "fit_data_unbinned", "in_units", "observed_counts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChannelFit:
+    """Data and rates of one channel.
+
+    Attributes:
+        name: Of the channel.
+        observed: Events, shape (bins,).
+        before: Expected events before the fit, shape (bins,).
+        after: Expected events at the estimate, shape (bins,).
+        after_error: Their standard errors from the corrected covariance, shape (bins,).
+    """
+
+    name: str
+    observed: NDArray[np.float64]
+    before: NDArray[np.float64]
+    after: NDArray[np.float64]
+    after_error: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DataFit:
+    """The fit of the data with one method.
+
+    Attributes:
+        method: Its name.
+        fit: One toy, with claimed and sandwich covariance, of the parameters that are shown.
+        bootstrap: Standard deviations over replicas of the data, shape (parameters,); None
+            where there is no bootstrap.
+        bootstrap_failed: Replicas whose fit failed or ended at a bound.
+        channels: Data and rates; empty for an unbinned fit.
+    """
+
+    method: str
+    fit: FitBatch
+    bootstrap: NDArray[np.float64] | None
+    bootstrap_failed: int
+    channels: tuple[ChannelFit, ...]
+
+    @property
+    def status(self) -> str:
+        """How the fit ended."""
+        return FitStatus(int(self.fit.status[0])).label
+
+
+def observed_counts(expected: Expected) -> dict[str, NDArray[np.float64]]:
+    """Events of the data in each channel, each of shape (bins,).
+
+    Args:
+        expected: With data among its samples.
+    """
+    counts = expected.read("data").counts
+    names = expected.config.observable_names
+    return {name: each.sum(axis=0) for name, each in zip(names, counts.channels, strict=True)}
+
+
+def fit_data(expected: Expected, likelihood: BinnedLikelihood) -> DataFit:
+    """Fit the data in bins.
+
+    The bootstrap draws groups of events again, with all their observables, and the auxiliary
+    values around those observed.
+
+    Args:
+        expected: With data among its samples.
+        likelihood: Of the observables taken as independent.
+    """
+    method = binned_audit_method(expected, likelihood)
+    once = np.ones((1, GROUPS))
+    pairs = _pairs(expected, once)
+    data = _data(expected, likelihood, pairs)
+    fit = fit_toys(likelihood, data)
+    scatter = method.scatter(fit.estimate, pairs)
+    fit = replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter))
+    chosen = [likelihood.names.index(name) for name in expected.parameters]
+    spread, failed = _bootstrap(expected, likelihood, chosen)
+    return DataFit(
+        method="binned",
+        fit=fit.select(expected.parameters),
+        bootstrap=spread,
+        bootstrap_failed=failed,
+        channels=_channels(expected, likelihood, fit),
+    )
+
+
+def fit_data_unbinned(
+    expected: Expected, model: UnbinnedModel, binned: BinnedLikelihood
+) -> DataFit:
+    """Fit the data with densities.
+
+    Args:
+        expected: With data among its samples, all of them in memory.
+        model: The densities.
+        binned: Gives the auxiliary values.
+    """
+    rows = expected.read("data").rows
+    block = ToyBlock(
+        theta_true=np.zeros((1, len(binned.names))),
+        aux=binned.observed[None, binned.n_main :],
+        events=rows.values[None],
+        event_weights=None if np.all(rows.weights == 1) else rows.weights[None],
+    )
+    return DataFit(
+        method="unbinned",
+        fit=in_units(fit_events(model.method, block), model.steps),
+        bootstrap=None,
+        bootstrap_failed=0,
+        channels=(),
+    )
+
+
+def in_units(fits: FitBatch, steps: NDArray[np.float64]) -> FitBatch:
+    """Fits in the units of the parameters, from fits in calibration steps.
+
+    Args:
+        fits: Shape (toys, parameters).
+        steps: Unit of each parameter, shape (parameters,).
+    """
+    outer = np.outer(steps, steps)
+    return replace(
+        fits,
+        estimate=fits.estimate * steps,
+        covariance=fits.covariance * outer,
+        sandwich=None if fits.sandwich is None else fits.sandwich * outer,
+    )
+
+
+def _pairs(expected: Expected, often: NDArray[np.float64]) -> PairCounts:
+    """Counts of the data where each group of events comes so often."""
+    counts = expected.read("data").counts
+    events = often @ counts.events
+    factor = np.ones(len(often))
+    if expected.config.n_events_law == "fixed":
+        factor = counts.events.sum() / events
+    return PairCounts(
+        tuple(factor[:, None] * (often @ groups) for groups in counts.channels),
+        {
+            key: factor[:, None, None]
+            * (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
+            for key, groups in counts.pairs.items()
+        },
+        factor * events,
+    )
+
+
+def _data(
+    expected: Expected, likelihood: BinnedLikelihood, pairs: PairCounts
+) -> NDArray[np.float64]:
+    names = expected.config.observable_names
+    return likelihood.data(dict(zip(names, pairs.counts, strict=True)))
+
+
+def _bootstrap(
+    expected: Expected, likelihood: BinnedLikelihood, chosen: list[int]
+) -> tuple[NDArray[np.float64], int]:
+    config = expected.config
+    often = redraws(config.seed + 1, config.replicas)
+    data = _data(expected, likelihood, _pairs(expected, often))
+    rng = np.random.Generator(
+        np.random.SFC64(np.random.SeedSequence(config.seed, spawn_key=(2,)))
+    )
+    data[:, likelihood.n_main :] += likelihood.aux_sigma * rng.standard_normal(
+        (len(data), len(likelihood.aux_index))
+    )
+    fits = fit_toys(likelihood, data)
+    good = fits.status <= FitStatus.RECOVERED
+    if good.sum() < 2:
+        return np.full(len(chosen), np.nan), int(np.sum(~good))
+    return fits.estimate[good][:, chosen].std(axis=0, ddof=1), int(np.sum(~good))
+
+
+def _channels(
+    expected: Expected, likelihood: BinnedLikelihood, fit: FitBatch
+) -> tuple[ChannelFit, ...]:
+    estimate = fit.estimate[0]
+    slopes = np.asarray(likelihood.slopes(estimate))
+    sandwich = np.nan_to_num(np.zeros_like(fit.covariance[0]) if fit.sandwich is None else fit.sandwich[0])
+    error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
+    before = np.asarray(likelihood.expected(likelihood.init))
+    after = np.asarray(likelihood.expected(estimate))
+    observed = observed_counts(expected)
+    found = []
+    for name in expected.config.observable_names:
+        where = likelihood.channel_slice(name)
+        found.append(
+            ChannelFit(
+                name=name,
+                observed=observed[name],
+                before=before[where],
+                after=after[where],
+                after_error=error[where],
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,125 @@
+"""Toys drawn from the events themselves: the dependence of the observables is the sample's own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.auditing.templates import Expected
+from pullfactory.errors import EventsError
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.simulation.toys import Stream, ToyBlock, generator
+
+__all__ = ["EventPool", "refuse_negative"]
+
+_BLOCK_VALUES = 2**20  # numbers per block of toys: memory stays bounded
+_BLOCK_TOYS = 256
+_PADDING = 64  # a Poisson number of events is padded to a multiple: few shapes to compile for
+_SPREAD = 6.0  # standard deviations of the number of events that there is room for at first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EventPool:
+    """Nominal events of all processes, to be drawn with replacement.
+
+    Attributes:
+        values: Shape (events, observables), in their units; NaN where an event lacks one.
+        cumulative: Probability to draw an event or one before it, shape (events,).
+        n_events: Mean number of events of a toy.
+        fixed: Whether every toy has the same number.
+        seed: Of the audit.
+        apart: Whether templates are made of other events.
+    """
+
+    values: NDArray[np.float64]
+    cumulative: NDArray[np.float64]
+    n_events: float
+    fixed: bool
+    seed: int
+    apart: bool
+
+    @classmethod
+    def of(cls, expected: Expected) -> "EventPool":
+        """The pool of an audit.
+
+        Args:
+            expected: The samples.
+
+        Raises:
+            EventsError: If an event has a negative weight, or a sample has none held apart.
+        """
+        refuse_negative(expected)
+        values, weights = [], []
+        for role in expected.nominal_roles:
+            read = expected.read(role)
+            if not len(read.apart):
+                raise EventsError(
+                    f"samples.{role}: toys.held_apart = {expected.config.toys.held_apart:g} of "
+                    f"{read.check.selected} events is none; raise it, or set it to 0"
+                )
+            yields = expected.factors[role] * read.counts.events.sum()
+            values.append(read.apart.values)
+            weights.append(yields * read.apart.weights / read.apart.weights.sum())
+        probability = np.concatenate(weights)
+        return cls(
+            values=np.concatenate(values),
+            cumulative=np.cumsum(probability / probability.sum()),
+            n_events=expected.n_events,
+            fixed=expected.config.n_events_law == "fixed",
+            seed=expected.config.seed,
+            apart=expected.config.toys.held_apart > 0,
+        )
+
+    @property
+    def block_size(self) -> int:
+        """Toys per block, a function of the size of a toy alone."""
+        values = max(int(self.n_events) * self.values.shape[1], 1)
+        return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
+
+    def draw(self, likelihood: BinnedLikelihood, block: int) -> ToyBlock:
+        """One block of toys at the nominal point of a model, with all auxiliary data drawn.
+
+        Args:
+            likelihood: Gives the auxiliary data: those of all its terms, in its order.
+            block: Which block, from 0.
+        """
+        toys = self.block_size
+        truth = np.tile(likelihood.init, (toys, 1))
+        normal = generator(self.seed, Stream.AUXDATA, block).standard_normal(
+            (toys, len(likelihood.aux_index))
+        )
+        aux = truth[:, list(likelihood.aux_index)] * likelihood.aux_factor
+        rng = generator(self.seed, Stream.EVENTS, block)
+        if self.fixed:
+            width, weights = max(round(self.n_events), 1), None
+        else:
+            counts = rng.poisson(self.n_events, toys)
+            room = max(self.n_events + _SPREAD * np.sqrt(self.n_events), counts.max(), 1)
+            width = -(-int(room) // _PADDING) * _PADDING
+            weights = (np.arange(width) < counts[:, None]).astype(np.float64)
+        drawn = self.cumulative.searchsorted(rng.random((toys, width)), side="right")
+        events = self.values[drawn.clip(max=len(self.values) - 1)]
+        return ToyBlock(
+            theta_true=truth,
+            aux=aux + likelihood.aux_sigma * normal,
+            events=events,
+            event_weights=weights,
+        )
+
+
+def refuse_negative(expected: Expected) -> None:
+    """Refuse to draw events by negative weights.
+
+    Args:
+        expected: The samples.
+
+    Raises:
+        EventsError: If a nominal sample has any.
+    """
+    for role in expected.nominal_roles:
+        check = expected.read(role).check
+        if check.negative:
+            raise EventsError(
+                f"samples.{role}: {check.negative} of {check.selected} events have negative "
+                "weights, by which nothing can be drawn: no toys (the prediction needs none)"
+            )

@@ -1,0 +1,95 @@
+"""Errors of the unbinned fit without toys, from the nominal events in memory."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory._jax import jax
+from pullfactory.auditing.densities import UnbinnedModel
+from pullfactory.auditing.prediction import PredictedErrors, redraws
+from pullfactory.auditing.tally import GROUPS
+from pullfactory.auditing.templates import Expected
+from pullfactory.inference.information import inverted
+from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.likelihoods import BinnedLikelihood, Likelihood
+from pullfactory.simulation.toys import ToyBlock
+
+__all__ = ["predict_unbinned"]
+
+
+def predict_unbinned(
+    expected: Expected, model: UnbinnedModel, binned: BinnedLikelihood
+) -> PredictedErrors:
+    """Predict claimed and actual errors of the unbinned fit at the nominal point.
+
+    The bootstrap draws the events again that the expectations are taken of, for densities that
+    stay as they are.
+
+    Args:
+        expected: The samples.
+        model: Densities of the observables.
+        binned: Gives the number of auxiliary values of a block.
+    """
+    likelihood = model.method.likelihood
+    block = _grouped(expected, len(binned.aux_index))
+    seen = model.method.observe(block)
+    at = np.zeros((GROUPS, len(likelihood.parameters)))
+    penalty = model.method.aux_scatter
+    information = np.asarray(_information(likelihood, at, seen.data)) - np.diag(penalty)
+    scatter = model.method.scatter(at, seen.pairs)
+
+    def covariances(
+        often: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        total = np.tensordot(often, information, 1) + np.diag(penalty)
+        inverse = np.stack([inverted(matrix) for matrix in total])
+        return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
+
+    inverse, actual = covariances(np.ones((1, GROUPS)))
+    claimed, spread = (
+        np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps
+        for matrix in covariances(redraws(expected.config.seed, expected.config.replicas))
+    )
+    outer = np.outer(model.steps, model.steps)
+    return PredictedErrors(
+        parameters=likelihood.parameters,
+        claimed=inverse[0] * outer,
+        actual=actual[0] * outer,
+        claimed_error=claimed.std(axis=0, ddof=1),
+        actual_error=spread.std(axis=0, ddof=1),
+        width_error=(spread / claimed).std(axis=0, ddof=1),
+        template=np.full(len(model.steps), np.nan),
+    )
+
+
+def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
+    """Nominal events of all processes, each group as a toy, weighted to the data."""
+    values, weights, groups = [], [], []
+    for role in expected.nominal_roles:
+        read = expected.read(role)
+        yields = expected.factors[role] * read.counts.events.sum()
+        values.append(read.rows.values)
+        weights.append(yields * read.rows.weights / read.rows.weights.sum())
+        groups.append(read.rows.keys % np.uint64(GROUPS))
+    group = np.concatenate(groups).astype(np.intp)
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group, minlength=GROUPS)
+    place = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    shape = GROUPS, int(sizes.max())
+    first = np.concatenate(values)
+    events = np.tile(first[:1], (*shape, 1))
+    events[group[order], place] = first[order]
+    padded = np.zeros(shape)
+    padded[group[order], place] = np.concatenate(weights)[order]
+    return ToyBlock(
+        theta_true=np.zeros((GROUPS, 0)),
+        aux=np.zeros((GROUPS, n_aux)),
+        events=events,
+        event_weights=padded,
+    )
+
+
+@jax.jit
+def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
+    return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)

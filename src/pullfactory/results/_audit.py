@@ -1,0 +1,440 @@
+"""What an audit gives back."""
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pullfactory.auditing import (
+    AuditConfig,
+    DataFit,
+    Expected,
+    PairDependence,
+    PredictedErrors,
+    SampleCheck,
+    UnbinnedModel,
+    starved_bins,
+)
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.sets import worth_most
+from pullfactory.output import replaced_folder
+from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._rows import (
+    PullRow,
+    finite_or_none,
+    plain_matrix,
+    provenance,
+    write_numbers,
+)
+from pullfactory.workspace import write_workspace
+
+__all__ = ["AuditResult", "AuditRow", "AuditToysResult", "AuditedSet"]
+
+_SCHEMA = "pullfactory-audit/1"
+_RIGHT = 0.05  # an error that is wrong by less is as good as right
+_NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
+_SHARED = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """What is expected of the error of one parameter, with one method.
+
+    Errors of errors are standard errors from the bootstrap of all samples.
+
+    Attributes:
+        method: "binned" or "unbinned".
+        parameter: Name.
+        claimed_error: Error that the fit gives, in the parameter's unit.
+        claimed_error_error: Its error.
+        actual_error: Spread of estimate - truth, in the parameter's unit.
+        actual_error_error: Its error.
+        inflate_by: Actual over claimed error, which is the pull width.
+        inflate_by_error: Its error.
+        coverage_68: Expected fraction with |pull| < 1; nominal 0.6827.
+        coverage_95: Expected fraction with |pull| < 2; nominal 0.9545.
+        template_noise: What the finite number of nominal events adds to the estimates; None where
+            it is not known.
+        joint_error: Error of a fit to the joint workspace; None where there is none.
+    """
+
+    method: str
+    parameter: str
+    claimed_error: float
+    claimed_error_error: float
+    actual_error: float
+    actual_error_error: float
+    inflate_by: float
+    inflate_by_error: float
+    coverage_68: float
+    coverage_95: float
+    template_noise: float | None
+    joint_error: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `audit.json`; no NaN."""
+        return finite_or_none(asdict(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedSet:
+    """What a fit to some of the observables gives for the parameter of interest.
+
+    Attributes:
+        observables: Names.
+        claimed_error: Error that the fit gives, in the parameter's unit.
+        actual_error: Spread of estimate - truth, in the parameter's unit.
+    """
+
+    observables: tuple[str, ...]
+    claimed_error: float
+    actual_error: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuditToysResult:
+    """The check by toys drawn from the events.
+
+    Attributes:
+        sums: Sums over the pulls, by method; empty if there are no toys.
+        toys: Every fit of every toy; None if there are no toys.
+        reason: Why there are none.
+    """
+
+    sums: dict[str, PullSums]
+    toys: ToyTable | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AuditResult:
+    """The answer of an audit.
+
+    Attributes:
+        expected: The samples, scaled to the data.
+        workspace: The pyhf workspace of the observables taken as independent.
+        joint_workspace: That of the observables together; None if there is none.
+        dependence: How pairs of observables depend on each other.
+        predictions: Claimed and actual errors by method.
+        joint_errors: Errors of a fit to the joint workspace, of the parameters in it, shape
+            (parameters,); None without one.
+        sets: Sets of observables, the best first.
+        unbinned: Densities of the unbinned fit; None if there is no such fit.
+        unbinned_reason: Why not.
+        toys: The check by toys.
+        data: Fits of the data by method; empty if there are none.
+    """
+
+    expected: Expected
+    workspace: dict[str, Any]
+    joint_workspace: dict[str, Any] | None
+    dependence: tuple[PairDependence, ...]
+    predictions: dict[str, PredictedErrors]
+    joint_errors: NDArray[np.float64] | None
+    sets: tuple[AuditedSet, ...]
+    unbinned: UnbinnedModel | None
+    unbinned_reason: str | None
+    toys: AuditToysResult
+    data: tuple[DataFit, ...]
+
+    @property
+    def config(self) -> AuditConfig:
+        """What was asked."""
+        return self.expected.config
+
+    @property
+    def checks(self) -> tuple[SampleCheck, ...]:
+        """What was seen in each sample."""
+        return tuple(read.check for read in self.expected.events.samples.values())
+
+    @cached_property
+    def rows(self) -> tuple[AuditRow, ...]:
+        """Expected errors, by method and parameter."""
+        return tuple(
+            _row(method, predicted, k, self.joint_errors)
+            for method, predicted in self.predictions.items()
+            for k in range(len(predicted.parameters))
+        )
+
+    @cached_property
+    def pulls(self) -> tuple[PullRow, ...]:
+        """Pulls of the toys, by method and parameter."""
+        found = []
+        for method, sums in self.toys.sums.items():
+            predicted = self.predictions[method]
+            widths = dict(zip(predicted.parameters, predicted.width.tolist(), strict=True))
+            found += [
+                PullRow(method=method, rho=None, pulls=pulls)
+                for pulls in PullSummary.from_sums(predicted.parameters, sums, widths)
+            ]
+        return tuple(found)
+
+    @property
+    def status(self) -> dict[str, dict[str, int]]:
+        """Number of fits of toys by method and status."""
+        return {
+            method: dict(zip(STATUS_NAMES, (int(n) for n in sums.status), strict=True))
+            for method, sums in self.toys.sums.items()
+        }
+
+    @property
+    def do_not_pay(self) -> tuple[str, ...]:
+        """Observables that do not lower the actual error of the parameter of interest."""
+        best = worth_most(
+            self.sets, lambda row: row.actual_error, lambda row: len(row.observables)
+        )
+        return tuple(n for n in self.config.observable_names if n not in best.observables)
+
+    @property
+    def independent(self) -> bool:
+        """Whether every claimed error of the binned fit is right within 5 %."""
+        return all(
+            abs(row.inflate_by - 1.0) <= _RIGHT for row in self.rows if row.method == "binned"
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the numbers should know, a line each."""
+        return tuple(_notes(self))
+
+    def covariance(self, method: str = "binned") -> dict[str, NDArray[np.float64]]:
+        """Claimed and corrected covariance of the fit of the data, or else of the expected one.
+
+        Args:
+            method: "binned" or "unbinned".
+
+        Returns:
+            Each of shape (parameters, parameters), in the parameters' units.
+        """
+        for one in self.data:
+            if one.method == method and one.fit.sandwich is not None:
+                return {"claimed": one.fit.covariance[0], "corrected": one.fit.sandwich[0]}
+        predicted = self.predictions[method]
+        return {"claimed": predicted.claimed, "corrected": predicted.actual}
+
+    def summary(self) -> dict[str, Any]:
+        """Content of `audit.json`: plain data without NaN."""
+        config = self.config
+        return {
+            "schema": _SCHEMA,
+            "config": config.to_dict(),
+            "provenance": provenance(config.seed, config_sha256=config.sha256),
+            "independent": self.independent,
+            "n_events": self.expected.n_events,
+            "errors": [row.to_dict() for row in self.rows],
+            "notes": list(self.notes),
+            "samples": [asdict(check) for check in self.checks],
+            "binning": {
+                name: {"edges": axis.edges.tolist(), "open_ends": axis.open_ends}
+                for name, axis in zip(
+                    config.observable_names, self.expected.events.axes, strict=True
+                )
+            },
+            "correlations": [_dependence_row(pair) for pair in self.dependence],
+            "covariance": {
+                method: {
+                    "parameters": list(predicted.parameters),
+                    **{kind: plain_matrix(m) for kind, m in self.covariance(method).items()},
+                }
+                for method, predicted in self.predictions.items()
+            },
+            "sets": [{**asdict(row), "observables": list(row.observables)} for row in self.sets],
+            "do_not_pay": list(self.do_not_pay),
+            "unbinned": {
+                "used": self.unbinned is not None,
+                "reason": self.unbinned_reason,
+                "misfit": None if self.unbinned is None else self.unbinned.misfit,
+            },
+            "toys": {
+                "n_toys": max((sums.toys for sums in self.toys.sums.values()), default=0),
+                "held_apart": config.toys.held_apart,
+                "reason": self.toys.reason,
+            },
+            "status": self.status,
+            "pulls": [row.to_dict() for row in self.pulls],
+            "data": [_data_row(fit) for fit in self.data] if self.data else None,
+        }
+
+    def write(self, folder: str | Path) -> Path:
+        """Write workspaces, tables, toys, numbers and figures; whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written.
+        """
+        from pullfactory.report.audit import write_audit_figures  # drawing is slow to load
+
+        with replaced_folder(folder) as staging:
+            (staging / "workspaces").mkdir()
+            write_workspace(self.workspace, staging / "workspaces" / f"{self.config.name}.json")
+            if self.joint_workspace:
+                name = f"{self.config.name}_joint.json"
+                write_workspace(self.joint_workspace, staging / "workspaces" / name)
+            if self.toys.toys:
+                self.toys.toys.copy_to(staging / "toys.parquet")
+            (staging / "audit.toml").write_text(self.config.to_toml(), encoding="utf-8")
+            summary = self.summary()
+            write_numbers(staging, summary)
+            _write_tables(staging / "tables", summary, self.dependence)
+            write_audit_figures(staging / "figures", self)
+        return Path(folder)
+
+
+def _row(
+    method: str, predicted: PredictedErrors, k: int, joint: NDArray[np.float64] | None
+) -> AuditRow:
+    claimed, actual = (float(errors[k]) for errors in predicted.errors)
+    width = actual / claimed
+    noise = float(predicted.template[k])
+    return AuditRow(
+        method=method,
+        parameter=predicted.parameters[k],
+        claimed_error=claimed,
+        claimed_error_error=float(predicted.claimed_error[k]),
+        actual_error=actual,
+        actual_error_error=float(predicted.actual_error[k]),
+        inflate_by=width,
+        inflate_by_error=float(predicted.width_error[k]),
+        coverage_68=float(1 - 2 * ndtr(-1 / width)),
+        coverage_95=float(1 - 2 * ndtr(-2 / width)),
+        template_noise=noise if math.isfinite(noise) else None,
+        joint_error=None if joint is None or method != "binned" else float(joint[k]),
+    )
+
+
+def _notes(result: AuditResult) -> Iterable[str]:
+    config = result.config
+    if result.toys.sums and not config.toys.held_apart:
+        yield (
+            "Toys are drawn from the events that the templates are made of: the noise of the "
+            "templates is hidden; toys.held_apart = 0.3 shows it."
+        )
+    if result.toys.reason:
+        yield f"No toys: {result.toys.reason}."
+    if result.unbinned_reason and config.toys.unbinned != "none":
+        yield f"No unbinned fit: {result.unbinned_reason}."
+    for row in result.rows:
+        if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
+            part = row.template_noise / row.claimed_error
+            yield (
+                f"{row.parameter}: the noise of the nominal templates shifts it by {part:.0%} of its "
+                "claimed error (a standard deviation); use more events."
+            )
+    for name, bins in starved_bins(result.expected).items():
+        yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
+    for check in result.checks:
+        if check.shared is not None and check.shared < _SHARED:
+            yield f"{check.role}: only {check.shared:.0%} of its identifiers are in the nominal sample."
+        outside = {name: n for name, n in check.outside.items() if n}
+        for name, n in outside.items():
+            yield f"{check.role}: {n} of {check.selected} events are outside the edges of {name}."
+    for fit in result.data:
+        if fit.status not in ("converged", "recovered"):
+            yield f"The {fit.method} fit of the data ended as {fit.status}."
+        if fit.bootstrap_failed:
+            yield f"{fit.bootstrap_failed} of {config.replicas} fits of the bootstrap failed."
+
+
+def _dependence_row(pair: PairDependence) -> dict[str, Any]:
+    keys = ("first", "second", "overlap", "events")
+    kinds = ("pearson", "pearson_error", "spearman", "spearman_error")
+    return {
+        **{key: getattr(pair, key) for key in (*keys, *kinds)},
+        "excess": plain_matrix(pair.excess),
+        "excess_error": plain_matrix(pair.excess_error),
+    }
+
+
+def _data_row(data: DataFit) -> dict[str, Any]:
+    fit = data.fit
+    return {
+        "method": data.method,
+        "status": data.status,
+        "nll": float(fit.nll[0]) if math.isfinite(fit.nll[0]) else None,
+        "bootstrap_failed": data.bootstrap_failed,
+        "estimates": [
+            finite_or_none(
+                {
+                    "parameter": name,
+                    "estimate": float(fit.estimate[0, k]),
+                    "claimed_error": float(fit.error[0, k]),
+                    "sandwich_error": float(fit.corrected_error[0, k]),
+                    "bootstrap_error": None
+                    if data.bootstrap is None
+                    else float(data.bootstrap[k]),
+                }
+            )
+            for k, name in enumerate(fit.parameters)
+        ],
+        "channels": [
+            {
+                "name": channel.name,
+                **{
+                    key: getattr(channel, key).tolist()
+                    for key in ("observed", "before", "after", "after_error")
+                },
+            }
+            for channel in data.channels
+        ],
+    }
+
+
+def _write_tables(
+    folder: Path, summary: Mapping[str, Any], dependence: Sequence[PairDependence]
+) -> None:
+    """The numbers as CSV, for a spreadsheet."""
+    folder.mkdir()
+    _write_table(folder / "errors.csv", summary["errors"])
+    pairs = [
+        {k: v for k, v in row.items() if not k.startswith("excess")}
+        for row in summary["correlations"]
+    ]
+    _write_table(folder / "correlations.csv", pairs)
+    _write_table(folder / "bin_pairs.csv", [row for pair in dependence for row in _bin_rows(pair)])
+    checks = [{**row, **_flat("lacking", row), **_flat("outside", row)} for row in summary["samples"]]
+    for row in checks:
+        del row["lacking"], row["outside"]
+    _write_table(folder / "samples.csv", checks)
+    if summary["data"]:
+        fits = [
+            {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]
+        ]
+        _write_table(folder / "data.csv", fits)
+
+
+def _flat(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{key}_{name}": value for name, value in row[key].items()}
+
+
+def _bin_rows(pair: PairDependence) -> Iterable[dict[str, Any]]:
+    for (a, b), value in np.ndenumerate(pair.excess):
+        yield finite_or_none(
+            {
+                "first": pair.first,
+                "second": pair.second,
+                "first_bin": a,
+                "second_bin": b,
+                "excess": float(value),
+                "excess_error": float(pair.excess_error[a, b]),
+            }
+        )
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if rows:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
