@@ -1,13 +1,14 @@
 """What sets of observables give: errors of the parameter of interest, set by set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from pullfactory.report.style import (
     REFERENCE,
+    Described,
     axis_label,
     figure_style,
     label_of,
@@ -51,8 +52,25 @@ def write_selection_figures(
         return save_figure(figure, folder, "selection")
 
 
+class Labelled(Protocol):
+    """What names parameters and observables: a study, or an audit."""
+
+    @property
+    def poi(self) -> str:
+        """Parameter of interest."""
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters."""
+    @property
+    def parameter(self) -> "Sequence[Described]":
+        """The parameters."""
+    @property
+    def observable(self) -> "Sequence[Described]":
+        """The observables."""
+
+
 def plot_selection(
-    ax: Axes, study: Study, rows: "Sequence[SelectionRow]", method: str
+    ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]", method: str
 ) -> dict[str, Line2D]:
     """Claimed, actual and joint error of the parameter of interest, one line per set.
 
@@ -94,7 +112,7 @@ def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
     return [row for row in rows[:_SHOWN] if row.pull.actual_error <= limit]
 
 
-def _finish(ax: Axes, study: Study, rows: "Sequence[SelectionRow]") -> None:
+def _finish(ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]") -> None:
     labels = {observable.name: label_of(observable) for observable in study.observable}
     ax.set_yticks(
         range(len(rows)), [", ".join(labels[name] for name in row.observables) for row in rows]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import matplotlib as mpl
 import mplhep
@@ -20,11 +20,10 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from pullfactory.study import Observable, Parameter
-
 __all__ = [
     "REFERENCE",
     "RHO",
+    "Described",
     "MethodStyle",
     "axis_label",
     "figure_style",
@@ -155,7 +154,21 @@ def scan_colours(n: int) -> list[tuple[float, float, float, float]]:
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.8, n)]
 
 
-def label_of(described: Parameter | Observable) -> str:
+class Described(Protocol):
+    """A parameter or an observable, of a study or of an audit."""
+
+    @property
+    def name(self) -> str:
+        """In every file and table."""
+    @property
+    def label(self) -> str:
+        """LaTeX label, or nothing."""
+    @property
+    def unit(self) -> str:
+        """Its unit, or nothing."""
+
+
+def label_of(described: Described) -> str:
     """The LaTeX label of a parameter or observable, or its name if it has none."""
     return described.label or described.name
 

@@ -1,0 +1,163 @@
+"""Every figure of an audit."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from pullfactory.inference import PredictedPull
+from pullfactory.report.audit_plots import (
+    plot_bin_pairs,
+    plot_dependence,
+    plot_inflation,
+    plot_postfit,
+    plot_variation,
+)
+from pullfactory.report.selection_plots import plot_selection
+from pullfactory.report.style import figure_style, legend_above, new_panels, save_figure
+from pullfactory.report.toys import plot_correlation
+
+if TYPE_CHECKING:
+    from pullfactory.results import AuditResult
+
+__all__ = ["make_audit_figures", "write_audit_figures"]
+
+_STACK = (2.0, 1.0)  # heights of a histogram and its ratio
+
+
+def write_audit_figures(folder: Path, result: "AuditResult") -> tuple[Path, ...]:
+    """Write every figure of an audit.
+
+    Args:
+        folder: Where to; made if it is missing.
+        result: The audit.
+
+    Returns:
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with figure_style():
+        for name, figure in make_audit_figures(result):
+            files += save_figure(figure, folder, name)
+    return tuple(files)
+
+
+def make_audit_figures(result: "AuditResult") -> Iterator[tuple[str, Figure]]:
+    """Every figure of an audit with its name; to be used within `figure_style`.
+
+    Args:
+        result: The audit.
+    """
+    yield "errors", _errors(result)
+    yield "sets", _sets(result)
+    if result.dependence:
+        yield "correlations", _dependence(result)
+        yield "bin_pairs", _bin_pairs(result)
+    for parameter in result.config.parameter_names:
+        yield f"templates_{parameter}", _templates(result, parameter)
+    yield "covariance", _covariance(result)
+    if channels := [channel for fit in result.data for channel in fit.channels]:
+        figure, stacks = new_panels(len(channels), heights=_STACK)
+        for channel, (upper, lower), axis, observable in zip(
+            channels, stacks, result.expected.events.axes, result.config.observable, strict=True
+        ):
+            label = observable.label or observable.name
+            plot_postfit((upper, lower), channel, axis.edges, label, observable.unit)
+        yield "postfit", figure
+
+
+def _labels(result: "AuditResult") -> dict[str, str]:
+    known = {p.name: p.label or p.name for p in result.config.parameter}
+    return {name: known.get(name, name) for name in result.expected.parameters}
+
+
+def _errors(result: "AuditResult") -> Figure:
+    labels = _labels(result)
+    figure, [(ax,)] = new_panels(1, size=(8.5, 2.6 + 0.8 * len(labels)))
+    plot_inflation(ax, result.rows, result.pulls, labels)
+    legend_above(figure, ax)
+    return figure
+
+
+def _sets(result: "AuditResult") -> Figure:
+    from pullfactory.results import SelectionRow
+
+    rows = [
+        SelectionRow(
+            observables=row.observables,
+            pull=PredictedPull.of(
+                "binned", 0.0, result.config.poi, row.claimed_error, row.actual_error
+            ),
+        )
+        for row in result.sets
+    ]
+    figure, [(ax,)] = new_panels(1, size=(9.5, 2.3 + 0.4 * min(len(rows), 20)))
+    plot_selection(ax, result.config, rows, "binned")
+    legend_above(figure, ax)
+    return figure
+
+
+def _dependence(result: "AuditResult") -> Figure:
+    labels = [o.label or o.name for o in result.config.observable]
+    size = max(4.6, 1.1 * len(labels) + 1.5)
+    figure, stacks = new_panels(2, size=(size, size))
+    for (ax,), kind in zip(stacks, ("pearson", "spearman"), strict=True):
+        image = plot_dependence(ax, result.dependence, labels, kind)
+    figure.colorbar(image, ax=[ax for (ax,) in stacks], label="correlation", fraction=0.04)
+    return figure
+
+
+def _bin_pairs(result: "AuditResult") -> Figure:
+    figure, stacks = new_panels(len(result.dependence))
+    for (ax,), pair in zip(stacks, result.dependence, strict=True):
+        image = plot_bin_pairs(ax, pair, result.config)
+    label = "events / independent observables $-$ 1"
+    figure.colorbar(image, ax=[ax for (ax,) in stacks], label=label, fraction=0.04, extend="max")
+    return figure
+
+
+def _templates(result: "AuditResult", parameter: str) -> Figure:
+    config = result.config
+    figure, stacks = new_panels(len(config.observable), heights=_STACK)
+    for o, ((upper, lower), observable) in enumerate(zip(stacks, config.observable, strict=True)):
+        plot_variation(
+            (upper, lower),
+            result.expected.events.axes[o].edges,
+            {step: _template(result, o, parameter, step) for step in (-1, 0, 1)},
+            observable.label or observable.name,
+            observable.unit,
+            _labels(result)[parameter],
+        )
+    return figure
+
+
+def _template(
+    result: "AuditResult", o: int, parameter: str, step: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Expected events of all processes and their errors, each of shape (bins,)."""
+    expected = result.expected
+    total, square = 0.0, 0.0
+    for process in expected.config.sample_set.processes:
+        sample = (process.at({parameter: step}) if step else None) or process.nominal
+        counts, factor = expected.read(sample.role).counts, expected.factors[sample.role]
+        total = total + factor * counts.channels[o].sum(axis=0)
+        square = square + factor**2 * counts.squares[o]
+    return np.asarray(total), np.sqrt(square)
+
+
+def _covariance(result: "AuditResult") -> Figure:
+    labels = list(_labels(result).values())
+    size = max(4.4, 0.8 * len(labels) + 2.0)
+    figure, stacks = new_panels(2, size=(size + 0.6, size))
+    kinds = result.covariance()
+    what = "fit of the data" if result.data else "expected"
+    for (ax,), (kind, matrix) in zip(stacks, kinds.items(), strict=True):
+        spread = np.sqrt(np.diag(matrix))
+        image = plot_correlation(ax, matrix / np.outer(spread, spread), labels)
+        ax.set_title(f"{kind}, {what}", loc="left", fontsize="small")
+    figure.colorbar(image, ax=[ax for (ax,) in stacks], label="correlation", fraction=0.04)
+    return figure

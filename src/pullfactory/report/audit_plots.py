@@ -1,0 +1,275 @@
+"""What an audit shows: errors, dependence, templates, the fit of the data."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.image import AxesImage
+from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
+
+from pullfactory.report.rounding import rounded
+from pullfactory.report.style import (
+    REFERENCE,
+    axis_label,
+    inner_legend,
+    method_label,
+    method_style,
+    variation_style,
+    with_minus,
+)
+
+if TYPE_CHECKING:
+    from pullfactory.auditing import AuditConfig, ChannelFit, PairDependence
+    from pullfactory.results import AuditRow, PullRow
+
+__all__ = [
+    "plot_bin_pairs",
+    "plot_dependence",
+    "plot_inflation",
+    "plot_postfit",
+    "plot_variation",
+]
+
+_GREY = "#D9D9D9"
+_GAP = 0.16  # between the points of one parameter, in rows
+_NUMBER = 13.0  # points
+
+
+def plot_inflation(
+    ax: Axes,
+    rows: "Sequence[AuditRow]",
+    pulls: "Sequence[PullRow]",
+    labels: dict[str, str],
+) -> dict[str, ErrorbarContainer]:
+    """By what each claimed error is to be multiplied: predicted, and pull widths of toys.
+
+    Args:
+        ax: Panel.
+        rows: Expected errors, by method and parameter.
+        pulls: Of toys; may be empty.
+        labels: Of the parameters, by name, from top to bottom.
+
+    Returns:
+        The points by what they are called in the legend.
+    """
+    places = {name: k for k, name in enumerate(labels)}
+    methods = list(dict.fromkeys(row.method for row in rows))
+    series: dict[str, tuple[list[float], list[float], list[float], str, bool]] = {}
+    for i, method in enumerate(methods):
+        shift = (2 * i - len(methods) + 1) * _GAP
+        mine = [row for row in rows if row.method == method]
+        series[f"{method_label(method)}, predicted"] = (
+            [places[row.parameter] + shift - _GAP / 2 for row in mine],
+            [row.inflate_by for row in mine],
+            [row.inflate_by_error for row in mine],
+            method,
+            True,
+        )
+        thrown = [row.pulls for row in pulls if row.method == method and row.pulls.width]
+        if thrown:
+            series[f"{method_label(method)}, toys"] = (
+                [places[pull.parameter] + shift + _GAP / 2 for pull in thrown],
+                [pull.width or np.nan for pull in thrown],
+                [pull.width_error or 0.0 for pull in thrown],
+                method,
+                False,
+            )
+    ax.axvline(1.0, color=REFERENCE, linestyle="--", linewidth=1.2)
+    drawn = {}
+    for name, (at, values, errors, method, filled) in series.items():
+        colour, marker = method_style(method)
+        drawn[name] = ax.errorbar(
+            values,
+            at,
+            xerr=errors,
+            fmt=marker,
+            color=colour,
+            markerfacecolor=colour if filled else "white",
+            label=name,
+        )
+    ax.grid(axis="y", color=_GREY, linewidth=0.8)
+    ax.set_axisbelow(True)
+    ax.set_yticks(range(len(labels)), list(labels.values()))
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("actual / claimed error = pull width")
+    return drawn
+
+
+def plot_dependence(
+    ax: Axes, pairs: "Sequence[PairDependence]", labels: Sequence[str], kind: str
+) -> AxesImage:
+    """Correlation coefficients of all pairs of observables, with their errors.
+
+    Args:
+        ax: Panel.
+        pairs: Measured.
+        labels: Of the observables.
+        kind: "pearson" or "spearman".
+
+    Returns:
+        The coloured cells.
+    """
+    n = len(labels)
+    names = list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)))
+    matrix = np.full((n, n), np.nan)
+    for pair in pairs:
+        i, j = names.index(pair.first), names.index(pair.second)
+        value, error = getattr(pair, kind), getattr(pair, f"{kind}_error")
+        if value is None:
+            continue
+        matrix[i, j] = matrix[j, i] = value
+        text = with_minus(rounded(value, error)).replace(" ± ", "\n± ")
+        for a, b in ((i, j), (j, i)):
+            ax.text(
+                b,
+                a,
+                text,
+                color="white" if abs(value) > 0.6 else "black",
+                fontsize=_NUMBER,
+                horizontalalignment="center",
+                verticalalignment="center",
+            )
+    image = ax.imshow(
+        np.ma.masked_invalid(matrix),
+        cmap=mpl.colormaps["RdBu_r"].with_extremes(bad=_GREY),
+        vmin=-1.0,
+        vmax=1.0,
+        interpolation="nearest",
+    )
+    ax.set_xticks(range(n), labels)
+    ax.set_yticks(range(n), labels)
+    ax.tick_params(length=0)
+    ax.set_title(f"{kind.capitalize()}'s correlation", loc="left", fontsize="small")
+    return image
+
+
+def plot_bin_pairs(
+    ax: Axes, pair: "PairDependence", config: "AuditConfig", reach: float = 1.0
+) -> AxesImage:
+    """Events in pairs of bins beside those of independent observables.
+
+    Args:
+        ax: Panel.
+        pair: Measured.
+        config: Gives labels.
+        reach: Excess at the ends of the colours.
+
+    Returns:
+        The coloured cells.
+    """
+    image = ax.imshow(
+        np.ma.masked_invalid(pair.excess.T),
+        cmap=mpl.colormaps["RdBu_r"].with_extremes(bad=_GREY),
+        vmin=-reach,
+        vmax=reach,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    labels = {o.name: o.label or o.name for o in config.observable}
+    ax.set_xlabel(f"bin of {labels[pair.first]}")
+    ax.set_ylabel(f"bin of {labels[pair.second]}")
+    if pair.overlap < 1:
+        ax.set_title(f"{100 * pair.overlap:.0f} % have both", loc="right", fontsize="small")
+    return image
+
+
+def plot_variation(
+    panels: tuple[Axes, Axes],
+    edges: NDArray[np.float64],
+    templates: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    label: str,
+    unit: str,
+    parameter: str,
+) -> list[StepPatch]:
+    """Templates of one observable one step down, nominal and up, and their ratio to nominal.
+
+    Args:
+        panels: Upper and lower panel.
+        edges: Bin edges, shape (bins + 1,).
+        templates: Expected events and their statistical errors by step, each of shape (bins,).
+        label: Of the observable.
+        unit: Of the observable.
+        parameter: Label of the parameter.
+
+    Returns:
+        The templates in the upper panel.
+    """
+    upper, lower = panels
+    centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    drawn = []
+    for step, (counts, error) in sorted(templates.items()):
+        colour = variation_style(step).colour
+        for ax, scale in ((lower, templates[0][0]), (upper, widths)):
+            ax.errorbar(centres, counts / scale, error / scale, fmt="none", color=colour)
+            steps = ax.stairs(counts / scale, edges, color=colour, baseline=None, linewidth=1.6)
+        name = {0: "nominal", 1: "up", -1: "down"}[step]
+        steps.set_label(name)
+        drawn.append(steps)
+    lower.set_xlabel(axis_label(label, unit))
+    upper.set_ylabel(f"events / {unit or 'bin width'}")
+    lower.set_ylabel("ratio")
+    inner_legend(upper, parameter)
+    return drawn
+
+
+def plot_postfit(
+    panels: tuple[Axes, Axes],
+    channel: "ChannelFit",
+    edges: NDArray[np.float64],
+    label: str,
+    unit: str,
+) -> ErrorbarContainer:
+    """Data with the rates before and after the fit, and their ratio to the latter.
+
+    Args:
+        panels: Upper and lower panel.
+        channel: Data and rates.
+        edges: Bin edges, shape (bins + 1,).
+        label: Of the observable.
+        unit: Of the observable.
+
+    Returns:
+        The data in the upper panel.
+    """
+    upper, lower = panels
+    centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
+    colour = method_style("binned").colour
+    for ax, scale in ((lower, channel.after), (upper, widths)):
+        low, high = (channel.after + sign * channel.after_error for sign in (-1, 1))
+        ax.stairs(
+            high / scale, edges, baseline=low / scale, fill=True, color=colour, alpha=0.3, lw=0
+        )
+        ax.stairs(
+            channel.after / scale, edges, color=colour, baseline=None, linewidth=1.6, label="fit"
+        )
+        ax.stairs(
+            channel.before / scale,
+            edges,
+            color=REFERENCE,
+            baseline=None,
+            linestyle="--",
+            linewidth=1.4,
+            label="before",
+        )
+        points = ax.errorbar(
+            centres,
+            channel.observed / scale,
+            np.sqrt(channel.observed) / scale,
+            fmt="o",
+            color="black",
+            markersize=4,
+            label="data",
+        )
+        if ax is upper:
+            returned = points
+    lower.set_xlabel(axis_label(label, unit))
+    upper.set_ylabel(f"events / {unit or 'bin width'}")
+    lower.set_ylabel("data / fit")
+    inner_legend(upper, "")
+    return returned
