@@ -228,8 +228,6 @@ def test_branch_with_several_values(here: Path, kind: str) -> None:
         if kind == "mktree":
             data["pair"] = np.ones((3, 2))
             file.mktree("t", data)
-                "t", {"jets": "var * f8", "x": "f8", "pair": np.dtype(("f8", (2,)))}
-            ).extend(data)
         else:
             data["pair"] = ak.zip({"a": np.ones(3), "b": np.ones(3)})
             file.mkrntuple("t", data)
