@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from zipfile import ZipFile
 
 import awkward as ak
 import numpy as np
@@ -24,7 +24,10 @@ def write_ttree(path: Path) -> None:
     with uproot.recreate(path) as file:
         tree = file.mktree("events", {"x": "f8", "m_top": "f8"})
         for _ in range(5):
-            tree.extend({name: generator.normal(size=ROWS // 5) for name in ("x", "m_top")})
+            # Few different values, since what cannot be compressed has no checksum.
+            tree.extend(
+                {name: generator.integers(9, size=ROWS // 5) / 8 for name in ("x", "m_top")}
+            )
 
 
 def write_rntuple(path: Path) -> None:
@@ -171,10 +174,15 @@ def test_file_cut_short(here: Path, name: str, share: float) -> None:
 def test_bytes_changed_in_the_middle(here: Path, name: str) -> None:
     FILES[name](here / name)
     content = bytearray((here / name).read_bytes())
-    half = len(content) // 3
-    content[half : half + 400] = bytes(byte ^ 0x5A for byte in content[half : half + 400])
+    start, length = len(content) // 3, 400
+    if name == "tree.root":
+        with uproot.open(name) as file:
+            start, length = int(file["events"]["x"].member("fBasketSeek")[2]) + 150, 20
+    middle = slice(start, start + length)
+    content[middle] = bytes(byte ^ 0x5A for byte in content[middle])
     (here / name).write_bytes(content)
-    assert_refused(f"file '{name}'.*: cannot be read .*; it is damaged .* copy it again", name)
+    complaint = f"file '{name}'.*: cannot be read .*; it is damaged .* copy it again"
+    assert_refused(complaint, name, "x", "m_top")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -219,7 +227,7 @@ def test_branch_with_several_values(here: Path, kind: str) -> None:
         data = {"jets": ak.Array([[1.0], [], [2.0, 3.0]]), "x": np.ones(3)}
         if kind == "mktree":
             data["pair"] = np.ones((3, 2))
-            file.mktree("t", {"jets": "var * f8", "x": "f8", "pair": "2 * f8"}).extend(data)
+            file.mktree("t", data)
         else:
             data["pair"] = ak.zip({"a": np.ones(3), "b": np.ones(3)})
             file.mkrntuple("t", data)
@@ -258,7 +266,7 @@ def test_parquet_columns_without_use(here: Path) -> None:
         ("x\n1\n\xff\n", r"cannot be read \(.*invalid UTF8.*\); .*"),
         ("x;y\n1;2\n", "column 'x' is missing; use for example 'x;y'"),
         ("x,x\n1,2\n", "2 columns are named 'x'; rename them"),
-        ("\n\n", r"cannot be read \(Empty CSV file\); .*"),
+        ("\n\n", r"cannot be read \(.*Empty CSV file.*\); .*"),
     ],
 )
 def test_csv(here: Path, text: str, complaint: str) -> None:
@@ -283,16 +291,11 @@ def test_npz(here: Path) -> None:
     }
     for columns, complaint in refused.items():
         assert_refused(f"file 'a.npz': {complaint}", "a.npz", *columns)
-    with pytest.warns(UserWarning, match="Duplicate name"), zipped(here / "b.npz") as archive:
-        for _ in range(2):
+    with ZipFile(here / "b.npz", "w") as archive:
+        archive.writestr("x.npy", b"")
+        with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("x.npy", b"")
     assert_refused("file 'b.npz': 2 columns are named 'x'; rename them", "b.npz")
-
-
-def zipped(path: Path) -> Any:
-    from zipfile import ZipFile
-
-    return ZipFile(path, "w")
 
 
 # --- tables in memory -------------------------------------------------------------------------

@@ -101,7 +101,7 @@ OBJECTS: Mapping[str, Callable[[Columns], object]] = {
     "awkward": ak.Array,
     "arrow": pa.table,
     "record batch": pa.RecordBatch.from_pydict,
-    "structured": lambda table: np.rec.fromarrays(list(table.values()), names=list(table)),
+    "structured": lambda table: pd.DataFrame(table).to_records(index=False),
 }
 
 
@@ -228,7 +228,9 @@ def test_missing_numbers_are_nan(tmp_path: Path) -> None:
     awkward = ak.Array({name: mapping[name] for name in mapping})
     masked = {"x": [1.5, 9, 3], "n": [1, 9, 3], "b": [True, True, False], "all": [9, 9, 9]}
     mask = {"x": [0, 1, 0], "n": [0, 1, 0], "b": [0, 1, 0], "all": [1, 1, 1]}
-    arrays = {name: np.ma.array(masked[name], mask=mask[name]) for name in masked}
+    arrays: dict[str, object] = {
+        name: np.ma.array(masked[name], mask=np.array(mask[name], dtype=bool)) for name in masked
+    }
     everything: list[object] = [
         tmp_path / "a.parquet",
         tmp_path / "a.csv",

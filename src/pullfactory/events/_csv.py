@@ -23,7 +23,8 @@ class CsvSource:
     """A CSV file with commas and a first line of names; see `Source`.
 
     A chunk of a column is the first of int64, uint64, float64, bool and text that holds all its
-    values, so that identifiers stay exact and decimals may come late.
+    values, so that identifiers stay exact and decimals may come late. A file without compression
+    that was cut inside its last column, or between two rows, looks complete.
 
     Attributes:
         path: The file.

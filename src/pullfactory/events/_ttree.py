@@ -56,7 +56,7 @@ class TTreeReader:
         for branch in branches.values():
             short.setdefault(branch.name, []).append(branch)
         alone = {name: found[0] for name, found in short.items() if len(found) == 1}
-        return {**alone, **branches} if len(alone) != len(branches) else {**branches, **alone}
+        return {**branches, **{n: b for n, b in alone.items() if n not in branches}}
 
     def _check(self, name: str, branch: Any) -> None:
         from uproot.interpretation.numerical import Numerical
