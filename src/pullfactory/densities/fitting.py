@@ -216,7 +216,7 @@ def _sorted(
     values: FloatArray, shares: FloatArray, events: float, mu: float, sigma: float
 ) -> _Sample:
     u, inverse = np.unique((values - mu) / sigma, return_inverse=True)
-    weights = np.bincount(inverse, shares)
+    weights = np.bincount(inverse, shares).astype(np.float64)
     squares = np.bincount(inverse, shares * shares)
     ends = []
     for step in (1, -1):
@@ -234,7 +234,8 @@ def _sorted(
 def _knots(sample: _Sample, number: int) -> FloatArray:
     """Quantiles of the sample, equidistant in z between the outermost; shape (at most number,)."""
     first, last = sample.ends
-    z = np.linspace(*ndtri(sample.ranks[[first, last]]), number)
+    start, end = ndtri(sample.ranks[[first, last]])
+    z = np.linspace(start, end, number)
     places = np.clip(np.searchsorted(sample.ranks, ndtr(z)), first, last)
     kept = [first]
     for place in places[1:]:
@@ -313,7 +314,8 @@ def _start(sample: _Sample, knots: FloatArray, basis: FloatArray) -> FloatArray:
     the likelihood.
     """
     first, last = sample.ends
-    z = np.linspace(*ndtri(sample.ranks[[first, last]]), _START_POINTS * len(knots))
+    start, end = ndtri(sample.ranks[[first, last]])
+    z = np.linspace(start, end, _START_POINTS * len(knots))
     places = np.unique(np.clip(np.searchsorted(sample.ranks, ndtr(z)), first, last))
     u, z = sample.u[places], ndtri(sample.ranks[places])
     log_normal = -0.5 * z * z - LOG_SQRT_2PI
