@@ -19,6 +19,7 @@ from ._spline_table import (
 )
 
 _FEWEST_KNOTS = 3
+_KNOTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +139,13 @@ class Spline(Family):
     def _polynomial(self, u: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         """Distance from the origin of the interval, and the coefficients there.
 
-        Comparing with every knot is faster than any search for as few knots as these.
+        Comparing with every knot is faster than any search for as few knots as these; a sum over
+        more than 32 at once would no longer be one loop over the events.
         """
         table = self._table
-        interval = jnp.sum(u[..., None] >= jnp.asarray(table.knots), axis=-1)
+        groups = np.split(table.knots, range(_KNOTS_AT_ONCE, len(table.knots), _KNOTS_AT_ONCE))
+        interval = jnp.zeros(jnp.shape(u), dtype=jnp.int64)
+        for group in groups:
+            interval += jnp.sum(u[..., None] >= jnp.asarray(group), axis=-1)
         x = u - jnp.asarray(table.origins)[interval]
         return x, tuple(jnp.asarray(column)[interval] for column in table.polynomials)

@@ -104,8 +104,7 @@ class SplineTable:
     def to_normal(self, u: FloatArray) -> FloatArray:
         """The z with Phi(z) = F(u), the shape of `u`."""
         below, above = self.tails(u)
-        low: FloatArray = below < above
-        z: FloatArray = np.where(low, 1.0, -1.0) * ndtri(np.where(low, below, above))
+        z: FloatArray = np.where(below < above, 1.0, -1.0) * ndtri(np.minimum(below, above))
         return z
 
     def moments(self) -> tuple[float, float]:
