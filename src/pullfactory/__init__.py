@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pullfactory._version import __version__
 
 if TYPE_CHECKING:
+    from pullfactory.assessment import audit
+    from pullfactory.auditing import AuditConfig
     from pullfactory.calibration import Calibration, calibrate
     from pullfactory.campaign import run_toys
     from pullfactory.closing import closure
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from pullfactory.measurement import bootstrap_toy
     from pullfactory.pipeline import run
     from pullfactory.results import (
+        AuditResult,
         BootstrapSummary,
         ClosureResult,
         PredictionResult,
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
     from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
 
 __all__ = [
+    "AuditConfig",
+    "AuditResult",
     "BinnedLikelihood",
     "BootstrapResult",
     "BootstrapSummary",
@@ -75,6 +80,7 @@ __all__ = [
     "ToysResult",
     "UnbinnedLikelihood",
     "__version__",
+    "audit",
     "bootstrap",
     "bootstrap_toy",
     "build_joint_workspace",
@@ -99,6 +105,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AuditConfig": "auditing",
+    "AuditResult": "results",
     "BinnedLikelihood": "likelihoods",
     "BootstrapResult": "inference",
     "BootstrapSummary": "results",
@@ -118,6 +126,7 @@ _HOMES = {
     "ThrownToys": "inference",
     "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
+    "audit": "assessment",
     "bootstrap": "inference",
     "bootstrap_toy": "measurement",
     "build_joint_workspace": "workspace",

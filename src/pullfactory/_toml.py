@@ -31,7 +31,9 @@ def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise StudyError(f"{place} cannot be read ({error.strerror}); '{remedy}' writes one") from None
+        raise StudyError(
+            f"{place} cannot be read ({error.strerror}); '{remedy}' writes one"
+        ) from None
     return parse_toml(content, place)
 
 

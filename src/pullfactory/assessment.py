@@ -48,6 +48,7 @@ def audit(
     config: AuditConfig | Mapping[str, Any] | str | Path,
     events: Mapping[str, object] | None = None,
     *,
+    base: str | Path | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> AuditResult:
@@ -58,11 +59,12 @@ def audit(
     and fits the data, if there are any.
 
     Args:
-        config: A configuration, its content as nested mappings, or a TOML file; files of events
-            are relative to its folder, else to the current one.
+        config: A configuration, its content as nested mappings, or a TOML file.
         events: Events from Python by role, such as {"nominal": table, "JSF.up": table}: data
             frames, awkward arrays of records, structured arrays, Arrow tables or mappings of
             columns. Their samples have `in_memory = true` in the configuration.
+        base: Folder that files of events are relative to; None for that of the TOML file, or
+            else the current one.
         workers: Threads of the toys; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
@@ -71,14 +73,14 @@ def audit(
         EventsError: If events cannot be read or used.
         CalibrationError: If bins or templates are unusable, or a sample is missing.
     """
-    base = None
+    folder = None if base is None else Path(base)
     if isinstance(config, str | Path):
-        base = Path(config).parent
+        folder = folder or Path(config).parent
         config = AuditConfig.from_toml(config)
     elif not isinstance(config, AuditConfig):
         config = AuditConfig.from_dict(config)
     n_workers = count_workers(workers)
-    read = read_events(config, events, base=base, progress=progress)
+    read = read_events(config, events, base=folder, progress=progress)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
@@ -233,7 +235,5 @@ def _fit_block(plan: _Plan, index: int) -> tuple[NDArray[np.float64], dict[str, 
     where = [likelihood.names.index(name) for name in parameters]
     fits = {"binned": fit_events(plan.binned, block).select(parameters)}
     if plan.unbinned:
-        fits["unbinned"] = in_units(
-            fit_events(plan.unbinned.method, block), plan.unbinned.steps
-        )
+        fits["unbinned"] = in_units(fit_events(plan.unbinned.method, block), plan.unbinned.steps)
     return block.theta_true[:, where], fits

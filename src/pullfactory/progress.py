@@ -10,7 +10,8 @@ Advance = Callable[[int], None]
 """Called with the number of steps done since the last call."""
 
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
-"""Called with a stage's name and number of steps; entered for as long as the stage takes."""
+"""Called with a stage's name and number of steps, 0 if it is not known; entered for as long as the
+stage takes."""
 
 
 @contextmanager
@@ -43,12 +44,12 @@ def bar(stage: str, total: int) -> Iterator[Advance]:
         console=console,
         disable=not console.file.isatty(),
     ) as display:
-        task = display.add_task(stage, total=total, rate="")
+        task = display.add_task(stage, total=total or None, rate="")
 
         def advance(steps: int) -> None:
             display.update(task, advance=steps)
             speed = display.tasks[0].speed
-            if speed and total > 1:
+            if speed and total != 1:
                 display.update(task, rate=f"{speed:.0f}/s")
 
         yield advance

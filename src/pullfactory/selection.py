@@ -107,4 +107,3 @@ class _Search:
             self.skipped.append(SkippedSet(observables=observables, reason=reason))
             return []
         return [SelectionRow(observables=observables, pull=pull) for pull in pulls]
-

@@ -31,6 +31,7 @@ __all__ = [
     "Study",
     "WorkspaceSettings",
     "assign",
+    "preset_text",
     "refuse_repeats",
 ]
 
@@ -463,7 +464,7 @@ class Study(Frozen):
         """
         if name not in cls.presets():
             raise StudyError(f"preset {name!r} does not exist; choose {', '.join(cls.presets())}")
-        text = (_preset_folder() / f"{name}.toml").read_text(encoding="utf-8")
+        text = preset_text(f"{name}.toml")
         return cls.from_toml_text(text, place=f"preset {name!r}")
 
     @staticmethod
@@ -697,6 +698,15 @@ class Study(Frozen):
                 "positive definite; choose a rho nearer 0 or another ensemble.correlation"
             )
         return np.asarray(np.linalg.cholesky(matrix))
+
+
+def preset_text(file: str) -> str:
+    """Content of a file that comes with the package.
+
+    Args:
+        file: Its name in `presets`.
+    """
+    return str((_preset_folder() / file).read_text(encoding="utf-8"))
 
 
 def _preset_folder() -> Any:

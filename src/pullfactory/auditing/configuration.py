@@ -74,7 +74,10 @@ class AuditObservable(Frozen):
         examples=[10],
     )
     edges: Listed[float] | None = Field(
-        default=None, min_length=3, description="bin edges instead", examples=[(150.0, 170.0, 200.0)]
+        default=None,
+        min_length=3,
+        description="bin edges instead",
+        examples=[(150.0, 170.0, 200.0)],
     )
     open_ends: bool | None = Field(
         default=None,
@@ -223,7 +226,7 @@ class AuditConfig(Frozen):
         if self.workspace.morphing != "multiplicative" and not self.workspace.mass_constraint:
             raise ValueError(
                 f"workspace.mass_constraint = false has nothing to drop with morphing = "
-                f"{self.workspace.morphing!r}, whose free parameters have no constraint; leave it out"
+                f"{self.workspace.morphing!r}, which constrains no free parameter; leave it out"
             )
         self._check_rates()
         return self

@@ -10,7 +10,7 @@ from pullfactory.auditing.model import binned_audit_method
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
-from pullfactory.inference import FitBatch, FitStatus, fit_events, fit_toys
+from pullfactory.inference import FitBatch, FitStatus, bootstrap, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import PairCounts
@@ -45,15 +45,14 @@ class DataFit:
     Attributes:
         method: Its name.
         fit: One toy, with claimed and sandwich covariance, of the parameters that are shown.
-        bootstrap: Standard deviations over replicas of the data, shape (parameters,); None
-            where there is no bootstrap.
+        bootstrap: Standard deviations over replicas of the data, shape (parameters,).
         bootstrap_failed: Replicas whose fit failed or ended at a bound.
         channels: Data and rates; empty for an unbinned fit.
     """
 
     method: str
     fit: FitBatch
-    bootstrap: NDArray[np.float64] | None
+    bootstrap: NDArray[np.float64]
     bootstrap_failed: int
     channels: tuple[ChannelFit, ...]
 
@@ -119,11 +118,20 @@ def fit_data_unbinned(
         events=rows.values[None],
         event_weights=None if np.all(rows.weights == 1) else rows.weights[None],
     )
+    config = expected.config
+    drawn = bootstrap(
+        model.method,
+        block,
+        replicas=config.replicas,
+        seed=config.seed,
+        n_events_law=config.n_events_law,
+        aux_sigma=binned.aux_sigma,
+    )
     return DataFit(
         method="unbinned",
-        fit=in_units(fit_events(model.method, block), model.steps),
-        bootstrap=None,
-        bootstrap_failed=0,
+        fit=in_units(drawn.fit, model.steps),
+        bootstrap=drawn.error * model.steps,
+        bootstrap_failed=int(np.sum(drawn.status > FitStatus.RECOVERED)),
         channels=(),
     )
 
@@ -175,9 +183,7 @@ def _bootstrap(
     config = expected.config
     often = redraws(config.seed + 1, config.replicas)
     data = _data(expected, likelihood, _pairs(expected, often))
-    rng = np.random.Generator(
-        np.random.SFC64(np.random.SeedSequence(config.seed, spawn_key=(2,)))
-    )
+    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(config.seed, spawn_key=(2,))))
     data[:, likelihood.n_main :] += likelihood.aux_sigma * rng.standard_normal(
         (len(data), len(likelihood.aux_index))
     )
@@ -193,7 +199,8 @@ def _channels(
 ) -> tuple[ChannelFit, ...]:
     estimate = fit.estimate[0]
     slopes = np.asarray(likelihood.slopes(estimate))
-    sandwich = np.nan_to_num(np.zeros_like(fit.covariance[0]) if fit.sandwich is None else fit.sandwich[0])
+    assert fit.sandwich is not None
+    sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
     before = np.asarray(likelihood.expected(likelihood.init))
     after = np.asarray(likelihood.expected(estimate))

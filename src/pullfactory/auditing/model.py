@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.templates import Expected
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
-from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["audit_likelihood", "binned_audit_method", "channels_of", "drawn_scatter"]

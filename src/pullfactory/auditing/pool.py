@@ -73,7 +73,7 @@ class EventPool:
     @property
     def block_size(self) -> int:
         """Toys per block, a function of the size of a toy alone."""
-        values = max(int(self.n_events) * self.values.shape[1], 1)
+        values: int = max(int(self.n_events) * self.values.shape[1], 1)
         return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
 
     def draw(self, likelihood: BinnedLikelihood, block: int) -> ToyBlock:

@@ -18,7 +18,14 @@ from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
 
-__all__ = ["ErrorModel", "PredictedErrors", "claimed_errors", "predict_errors", "predict_subset", "redraws"]
+__all__ = [
+    "ErrorModel",
+    "PredictedErrors",
+    "claimed_errors",
+    "predict_errors",
+    "predict_subset",
+    "redraws",
+]
 
 _BATCH = 50  # replicas at once
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,6 +112,7 @@ def read_events(
     refuse_unread(config.sample_set, events)
     feeds = _feeds(config)
     nominal = [process.nominal.role for process in config.sample_set.processes]
+    paired = {*nominal, "data"}
     with progress("events", 0) as advance:
         edges = {o.name: o.edges for o in config.observable}
         joint_bins = config.joint_bins
@@ -124,8 +125,15 @@ def read_events(
         joint = _choose_joint(config, axes, kept) if joint_bins else {}
         read: dict[str, ReadSample] = {}
         for feed in feeds:
-            for one in _read_feed(config, feed, events, base, axes, joint, nominal, advance):
-                read[one.sample.role] = one
+            readers = [
+                _Reader(config, view.sample, axes, joint, paired=view.sample.role in paired)
+                for view in feed
+            ]
+            for chunks in read_chunks(config, feed, events, base):
+                for reader, chunk in zip(readers, chunks, strict=True):
+                    reader.add(chunk)
+                advance(chunks[0].rows)
+            read |= {reader.sample.role: reader.finish() for reader in readers}
     return ReadEvents(axes=axes, joint=joint, samples=_with_shared(config, read))
 
 
@@ -154,29 +162,6 @@ def _first_look(
     return rows
 
 
-def _read_feed(
-    config: AuditConfig,
-    feed: Sequence[View],
-    given: Mapping[str, object],
-    base: Path | None,
-    axes: tuple[Axis, ...],
-    joint: dict[tuple[int, ...], JointBins],
-    nominal: Sequence[str],
-    advance: Advance,
-) -> Iterator[ReadSample]:
-    """All samples made of the same files."""
-    readers = [
-        _Reader(config, view.sample, axes, joint, paired=view.sample.role in (*nominal, "data"))
-        for view in feed
-    ]
-    for chunks in read_chunks(config, feed, given, base):
-        for reader, chunk in zip(readers, chunks, strict=True):
-            reader.add(chunk)
-        advance(chunks[0].rows)
-    for reader in readers:
-        yield reader.finish()
-
-
 class _Reader:
     """Takes in the chunks of one sample."""
 
@@ -190,7 +175,7 @@ class _Reader:
         paired: bool,
     ) -> None:
         n = len(axes)
-        self._sample, self._axes, self._names = sample, axes, config.observable_names
+        self.sample, self._axes, self._names = sample, axes, config.observable_names
         self._held_apart = 0.0 if sample.role == "data" else config.toys.held_apart
         self._tally = Tally(axes, joint, paired=paired)
         self._rows = Reservoir(config.toys.reservoir, n)
@@ -213,7 +198,10 @@ class _Reader:
         if self._apart is not None:
             apart = _uniform(chunk.keys) < self._held_apart
             self._apart.add(chunk.values[apart], chunk.weights[apart], chunk.keys[apart])
-            chunk = Chunk(chunk.rows, *(each[~apart] for each in chunk[1:]))
+            kept = ~apart
+            chunk = chunk._replace(
+                values=chunk.values[kept], weights=chunk.weights[kept], keys=chunk.keys[kept]
+            )
         self._tally.add(chunk)
         self._rows.add(chunk.values, chunk.weights, chunk.keys)
 
@@ -229,11 +217,11 @@ class _Reader:
                 column[beyond] = np.nan
 
     def finish(self) -> ReadSample:
-        role = self._sample.role
+        role = self.sample.role
         self._refuse(role)
         rows = self._rows.rows()
         return ReadSample(
-            sample=self._sample,
+            sample=self.sample,
             check=SampleCheck(
                 role=role,
                 rows=self._seen["rows"],
@@ -377,8 +365,8 @@ def _with_shared(config: AuditConfig, read: dict[str, ReadSample]) -> dict[str, 
         if shared == 0.0:
             raise EventsError(
                 f"samples.{role} and samples.{family} have no identifier "
-                f"({', '.join(config.identifier)}) in common, but should have the same events; name "
-                f"the right columns, or set samples.{role}.same_events = false"
+                f"({', '.join(config.identifier)}) in common, but should have the same "
+                f"events; name the right columns, or set samples.{role}.same_events = false"
             )
         found[role] = replace(one, check=replace(one.check, shared=shared))
     return found

@@ -72,9 +72,7 @@ class Reservoir:
         """What is kept, in an order that does not depend on how it came."""
         kept = self._settled()
         order = np.argsort(_place(kept.keys), kind="stable")
-        return Rows(
-            values=kept.values[order], weights=kept.weights[order], keys=kept.keys[order]
-        )
+        return Rows(values=kept.values[order], weights=kept.weights[order], keys=kept.keys[order])
 
     def _settled(self) -> Rows:
         values = np.concatenate([part.values for part in self._parts])

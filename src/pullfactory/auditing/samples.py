@@ -22,7 +22,15 @@ from pullfactory._fields import Frozen, Listed, Name
 from pullfactory.errors import StudyError
 from pullfactory.events import parse_expression
 
-__all__ = ["Change", "ProcessSamples", "Sample", "SampleTable", "Samples", "read_samples", "refuse_unread"]
+__all__ = [
+    "Change",
+    "ProcessSamples",
+    "Sample",
+    "SampleTable",
+    "Samples",
+    "read_samples",
+    "refuse_unread",
+]
 
 _SIDES = {"up": 1, "down": -1}
 
@@ -175,7 +183,9 @@ def read_samples(
     signal = {key: table for key, table in tables.items() if key in parameters}
     processes = [reader.process("", {**_checked("nominal", tables["nominal"]), **signal})]
     for name, table in _checked("background", tables.get("background", {})).items():
-        processes.append(reader.process(f"background.{name}", _checked(f"background.{name}", table)))
+        processes.append(
+            reader.process(f"background.{name}", _checked(f"background.{name}", table))
+        )
     names = [process.name for process in processes]
     if len(set(names)) < len(names):
         raise ValueError(f"two processes have one name ({', '.join(names)}); rename one")
@@ -188,7 +198,8 @@ def read_samples(
             )
     data = tables.get("data")
     return Samples(
-        processes=tuple(processes), data=None if data is None else reader.data(_checked("data", data))
+        processes=tuple(processes),
+        data=None if data is None else reader.data(_checked("data", data)),
     )
 
 
@@ -219,7 +230,9 @@ class _Reader:
         nominal_role = role or "nominal"
         read = _table(nominal_role, own)
         if role and read.process is not None:
-            raise ValueError(f"samples.{role}.process: a background is named by its role; leave it out")
+            raise ValueError(
+                f"samples.{role}.process: a background is named by its role; leave it out"
+            )
         nominal = Sample(
             role=nominal_role,
             point=(),
@@ -258,7 +271,9 @@ class _Reader:
             sample = self._vary(here, own, base, name, step)
             yield sample
             if len(base.point) and further:
-                raise ValueError(f"samples.{here}: three steps at once are not used; leave them out")
+                raise ValueError(
+                    f"samples.{here}: three steps at once are not used; leave them out"
+                )
             for other, more in further.items():
                 yield from self._sides(here, other, more, sample)
 
@@ -268,12 +283,14 @@ class _Reader:
         own = _table(role, table)
         for key in ("process", "norm"):
             if key in table:
-                raise ValueError(f"samples.{role}.{key}: belongs to the nominal sample; move it there")
+                raise ValueError(
+                    f"samples.{role}.{key}: belongs to the nominal sample; move it there"
+                )
         same = own.same_events
         if not own.has_events:
             if not (own.columns or own.observables or own.weight or own.selection):
                 raise ValueError(
-                    f"samples.{role}: nothing that varies; give files, columns, observables or weight"
+                    f"samples.{role}: nothing varies; give files, columns, observables or weight"
                 )
             same = True
         elif same is None:
@@ -365,7 +382,7 @@ def refuse_unread(samples: Samples, given: Mapping[str, object]) -> None:
     for role in given:
         if role not in roles:
             raise StudyError(
-                f"events are given for {role!r}, but the configuration has no such sample of its own; "
+                f"events are given for {role!r}, which is no sample with events of its own; "
                 f"known: {', '.join(sorted(roles))}"
             )
     for sample in samples:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import hist
 import numpy as np
 from numpy.typing import NDArray
 
@@ -94,6 +95,31 @@ class Expected:
         """What moves in the fits besides the bins' own factors."""
         return (*self.config.parameter_names, *self.norm_names.values())
 
+    def histogram(self, observable: int) -> hist.Hist[Any]:
+        """Expected events of one observable in every sample, with their variances.
+
+        Args:
+            observable: Its position.
+        """
+        described, axis = self.config.observable[observable], self.events.axes[observable]
+        roles = list(self.factors)
+        histogram = hist.Hist(
+            hist.axis.StrCategory(roles, name="sample"),
+            hist.axis.Variable(
+                axis.edges,
+                name=described.name,
+                label=described.label or described.name,
+                underflow=False,
+                overflow=False,
+            ),
+            storage=hist.storage.Weight(),
+        )
+        for i, role in enumerate(roles):
+            counts, factor = self.read(role).counts, self.factors[role]
+            histogram.values()[i] = factor * counts.channels[observable].sum(axis=0)
+            histogram.variances()[i] = factor**2 * counts.squares[observable]
+        return histogram
+
     def read(self, role: str) -> ReadSample:
         """A sample by its role."""
         return self.events.samples[role]
@@ -158,9 +184,7 @@ def joint_channels(expected: Expected) -> tuple[str, ...]:
     """Names of the channels of the observables together."""
     names = expected.config.observable_names
     return tuple(
-        "joint"
-        if len(pattern) == len(names)
-        else "_".join(["joint", *(names[o] for o in pattern)])
+        "joint" if len(pattern) == len(names) else "_".join(["joint", *(names[o] for o in pattern)])
         for pattern in expected.events.joint
     )
 
@@ -186,9 +210,7 @@ def _build(
     return assemble(config.name, observed, processes, config.poi, _settings(expected))
 
 
-def _process(
-    expected: Expected, process: ProcessSamples, counts: Any, squares: Any
-) -> Process:
+def _process(expected: Expected, process: ProcessSamples, counts: Any, squares: Any) -> Process:
     config = expected.config
     morphing = config.workspace.morphing
 
@@ -199,7 +221,7 @@ def _process(
             prefix = "" if process.nominal.role == "nominal" else f"{process.nominal.role}."
             raise CalibrationError(
                 f"samples.{prefix}{wanted}: missing, and morphing = {morphing!r} needs it; add it, "
-                'or use another workspace.morphing'
+                "or use another workspace.morphing"
             )
         return np.asarray(expected.factors[sample.role] * counts(sample.role, channel))
 
@@ -285,7 +307,7 @@ def starved_bins(expected: Expected) -> dict[str, int]:
     """
     found = {}
     for o, name in enumerate(expected.config.observable_names):
-        total, square = 0.0, 0.0
+        total, square = (np.zeros(expected.events.axes[o].size) for _ in range(2))
         for role in expected.nominal_roles:
             counts, factor = expected.read(role).counts, expected.factors[role]
             total = total + factor * counts.channels[o].sum(axis=0)

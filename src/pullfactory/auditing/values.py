@@ -92,9 +92,7 @@ class View:
                 {name: _number(text, f"{place}.columns.{name}") for name, text in c.columns.items()}
                 for c in sample.changes
             ),
-            conditions=tuple(
-                _condition(text, at) for at, text in dict(conditions).items() if text
-            ),
+            conditions=tuple(_condition(text, at) for at, text in dict(conditions).items() if text),
             weight=_number(weight, f"{place}.weight") if weight else None,
             observables=tuple(
                 _number(o.source, f"observable.{o.name}.expression") for o in config.observable
@@ -190,7 +188,7 @@ class View:
                 raise EventsError(
                     f"samples.{self.sample.role}: observable {name!r} of {np.sum(~usable)} of "
                     f"{len(column)} events is no finite number; select them away, or say where "
-                    f'they have one (observable.{name}.where), or set observable.{name}.missing = '
+                    f"they have one (observable.{name}.where), or set observable.{name}.missing = "
                     '"allow"'
                 )
             column[~usable] = np.nan

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from pullfactory._version import __version__
+from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
@@ -108,5 +109,17 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, select, bootstrap, closure, scan, toys, init, calibrate, workspace):
+for _command in (
+    run,
+    predict,
+    select,
+    bootstrap,
+    closure,
+    scan,
+    audit,
+    toys,
+    init,
+    calibrate,
+    workspace,
+):
     cli.add_command(_command)

@@ -104,23 +104,32 @@ def run(
     _warn_of_noise(result.calibration, result.noise)
 
 
-@click.command(epilog=epilog("pullfactory init my.toml", "pullfactory init - | pullfactory run -"))
+@click.command(
+    epilog=epilog(
+        "pullfactory init my.toml                       a study to change",
+        "pullfactory init - | pullfactory run -         ... or to run",
+        "pullfactory init --audit audit.toml            the audit of your own events",
+    )
+)
 @click.argument("file", type=click.Path())
-@click.option("--preset", default="poster", show_default=True, help="The study to start from.")
+@click.option("--preset", help="The study to start from.  [default: poster]")
+@click.option("--audit", is_flag=True, help="The configuration of an audit instead of a study.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def init(file: str, preset: str, force: bool) -> None:
-    """Write a study file with a comment on every key."""
+def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
+    """Write a study file, or an audit file, with a comment on every key."""
     from pullfactory.output import write_text
-    from pullfactory.study import Study
+    from pullfactory.study import Study, preset_text
 
-    text = Study.preset(preset).to_toml()
+    if audit and preset:
+        raise StudyError(f"--audit starts from no study, and --preset names {preset!r}; give one")
+    text = preset_text("audit.txt") if audit else Study.preset(preset or "poster").to_toml()
     if file == "-":
         click.echo(text.encode(), nl=False)
         return
     if Path(file).exists() and not force:
         raise StudyError(f"file '{file}' exists; choose another name or add --force")
     write_text(file, text)
-    click.echo(f"Study     {file}")
+    click.echo(f"{'Audit' if audit else 'Study'}     {file}")
 
 
 @click.command(

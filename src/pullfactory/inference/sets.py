@@ -12,9 +12,7 @@ _PAYS = 1e-3  # relative; an observable that lowers an error by less is not wort
 Row = TypeVar("Row")
 
 
-def search_sets(
-    names: Sequence[str], error: Callable[[tuple[str, ...]], float | None]
-) -> None:
+def search_sets(names: Sequence[str], error: Callable[[tuple[str, ...]], float | None]) -> None:
     """Look at sets of observables: all of up to six, growing ones of more.
 
     The smallest usable set that is best grows by one observable at a time: every other one is

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
-from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._reading import build_model
 from pullfactory.likelihoods._trace import Program, trace_rates
+from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.study import Study

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.likelihoods._likelihood import Method, Observation
 from pullfactory.likelihoods.binned import (
     auxiliary_values,
@@ -12,6 +11,7 @@ from pullfactory.likelihoods.binned import (
     log_slopes,
     score_variance,
 )
+from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.bivariate import bin_probabilities
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock

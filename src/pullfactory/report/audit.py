@@ -115,7 +115,7 @@ def _bin_pairs(result: "AuditResult") -> Figure:
     figure, stacks = new_panels(len(result.dependence))
     for (ax,), pair in zip(stacks, result.dependence, strict=True):
         image = plot_bin_pairs(ax, pair, result.config)
-    label = "events / independent observables $-$ 1"
+    label = "excess over independence"
     figure.colorbar(image, ax=[ax for (ax,) in stacks], label=label, fraction=0.04, extend="max")
     return figure
 
@@ -140,13 +140,13 @@ def _template(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Expected events of all processes and their errors, each of shape (bins,)."""
     expected = result.expected
-    total, square = 0.0, 0.0
+    total, square = np.zeros(expected.events.axes[o].size), np.zeros(expected.events.axes[o].size)
     for process in expected.config.sample_set.processes:
         sample = (process.at({parameter: step}) if step else None) or process.nominal
         counts, factor = expected.read(sample.role).counts, expected.factors[sample.role]
         total = total + factor * counts.channels[o].sum(axis=0)
         square = square + factor**2 * counts.squares[o]
-    return np.asarray(total), np.sqrt(square)
+    return total, np.sqrt(square)
 
 
 def _covariance(result: "AuditResult") -> Figure:

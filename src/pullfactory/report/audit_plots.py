@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from pullfactory.report.rounding import rounded
@@ -174,6 +175,8 @@ def plot_bin_pairs(
     labels = {o.name: o.label or o.name for o in config.observable}
     ax.set_xlabel(f"bin of {labels[pair.first]}")
     ax.set_ylabel(f"bin of {labels[pair.second]}")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     if pair.overlap < 1:
         ax.set_title(f"{100 * pair.overlap:.0f} % have both", loc="right", fontsize="small")
     return image

@@ -58,12 +58,15 @@ class Labelled(Protocol):
     @property
     def poi(self) -> str:
         """Parameter of interest."""
+
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters."""
+
     @property
     def parameter(self) -> "Sequence[Described]":
         """The parameters."""
+
     @property
     def observable(self) -> "Sequence[Described]":
         """The observables."""

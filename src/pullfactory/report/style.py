@@ -160,9 +160,11 @@ class Described(Protocol):
     @property
     def name(self) -> str:
         """In every file and table."""
+
     @property
     def label(self) -> str:
         """LaTeX label, or nothing."""
+
     @property
     def unit(self) -> str:
         """Its unit, or nothing."""

@@ -30,11 +30,13 @@ __all__ = [
     "closure_line",
     "closure_table",
     "failure_table",
+    "new_table",
     "prediction_table",
     "pull_table",
     "scan_table",
     "selection_table",
     "toys_table",
+    "with_unit",
 ]
 
 
@@ -48,7 +50,7 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
     units = {parameter.name: parameter.unit for parameter in parameters}
     numbers = ("pull mean", "pull width", "predicted\nwidth", "corrected\nwidth")
     errors = ("coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
-    table = _table(("method",), ("rho",), ("parameter",), (*numbers, *errors, "failed"))
+    table = new_table(("method",), ("rho",), ("parameter",), (*numbers, *errors, "failed"))
     method, rho = "", None
     for row in rows:
         if row.method != method:
@@ -59,7 +61,7 @@ def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) 
         table.add_row(
             "" if repeated else method,
             "" if repeated or row.rho is None else plain(row.rho),
-            _with_unit(pulls.parameter, units.get(pulls.parameter, "")),
+            with_unit(pulls.parameter, units.get(pulls.parameter, "")),
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
             ABSENT if pulls.predicted_width is None else f"{pulls.predicted_width:.3f}",
@@ -84,7 +86,7 @@ def prediction_table(
     units = {parameter.name: parameter.unit for parameter in parameters}
     errors = ("claimed\nerror", "actual\nerror", "joint\nerror")
     numbers = (*errors, "pull width", "coverage\n68 % [%]")
-    table = _table(("method",), ("rho",), ("parameter",), numbers)
+    table = new_table(("method",), ("rho",), ("parameter",), numbers)
     method, rho = "", None
     for row in rows:
         if row.method != method:
@@ -94,7 +96,7 @@ def prediction_table(
         table.add_row(
             "" if repeated else method,
             "" if repeated else plain(row.rho),
-            _with_unit(row.parameter, units.get(row.parameter, "")),
+            with_unit(row.parameter, units.get(row.parameter, "")),
             significant(row.claimed_error),
             significant(row.actual_error),
             significant(row.joint_error),
@@ -111,7 +113,7 @@ def scan_table(result: "ScanResult") -> Table:
         result: The scan.
     """
     key = result.over.rpartition(".")[2]
-    table = _table(
+    table = new_table(
         ("variant", "method"), ("rho", key), ("parameter",), ("pull mean", "pull width", "failed")
     )
     if set(result.variants) == {""}:
@@ -145,8 +147,8 @@ def selection_table(result: "SelectionResult") -> Table:
     """
     poi = next(p for p in result.study.parameter if p.name == result.study.poi)
     errors = tuple(f"{kind}\nerror" for kind in ("claimed", "actual", "joint"))
-    table = _table(("method", "observables"), (*errors, "pull width", "coverage\n68 % [%]"))
-    table.title = f"{_with_unit(poi.name, poi.unit)} at rho = {plain(result.rho)}"
+    table = new_table(("method", "observables"), (*errors, "pull width", "coverage\n68 % [%]"))
+    table.title = f"{with_unit(poi.name, poi.unit)} at rho = {plain(result.rho)}"
     for method in result.methods:
         table.add_section()
         for i, row in enumerate(result.of(method)):
@@ -170,14 +172,14 @@ def bootstrap_table(result: "BootstrapSummary") -> Table:
     """
     units = {parameter.name: parameter.unit for parameter in result.study.parameter}
     errors = (f"{kind}\nerror" for kind in ("claimed", "sandwich", "bootstrap"))
-    table = _table(("method", "parameter"), ("truth", "estimate", *errors))
+    table = new_table(("method", "parameter"), ("truth", "estimate", *errors))
     method = ""
     for row in result.rows():
         if row["method"] != method:
             table.add_section()
         table.add_row(
             "" if row["method"] == method else row["method"],
-            _with_unit(row["parameter"], units[row["parameter"]]),
+            with_unit(row["parameter"], units[row["parameter"]]),
             significant(row["truth"]),
             significant(row["estimate"]),
             significant(row["claimed_error"]),
@@ -197,7 +199,7 @@ def toys_table(result: "ToysResult") -> Table:
         result: Toys of the model.
     """
     numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
-    table = _table(("parameter",), ("truth", *numbers, "at\nbound", "failed"))
+    table = new_table(("parameter",), ("truth", *numbers, "at\nbound", "failed"))
     table.columns[0].overflow = "fold"  # long names often differ in their last letters
     for row in result.pulls:
         pulls = row.pulls
@@ -221,7 +223,7 @@ def failure_table(result: "ToysResult") -> Table:
     Args:
         result: Toys of a model.
     """
-    table = _table(("status",), ("fits", "fraction\n[%]"))
+    table = new_table(("status",), ("fits", "fraction\n[%]"))
 
     def add(name: str, fits: int) -> None:
         table.add_row(name, str(fits), significant(100.0 * fits / result.sums.toys))
@@ -242,7 +244,7 @@ def calibration_table(calibration: Calibration) -> Table:
         calibration: What was learnt.
     """
     units = {observable.name: observable.unit for observable in calibration.study.observable}
-    table = _table(("observable", "quantity"), ("truth", "result", "(result - truth)\n/ error"))
+    table = new_table(("observable", "quantity"), ("truth", "result", "(result - truth)\n/ error"))
     name = ""
     for row in calibration.comparison():
         if row.observable != name:
@@ -251,7 +253,7 @@ def calibration_table(calibration: Calibration) -> Table:
         floor = EXACT_SLOPE if is_slope else 0.0
         table.add_row(
             "" if row.observable == name else row.observable,
-            _with_unit(row.quantity, "" if is_slope else units[row.observable]),
+            with_unit(row.quantity, "" if is_slope else units[row.observable]),
             plain(row.truth),
             rounded(row.result, row.error, floor=floor),
             f"{(row.result - row.truth) / row.error:z.1f}" if row.error > floor else ABSENT,
@@ -266,7 +268,7 @@ def closure_table(result: "ClosureResult") -> Table:
     Args:
         result: Biases on the grid and over the ensemble.
     """
-    table = _table(
+    table = new_table(
         ("parameter",),
         ("largest bias\non the grid [error]",),
         ("at",),
@@ -323,8 +325,12 @@ def _fixed(value: float | None) -> str:
     return ABSENT if value is None else f"{value:z.3f}"
 
 
-def _table(*columns: Sequence[str]) -> Table:
-    """An empty table; groups of columns are aligned left and right in turn."""
+def new_table(*columns: Sequence[str]) -> Table:
+    """An empty table; groups of columns are aligned left and right in turn.
+
+    Args:
+        columns: Names, in groups.
+    """
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, group in enumerate(columns):
         for name in group:
@@ -332,7 +338,13 @@ def _table(*columns: Sequence[str]) -> Table:
     return table
 
 
-def _with_unit(name: str, unit: str) -> str:
+def with_unit(name: str, unit: str) -> str:
+    """A name with its unit in brackets, if it has one.
+
+    Args:
+        name: Such as a parameter's.
+        unit: Or nothing.
+    """
     return rf"{name} \[{unit}]" if unit else name  # rich reads [...] as markup
 
 

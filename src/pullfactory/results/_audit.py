@@ -1,6 +1,7 @@
 """What an audit gives back."""
 
 import csv
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,7 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import hist
 import numpy as np
+import uhi.io.json
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
@@ -187,9 +190,7 @@ class AuditResult:
     @property
     def do_not_pay(self) -> tuple[str, ...]:
         """Observables that do not lower the actual error of the parameter of interest."""
-        best = worth_most(
-            self.sets, lambda row: row.actual_error, lambda row: len(row.observables)
-        )
+        best = worth_most(self.sets, lambda row: row.actual_error, lambda row: len(row.observables))
         return tuple(n for n in self.config.observable_names if n not in best.observables)
 
     @property
@@ -203,6 +204,11 @@ class AuditResult:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, a line each."""
         return tuple(_notes(self))
+
+    @cached_property
+    def templates(self) -> tuple[hist.Hist[Any], ...]:
+        """One weighted histogram per observable, of expected events, with axes sample and value."""
+        return tuple(self.expected.histogram(o) for o in range(len(self.config.observable)))
 
     def covariance(self, method: str = "binned") -> dict[str, NDArray[np.float64]]:
         """Claimed and corrected covariance of the fit of the data, or else of the expected one.
@@ -285,6 +291,9 @@ class AuditResult:
             if self.toys.toys:
                 self.toys.toys.copy_to(staging / "toys.parquet")
             (staging / "audit.toml").write_text(self.config.to_toml(), encoding="utf-8")
+            histograms = dict(zip(self.config.observable_names, self.templates, strict=True))
+            text = json.dumps(histograms, default=uhi.io.json.default)
+            (staging / "templates.json").write_text(f"{text}\n", encoding="utf-8")
             summary = self.summary()
             write_numbers(staging, summary)
             _write_tables(staging / "tables", summary, self.dependence)
@@ -329,14 +338,14 @@ def _notes(result: AuditResult) -> Iterable[str]:
         if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
             part = row.template_noise / row.claimed_error
             yield (
-                f"{row.parameter}: the noise of the nominal templates shifts it by {part:.0%} of its "
-                "claimed error (a standard deviation); use more events."
+                f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
+                "error; use more events."
             )
     for name, bins in starved_bins(result.expected).items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
     for check in result.checks:
         if check.shared is not None and check.shared < _SHARED:
-            yield f"{check.role}: only {check.shared:.0%} of its identifiers are in the nominal sample."
+            yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
         outside = {name: n for name, n in check.outside.items() if n}
         for name, n in outside.items():
             yield f"{check.role}: {n} of {check.selected} events are outside the edges of {name}."
@@ -371,9 +380,7 @@ def _data_row(data: DataFit) -> dict[str, Any]:
                     "estimate": float(fit.estimate[0, k]),
                     "claimed_error": float(fit.error[0, k]),
                     "sandwich_error": float(fit.corrected_error[0, k]),
-                    "bootstrap_error": None
-                    if data.bootstrap is None
-                    else float(data.bootstrap[k]),
+                    "bootstrap_error": float(data.bootstrap[k]),
                 }
             )
             for k, name in enumerate(fit.parameters)
@@ -403,10 +410,7 @@ def _write_tables(
     ]
     _write_table(folder / "correlations.csv", pairs)
     _write_table(folder / "bin_pairs.csv", [row for pair in dependence for row in _bin_rows(pair)])
-    checks = [{**row, **_flat("lacking", row), **_flat("outside", row)} for row in summary["samples"]]
-    for row in checks:
-        del row["lacking"], row["outside"]
-    _write_table(folder / "samples.csv", checks)
+    _write_table(folder / "samples.csv", [_flat(row) for row in summary["samples"]])
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]
@@ -414,8 +418,13 @@ def _write_tables(
         _write_table(folder / "data.csv", fits)
 
 
-def _flat(key: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{key}_{name}": value for name, value in row[key].items()}
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with a column for each entry of a table in it."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        entries = value if isinstance(value, Mapping) else {"": value}
+        flat |= {f"{key}_{name}".rstrip("_"): entry for name, entry in entries.items()}
+    return flat
 
 
 def _bin_rows(pair: PairDependence) -> Iterable[dict[str, Any]]:

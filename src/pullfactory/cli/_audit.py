@@ -1,0 +1,85 @@
+"""The audit of one's own events."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pullfactory.cli._shared import console, epilog, named_lost, workers_option
+
+__all__ = ["audit"]
+
+
+@click.command(
+    epilog=epilog(
+        "pullfactory init --audit audit.toml           a configuration to fill in",
+        "pullfactory audit audit.toml                  ... and its verdict",
+        "pullfactory audit audit.toml --n-toys 500 --set workspace.n_bins=10",
+    )
+)
+@click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
+@click.option("--seed", metavar="N", help="Seed of all random numbers.")
+@click.option("--n-toys", metavar="N", help="Toys drawn from the events; 0: none.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any key of the configuration, such as toys.held_apart=0.3. Repeatable.",
+)
+@click.option(
+    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<audit name>]"
+)
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the verdict.")
+def audit(
+    config_file: str,
+    seed: str | None,
+    n_toys: str | None,
+    settings: tuple[str, ...],
+    output: str | None,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """May the observables in your events be fitted as if they were independent?"""
+    from pullfactory.assessment import audit as run_audit
+    from pullfactory.auditing import AuditConfig
+    from pullfactory.output import check_folder
+    from pullfactory.progress import bar
+    from pullfactory.report.audit_table import (
+        audit_answer,
+        audit_table,
+        data_table,
+        dependence_lines,
+        pay_line,
+    )
+    from pullfactory.study import Study
+
+    given = {"seed": seed, "toys.n_toys": n_toys}
+    short = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = AuditConfig.from_toml(config_file)
+    if changes := Study.parse_settings([*short, *settings]):
+        config = config.with_settings(changes)
+    folder = check_folder(output or Path("results") / config.name)
+    result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=bar)
+    with bar("figures", 1) as advance:
+        result.write(folder)
+        advance(1)
+    if as_json:
+        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+    else:
+        click.echo(audit_answer(result))
+        console().print(audit_table(result))
+        for text in (*dependence_lines(result), pay_line(result)):
+            click.echo(text)
+        if result.data:
+            console().print(data_table(result))
+        for note in result.notes:
+            click.echo(f"Note: {note}")
+        click.echo(
+            f"Summary     {folder / 'audit.json'}\nFigures     {folder / 'figures'}\n"
+            f"Workspaces  {folder / 'workspaces'}"
+        )
+    for method, status in result.status.items():
+        if line := named_lost(method, status):
+            click.echo(line, err=True)

@@ -1,0 +1,115 @@
+"""The verdict of an audit, for the terminal."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+
+from pullfactory.report.rounding import ABSENT, rounded, significant
+from pullfactory.report.table import new_table, with_unit
+
+if TYPE_CHECKING:
+    from pullfactory.results import AuditResult
+
+__all__ = ["audit_answer", "audit_table", "data_table", "dependence_lines", "pay_line"]
+
+
+def audit_answer(result: "AuditResult") -> str:
+    """The question of an audit, and its answer in one sentence.
+
+    Args:
+        result: The audit.
+    """
+    names = ", ".join(result.config.observable_names)
+    question = f"May {names} be fitted as if they were independent?"
+    rows = [row for row in result.rows if row.method == "binned"]
+    worst = max(rows, key=lambda row: abs(row.inflate_by - 1.0))
+    if result.independent:
+        off = abs(worst.inflate_by - 1.0)
+        return f"{question} Yes: every claimed error is right within {max(off, 0.001):.1%}."
+    kind = "small" if worst.inflate_by > 1 else "large"
+    factor = rounded(worst.inflate_by, worst.inflate_by_error)
+    return (
+        f"{question} No: the claimed error of {worst.parameter} is too {kind}; multiply it by "
+        f"{factor}."
+    )
+
+
+def audit_table(result: "AuditResult") -> Table:
+    """Claimed and actual errors, one row per method and parameter.
+
+    Args:
+        result: The audit.
+    """
+    units = {p.name: p.unit for p in result.config.parameter}
+    toys = {(row.method, row.pulls.parameter): row.pulls for row in result.pulls}
+    numbers = ("claimed\nerror", "actual\nerror", "inflate by", "pull width\nof toys")
+    table = new_table(("method", "parameter"), (*numbers, "coverage\n68 % [%]", "joint\nerror"))
+    method = ""
+    for row in result.rows:
+        if row.method != method:
+            table.add_section()
+        pulls = toys.get((row.method, row.parameter))
+        table.add_row(
+            "" if row.method == method else row.method,
+            with_unit(row.parameter, units.get(row.parameter, "")),
+            rounded(row.claimed_error, row.claimed_error_error),
+            rounded(row.actual_error, row.actual_error_error),
+            rounded(row.inflate_by, row.inflate_by_error),
+            rounded(pulls.width, pulls.width_error) if pulls else ABSENT,
+            f"{100 * row.coverage_68:.1f}",
+            significant(row.joint_error),
+        )
+        method = row.method
+    return table
+
+
+def data_table(result: "AuditResult") -> Table:
+    """Estimates from the data, with claimed, sandwich and bootstrap errors.
+
+    Args:
+        result: An audit with data.
+    """
+    units = {p.name: p.unit for p in result.config.parameter}
+    errors = tuple(f"{kind}\nerror" for kind in ("claimed", "sandwich", "bootstrap"))
+    table = new_table(("fit of the data", "parameter"), ("estimate", *errors))
+    for fit in result.data:
+        table.add_section()
+        for k, name in enumerate(fit.fit.parameters):
+            table.add_row(
+                "" if k else fit.method,
+                with_unit(name, units.get(name, "")),
+                significant(float(fit.fit.estimate[0, k])),
+                significant(float(fit.fit.error[0, k])),
+                significant(float(fit.fit.corrected_error[0, k])),
+                significant(float(fit.bootstrap[k])),
+            )
+    return table
+
+
+def dependence_lines(result: "AuditResult") -> Iterator[str]:
+    """One line for each pair of observables.
+
+    Args:
+        result: The audit.
+    """
+    for pair in result.dependence:
+        both = "" if pair.overlap == 1 else f", {pair.overlap:.0%} of events have both"
+        yield (
+            f"Correlation of {pair.first} and {pair.second}: Pearson "
+            f"{rounded(pair.pearson, pair.pearson_error)}, Spearman "
+            f"{rounded(pair.spearman, pair.spearman_error)}{both}"
+        )
+
+
+def pay_line(result: "AuditResult") -> str:
+    """Which observables do not lower the actual error of the parameter of interest.
+
+    Args:
+        result: The audit.
+    """
+    poi, idle = result.config.poi, result.do_not_pay
+    if not idle:
+        return f"Every observable lowers the actual error of {poi}."
+    return f"Not worth their work for {poi}: {escape(', '.join(idle))}."
