@@ -35,11 +35,11 @@ from pullfactory.auditing import (
 )
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.execution import count_workers, in_order, worker_pool
-from pullfactory.inference import FitBatch, PullSums, fit_events
+from pullfactory.inference import FitBatch, PredictedPull, PullSums, fit_events
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.progress import Progress, silent
-from pullfactory.results import AuditedSet, AuditResult, AuditToysResult, ToyLedger, provenance
+from pullfactory.results import AuditResult, AuditToysResult, SelectionRow, ToyLedger, provenance
 
 __all__ = ["audit"]
 
@@ -127,11 +127,11 @@ def _learn_unbinned(
         return None, str(error)
 
 
-def _sets(model: ErrorModel, progress: Progress) -> tuple[AuditedSet, ...]:
+def _sets(model: ErrorModel, progress: Progress) -> tuple[SelectionRow, ...]:
     """Errors of the parameter of interest with sets of the observables, the best first."""
     config = model.expected.config
     names, k = config.observable_names, config.parameter_names.index(config.poi)
-    found: list[AuditedSet] = []
+    found: list[SelectionRow] = []
     with progress("observables", count_sets(len(names))) as advance:
 
         def look(some: tuple[str, ...]) -> float | None:
@@ -140,17 +140,13 @@ def _sets(model: ErrorModel, progress: Progress) -> tuple[AuditedSet, ...]:
             claimed, actual = predict_subset(model, [names.index(name) for name in observables])
             if not np.isfinite(actual[k]):
                 return None
-            found.append(
-                AuditedSet(
-                    observables=observables,
-                    claimed_error=float(claimed[k]),
-                    actual_error=float(actual[k]),
-                )
-            )
+            errors = float(claimed[k]), float(actual[k])
+            pull = PredictedPull.of("binned", np.nan, config.poi, *errors)
+            found.append(SelectionRow(observables=observables, pull=pull))
             return float(actual[k])
 
         search_sets(names, look)
-    return tuple(sorted(found, key=lambda row: row.actual_error))
+    return tuple(sorted(found, key=lambda row: row.pull.actual_error))
 
 
 def _fit_data(

@@ -28,7 +28,7 @@ class PredictedPull:
 
     Attributes:
         method: Name of the method.
-        rho: The correlation.
+        rho: The correlation; NaN where it is that of a sample.
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         actual_error: Spread of estimate - truth, in the parameter's unit.

@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from pullfactory.inference import PredictedPull
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -84,19 +83,8 @@ def _errors(result: "AuditResult") -> Figure:
 
 
 def _sets(result: "AuditResult") -> Figure:
-    from pullfactory.results import SelectionRow
-
-    rows = [
-        SelectionRow(
-            observables=row.observables,
-            pull=PredictedPull.of(
-                "binned", 0.0, result.config.poi, row.claimed_error, row.actual_error
-            ),
-        )
-        for row in result.sets
-    ]
-    figure, [(ax,)] = new_panels(1, size=(9.5, 2.3 + 0.4 * min(len(rows), 20)))
-    plot_selection(ax, result.config, rows, "binned")
+    figure, [(ax,)] = new_panels(1, size=(9.5, 2.3 + 0.4 * min(len(result.sets), 20)))
+    plot_selection(ax, result.config, result.sets, "binned")
     legend_above(figure, ax)
     return figure
 

@@ -1,6 +1,6 @@
 """What a run gives back, what is written of it, and how it is read."""
 
-from pullfactory.results._audit import AuditedSet, AuditResult, AuditRow, AuditToysResult
+from pullfactory.results._audit import AuditResult, AuditRow, AuditToysResult
 from pullfactory.results._bootstrap import BootstrapSummary
 from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
@@ -15,7 +15,6 @@ __all__ = [
     "AuditResult",
     "AuditRow",
     "AuditToysResult",
-    "AuditedSet",
     "BootstrapSummary",
     "ClosureResult",
     "PredictionResult",

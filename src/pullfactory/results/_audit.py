@@ -36,9 +36,10 @@ from pullfactory.results._rows import (
     provenance,
     write_numbers,
 )
+from pullfactory.results._selection import SelectionRow
 from pullfactory.workspace import write_workspace
 
-__all__ = ["AuditResult", "AuditRow", "AuditToysResult", "AuditedSet"]
+__all__ = ["AuditResult", "AuditRow", "AuditToysResult"]
 
 _SCHEMA = "pullfactory-audit/1"
 _RIGHT = 0.05  # an error that is wrong by less is as good as right
@@ -86,21 +87,6 @@ class AuditRow:
         return finite_or_none(asdict(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditedSet:
-    """What a fit to some of the observables gives for the parameter of interest.
-
-    Attributes:
-        observables: Names.
-        claimed_error: Error that the fit gives, in the parameter's unit.
-        actual_error: Spread of estimate - truth, in the parameter's unit.
-    """
-
-    observables: tuple[str, ...]
-    claimed_error: float
-    actual_error: float
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AuditToysResult:
     """The check by toys drawn from the events.
@@ -141,7 +127,7 @@ class AuditResult:
     dependence: tuple[PairDependence, ...]
     predictions: dict[str, PredictedErrors]
     joint_errors: NDArray[np.float64] | None
-    sets: tuple[AuditedSet, ...]
+    sets: tuple[SelectionRow, ...]
     unbinned: UnbinnedModel | None
     unbinned_reason: str | None
     toys: AuditToysResult
@@ -190,7 +176,9 @@ class AuditResult:
     @property
     def do_not_pay(self) -> tuple[str, ...]:
         """Observables that do not lower the actual error of the parameter of interest."""
-        best = worth_most(self.sets, lambda row: row.actual_error, lambda row: len(row.observables))
+        best = worth_most(
+            self.sets, lambda row: row.pull.actual_error, lambda row: len(row.observables)
+        )
         return tuple(n for n in self.config.observable_names if n not in best.observables)
 
     @property
@@ -251,7 +239,7 @@ class AuditResult:
                 }
                 for method, predicted in self.predictions.items()
             },
-            "sets": [{**asdict(row), "observables": list(row.observables)} for row in self.sets],
+            "sets": [row.to_dict() for row in self.sets],
             "do_not_pay": list(self.do_not_pay),
             "unbinned": {
                 "used": self.unbinned is not None,
