@@ -104,7 +104,7 @@ class Expected:
         described, axis = self.config.observable[observable], self.events.axes[observable]
         roles = list(self.factors)
         histogram = hist.Hist(
-            hist.axis.StrCategory(roles, name="sample"),
+            hist.axis.StrCategory(roles, name="role"),
             hist.axis.Variable(
                 axis.edges,
                 name=described.name,

@@ -195,7 +195,7 @@ class AuditResult:
 
     @cached_property
     def templates(self) -> tuple[hist.Hist[Any], ...]:
-        """One weighted histogram per observable, of expected events, with axes sample and value."""
+        """One weighted histogram per observable, of expected events, with axes role and value."""
         return tuple(self.expected.histogram(o) for o in range(len(self.config.observable)))
 
     def covariance(self, method: str = "binned") -> dict[str, NDArray[np.float64]]:
