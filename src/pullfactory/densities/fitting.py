@@ -51,7 +51,8 @@ _MISFIT = 13.3  # one in a hundred exceeds it by chance: chi-square, 4 degrees o
 
 _STEPS = 200
 _START_POINTS = 6  # for each knot
-_PRECISE = 1e-10  # of the log-likelihood of the whole sample
+_PRECISE = 1e-10  # the least gain in the log-likelihood of the sample that is worth a step
+_CONVERGED = 1e-6  # the gain that rounding may hide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +296,8 @@ def _fit(sample: _Sample, knots: FloatArray) -> _Fit:
                 break
             size *= 0.5
         else:
+            if not abs(sample.events * decrement) < _CONVERGED:
+                break
             criterion = sample.events * float(loss) + _CHARGE * (len(knots) - 1.0)
             return _Fit(knots=knots, values=values - log_z, criterion=criterion)
         values, (log_z, expected, covariance) = trial, moments
