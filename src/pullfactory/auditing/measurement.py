@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.model import binned_audit_method
+from pullfactory.auditing.model import binned_audit_method, rates_and_slopes
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
@@ -84,19 +84,27 @@ def fit_data(expected: Expected, likelihood: BinnedLikelihood) -> DataFit:
         likelihood: Of the observables taken as independent.
     """
     method = binned_audit_method(expected, likelihood)
-    once = np.ones((1, GROUPS))
-    pairs = _pairs(expected, once)
-    data = _data(expected, likelihood, pairs)
-    fit = fit_toys(likelihood, data)
-    scatter = method.scatter(fit.estimate, pairs)
+    often = redraws(expected.config.seed + 1, expected.config.replicas)
+    pairs = _pairs(expected, np.concatenate([np.ones((1, GROUPS)), often]))
+    fits = fit_toys(likelihood, _data(expected, likelihood, pairs))
+    own = PairCounts(
+        tuple(each[:1] for each in pairs.counts),
+        {key: each[:1] for key, each in pairs.joint.items()},
+        None if pairs.events is None else pairs.events[:1],
+    )
+    fit = fits.head(1)
+    scatter = method.scatter(fit.estimate, own)
     fit = replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter))
-    chosen = [likelihood.names.index(name) for name in expected.parameters]
-    spread, failed = _bootstrap(expected, likelihood, chosen)
+    drawn = fits.select(expected.parameters)
+    good = drawn.status[1:] <= FitStatus.RECOVERED
+    estimates = np.where(good[:, None], drawn.estimate[1:], np.nan)
+    with np.errstate(invalid="ignore"):
+        spread = np.nanstd(estimates, axis=0, ddof=1) if good.sum() > 1 else estimates[0] * np.nan
     return DataFit(
         method="binned",
         fit=fit.select(expected.parameters),
-        bootstrap=spread,
-        bootstrap_failed=failed,
+        bootstrap=np.asarray(spread),
+        bootstrap_failed=int(np.sum(~good)),
         channels=_channels(expected, likelihood, fit),
     )
 
@@ -173,37 +181,25 @@ def _pairs(expected: Expected, often: NDArray[np.float64]) -> PairCounts:
 def _data(
     expected: Expected, likelihood: BinnedLikelihood, pairs: PairCounts
 ) -> NDArray[np.float64]:
+    """The data, then replicas, whose auxiliary values are drawn around those observed."""
     names = expected.config.observable_names
-    return likelihood.data(dict(zip(names, pairs.counts, strict=True)))
-
-
-def _bootstrap(
-    expected: Expected, likelihood: BinnedLikelihood, chosen: list[int]
-) -> tuple[NDArray[np.float64], int]:
-    config = expected.config
-    often = redraws(config.seed + 1, config.replicas)
-    data = _data(expected, likelihood, _pairs(expected, often))
-    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(config.seed, spawn_key=(2,))))
-    data[:, likelihood.n_main :] += likelihood.aux_sigma * rng.standard_normal(
-        (len(data), len(likelihood.aux_index))
-    )
-    fits = fit_toys(likelihood, data)
-    good = fits.status <= FitStatus.RECOVERED
-    if good.sum() < 2:
-        return np.full(len(chosen), np.nan), int(np.sum(~good))
-    return fits.estimate[good][:, chosen].std(axis=0, ddof=1), int(np.sum(~good))
+    data = likelihood.data(dict(zip(names, pairs.counts, strict=True)))
+    sequence = np.random.SeedSequence(expected.config.seed, spawn_key=(2,))
+    rng = np.random.Generator(np.random.SFC64(sequence))
+    shape = len(data) - 1, len(likelihood.aux_index)
+    data[1:, likelihood.n_main :] += likelihood.aux_sigma * rng.standard_normal(shape)
+    return data
 
 
 def _channels(
     expected: Expected, likelihood: BinnedLikelihood, fit: FitBatch
 ) -> tuple[ChannelFit, ...]:
     estimate = fit.estimate[0]
-    slopes = np.asarray(likelihood.slopes(estimate))
+    after, slopes = rates_and_slopes(likelihood, estimate)
     assert fit.sandwich is not None
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
-    before = np.asarray(likelihood.expected(likelihood.init))
-    after = np.asarray(likelihood.expected(estimate))
+    before, _ = rates_and_slopes(likelihood, likelihood.init)
     observed = observed_counts(expected)
     found = []
     for name in expected.config.observable_names:

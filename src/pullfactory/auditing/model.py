@@ -7,13 +7,20 @@ import numpy as np
 import pyhf
 from numpy.typing import NDArray
 
+from pullfactory._jax import jax
 from pullfactory.auditing.templates import Expected
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["audit_likelihood", "binned_audit_method", "channels_of", "drawn_scatter"]
+__all__ = [
+    "audit_likelihood",
+    "binned_audit_method",
+    "channels_of",
+    "drawn_scatter",
+    "rates_and_slopes",
+]
 
 
 def audit_likelihood(spec: Mapping[str, Any], expected: Expected) -> BinnedLikelihood:
@@ -77,6 +84,29 @@ def binned_audit_method(expected: Expected, likelihood: BinnedLikelihood) -> Met
         expect=lambda _population: None,
         aux_scatter=drawn_scatter(likelihood),
     )
+
+
+def rates_and_slopes(
+    likelihood: BinnedLikelihood, theta: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rates of all bins and their derivatives.
+
+    Args:
+        likelihood: Of a workspace.
+        theta: Shape (parameters,), in the parameters' units.
+
+    Returns:
+        Shapes (bins,) and (bins, parameters).
+    """
+    rates, slopes = _rates_and_slopes(likelihood, theta)
+    return np.asarray(rates), np.asarray(slopes)
+
+
+@jax.jit
+def _rates_and_slopes(
+    likelihood: BinnedLikelihood, theta: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return likelihood.expected(theta), likelihood.slopes(theta)
 
 
 def drawn_scatter(likelihood: BinnedLikelihood) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import channels_of, drawn_scatter
+from pullfactory.auditing.model import channels_of, drawn_scatter, rates_and_slopes
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.inference.information import inverted
@@ -139,7 +139,7 @@ def claimed_errors(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[
     Returns:
         Shape (parameters,), of `expected.parameters`; NaN where they are not determined.
     """
-    slopes, rates = _rates(likelihood)
+    rates, slopes = rates_and_slopes(likelihood, likelihood.init)
     information = slopes.T @ (slopes / rates[:, None]) + np.diag(drawn_scatter(likelihood))
     chosen = [likelihood.positions(name)[0] for name in expected.parameters]
     return np.asarray(np.sqrt(np.diag(inverted(information)))[chosen])
@@ -188,7 +188,7 @@ class ErrorModel:
             expected: The samples.
             likelihood: With one channel for each observable.
         """
-        slopes, rates = _rates(likelihood)
+        rates, slopes = rates_and_slopes(likelihood, likelihood.init)
         return cls(
             expected=expected,
             likelihood=likelihood,
@@ -343,12 +343,6 @@ class ErrorModel:
         log_slopes = (self.slopes / self.rates[:, None])[None]
         scatter = free.scatter(log_slopes, PairCounts(tuple(channels), pairs))[0]
         return np.asarray(inverse @ scatter @ inverse)
-
-
-def _rates(likelihood: BinnedLikelihood) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slopes and rates at the nominal point, shapes (bins, parameters) and (bins,)."""
-    nominal = likelihood.init
-    return np.asarray(likelihood.slopes(nominal)), np.asarray(likelihood.expected(nominal))
 
 
 def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
