@@ -91,20 +91,28 @@ class EventPool:
         aux = truth[:, list(likelihood.aux_index)] * likelihood.aux_factor
         rng = generator(self.seed, Stream.EVENTS, block)
         if self.fixed:
-            width, weights = max(round(self.n_events), 1), None
+            counts = np.full(toys, max(round(self.n_events), 1))
         else:
             counts = rng.poisson(self.n_events, toys)
-            room = max(self.n_events + _SPREAD * np.sqrt(self.n_events), counts.max(), 1)
-            width = -(-int(room) // _PADDING) * _PADDING
-            weights = (np.arange(width) < counts[:, None]).astype(np.float64)
-        drawn = self.cumulative.searchsorted(rng.random((toys, width)), side="right")
-        events = self.values[drawn.clip(max=len(self.values) - 1)]
+        width = self._width(counts)
+        used = np.arange(width) < counts[:, None]
+        places = rng.random((toys, width))
+        places[~used] = 1.0  # padding, last
+        places.sort(axis=1)  # so that memory is walked through in order
+        drawn = self.cumulative.searchsorted(places, side="right").clip(max=len(self.values) - 1)
         return ToyBlock(
             theta_true=truth,
             aux=aux + likelihood.aux_sigma * normal,
-            events=events,
-            event_weights=weights,
+            events=self.values[drawn],
+            event_weights=None if self.fixed else used.astype(np.float64),
         )
+
+    def _width(self, counts: NDArray[np.int_]) -> int:
+        """Room for the events of a toy: nearly always the same, so that one shape is compiled."""
+        if self.fixed:
+            return int(counts.max())
+        room = max(self.n_events + _SPREAD * np.sqrt(self.n_events), counts.max(), 1)
+        return -(-int(room) // _PADDING) * _PADDING
 
 
 def refuse_negative(expected: Expected) -> None:
