@@ -18,7 +18,7 @@ def measure(settings: Settings) -> list[Row]:
     sizes += [] if settings.quick else [100_000]
     rows = []
     for command in (_STUDY, _TOYS):
-        peaks = [_peak((*command, "--n-toys", str(n))) for n in sizes]
+        peaks = [peak((*command, "--n-toys", str(n))) for n in sizes]
         listed = ", ".join(f"{peak:.0f}" for peak in peaks)
         rows.append(
             Row(
@@ -31,10 +31,13 @@ def measure(settings: Settings) -> list[Row]:
     return rows
 
 
-def _peak(arguments: tuple[str, ...]) -> float:
+def peak(arguments: tuple[str, ...]) -> float:
     """Largest resident memory of one command in MB.
 
-    A child starts with the peak of its parent, so nothing heavy may be imported here.
+    A child starts with the peak of its parent, so nothing heavy may have run in this process.
+
+    Args:
+        arguments: Of pullfactory; an output folder is added.
     """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pullfactory", *arguments, "-o", str(Path(folder, "out"))]

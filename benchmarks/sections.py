@@ -9,6 +9,7 @@ SECTIONS = {
     "toys": "Toys of a workspace, against loops of pyhf.infer.mle.fit",
     "unbinned": "Unbinned fits, against loops of Minuit",
     "study": "Whole studies, against the floor",
+    "events": "Events from files, against uproot and boost-histogram",
     "memory": "Peak memory",
     "scaling": "Time against size",
     "startup": "Start-up",

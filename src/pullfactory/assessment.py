@@ -188,11 +188,11 @@ def _toys(
     config = expected.config
     n_toys = config.toys.n_toys
     if not n_toys:
-        return AuditToysResult(sums={}, toys=None, reason="toys.n_toys = 0")
+        return AuditToysResult(sums={}, toys=None, pool=0, reason="toys.n_toys = 0")
     try:
         pool = EventPool.of(expected)
     except EventsError as error:
-        return AuditToysResult(sums={}, toys=None, reason=str(error))
+        return AuditToysResult(sums={}, toys=None, pool=0, reason=str(error))
     plan = _Plan(
         expected=expected,
         pool=pool,
@@ -221,7 +221,7 @@ def _toys(
                 sums[method] = sums[method] + new if method in sums else new
                 ledger.append(index * size, None, method, true, some)
             advance(kept)
-    return AuditToysResult(sums=sums, toys=ledger.close(), reason=None)
+    return AuditToysResult(sums=sums, toys=ledger.close(), pool=len(pool.values), reason=None)
 
 
 def _fit_block(plan: _Plan, index: int) -> tuple[NDArray[np.float64], dict[str, FitBatch]]:

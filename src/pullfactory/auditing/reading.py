@@ -151,15 +151,17 @@ def _first_look(
     base: Path | None,
     advance: Advance,
 ) -> Rows:
-    """A part of a nominal sample, of which bins are made."""
-    reservoir = Reservoir(config.toys.reservoir, len(config.observable))
+    """A part of a nominal sample, of which bins are made, with the weight of all of it."""
+    reservoir, weight = Reservoir(config.toys.reservoir, len(config.observable)), 0.0
     for (chunk,) in read_chunks(config, [view], given, base):
         reservoir.add(chunk.values, chunk.weights, chunk.keys)
+        weight += float(chunk.weights.sum())
         advance(chunk.rows)
     rows = reservoir.rows()
+    kept = float(rows.weights.sum())
     if not len(rows):
         raise EventsError(f"samples.{view.sample.role} has no events; check files and selection")
-    return rows
+    return replace(rows, weights=rows.weights * (weight / kept if kept else 1.0))
 
 
 class _Reader:

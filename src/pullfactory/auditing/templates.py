@@ -206,6 +206,7 @@ def _build(
     }
     for name, rates in asimov.items():
         _refuse_rates(name, np.asarray(rates), processes, list(asimov).index(name))
+    _refuse_idle(config.free_names, processes, len(channels))
     observed = {name: np.asarray((data or asimov)[name]) for name in channels}
     return assemble(config.name, observed, processes, config.poi, _settings(expected))
 
@@ -294,6 +295,22 @@ def _refuse_rates(
                     "factors between templates; use fewer bins, more events or another "
                     "workspace.morphing"
                 )
+
+
+def _refuse_idle(free: tuple[str, ...], processes: tuple[Process, ...], channels: int) -> None:
+    """Refuse free parameters that change nothing: they could be anything."""
+    for name in free:
+        moved = any(
+            np.any(process.template(o, {name: 1}) != process.template(o, {name: -1}))
+            for process in processes
+            if name in process.parameters
+            for o in range(channels)
+        )
+        if not moved:
+            raise CalibrationError(
+                f"parameter.{name} is free, but its samples up and down have the same templates; "
+                "check their files"
+            )
 
 
 def starved_bins(expected: Expected) -> dict[str, int]:

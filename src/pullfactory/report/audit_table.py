@@ -58,7 +58,7 @@ def audit_table(result: "AuditResult") -> Table:
             rounded(row.actual_error, row.actual_error_error),
             rounded(row.inflate_by, row.inflate_by_error),
             rounded(pulls.width, pulls.width_error) if pulls else ABSENT,
-            f"{100 * row.coverage_68:.1f}",
+            rounded(100 * row.coverage_68, 100 * row.coverage_68_error),
             significant(row.joint_error),
         )
         method = row.method

@@ -63,7 +63,9 @@ class AuditRow:
         inflate_by: Actual over claimed error, which is the pull width.
         inflate_by_error: Its error.
         coverage_68: Expected fraction with |pull| < 1; nominal 0.6827.
+        coverage_68_error: Its error.
         coverage_95: Expected fraction with |pull| < 2; nominal 0.9545.
+        coverage_95_error: Its error.
         template_noise: What the finite number of nominal events adds to the estimates; None where
             it is not known.
         joint_error: Error of a fit to the joint workspace; None where there is none.
@@ -78,7 +80,9 @@ class AuditRow:
     inflate_by: float
     inflate_by_error: float
     coverage_68: float
+    coverage_68_error: float
     coverage_95: float
+    coverage_95_error: float
     template_noise: float | None
     joint_error: float | None
 
@@ -94,11 +98,13 @@ class AuditToysResult:
     Attributes:
         sums: Sums over the pulls, by method; empty if there are no toys.
         toys: Every fit of every toy; None if there are no toys.
+        pool: Events that they are drawn from.
         reason: Why there are none.
     """
 
     sums: dict[str, PullSums]
     toys: ToyTable | None
+    pool: int
     reason: str | None
 
 
@@ -248,6 +254,7 @@ class AuditResult:
             },
             "toys": {
                 "n_toys": max((sums.toys for sums in self.toys.sums.values()), default=0),
+                "pool": self.toys.pool,
                 "held_apart": config.toys.held_apart,
                 "reason": self.toys.reason,
             },
@@ -294,7 +301,7 @@ def _row(
 ) -> AuditRow:
     claimed, actual = (float(errors[k]) for errors in predicted.errors)
     width = actual / claimed
-    noise = float(predicted.template[k])
+    noise, error = float(predicted.template[k]), float(predicted.width_error[k])
     return AuditRow(
         method=method,
         parameter=predicted.parameters[k],
@@ -303,12 +310,19 @@ def _row(
         actual_error=actual,
         actual_error_error=float(predicted.actual_error[k]),
         inflate_by=width,
-        inflate_by_error=float(predicted.width_error[k]),
-        coverage_68=float(1 - 2 * ndtr(-1 / width)),
-        coverage_95=float(1 - 2 * ndtr(-2 / width)),
+        inflate_by_error=error,
+        **_coverage("coverage_68", 1.0, width, error),
+        **_coverage("coverage_95", 2.0, width, error),
         template_noise=noise if math.isfinite(noise) else None,
         joint_error=None if joint is None or method != "binned" else float(joint[k]),
     )
+
+
+def _coverage(key: str, reach: float, width: float, error: float) -> dict[str, float]:
+    """Probability of a normal pull of this width within the reach, and its propagated error."""
+    at = reach / width
+    slope = 2.0 * math.exp(-0.5 * at**2) / math.sqrt(2.0 * math.pi) * at / width
+    return {key: float(1 - 2 * ndtr(-at)), f"{key}_error": slope * error}
 
 
 def _notes(result: AuditResult) -> Iterable[str]:
