@@ -155,5 +155,5 @@ def _excess(
     either = sum(
         factor * float(counts.channels[o].sum()) for factor, counts in parts for o in (i, j)
     )
-    overlap = both / (either - both) if either > both else 0.0
+    overlap = round(both / (either - both), 12) if either > both else 0.0
     return excess(joint.sum(axis=0)), excess(drawn).std(axis=0, ddof=1), overlap
