@@ -101,17 +101,18 @@ def patch_set(**changes: Any) -> dict[str, Any]:
 def test_folder_tables_and_figures(invoke: Invoke, here: Path) -> None:
     outcome = invoke("toys", "small.json", "--n-toys", TOYS)
     assert (outcome.returncode, outcome.stderr) == (0, "")
-    *lines, summary, figures = outcome.stdout.rstrip().splitlines()
+    *lines, summary, figures, report = outcome.stdout.rstrip().splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
     assert {"mu", "k", "stat[0]", "stat[1]", "stat[2]"} <= set(rows)
     assert rows["converged"] == [str(TOYS), "100"]
     assert summary.split() == ["Summary", "results/small_toys/summary.json"]
     assert figures.split() == ["Figures", "results/small_toys/figures"]
+    assert report.split() == ["Report", "results/small_toys/report.html"]
     folder = here / "results" / "small_toys"
     drawn = {f"figures/{name}.{kind}" for name in ("pulls", "minimum_nll", "correlation")
-             for kind in ("png", "pdf")}  # fmt: skip
+             for kind in ("png", "pdf", "svg")}  # fmt: skip
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"summary.json", "toys.parquet", *drawn}
+    assert files == {"report.html", "summary.json", "toys.parquet", *drawn}
     assert strictly((folder / "summary.json").read_text()) == read_summary(folder)
     assert pq.read_metadata(folder / "toys.parquet").num_rows == TOYS * 5
 

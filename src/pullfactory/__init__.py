@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         StudyResult,
         ToysResult,
         read_summary,
+        write_report,
     )
     from pullfactory.scanning import scan
     from pullfactory.selection import select
@@ -95,6 +96,7 @@ __all__ = [
     "select",
     "summarise_pulls",
     "throw_toys",
+    "write_report",
     "write_workspace",
 ]
 
@@ -138,6 +140,7 @@ _HOMES = {
     "select": "selection",
     "summarise_pulls": "inference",
     "throw_toys": "inference",
+    "write_report": "results",
     "write_workspace": "workspace",
 }
 

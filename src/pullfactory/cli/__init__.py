@@ -11,9 +11,11 @@ from typing import NoReturn
 import click
 
 from pullfactory._version import __version__
+from pullfactory.citation import CITATION
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
+from pullfactory.cli._report import report
 from pullfactory.cli._scan import scan
 from pullfactory.cli._select import select
 from pullfactory.cli._shared import epilog
@@ -23,13 +25,6 @@ from pullfactory.errors import PullfactoryError
 
 __all__ = ["cli", "main"]
 
-_CITATION = f"""\
-@software{{pullfactory,
-  title   = {{pullfactory: pulls of profile-likelihood fits to correlated observables}},
-  author  = {{{{pullfactory developers}}}},
-  version = {{{__version__}}},
-  license = {{BSD-3-Clause}}
-}}"""
 _INTERRUPTED = 130
 _BAD_INPUT = 2
 _SOON = 0.05  # seconds
@@ -79,7 +74,7 @@ def _complain(message: str) -> None:
 
 def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(_CITATION)
+        click.echo(CITATION)
         context.exit()
 
 
@@ -108,5 +103,8 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (run, predict, select, bootstrap, closure, scan, toys, init, calibrate, workspace):
+for _command in (
+    *(run, predict, select, bootstrap, closure, scan, toys, report),
+    *(init, calibrate, workspace),
+):
     cli.add_command(_command)

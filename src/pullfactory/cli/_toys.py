@@ -199,7 +199,8 @@ def toys(
     else:
         console().print(toys_table(result))
         console().print(failure_table(result))
-        click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
+        for name in ("summary.json", "figures", "report.html"):
+            click.echo(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     if line := named_lost("binned", result.status):
         click.echo(line, err=True)
     if result.failed_fraction > max_failed:

@@ -51,14 +51,19 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "summary.json"
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
             f"'{path}' is no summary of a run ({error}); give the folder of one"
         ) from None
-    if data.get("schema") != SUMMARY_SCHEMA:
-        raise OutputError(f"'{path}' has schema {data.get('schema')!r}, not {SUMMARY_SCHEMA!r}")
-    return data
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SUMMARY_SCHEMA:
+        raise OutputError(
+            f"'{path}' is no summary of a run (schema {schema!r}, not {SUMMARY_SCHEMA!r}); "
+            "give the folder of one"
+        )
+    summary: dict[str, Any] = data
+    return summary
 
 
 def write_numbers(folder: Path, content: dict[str, Any]) -> None:
