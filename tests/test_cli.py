@@ -69,18 +69,19 @@ def test_run_fills_a_folder_named_after_the_study(
     assert [path.name for path in (place / "results").iterdir()] == ["tiny"]
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert {"summary.json", "toys.parquet", "study.toml", "workspaces/tiny.json"} <= files
-    assert {"figures/pull_width.png", "figures/pull_width.pdf"} <= files
+    assert {"report.html", *(f"figures/pull_width.{s}" for s in ("png", "pdf", "svg"))} <= files
 
 
 def test_run_prints_the_table_and_where_the_figures_are(
     finished: CompletedProcess[str], place: Path
 ) -> None:
-    *table, closure, summary, figures = finished.stdout.rstrip().splitlines()
+    *table, closure, summary, figures, report = finished.stdout.rstrip().splitlines()
     assert closure.startswith("Closure   closes: bias up to 0.0")
     rows = re.findall(r"\b(?:m_t|JSF|JRF)\b", "\n".join(table))
     assert len(rows) == 2 * 2 * 3  # rho, methods, parameters
     assert (place / summary.removeprefix("Summary").strip()).is_file()
     assert (place / figures.removeprefix("Figures").strip()).is_dir()
+    assert (place / report.removeprefix("Report").strip()).is_file()
 
 
 def test_run_shows_no_bar_where_there_is_no_terminal(finished: CompletedProcess[str]) -> None:
@@ -180,7 +181,7 @@ def test_closure_fills_a_folder_and_prints_its_table(
         assert len(re.findall(r"^ (?:m_t|JSF|JRF) .* yes", "\n".join(table), re.MULTILINE)) == 3
         assert file == f"Closure   {folder / 'closure.json'}"
         assert figures == f"Figures   {folder / 'figures'}"
-        assert len(list((folder / "figures").iterdir())) == 2 * 3
+        assert len(list((folder / "figures").iterdir())) == 3 * 3
 
 
 # --- init, calibrate, workspace --------------------------------------------------------------

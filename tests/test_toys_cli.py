@@ -101,17 +101,18 @@ def patch_set(**changes: Any) -> dict[str, Any]:
 def test_folder_tables_and_figures(invoke: Invoke, here: Path) -> None:
     outcome = invoke("toys", "small.json", "--n-toys", TOYS)
     assert (outcome.returncode, outcome.stderr) == (0, "")
-    *lines, summary, figures = outcome.stdout.rstrip().splitlines()
+    *lines, summary, figures, report = outcome.stdout.rstrip().splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line.strip()}
     assert {"mu", "k", "stat[0]", "stat[1]", "stat[2]"} <= set(rows)
     assert rows["converged"] == [str(TOYS), "100"]
-    assert summary.split() == ["Summary", "results/small/summary.json"]
-    assert figures.split() == ["Figures", "results/small/figures"]
-    folder = here / "results" / "small"
+    assert summary.split() == ["Summary", "results/small_toys/summary.json"]
+    assert figures.split() == ["Figures", "results/small_toys/figures"]
+    assert report.split() == ["Report", "results/small_toys/report.html"]
+    folder = here / "results" / "small_toys"
     drawn = {f"figures/{name}.{kind}" for name in ("pulls", "minimum_nll", "correlation")
-             for kind in ("png", "pdf")}  # fmt: skip
+             for kind in ("png", "pdf", "svg")}  # fmt: skip
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"summary.json", "toys.parquet", *drawn}
+    assert files == {"report.html", "summary.json", "toys.parquet", *drawn}
     assert strictly((folder / "summary.json").read_text()) == read_summary(folder)
     assert pq.read_metadata(folder / "toys.parquet").num_rows == TOYS * 5
 
@@ -249,7 +250,7 @@ def test_too_many_failed(invoke: Invoke, here: Path) -> None:
         "Error: 100.0% of the fits failed, more than --max-failed 0.05; everything is written\n"
     )
     assert re.search(rf"not positive definite +{TOYS} +100", outcome.stdout)
-    folder = here / "results" / "small"
+    folder = here / "results" / "small_toys"
     summary = strictly((folder / "summary.json").read_text())
     assert summary["status"]["binned"]["not_positive_definite"] == TOYS
     assert summary["correlation"]["fitted"] is None

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         StudyResult,
         ToysResult,
         read_summary,
+        write_report,
     )
     from pullfactory.scanning import scan
     from pullfactory.selection import select
@@ -101,6 +102,7 @@ __all__ = [
     "select",
     "summarise_pulls",
     "throw_toys",
+    "write_report",
     "write_workspace",
 ]
 
@@ -147,6 +149,7 @@ _HOMES = {
     "select": "selection",
     "summarise_pulls": "inference",
     "throw_toys": "inference",
+    "write_report": "results",
     "write_workspace": "workspace",
 }
 

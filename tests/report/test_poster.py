@@ -58,7 +58,7 @@ def test_every_figure_is_written(tiny_study: Study, tmp_path: Path) -> None:
         "pull_mean",
         "repair",
     }
-    assert sorted({file.suffix for file in files}) == [".pdf", ".png"]
+    assert sorted({file.suffix for file in files}) == [".pdf", ".png", ".svg"]
     assert set(files) == set(folder.iterdir())
 
 

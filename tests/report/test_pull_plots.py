@@ -111,6 +111,14 @@ def test_single_rho_is_in_the_middle() -> None:
     ax = new_axes()
     plot_pull_mean(ax, STUDY, {(0.3, "binned"): draw_sums(100)}, "m_t")
     assert np.mean(ax.get_xlim()) == pytest.approx(0.3)
+    assert ax.get_xticks().tolist() == [0.3]
+
+
+def test_prediction_at_a_single_rho_is_a_dash() -> None:
+    ax = new_axes()
+    row = PredictedPull.of("binned", 0.3, "m_t", 0.5, 0.4)
+    plot_pull_width(ax, STUDY, {(0.3, "binned"): draw_sums(100)}, "m_t", predictions=[row])
+    assert ax.lines[0].get_marker() == "_"
 
 
 @pytest.mark.parametrize("n_toys", [20, 1000, 40_000])

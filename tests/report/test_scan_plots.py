@@ -78,4 +78,4 @@ def test_series_are_named_by_what_differs() -> None:
 def test_one_figure_for_one_rho(tmp_path: Path) -> None:
     result = make_scan((1, 2))
     write_scan_figures(tmp_path, result)
-    assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png"}
+    assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png", "scan.svg"}

@@ -29,6 +29,7 @@ from pullfactory.report.toys import (
 from pullfactory.results import ToysResult
 
 FIGURES = ("pulls", "minimum_nll", "correlation")
+ENDINGS = ("png", "pdf", "svg")
 ODD_NAMES = ("staterror_SR[3]", "p_$T^", "$\\frac{$", "a_b^c", "#%&~")
 
 
@@ -272,7 +273,7 @@ def test_same_numbers_give_the_same_files(tmp_path: Path) -> None:
         )
         for name in ("first", "second")
     )
-    assert [file.name for file in first] == [f"{n}.{s}" for n in FIGURES for s in ("png", "pdf")]
+    assert [file.name for file in first] == [f"{n}.{s}" for n in FIGURES for s in ENDINGS]
     for file, again in zip(first, second, strict=True):
         assert file.read_bytes() == again.read_bytes(), file.name
 
@@ -303,7 +304,7 @@ def model_of(n_systematics: int) -> dict[str, Any]:
 def test_figures_of_a_model_without_signal(n_systematics: int, tmp_path: Path) -> None:
     result = toys_of(model_of(n_systematics), 64)
     files = sorted(file.name for file in (result.write(tmp_path / "out") / "figures").iterdir())
-    assert files == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "pdf"))
+    assert files == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ENDINGS)
     panels = pull_panels()
     plot_pull_rows(panels, [row.pulls for row in result.pulls])
     assert notes_of(panels)[result.parameters.index("mu")].endswith("% of toys")

@@ -11,10 +11,12 @@ from typing import NoReturn
 import click
 
 from pullfactory._version import __version__
+from pullfactory.citation import CITATION
 from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
 from pullfactory.cli._predict import predict
+from pullfactory.cli._report import report
 from pullfactory.cli._scan import scan
 from pullfactory.cli._select import select
 from pullfactory.cli._shared import epilog
@@ -24,13 +26,6 @@ from pullfactory.errors import PullfactoryError
 
 __all__ = ["cli", "main"]
 
-_CITATION = f"""\
-@software{{pullfactory,
-  title   = {{pullfactory: pulls of profile-likelihood fits to correlated observables}},
-  author  = {{{{pullfactory developers}}}},
-  version = {{{__version__}}},
-  license = {{BSD-3-Clause}}
-}}"""
 _INTERRUPTED = 130
 _BAD_INPUT = 2
 _SOON = 0.05  # seconds
@@ -80,7 +75,7 @@ def _complain(message: str) -> None:
 
 def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(_CITATION)
+        click.echo(CITATION)
         context.exit()
 
 
@@ -110,16 +105,7 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    run,
-    predict,
-    select,
-    bootstrap,
-    closure,
-    scan,
-    audit,
-    toys,
-    init,
-    calibrate,
-    workspace,
+    *(run, predict, select, bootstrap, closure, scan, audit, toys, report),
+    *(init, calibrate, workspace),
 ):
     cli.add_command(_command)

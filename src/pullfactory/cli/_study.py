@@ -97,7 +97,8 @@ def run(
         console().print(pull_table(result.pulls, study.parameter))
         if result.closure is not None:
             click.echo(f"Closure   {closure_line(result.closure)}")
-        click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
+        for name in ("summary.json", "figures", "report.html"):
+            click.echo(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     for method, status in result.failures.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)

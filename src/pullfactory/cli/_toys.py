@@ -147,7 +147,7 @@ def _number(name: str, text: str) -> float:
     help="Fraction of failed fits above which the exit code is 1.",
 )
 @click.option(
-    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<file name>]"
+    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<file name>_toys]"
 )
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the tables.")
@@ -177,7 +177,7 @@ def toys(
     for parameter in fixed.keys() & set(freed):
         raise click.UsageError(f"both --fix and --free name {parameter!r}; choose one")
     workspace = read_workspace(workspace_file, patches=patches)
-    name = "toys" if workspace_file == "-" else Path(workspace_file).stem
+    name = "toys" if workspace_file == "-" else f"{Path(workspace_file).stem}_toys"
     folder = check_folder(output or Path("results") / name)
     likelihood = BinnedLikelihood.from_pyhf(
         workspace, measurement=measurement, modifier_settings=modifier_settings
@@ -199,7 +199,8 @@ def toys(
     else:
         console().print(toys_table(result))
         console().print(failure_table(result))
-        click.echo(f"Summary   {folder / 'summary.json'}\nFigures   {folder / 'figures'}")
+        for name in ("summary.json", "figures", "report.html"):
+            click.echo(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     if line := named_lost("binned", result.status):
         click.echo(line, err=True)
     if result.failed_fraction > max_failed:

@@ -41,7 +41,7 @@ _FLOOR = 1e-3  # of a logarithmic axis
 
 
 def write_closure_figures(folder: Path, *, study: Study, closure: Closure) -> tuple[Path, ...]:
-    """Write every figure of a closure as PNG and PDF.
+    """Write every figure of a closure as PNG, PDF and SVG.
 
     Args:
         folder: Where to; made if it is missing.
@@ -49,7 +49,7 @@ def write_closure_figures(folder: Path, *, study: Study, closure: Closure) -> tu
         closure: What was measured.
 
     Returns:
-        The files, two per figure.
+        The files, three per figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []

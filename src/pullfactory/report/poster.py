@@ -45,7 +45,7 @@ def write_figures(
     sums: Sums,
     predictions: Sequence[PredictedPull] = (),
 ) -> tuple[Path, ...]:
-    """Write every figure as PNG and PDF.
+    """Write every figure as PNG, PDF and SVG.
 
     Args:
         folder: Where to; made if it is missing.
@@ -55,7 +55,7 @@ def write_figures(
         predictions: What was expected of the pulls, drawn as lines.
 
     Returns:
-        The files, two per figure.
+        The files, three per figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []

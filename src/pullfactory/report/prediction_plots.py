@@ -27,7 +27,7 @@ __all__ = ["plot_predicted_error", "plot_predicted_width", "write_prediction_fig
 def write_prediction_figures(
     folder: Path, study: Study, rows: Sequence[PredictedPull]
 ) -> tuple[Path, ...]:
-    """Write the figure of a prediction as PNG and PDF.
+    """Write the figure of a prediction as PNG, PDF and SVG.
 
     Args:
         folder: Where to; made if it is missing.

@@ -27,6 +27,7 @@ __all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]
 
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
 _OFFSET = 0.02  # between the points of two methods, as part of the scan
+_DASH = 60.0  # points, of a prediction at a single rho
 _MARGIN = 0.06  # on both sides of the scan, as part of it
 
 
@@ -194,7 +195,14 @@ def _plot_predictions(
         chosen = (row for row in predictions if (row.method, row.parameter) == (method, parameter))
         line = sorted((row.rho, row.predicted_width) for row in chosen)
         if line:
-            ax.plot(*zip(*line, strict=True), color=method_style(method).colour, zorder=1.5)
+            ax.plot(
+                *zip(*line, strict=True),
+                color=method_style(method).colour,
+                marker="_" if len(line) == 1 else "",
+                markersize=_DASH,
+                markeredgewidth=1.8,
+                zorder=1.5,
+            )
 
 
 def _plot_scan(
@@ -238,6 +246,8 @@ def _plot_scan(
             )
         )
     ax.set_xlim(scan[0] - _MARGIN * span, scan[-1] + _MARGIN * span)
+    if len(scan) == 1:  # numbers beside it would be no correlations
+        ax.set_xticks(scan)
     ax.set_xlabel(f"correlation {RHO}")
     ax.set_title(label_of(study.parameter[k]), loc="left")
     return points

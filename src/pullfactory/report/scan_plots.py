@@ -47,7 +47,7 @@ def write_scan_figures(folder: Path, result: "ScanResult") -> tuple[Path, ...]:
         result: The scan.
 
     Returns:
-        The files, two per figure.
+        The files, three per figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []

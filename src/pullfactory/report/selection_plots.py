@@ -35,7 +35,7 @@ _FAR = 2.0  # ratio to the lowest error above which a set is not drawn
 def write_selection_figures(
     folder: Path, study: Study, rows: "Mapping[str, Sequence[SelectionRow]]"
 ) -> tuple[Path, ...]:
-    """Write the figure of a selection as PNG and PDF.
+    """Write the figure of a selection as PNG, PDF and SVG.
 
     Args:
         folder: Where to; made if it is missing.

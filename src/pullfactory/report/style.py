@@ -46,6 +46,10 @@ REFERENCE = "#555555"
 """Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""
 
 _DPI = 150
+# Endings of the files of a figure, and the entries that would tell their time.
+_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"png": (), "pdf": ("CreationDate",), "svg": ("Date",)}
+)
 _FONT = 18.0  # points
 _SMALL = 13.0  # points, for legends inside a panel
 
@@ -53,6 +57,7 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
     {
         **mplhep.styles.ROOT,
         "font.size": _FONT,
+        "svg.hashsalt": "pullfactory",  # else names inside the file are random
         "mathtext.fallback": "stixsans",  # Greek letters, which the font of the style lacks
         "axes.unicode_minus": True,
         "axes.linewidth": 1.4,
@@ -272,19 +277,23 @@ def new_panels(
     return figure, stacks
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write a figure as png and pdf; the same figure gives the same files.
+def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, ...]:
+    """Write a figure as png, pdf and svg; the same figure gives the same files.
 
     Args:
         figure: The figure; its layout is done here, once.
         folder: Where to.
         name: Name of the files, without ending.
+
+    Returns:
+        The files.
     """
-    png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
     layout = figure.get_layout_engine()
     if layout is not None:  # once, not for each file
         layout.execute(figure)
         figure.set_layout_engine(None)
-    figure.savefig(png)
-    figure.savefig(pdf, metadata={"CreationDate": None})
-    return png, pdf
+    files = []
+    for ending, undated in _FORMATS.items():
+        files.append(folder / f"{name}.{ending}")
+        figure.savefig(files[-1], metadata=dict.fromkeys(undated))
+    return tuple(files)

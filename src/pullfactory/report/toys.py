@@ -58,7 +58,7 @@ def write_toy_figures(
     correlation: CorrelationSums,
     minima: NDArray[np.float64],
 ) -> tuple[Path, ...]:
-    """Write every figure of toys of a model as PNG and PDF.
+    """Write every figure of toys of a model as PNG, PDF and SVG.
 
     Args:
         folder: Where to; made if it is missing.
@@ -68,7 +68,7 @@ def write_toy_figures(
         minima: Minimum of the negative log-likelihood, shape (toys,).
 
     Returns:
-        The files, two per figure.
+        The files, three per figure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []

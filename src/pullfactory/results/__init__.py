@@ -5,6 +5,7 @@ from pullfactory.results._bootstrap import BootstrapSummary
 from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
+from pullfactory.results._report import write_report
 from pullfactory.results._rows import PullRow, provenance, read_summary
 from pullfactory.results._scan import ScanResult, ScanRow
 from pullfactory.results._selection import SelectionResult, SelectionRow, SkippedSet
@@ -30,4 +31,5 @@ __all__ = [
     "ToysResult",
     "provenance",
     "read_summary",
+    "write_report",
 ]

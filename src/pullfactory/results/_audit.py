@@ -29,6 +29,7 @@ from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     PullRow,
     finite_or_none,
@@ -293,6 +294,8 @@ class AuditResult:
             write_numbers(staging, summary)
             _write_tables(staging / "tables", summary, self.dependence)
             write_audit_figures(staging / "figures", self)
+            text = report_text(staging, summary)
+            (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)
 
 

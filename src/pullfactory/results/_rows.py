@@ -19,6 +19,7 @@ __all__ = [
     "finite_or_none",
     "plain_matrix",
     "provenance",
+    "read_numbers",
     "read_summary",
     "write_numbers",
 ]
@@ -44,21 +45,41 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     """Read the summary in an output folder.
 
     Args:
-        folder: What `StudyResult.write` wrote.
+        folder: What `StudyResult.write` or `ToysResult.write` wrote.
 
     Raises:
         OutputError: If there is no summary of ours.
     """
-    path = Path(folder) / "summary.json"
+    return read_numbers(folder, "summary")
+
+
+def read_numbers(folder: str | Path, *kinds: str) -> dict[str, Any]:
+    """Read the numbers in an output folder.
+
+    Args:
+        folder: What the `write` of a result wrote.
+        kinds: What the result may be, such as "summary" for `summary.json`; one is there.
+
+    Raises:
+        OutputError: If there are no numbers of ours.
+    """
+    paths = [Path(folder) / f"{kind}.json" for kind in kinds]
+    path = next((path for path in paths if path.exists()), paths[0])
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OutputError(
-            f"'{path}' is no summary of a run ({error}); give the folder of one"
+            f"'{path}' is no {path.stem} of a run ({error}); give the folder of one"
         ) from None
-    if data.get("schema") != SUMMARY_SCHEMA:
-        raise OutputError(f"'{path}' has schema {data.get('schema')!r}, not {SUMMARY_SCHEMA!r}")
-    return data
+    schema = data.get("schema") if isinstance(data, dict) else None
+    wanted = f"pullfactory-{path.stem}/1"
+    if schema != wanted:
+        raise OutputError(
+            f"'{path}' is no {path.stem} of a run (schema {schema!r}, not {wanted!r}); "
+            "give the folder of one"
+        )
+    numbers: dict[str, Any] = data
+    return numbers
 
 
 def write_numbers(folder: Path, content: dict[str, Any]) -> None:

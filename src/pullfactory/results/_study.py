@@ -10,6 +10,7 @@ from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, Pu
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
 from pullfactory.study import Study
 from pullfactory.workspace import build_joint_workspace, write_workspace
@@ -97,7 +98,7 @@ class StudyResult:
         }
 
     def write(self, folder: str | Path) -> Path:
-        """Write workspace, toys, summary and figures; the folder appears whole or not at all.
+        """Write numbers, toys, figures and report; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
@@ -117,7 +118,8 @@ class StudyResult:
                 write_workspace(spec, staging / "workspaces" / f"joint_rho_{rho:g}.json")
             self.toys.copy_to(staging / "toys.parquet")
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_numbers(staging, self.summary())
+            summary = self.summary()
+            write_numbers(staging, summary)
             write_figures(
                 staging / "figures",
                 calibration=self.calibration,
@@ -125,4 +127,6 @@ class StudyResult:
                 sums=self.sums,
                 predictions=self.predictions,
             )
+            text = report_text(staging, summary)
+            (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)

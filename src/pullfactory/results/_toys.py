@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     SUMMARY_SCHEMA,
     PullRow,
@@ -81,7 +82,7 @@ class ToysResult:
         }
 
     def write(self, folder: str | Path) -> Path:
-        """Write toys, summary and figures; the folder appears whole or not at all.
+        """Write toys, summary, figures and report; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
@@ -93,7 +94,8 @@ class ToysResult:
 
         with replaced_folder(folder) as staging:
             self.toys.copy_to(staging / "toys.parquet")
-            write_numbers(staging, self.summary())
+            summary = self.summary()
+            write_numbers(staging, summary)
             write_toy_figures(
                 staging / "figures",
                 parameters=self.parameters,
@@ -101,4 +103,6 @@ class ToysResult:
                 correlation=self.correlation,
                 minima=self.minima,
             )
+            text = report_text(staging, summary)
+            (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)

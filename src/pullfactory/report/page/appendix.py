@@ -1,0 +1,43 @@
+"""What ends every page: where its numbers come from, and how to cite."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pullfactory.citation import CITATION
+from pullfactory.report.page.content import Cell, Listing, Row, Section, Table, Text
+
+__all__ = ["appendix"]
+
+
+def appendix(provenance: Mapping[str, Any]) -> tuple[Section, ...]:
+    """Sections on seed and versions, and on how to cite.
+
+    Args:
+        provenance: Of a summary.
+    """
+    rows = {"seed": provenance["seed"], **provenance["versions"]}
+    for key, what in (("study_sha256", "study"), ("config_sha256", "configuration")):
+        if digest := provenance.get(key):
+            rows[f"SHA-256 of the {what}"] = digest
+    return (
+        Section(
+            name="provenance",
+            heading="Seed and versions",
+            blocks=(
+                Table(
+                    name="provenance",
+                    caption="The same seed and versions give the same numbers.",
+                    columns=("what", "which"),
+                    rows=tuple(Row(cells=(Cell(k), Cell(str(v)))) for k, v in rows.items()),
+                ),
+            ),
+        ),
+        Section(
+            name="cite",
+            heading="How to cite",
+            blocks=(
+                Text(text="Cite the package, and the statistical tools that it builds on."),
+                Listing(text=CITATION),
+            ),
+        ),
+    )

@@ -1,0 +1,297 @@
+"""The page of an audit of one's own events."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pullfactory.report.page.appendix import appendix
+from pullfactory.report.page.content import (
+    Block,
+    Cell,
+    Lead,
+    Listing,
+    Page,
+    Row,
+    Section,
+    Table,
+    Tags,
+    Text,
+)
+from pullfactory.report.page.pictures import pictures
+from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
+from pullfactory.report.page.verdict import TOLERATED
+from pullfactory.report.rounding import rounded, significant
+from pullfactory.report.style import method_label, with_minus
+
+__all__ = ["audit_page"]
+
+Numbers = Mapping[str, Any]
+
+
+def audit_page(folder: Path, summary: Numbers) -> Page:
+    """The page of an audit.
+
+    Args:
+        folder: Holds `audit.toml` and `figures`.
+        summary: Content of its `audit.json`.
+
+    Raises:
+        KeyError: If the numbers lack something.
+        OSError: If the configuration cannot be read.
+    """
+    config = summary["config"]
+    units = {p["name"]: p.get("unit", "") for p in config["parameter"]}
+    names = [o["name"] for o in config["observable"]]
+    sections = (
+        Section(
+            name="errors",
+            heading="Claimed and actual errors",
+            blocks=(*pictures(folder, "errors"), _error_rows(summary["errors"], units)),
+        ),
+        Section(name="notes", heading="What to know", blocks=_notes(summary)),
+        Section(
+            name="dependence",
+            heading="How the observables depend on each other",
+            blocks=(
+                *pictures(folder, "correlations"),
+                *_dependence_rows(summary["correlations"]),
+                *pictures(folder, "bin_pairs"),
+            ),
+        ),
+        Section(
+            name="sets",
+            heading="Which observables pay",
+            blocks=(Text(text=_pay(summary)), *pictures(folder, "sets"), _set_rows(summary)),
+        ),
+        Section(name="data", heading="The fit of the data", blocks=_data(folder, summary, units)),
+        Section(
+            name="covariance",
+            heading="Correlation of the parameters",
+            blocks=pictures(folder, "covariance"),
+        ),
+        Section(name="toys", heading="Toys drawn from the events", blocks=_toys(summary)),
+        Section(
+            name="templates",
+            heading="Templates",
+            blocks=pictures(folder, "templates", tuple(units)),
+        ),
+        Section(name="samples", heading="The samples", blocks=(_sample_rows(summary),)),
+        Section(
+            name="config",
+            heading="The configuration",
+            blocks=(Listing(text=(folder / "audit.toml").read_text(encoding="utf-8")),),
+        ),
+        *appendix(summary["provenance"]),
+    )
+    methods = list(dict.fromkeys(row["method"] for row in summary["errors"]))
+    return Page(
+        title=f"Audit {config['name']}",
+        question=f"May I fit {_listed(names)} as if they were independent?",
+        introduction=(
+            f"Errors of a fit to {significant(summary['n_events'])} expected events, predicted "
+            "from the events themselves and checked with toys drawn from them."
+        ),
+        leads=tuple(_lead(summary, method, units) for method in methods),
+        sections=tuple(section for section in sections if section.blocks),
+        choices={
+            "method": tuple((method, method_label(method)) for method in methods),
+            "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
+        },
+    )
+
+
+def _parameters(summary: Numbers) -> list[str]:
+    return [row["parameter"] for row in summary["errors"]]
+
+
+def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
+    rows = [row for row in summary["errors"] if row["method"] == method]
+    wrong = [row for row in rows if abs(row["inflate_by"] - 1.0) > TOLERATED]
+    where = f"with the {method_label(method)} fit"
+    if not wrong:
+        answer = f"Yes: {where}, all errors are right within {TOLERATED:.0%}."
+        mood = "good"
+    else:
+        worst = max(wrong, key=lambda row: abs(row["inflate_by"] - 1.0))
+        off = 100.0 * (worst["inflate_by"] - 1.0)
+        way = "larger" if off > 0 else "smaller"
+        others = [row["parameter"] for row in wrong if row is not worst]
+        also = f"; also wrong: {', '.join(others)}" if others else ""
+        answer = (
+            f"No: {where}, the error of {worst['parameter']} is actually {abs(off):.0f} % {way} "
+            f"than claimed{also}."
+        )
+        mood = "bad"
+    details = tuple(_sentence(row, units.get(row["parameter"], "")) for row in rows)
+    return Lead(answer=answer, mood=mood, details=details, tags=Tags(method=method))
+
+
+def _sentence(row: Numbers, unit: str) -> str:
+    shown = f" {unit}" if unit else ""
+    factor = rounded(row["inflate_by"], row["inflate_by_error"])
+    return (
+        f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
+        f"{significant(row['actual_error'])}{shown}. Multiply the claimed error by {factor}."
+    )
+
+
+def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
+    def cells(row: Numbers) -> tuple[Cell, ...]:
+        unit = units.get(row["parameter"], "")
+        name = f"{row['parameter']} [{unit}]" if unit else row["parameter"]
+        return (
+            Cell(method_label(row["method"])),
+            Cell(name),
+            *(
+                measured(row[key], row[f"{key}_error"])
+                for key in ("claimed_error", "actual_error", "inflate_by")
+            ),
+            Cell(
+                rounded(100 * row["coverage_68"], 100 * row["coverage_68_error"]),
+                row["coverage_68"],
+            ),
+            significant_cell(row["joint_error"]),
+            significant_cell(row["template_noise"]),
+        )
+
+    return Table(
+        name="verdict",
+        caption="“Inflate by” is actual / claimed: multiply the claimed error by it. Errors are "
+        "those of the bootstrap.",
+        columns=(
+            *("method", "parameter", "claimed error", "actual error", "inflate by"),
+            *("within ± 1 [%]", "error of the joint fit", "template noise"),
+        ),
+        rows=tuple(
+            Row(cells=cells(row), tags=Tags(method=row["method"], parameter=row["parameter"]))
+            for row in rows
+        ),
+        headings=2,
+    )
+
+
+def _notes(summary: Numbers) -> tuple[Text, ...]:
+    return tuple(Text(text=note) for note in summary["notes"])
+
+
+def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Table, ...]:
+    if not rows:
+        return ()
+    return (
+        Table(
+            name="correlations",
+            caption="Correlation coefficients within one event, and the part of the events that "
+            "have both observables.",
+            columns=("observable", "and", "Pearson", "Spearman", "have both [%]"),
+            rows=tuple(
+                Row(
+                    cells=(
+                        Cell(row["first"]),
+                        Cell(row["second"]),
+                        measured(row["pearson"], row["pearson_error"]),
+                        measured(row["spearman"], row["spearman_error"]),
+                        Cell(f"{100 * row['overlap']:.3g}", row["overlap"]),
+                    )
+                )
+                for row in rows
+            ),
+            headings=2,
+        ),
+    )
+
+
+def _pay(summary: Numbers) -> str:
+    poi, idle = summary["config"]["poi"], summary["do_not_pay"]
+    if not idle:
+        return f"Every observable lowers the actual error of {poi}."
+    return f"Not worth their work for {poi}: {_listed(idle)}."
+
+
+def _set_rows(summary: Numbers) -> Table:
+    return Table(
+        name="sets",
+        caption=f"Errors of {summary['config']['poi']} with sets of the observables.",
+        columns=("observables", "claimed error", "actual error", "inflate by"),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(", ".join(row["observables"])),
+                    significant_cell(row["claimed_error"]),
+                    significant_cell(row["actual_error"]),
+                    significant_cell(row["predicted_width"]),
+                )
+            )
+            for row in summary["sets"]
+        ),
+    )
+
+
+def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+    if not summary["data"]:
+        return ()
+    rows = []
+    for fit in summary["data"]:
+        for row in fit["estimates"]:
+            unit = units.get(row["parameter"], "")
+            name = f"{row['parameter']} [{unit}]" if unit else row["parameter"]
+            rows.append(
+                Row(
+                    cells=(
+                        Cell(method_label(fit["method"])),
+                        Cell(name),
+                        significant_cell(row["estimate"]),
+                        significant_cell(row["claimed_error"]),
+                        significant_cell(row["sandwich_error"]),
+                        significant_cell(row["bootstrap_error"]),
+                    ),
+                    tags=Tags(method=fit["method"], parameter=row["parameter"]),
+                )
+            )
+    table = Table(
+        name="data",
+        caption="Estimates, with the errors that the fit claims, those of the event-paired "
+        "sandwich and those of the bootstrap.",
+        columns=(
+            *("method", "parameter", "estimate", "claimed error", "sandwich error"),
+            "bootstrap error",
+        ),
+        rows=tuple(rows),
+        headings=2,
+    )
+    return (table, *pictures(folder, "postfit"))
+
+
+def _toys(summary: Numbers) -> tuple[Block, ...]:
+    toys = summary["toys"]
+    if not summary["pulls"]:
+        return (Text(text=f"No toys: {toys['reason']}."),)
+    drawn = f"{toys['n_toys']} toys, drawn from {toys['pool']} events."
+    return (Text(text=drawn), pull_rows(summary["pulls"]), status_rows(summary["status"]))
+
+
+def _sample_rows(summary: Numbers) -> Table:
+    keys = ("rows", "selected", "weight", "effective", "negative")
+    return Table(
+        name="samples",
+        caption="Events of every sample; “effective” is the number of events of weight 1 that "
+        "would fluctuate as much.",
+        columns=("sample", "rows", "selected", "sum of weights", "effective", "negative weights"),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(row["role"]),
+                    *(Cell(with_minus(f"{row[k]:.6g}"), row[k]) for k in keys),
+                )
+            )
+            for row in summary["samples"]
+        ),
+    )
+
+
+def _number(value: float) -> Cell:
+    return Cell(with_minus(f"{value:.6g}"), value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

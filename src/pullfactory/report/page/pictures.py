@@ -1,0 +1,83 @@
+"""Figures of a folder as part of the page itself."""
+
+import io
+from base64 import b64encode
+from pathlib import Path
+
+from PIL import Image
+
+from pullfactory.report.page.content import Picture, Tags
+from pullfactory.report.style import method_label
+
+__all__ = ["picture", "pictures"]
+
+_COLOURS = 256  # of a picture: one byte per pixel, a third of the size of the file
+_DENSITY = 2  # pixels of a picture for one of the page
+
+_CAPTIONS = {
+    "errors": "Actual over claimed errors: predicted, and pull widths of toys.",
+    "sets": "Claimed and actual errors with sets of the observables.",
+    "correlations": "Correlation coefficients of pairs of observables, with their errors.",
+    "bin_pairs": "Events in pairs of bins, beside those of independent observables.",
+    "covariance": "Correlation of the estimates, as claimed and corrected.",
+    "postfit": "Data with the rates before and after the fit; the band is the corrected error.",
+    "joint_distribution": "Two observables of the same events, without and with correlation.",
+    "calibration": "Calibration samples of {} and the densities fitted to them, and their ratio.",
+    "templates": "Templates of {} and their ratio to nominal.",
+    "response": "Location and scale of the observables against each parameter.",
+    "pulls": "Pull distributions of the {} fit beside the unit Gaussian.",
+    "pull_width": "Pull width against the correlation; the lines are predicted without toys.",
+    "pull_mean": "Mean pull against the correlation.",
+    "repair": "Pull width with claimed and with corrected errors against the correlation.",
+    "minimum_nll": "Distribution of the minimum of the negative log-likelihood over toys.",
+    "correlation": "Correlation of the estimates over toys, beside the mean of what fits claim.",
+}
+
+
+def pictures(folder: Path, kind: str, names: tuple[str, ...] = ("",)) -> tuple[Picture, ...]:
+    """Figures of one kind that are in a folder; those of methods belong to their method.
+
+    Args:
+        folder: A result's.
+        kind: What comes first in the name of the file.
+        names: What comes after it: observables or methods; "" for nothing.
+    """
+    found = (picture(folder, kind, name) for name in names)
+    return tuple(one for one in found if one is not None)
+
+
+def picture(folder: Path, kind: str, name: str = "") -> Picture | None:
+    """A figure that is in a folder, or None.
+
+    Args:
+        folder: A result's.
+        kind: As in `pictures`; also below.
+        name: What the figure is of.
+
+    Raises:
+        OSError: If it is no picture.
+    """
+    stem = f"{kind}_{name}" if name else kind
+    file = folder / "figures" / f"{stem}.png"
+    if not file.exists():
+        return None
+    try:
+        with Image.open(file) as image:
+            size = (image.width // _DENSITY, image.height // _DENSITY)
+            colours = image.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
+    except OSError:
+        raise OSError(0, "it is no picture", str(file)) from None
+    packed = io.BytesIO()
+    colours.save(packed, "PNG")
+    of_method = kind == "pulls" and bool(name)
+    caption = _CAPTIONS.get(kind, "{}") if name else _CAPTIONS.get(kind, kind)
+    if kind == "pulls" and not name:
+        caption = "Mean and width of the pulls of every parameter."
+    caption = caption.format(method_label(name) if of_method else name)
+    return Picture(
+        address=f"data:image/png;base64,{b64encode(packed.getvalue()).decode()}",
+        size=size,
+        alternative=f"Figure {stem}: {caption}",
+        caption=f"{caption} In the folder: figures/{stem}, as png, pdf and svg.",
+        tags=Tags(method=name) if of_method else Tags(),
+    )

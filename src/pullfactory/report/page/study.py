@@ -1,0 +1,169 @@
+"""The page of a study."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pullfactory.inference import ClosureVerdict
+from pullfactory.report.page.appendix import appendix
+from pullfactory.report.page.charts import width_charts
+from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text
+from pullfactory.report.page.pictures import pictures
+from pullfactory.report.page.tables import (
+    calibration_rows,
+    closure_rows,
+    pull_rows,
+    status_rows,
+    verdict_rows,
+)
+from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
+from pullfactory.report.style import method_label
+from pullfactory.report.table import closure_line
+
+__all__ = ["study_page"]
+
+_RHO = 0.3  # the rho of a scan nearest to it is shown first
+_METHOD = "binned"  # shown first if it was among the methods
+
+
+def study_page(folder: Path, summary: Mapping[str, Any]) -> Page:
+    """The page of a study.
+
+    Args:
+        folder: Holds `study.toml`, and `figures`.
+        summary: Content of its `summary.json`.
+
+    Raises:
+        KeyError: If the summary lacks something.
+        OSError: If the study cannot be read.
+    """
+    study = summary["study"]
+    ensemble = study["ensemble"]
+    matrix = " ρ = 1 is the study's own correlation matrix." if ensemble.get("correlation") else ""
+    return Page(
+        title=f"{study['name']}: pulls of correlated observables",
+        question="May I fit these observables as if they were independent?",
+        introduction=(
+            f"Study {study['name']}: {ensemble['n_toys']} toys of {ensemble['n_events']} events at "
+            f"each correlation ρ of the observables {_listed(study['observable'])} within an "
+            f"event; fits of {_listed(study['parameter'])}.{matrix}"
+        ),
+        leads=_leads(summary),
+        sections=tuple(section for section in _sections(folder, summary) if section.blocks),
+        choices=_choices(summary),
+    )
+
+
+def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
+    """Answers by method and rho, the one to be shown first in front."""
+    units = _units(summary)
+    groups: dict[tuple[str, float], list[Verdict]] = {}
+    for row in summary["pulls"]:
+        verdict = Verdict.of(row, units[row["parameter"]])
+        groups.setdefault((row["method"], row["rho"]), []).append(verdict)
+    first = min(groups, key=lambda key: (key[0] != _METHOD, abs(key[1] - _RHO)))
+    ordered = {first: groups[first], **groups}
+    return tuple(
+        lead_of(
+            verdicts,
+            where=where_of(method, rho),
+            independent=not method.endswith("_joint"),
+            tags=Tags(method=method, rho=rho_name(rho)),
+        )
+        for (method, rho), verdicts in ordered.items()
+    )
+
+
+def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
+    rows, units = summary["pulls"], _units(summary)
+    methods = tuple(dict.fromkeys(row["method"] for row in rows))
+    observables = tuple(observable["name"] for observable in summary["study"]["observable"])
+    repaired = Text(
+        text="Corrected errors come from the event-paired sandwich: the same fit, with the "
+        "correlation of its observables put into its error."
+    )
+    return (
+        Section(
+            name="errors", heading="Claimed and actual errors", blocks=(verdict_rows(rows, units),)
+        ),
+        Section(
+            name="width",
+            heading="Pull width against the correlation",
+            blocks=(width_charts(rows), *pictures(folder, "pull_width")),
+        ),
+        Section(
+            name="distributions",
+            heading="Pulls",
+            blocks=(
+                pull_rows(rows),
+                *pictures(folder, "pulls", methods),
+                *pictures(folder, "pull_mean"),
+            ),
+        ),
+        Section(name="repair", heading="Repair", blocks=(repaired, *pictures(folder, "repair"))),
+        Section(
+            name="calibration",
+            heading="Calibration",
+            blocks=(
+                *pictures(folder, "joint_distribution"),
+                *pictures(folder, "calibration", observables),
+                *pictures(folder, "response"),
+                calibration_rows(summary["calibration"]),
+            ),
+        ),
+        Section(
+            name="templates",
+            heading="Templates",
+            blocks=pictures(folder, "templates", observables),
+        ),
+        Section(name="closure", heading="Closure", blocks=_closure(summary)),
+        Section(
+            name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
+        ),
+        Section(
+            name="study",
+            heading="The study",
+            blocks=(
+                Text(text="Save it as study.toml and run it again: pullfactory run study.toml"),
+                Listing(text=(folder / "study.toml").read_text(encoding="utf-8")),
+            ),
+        ),
+        *appendix(summary["provenance"]),
+    )
+
+
+def _closure(summary: Mapping[str, Any]) -> tuple[Block, ...]:
+    if not summary["closure"]:
+        return ()
+    verdicts = [ClosureVerdict(**row) for row in summary["closure"]]
+    line = closure_line(verdicts)
+    return (
+        Text(
+            text=f"What the workspace alone does to the pulls of the binned fit. It {line}."
+            if line.startswith("closes")
+            else line
+        ),
+        closure_rows(summary["closure"]),
+    )
+
+
+def _choices(summary: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str], ...]]:
+    rows = summary["pulls"]
+    methods, scan, parameters = (
+        list(dict.fromkeys(row[key] for row in rows)) for key in ("method", "rho", "parameter")
+    )
+    names = [rho_name(rho) for rho in sorted(scan)]
+    return {
+        "method": tuple((method, method_label(method)) for method in methods),
+        "rho": tuple((name, name) for name in names),
+        "parameter": tuple((name, name) for name in parameters),
+    }
+
+
+def _units(summary: Mapping[str, Any]) -> dict[str, str]:
+    return {parameter["name"]: parameter["unit"] for parameter in summary["study"]["parameter"]}
+
+
+def _listed(described: Sequence[Mapping[str, Any]]) -> str:
+    *some, last = [one["name"] for one in described]
+    return f"{', '.join(some)} and {last}" if some else last

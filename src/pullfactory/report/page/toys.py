@@ -1,0 +1,86 @@
+"""The page of toys of a workspace."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pullfactory.report.page.appendix import appendix
+from pullfactory.report.page.content import Cell, Page, Row, Section, Table, Tags
+from pullfactory.report.page.pictures import pictures
+from pullfactory.report.page.tables import pull_rows, status_rows, verdict_rows
+from pullfactory.report.page.verdict import Verdict, lead_of
+from pullfactory.report.rounding import plain
+from pullfactory.report.style import with_minus
+
+__all__ = ["toys_page"]
+
+_DRAWN = {
+    "fixed": "their truth is fixed, and their auxiliary data are drawn",
+    "prior": "their constrained parameters are drawn, and their auxiliary data are fixed",
+}
+
+
+def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
+    """The page of toys of a workspace.
+
+    Args:
+        folder: Holds `figures`.
+        summary: Content of its `summary.json`.
+
+    Raises:
+        KeyError: If the summary lacks something.
+    """
+    rows = summary["pulls"]
+    toys = rows[0]["n_toys"]
+    lead = lead_of(
+        [Verdict.of(row) for row in rows],
+        where=f"in {toys} toys",
+        independent=False,
+        tags=Tags(),
+    )
+    truth = Table(
+        name="truth",
+        caption="True value of every parameter before any draw.",
+        columns=("parameter", "truth"),
+        rows=tuple(
+            Row(cells=(Cell(name), Cell(with_minus(plain(value)), value)))
+            for name, value in summary["truth"].items()
+        ),
+    )
+    sections = (
+        Section(
+            name="errors", heading="Claimed and actual errors", blocks=(verdict_rows(rows, {}),)
+        ),
+        Section(
+            name="distributions",
+            heading="Pulls",
+            blocks=(*pictures(folder, "pulls"), pull_rows(rows)),
+        ),
+        Section(
+            name="correlation",
+            heading="Correlation of the parameters",
+            blocks=pictures(folder, "correlation"),
+        ),
+        Section(
+            name="minima",
+            heading="Minimum of the likelihood",
+            blocks=pictures(folder, "minimum_nll"),
+        ),
+        Section(
+            name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
+        ),
+        Section(name="truth", heading="What was thrown", blocks=(truth,)),
+        *appendix(summary["provenance"]),
+    )
+    return Page(
+        title=f"{toys} toys of a workspace",
+        question="May I believe the errors of this fit?",
+        introduction=(
+            f"{toys} toys of a pyhf workspace, fitted with itself; "
+            f"{_DRAWN.get(summary['ensemble'], summary['ensemble'])}. Its channels are independent "
+            "in these toys."
+        ),
+        leads=(lead,),
+        sections=tuple(section for section in sections if section.blocks),
+        choices={"parameter": tuple((row["parameter"], row["parameter"]) for row in rows)},
+    )

@@ -1,0 +1,158 @@
+"""By how much claimed errors are wrong, as numbers and in words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pullfactory.report.page.content import Lead, Tags
+from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.report.style import method_label, with_minus
+
+__all__ = ["TOLERATED", "Verdict", "lead_of", "rho_name", "where_of"]
+
+TOLERATED = 0.05
+"""Part of an error up to which it may be wrong."""
+
+_TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
+_DISCERNED = 2.0  # standard deviations
+_LISTED = 12  # parameters with a sentence of their own
+
+PullNumbers = Mapping[str, Any]
+"""A row of `pulls` of a summary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What toys say of the claimed error of one parameter.
+
+    Attributes:
+        parameter: Name.
+        unit: Of the errors.
+        claimed: Root mean square of the fitted errors; None where there is none, also below.
+        actual: Standard deviation of estimate - truth.
+        actual_error: Its standard error: relative to it, that of the pull width.
+        factor: What to multiply the claimed error with: actual over claimed.
+        factor_error: Its standard error.
+        predicted: The pull width predicted without toys.
+    """
+
+    parameter: str
+    unit: str
+    claimed: float | None
+    actual: float | None
+    actual_error: float | None
+    factor: float | None
+    factor_error: float | None
+    predicted: float | None
+
+    @classmethod
+    def of(cls, row: PullNumbers, unit: str = "") -> "Verdict":
+        """What a row of a summary says.
+
+        Args:
+            row: Summary of the pulls of one parameter.
+            unit: Of the parameter.
+        """
+        claimed, actual = row["claimed_error"], row["actual_error"]
+        relative = (
+            row["width_error"] / row["width"] if row["width"] and row["width_error"] else None
+        )
+        factor = actual / claimed if claimed and actual is not None else None
+        return cls(
+            parameter=row["parameter"],
+            unit=unit,
+            claimed=claimed,
+            actual=actual,
+            actual_error=None if None in (actual, relative) else actual * relative,
+            factor=factor,
+            factor_error=None if factor is None or relative is None else factor * relative,
+            predicted=row["predicted_width"],
+        )
+
+    @property
+    def kind(self) -> Literal["right", "wrong", "unknown"]:
+        """Whether the claimed error is right within `TOLERATED`, as far as the toys can tell."""
+        if self.factor is None or self.factor_error is None:
+            return "unknown"
+        off, unsure = abs(self.factor - 1.0), _DISCERNED * self.factor_error
+        if off > max(TOLERATED, unsure):
+            return "wrong"
+        return "right" if max(off, unsure) <= TOLERATED else "unknown"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        if self.factor is None or self.claimed is None:
+            return f"{self.parameter}: too few fits give an error."
+        unit = f" {self.unit}" if self.unit else ""
+        actual = _bracketed(rounded(self.actual, self.actual_error), unit)
+        errors = (
+            f"{self.parameter}: claimed error {significant(self.claimed)}{unit}, actual {actual}"
+        )
+        factor = rounded(self.factor, self.factor_error)
+        if self.predicted is not None:
+            factor += f" (predicted without toys: {self.predicted:.3f})"
+        if self.kind == "wrong":
+            error = None if self.factor_error is None else 100.0 * self.factor_error
+            size = _bracketed(rounded(100.0 * abs(self.factor - 1.0), error), " %")
+            way = "larger" if self.factor > 1.0 else "smaller"
+            return f"{errors}, {size} {way}. Multiply the claimed error by {factor}."
+        if self.kind == "right":
+            return f"{errors}: right within {_TOLERATED_TEXT}. Actual / claimed is {factor}."
+        return f"{errors}: too few toys to tell. Actual / claimed is {factor}."
+
+
+def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags: Tags) -> Lead:
+    """The answer for one method and rho.
+
+    Args:
+        verdicts: One per parameter.
+        where: What it holds for, such as "at rho = 0.3 with the binned fit".
+        independent: Whether the fit takes the observables as independent; else the question is
+            whether its errors are right.
+        tags: What it belongs to.
+    """
+    wrong = [verdict for verdict in verdicts if verdict.kind == "wrong"]
+    unknown = [verdict for verdict in verdicts if verdict.kind == "unknown"]
+    if wrong:
+        worst = max(wrong, key=lambda verdict: abs(math.log(verdict.factor or 1.0)))
+        off = 100.0 * ((worst.factor or 1.0) - 1.0)
+        way = "larger" if off > 0 else "smaller"
+        mood, word = "bad", "No"
+        answer = f"the error of {worst.parameter} is actually {abs(off):.0f} % {way} than claimed"
+        if others := _names([verdict for verdict in wrong if verdict is not worst]):
+            answer += f"; also wrong: {others}"
+    elif unknown:
+        mood, word = "open", "Perhaps"
+        answer = f"the toys are too few to tell for {_names(unknown)}"
+    else:
+        mood, word = "good", "Yes"
+        answer = f"all errors are right within {_TOLERATED_TEXT}"
+    said = f"{word}: {where}, {answer}." if independent else f"{where.capitalize()}, {answer}."
+    ordered = verdicts if len(verdicts) <= _LISTED else (*wrong, *unknown)
+    details = [verdict.sentence for verdict in ordered[:_LISTED]]
+    if left := len(verdicts) - len(details):
+        details.append(f"The other {left} are in the table.")
+    return Lead(answer=said, mood=mood, details=tuple(details), tags=tags)
+
+
+def rho_name(rho: float | None) -> str:
+    """A correlation as people write it."""
+    return "" if rho is None else with_minus(plain(rho))
+
+
+def where_of(method: str, rho: float | None) -> str:
+    """What a verdict holds for, in words."""
+    return f"at ρ = {rho_name(rho)} with the {method_label(method)} fit"
+
+
+def _names(verdicts: Sequence[Verdict]) -> str:
+    names = [verdict.parameter for verdict in verdicts[:_LISTED]]
+    more = len(verdicts) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
+
+
+def _bracketed(number: str, unit: str) -> str:
+    """A number with its unit, in brackets if it has an error."""
+    return f"({number}){unit}" if unit and "±" in number else f"{number}{unit}"

@@ -1,0 +1,55 @@
+"""The page that explains a result, made of what is in its folder."""
+
+from pathlib import Path
+from typing import Any
+
+from pullfactory.errors import OutputError
+from pullfactory.output import write_text
+from pullfactory.results._rows import read_numbers
+
+__all__ = ["REPORT", "report_text", "write_report"]
+
+REPORT = "report.html"
+
+
+def write_report(folder: str | Path) -> Path:
+    """Write `report.html` into an output folder, from what the folder holds.
+
+    Args:
+        folder: What `StudyResult.write`, `ToysResult.write` or `AuditResult.write` wrote.
+
+    Returns:
+        The file; an earlier one is replaced.
+
+    Raises:
+        OutputError: If the folder holds no such result, or cannot be written.
+    """
+    folder = Path(folder)
+    summary = read_numbers(folder, "summary", "audit")
+    try:
+        text = report_text(folder, summary)
+    except UnicodeDecodeError:
+        raise OutputError(f"'{folder}' has no readable study; run it again") from None
+    except OSError as error:
+        place = Path(error.filename or folder).name
+        raise OutputError(
+            f"'{folder}' has no readable {place} ({error.strerror or error}); run it again"
+        ) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise OutputError(
+            f"the numbers in '{folder}' are not complete ({type(error).__name__}: {error}); "
+            "run it again"
+        ) from None
+    return write_text(folder / REPORT, text)
+
+
+def report_text(folder: Path, summary: dict[str, Any]) -> str:
+    """The page as HTML.
+
+    Args:
+        folder: Holds everything but the summary.
+        summary: Content of its `summary.json` or `audit.json`.
+    """
+    from pullfactory.report.page import make_page, render  # drawing is slow to load
+
+    return render(make_page(folder, summary))
