@@ -45,7 +45,8 @@ __all__ = ["AuditResult", "AuditRow", "AuditToysResult"]
 _SCHEMA = "pullfactory-audit/1"
 _RIGHT = 0.05  # an error that is wrong by less is as good as right
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
-_SHARED = 0.9
+_SHARED = 0.9  # part of the events of a variation that the nominal sample has
+_FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +340,13 @@ def _notes(result: AuditResult) -> Iterable[str]:
         yield f"No toys: {result.toys.reason}."
     if result.unbinned_reason and config.toys.unbinned != "none":
         yield f"No unbinned fit: {result.unbinned_reason}."
+    for pull in (row.pulls for row in result.pulls):
+        expected, width, error = pull.predicted_width, pull.width, pull.width_error
+        if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
+            yield (
+                f"{pull.parameter}: toys give a pull width of {width:.3f}, not {expected:.3f} as "
+                "predicted: noise of the templates, or a fit that is not linear."
+            )
     for row in result.rows:
         if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
             part = row.template_noise / row.claimed_error

@@ -88,7 +88,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         title=f"Audit {config['name']}",
         question=f"May I fit {_listed(names)} as if they were independent?",
         introduction=(
-            f"Errors of a fit to {significant(summary['n_events'])} expected events, predicted "
+            f"Errors of a fit to {plain(round(summary['n_events'], 1))} expected events, predicted "
             "from the events themselves and checked with toys drawn from them."
         ),
         leads=tuple(_lead(summary, method, units) for method in methods),
@@ -129,10 +129,13 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
 def _sentence(row: Numbers, unit: str) -> str:
     shown = f" {unit}" if unit else ""
     factor = rounded(row["inflate_by"], row["inflate_by_error"])
-    return (
+    errors = (
         f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
-        f"{significant(row['actual_error'])}{shown}. Multiply the claimed error by {factor}."
+        f"{significant(row['actual_error'])}{shown}"
     )
+    if abs(row["inflate_by"] - 1.0) <= TOLERATED:
+        return f"{errors}: right within {TOLERATED:.0%}. Actual / claimed is {factor}."
+    return f"{errors}. Multiply the claimed error by {factor}."
 
 
 def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
