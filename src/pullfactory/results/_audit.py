@@ -1,9 +1,7 @@
 """What an audit gives back."""
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,11 +21,12 @@ from pullfactory.auditing import (
     PredictedErrors,
     SampleCheck,
     UnbinnedModel,
-    starved_bins,
 )
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
+from pullfactory.results._audit_notes import audit_notes
+from pullfactory.results._audit_tables import write_tables
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
@@ -44,9 +43,6 @@ __all__ = ["AuditResult", "AuditRow", "AuditToysResult"]
 
 _SCHEMA = "pullfactory-audit/1"
 _RIGHT = 0.05  # an error that is wrong by less is as good as right
-_NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
-_SHARED = 0.9  # part of the events of a variation that the nominal sample has
-_FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +195,7 @@ class AuditResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, a line each."""
-        return tuple(_notes(self))
+        return audit_notes(self)
 
     @cached_property
     def templates(self) -> tuple[hist.Hist[Any], ...]:
@@ -293,7 +289,7 @@ class AuditResult:
             (staging / "templates.json").write_text(f"{text}\n", encoding="utf-8")
             summary = self.summary()
             write_numbers(staging, summary)
-            _write_tables(staging / "tables", summary, self.dependence)
+            write_tables(staging / "tables", summary, self.dependence)
             write_audit_figures(staging / "figures", self)
             text = report_text(staging, summary)
             (staging / REPORT).write_text(text, encoding="utf-8")
@@ -327,46 +323,6 @@ def _coverage(key: str, reach: float, width: float, error: float) -> dict[str, f
     at = reach / width
     slope = 2.0 * math.exp(-0.5 * at**2) / math.sqrt(2.0 * math.pi) * at / width
     return {key: float(1 - 2 * ndtr(-at)), f"{key}_error": slope * error}
-
-
-def _notes(result: AuditResult) -> Iterable[str]:
-    config = result.config
-    if result.toys.sums and not config.toys.held_apart:
-        yield (
-            "Toys are drawn from the events that the templates are made of: the noise of the "
-            "templates is hidden; toys.held_apart = 0.3 shows it."
-        )
-    if result.toys.reason:
-        yield f"No toys: {result.toys.reason}."
-    if result.unbinned_reason and config.toys.unbinned != "none":
-        yield f"No unbinned fit: {result.unbinned_reason}."
-    for pull in (row.pulls for row in result.pulls):
-        expected, width, error = pull.predicted_width, pull.width, pull.width_error
-        if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
-            yield (
-                f"{pull.parameter}: toys give a pull width of {width:.3f}, not {expected:.3f} as "
-                "predicted: noise of the templates, or a fit that is not linear."
-            )
-    for row in result.rows:
-        if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
-            part = row.template_noise / row.claimed_error
-            yield (
-                f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
-                "error; use more events."
-            )
-    for name, bins in starved_bins(result.expected).items():
-        yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
-    for check in result.checks:
-        if check.shared is not None and check.shared < _SHARED:
-            yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
-        outside = {name: n for name, n in check.outside.items() if n}
-        for name, n in outside.items():
-            yield f"{check.role}: {n} of {check.selected} events are outside the edges of {name}."
-    for fit in result.data:
-        if fit.status not in ("converged", "recovered"):
-            yield f"The {fit.method} fit of the data ended as {fit.status}."
-        if fit.bootstrap_failed:
-            yield f"{fit.bootstrap_failed} of {config.replicas} fits of the bootstrap failed."
 
 
 def _dependence_row(pair: PairDependence) -> dict[str, Any]:
@@ -409,54 +365,3 @@ def _data_row(data: DataFit) -> dict[str, Any]:
             for channel in data.channels
         ],
     }
-
-
-def _write_tables(
-    folder: Path, summary: Mapping[str, Any], dependence: Sequence[PairDependence]
-) -> None:
-    """The numbers as CSV, for a spreadsheet."""
-    folder.mkdir()
-    _write_table(folder / "errors.csv", summary["errors"])
-    pairs = [
-        {k: v for k, v in row.items() if not k.startswith("excess")}
-        for row in summary["correlations"]
-    ]
-    _write_table(folder / "correlations.csv", pairs)
-    _write_table(folder / "bin_pairs.csv", [row for pair in dependence for row in _bin_rows(pair)])
-    _write_table(folder / "samples.csv", [_flat(row) for row in summary["samples"]])
-    if summary["data"]:
-        fits = [
-            {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]
-        ]
-        _write_table(folder / "data.csv", fits)
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row with a column for each entry of a table in it."""
-    flat: dict[str, Any] = {}
-    for key, value in row.items():
-        entries = value if isinstance(value, Mapping) else {"": value}
-        flat |= {f"{key}_{name}".rstrip("_"): entry for name, entry in entries.items()}
-    return flat
-
-
-def _bin_rows(pair: PairDependence) -> Iterable[dict[str, Any]]:
-    for (a, b), value in np.ndenumerate(pair.excess):
-        yield finite_or_none(
-            {
-                "first": pair.first,
-                "second": pair.second,
-                "first_bin": a,
-                "second_bin": b,
-                "excess": float(value),
-                "excess_error": float(pair.excess_error[a, b]),
-            }
-        )
-
-
-def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        if rows:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)

@@ -1,0 +1,80 @@
+"""What a reader of the numbers of an audit should know."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pullfactory.auditing import starved_bins
+
+if TYPE_CHECKING:
+    from pullfactory.results._audit import AuditResult
+
+__all__ = ["audit_notes"]
+
+_NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
+_SHARED = 0.9  # part of the events of a variation that the nominal sample has
+_FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
+
+
+def audit_notes(result: "AuditResult") -> tuple[str, ...]:
+    """Notes on an audit, a line each.
+
+    Args:
+        result: The audit.
+    """
+    return (*_on_toys(result), *_on_templates(result), *_on_samples(result), *_on_data(result))
+
+
+def _on_toys(result: "AuditResult") -> Iterator[str]:
+    config = result.config
+    if result.toys.sums and not config.toys.held_apart:
+        yield (
+            "Toys are drawn from the events that the templates are made of: the noise of the "
+            "templates is hidden; toys.held_apart = 0.3 shows it."
+        )
+    if result.toys.reason:
+        yield f"No toys: {result.toys.reason}."
+    if result.unbinned_reason and config.toys.unbinned != "none":
+        yield f"No unbinned fit: {result.unbinned_reason}."
+    for row in result.pulls:
+        pull = row.pulls
+        expected, width, error = pull.predicted_width, pull.width, pull.width_error
+        if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
+            yield (
+                f"{pull.parameter}: {row.method} fits of toys have a pull width of {width:.3f}, "
+                f"not {expected:.3f} as predicted: noise of the templates, or a fit that is not linear."
+            )
+
+
+def _on_templates(result: "AuditResult") -> Iterator[str]:
+    for row in result.rows:
+        if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
+            part = row.template_noise / row.claimed_error
+            yield (
+                f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
+                "error; use more events."
+            )
+    for name, bins in starved_bins(result.expected).items():
+        yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
+
+
+def _on_samples(result: "AuditResult") -> Iterator[str]:
+    for check in result.checks:
+        if check.shared is not None and check.shared < _SHARED:
+            yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
+        for name, events in check.outside.items():
+            if events:
+                yield (
+                    f"{check.role}: {events} of {check.selected} events are outside the edges of "
+                    f"{name}."
+                )
+
+
+def _on_data(result: "AuditResult") -> Iterator[str]:
+    for fit in result.data:
+        if fit.status not in ("converged", "recovered"):
+            yield f"The {fit.method} fit of the data ended as {fit.status}."
+        if fit.bootstrap_failed:
+            yield (
+                f"{fit.bootstrap_failed} of {result.config.replicas} {fit.method} fits of the "
+                "bootstrap failed or ended at a bound."
+            )

@@ -1,0 +1,70 @@
+"""The numbers of an audit as CSV, for a spreadsheet."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pullfactory.auditing import PairDependence
+from pullfactory.results._rows import finite_or_none
+
+__all__ = ["write_tables"]
+
+
+def write_tables(
+    folder: Path, summary: Mapping[str, Any], dependence: Sequence[PairDependence]
+) -> None:
+    """Write all tables.
+
+    Args:
+        folder: Where to; made here.
+        summary: Content of `audit.json`.
+        dependence: Pairs of observables.
+    """
+    folder.mkdir()
+    _write_table(folder / "errors.csv", summary["errors"])
+    pairs = [
+        {k: v for k, v in row.items() if not k.startswith("excess")}
+        for row in summary["correlations"]
+    ]
+    _write_table(folder / "correlations.csv", pairs)
+    _write_table(folder / "bin_pairs.csv", [row for pair in dependence for row in _bin_rows(pair)])
+    _write_table(folder / "samples.csv", [_flat(row) for row in summary["samples"]])
+    if summary["data"]:
+        fits = [
+            {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]
+        ]
+        _write_table(folder / "data.csv", fits)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with a column for each entry of a table in it."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        entries = value if isinstance(value, Mapping) else {"": value}
+        flat |= {f"{key}_{name}".rstrip("_"): entry for name, entry in entries.items()}
+    return flat
+
+
+def _bin_rows(pair: PairDependence) -> Iterable[dict[str, Any]]:
+    for (a, b), value in np.ndenumerate(pair.excess):
+        yield finite_or_none(
+            {
+                "first": pair.first,
+                "second": pair.second,
+                "first_bin": a,
+                "second_bin": b,
+                "excess": float(value),
+                "excess_error": float(pair.excess_error[a, b]),
+            }
+        )
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        if rows:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
