@@ -190,7 +190,7 @@ def _toys(
     if not n_toys:
         return AuditToysResult(sums={}, toys=None, pool=0, reason="toys.n_toys = 0")
     try:
-        pool = EventPool.of(expected)
+        pool = EventPool.of(expected, likelihood)
     except EventsError as error:
         return AuditToysResult(sums={}, toys=None, pool=0, reason=str(error))
     plan = _Plan(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
@@ -74,7 +73,8 @@ def _measure(
     both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
     x, y = values[both, i], values[both, j]
     pearson = _correlation(x, y, weights[both], groups[both], often)
-    ranks = _correlation(_ranks(x), _ranks(y), weights[both], groups[both], often)
+    at = (_ranks(x, weights[both]), _ranks(y, weights[both]))
+    ranks = _correlation(*at, weights[both], groups[both], often)
     excess, error, overlap = _excess(expected, pair, often)
     return PairDependence(
         first=names[i],
@@ -104,9 +104,11 @@ def _rows(
     return np.concatenate(values), np.concatenate(weights), np.concatenate(groups)
 
 
-def _ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mid-ranks, which a replica of the bootstrap takes over."""
-    return np.asarray(rankdata(x), dtype=np.float64)
+def _ranks(x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weight below each value and half of that at it; a replica of the bootstrap takes it over."""
+    _, which = np.unique(x, return_inverse=True)
+    at = np.bincount(which, weights)
+    return np.asarray((np.cumsum(at) - 0.5 * at)[which])
 
 
 def _correlation(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.model import binned_audit_method, rates_and_slopes
+from pullfactory.auditing.model import binned_audit_method, drawn_terms, rates_and_slopes
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
@@ -133,7 +133,7 @@ def fit_data_unbinned(
         replicas=config.replicas,
         seed=config.seed,
         n_events_law=config.n_events_law,
-        aux_sigma=binned.aux_sigma,
+        aux_sigma=np.where(drawn_terms(expected, binned), binned.aux_sigma, 0.0),
     )
     return DataFit(
         method="unbinned",
@@ -187,7 +187,8 @@ def _data(
     sequence = np.random.SeedSequence(expected.config.seed, spawn_key=(2,))
     rng = np.random.Generator(np.random.SFC64(sequence))
     shape = len(data) - 1, len(likelihood.aux_index)
-    data[1:, likelihood.n_main :] += likelihood.aux_sigma * rng.standard_normal(shape)
+    sigma = np.where(drawn_terms(expected, likelihood), likelihood.aux_sigma, 0.0)
+    data[1:, likelihood.n_main :] += sigma * rng.standard_normal(shape)
     return data
 
 

@@ -18,7 +18,9 @@ __all__ = [
     "audit_likelihood",
     "binned_audit_method",
     "channels_of",
+    "constraint_information",
     "drawn_scatter",
+    "drawn_terms",
     "rates_and_slopes",
 ]
 
@@ -55,7 +57,7 @@ def channels_of(expected: Expected, likelihood: BinnedLikelihood) -> Channels:
 
 
 def binned_audit_method(expected: Expected, likelihood: BinnedLikelihood) -> Method:
-    """The method `binned` of an audit; auxiliary values of its toys are all drawn.
+    """The method `binned` of an audit; auxiliary values of its toys are drawn.
 
     Events have NaN for what they lack; what is outside the bins must be NaN too. The auxiliary
     values of a block are those of all terms of the model, in its order.
@@ -82,7 +84,7 @@ def binned_audit_method(expected: Expected, likelihood: BinnedLikelihood) -> Met
         observe=observe,
         scatter=scatter,
         expect=lambda _population: None,
-        aux_scatter=drawn_scatter(likelihood),
+        aux_scatter=drawn_scatter(expected, likelihood),
     )
 
 
@@ -109,15 +111,43 @@ def _rates_and_slopes(
     return likelihood.expected(theta), likelihood.slopes(theta)
 
 
-def drawn_scatter(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
-    """Variance of the score of the auxiliary data where all of them are drawn: 1 / sigma^2.
+def drawn_terms(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.bool_]:
+    """Auxiliary values that vary from toy to toy, shape (auxdata,).
 
-    The models of audits have Gaussian terms only.
+    All but those that pyhf gives a free parameter: it has not been measured elsewhere.
+
+    Args:
+        expected: Names the free parameters.
+        likelihood: Of one of its workspaces.
+    """
+    free = {likelihood.positions(name)[0] for name in expected.config.free_names}
+    return np.array([k not in free for k in likelihood.aux_index], dtype=bool)
+
+
+def constraint_information(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+    """Information of the constraints, 1 / sigma^2, shape (parameters,).
+
+    Args:
+        likelihood: Of an audit: its terms are Gaussian.
+    """
+    return _summed(likelihood, np.ones(len(likelihood.aux_index)))
+
+
+def drawn_scatter(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+    """Variance of the score of the auxiliary data: the information of those that are drawn.
+
+    Args:
+        expected: Names the free parameters.
+        likelihood: Of one of its workspaces.
 
     Returns:
         Shape (parameters,).
     """
+    return _summed(likelihood, drawn_terms(expected, likelihood).astype(np.float64))
+
+
+def _summed(likelihood: BinnedLikelihood, used: NDArray[np.float64]) -> NDArray[np.float64]:
     result = np.zeros(len(likelihood.names))
-    weights = likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
+    weights = used * likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
     np.add.at(result, list(likelihood.aux_index), weights)
     return result

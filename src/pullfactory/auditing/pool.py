@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.auditing.model import drawn_terms
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import EventsError
 from pullfactory.likelihoods import BinnedLikelihood
@@ -27,6 +28,7 @@ class EventPool:
         cumulative: Probability to draw an event or one before it, shape (events,).
         n_events: Mean number of events of a toy.
         fixed: Whether every toy has the same number.
+        drawn: Which auxiliary values of the likelihood vary from toy to toy, shape (auxdata,).
         seed: Of the audit.
         apart: Whether templates are made of other events.
     """
@@ -35,15 +37,17 @@ class EventPool:
     cumulative: NDArray[np.float64]
     n_events: float
     fixed: bool
+    drawn: NDArray[np.bool_]
     seed: int
     apart: bool
 
     @classmethod
-    def of(cls, expected: Expected) -> "EventPool":
+    def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "EventPool":
         """The pool of an audit.
 
         Args:
             expected: The samples.
+            likelihood: Gives the auxiliary data: those of all its terms, in its order.
 
         Raises:
             EventsError: If an event has a negative weight, or a sample has none held apart.
@@ -66,6 +70,7 @@ class EventPool:
             cumulative=np.cumsum(probability / probability.sum()),
             n_events=expected.n_events,
             fixed=expected.config.n_events_law == "fixed",
+            drawn=drawn_terms(expected, likelihood),
             seed=expected.config.seed,
             apart=expected.config.toys.held_apart > 0,
         )
@@ -77,7 +82,7 @@ class EventPool:
         return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
 
     def draw(self, likelihood: BinnedLikelihood, block: int) -> ToyBlock:
-        """One block of toys at the nominal point of a model, with all auxiliary data drawn.
+        """One block of toys at the nominal point of a model, with auxiliary data drawn.
 
         Args:
             likelihood: Gives the auxiliary data: those of all its terms, in its order.
@@ -102,7 +107,7 @@ class EventPool:
         drawn = self.cumulative.searchsorted(places, side="right").clip(max=len(self.values) - 1)
         return ToyBlock(
             theta_true=truth,
-            aux=aux + likelihood.aux_sigma * normal,
+            aux=aux + np.where(self.drawn, likelihood.aux_sigma * normal, 0.0),
             events=self.values[drawn],
             event_weights=None if self.fixed else used.astype(np.float64),
         )

@@ -10,7 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import channels_of, drawn_scatter, rates_and_slopes
+from pullfactory.auditing.model import (
+    channels_of,
+    constraint_information,
+    drawn_scatter,
+    rates_and_slopes,
+)
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.inference.information import inverted
@@ -140,7 +145,7 @@ def claimed_errors(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[
         Shape (parameters,), of `expected.parameters`; NaN where they are not determined.
     """
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
-    information = slopes.T @ (slopes / rates[:, None]) + np.diag(drawn_scatter(likelihood))
+    information = slopes.T @ (slopes / rates[:, None]) + np.diag(constraint_information(likelihood))
     chosen = [likelihood.positions(name)[0] for name in expected.parameters]
     return np.asarray(np.sqrt(np.diag(inverted(information)))[chosen])
 
@@ -171,6 +176,7 @@ class ErrorModel:
         rates: Of the bins, shape (bins,).
         slopes: Their derivatives, shape (bins, parameters).
         penalty: Information of the constraints, shape (parameters,).
+        scatter: Variance of the score of the auxiliary data, shape (parameters,).
     """
 
     expected: Expected
@@ -179,6 +185,7 @@ class ErrorModel:
     rates: NDArray[np.float64]
     slopes: NDArray[np.float64]
     penalty: NDArray[np.float64]
+    scatter: NDArray[np.float64]
 
     @classmethod
     def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "ErrorModel":
@@ -195,7 +202,8 @@ class ErrorModel:
             channels=channels_of(expected, likelihood),
             rates=rates,
             slopes=slopes,
-            penalty=drawn_scatter(likelihood),
+            penalty=constraint_information(likelihood),
+            scatter=drawn_scatter(expected, likelihood),
         )
 
     def covariances(
@@ -233,7 +241,7 @@ class ErrorModel:
             partial=True,
         )
         scatter = some.scatter(log_slopes, pairs)
-        return inverse, sandwich_covariance(inverse, scatter, self.penalty)
+        return inverse, sandwich_covariance(inverse, scatter, self.scatter)
 
     def _slice(self, observable: int) -> slice:
         return self.channels.slices[observable]

@@ -41,7 +41,7 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
         if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
             yield (
                 f"{pull.parameter}: {row.method} fits of toys have a pull width of {width:.3f}, "
-                f"not {expected:.3f} as predicted: noise of the templates, or a fit that is not linear."
+                f"not {expected:.3f} as predicted: noise of the templates, or no linear fit."
             )
 
 
