@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pullfactory.auditing import starved_bins
+from pullfactory.report.rounding import plain
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
@@ -53,6 +54,15 @@ def _on_templates(result: "AuditResult") -> Iterator[str]:
                 f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
                 "error; use more events."
             )
+    workspace = result.config.workspace
+    if workspace.morphing == "multiplicative" and workspace.mass_constraint:
+        for parameter in result.config.parameter:
+            if parameter.constraint == "free":
+                yield (
+                    f"{parameter.name}: a multiplicative workspace constrains it to its step of "
+                    f"{plain(parameter.step)}, in the claimed errors too; take samples further "
+                    "away, or workspace.mass_constraint = false."
+                )
     for name, bins in starved_bins(result.expected).items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
 
