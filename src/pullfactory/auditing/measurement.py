@@ -13,6 +13,7 @@ from pullfactory.auditing.templates import Expected
 from pullfactory.inference import FitBatch, FitStatus, bootstrap, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.binned import rates_and_slopes
 from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.simulation.toys import ToyBlock
 
@@ -198,12 +199,11 @@ def _channels(
     expected: Expected, likelihood: BinnedLikelihood, fit: FitBatch
 ) -> tuple[ChannelFit, ...]:
     estimate = fit.estimate[0]
-    slopes = np.asarray(likelihood.slopes(estimate))
+    after, slopes = map(np.asarray, rates_and_slopes(likelihood, estimate))
     assert fit.sandwich is not None
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
-    before = np.asarray(likelihood.expected(likelihood.init))
-    after = np.asarray(likelihood.expected(estimate))
+    before = np.asarray(rates_and_slopes(likelihood, likelihood.init)[0])
     observed = observed_counts(expected)
     found = []
     for name in expected.config.observable_names:

@@ -16,6 +16,7 @@ from pullfactory.auditing.templates import Expected
 from pullfactory.inference.information import inverted
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.binned import rates_and_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
 
 __all__ = [
@@ -347,8 +348,8 @@ class ErrorModel:
 
 def _rates(likelihood: BinnedLikelihood) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Slopes and rates at the nominal point, shapes (bins, parameters) and (bins,)."""
-    nominal = likelihood.init
-    return np.asarray(likelihood.slopes(nominal)), np.asarray(likelihood.expected(nominal))
+    rates, slopes = rates_and_slopes(likelihood, likelihood.init)
+    return np.asarray(slopes), np.asarray(rates)
 
 
 def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

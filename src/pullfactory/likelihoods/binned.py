@@ -34,6 +34,7 @@ __all__ = [
     "binned_method",
     "likelihood_of_study",
     "log_slopes",
+    "rates_and_slopes",
     "score_variance",
 ]
 
@@ -578,3 +579,12 @@ def auxiliary_values(study: Study, aux: NDArray[np.float64]) -> dict[str, NDArra
     """Auxiliary values by parameter, each of shape (toys,), from shape (toys, constrained)."""
     constrained = [p.name for p in study.parameter if p.constraint == "normal"]
     return dict(zip(constrained, aux.T, strict=True))
+
+
+@jax.jit
+def rates_and_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Rates, shape (bins,), and derivatives, shape (bins, parameters), compiled as a whole.
+
+    Outside of a compiled function `expected` and `slopes` compile every operation on its own.
+    """
+    return likelihood.expected(theta), likelihood.slopes(theta)
