@@ -7,8 +7,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
+import pullfactory as pf
 from pullfactory import Study
 from pullfactory.cli import main
 
@@ -24,6 +26,54 @@ def tiny_study() -> Study:
             "ensemble.rho": [0.0, 0.5],
             "calibration.source": "exact",
         }
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_audit() -> "pf.AuditResult":
+    """An audit of two observables, with a background, toys and data."""
+    rng = np.random.default_rng(1)
+
+    def events(n: int, mass: float, width: float = 10.0) -> dict[str, object]:
+        shared = rng.standard_normal(n)
+        m_t, m_w = 0.5 * shared + 0.87 * rng.standard_normal((2, n))
+        return {"m_t": 172.0 + mass + width * m_t, "m_W": 83.0 + 7.0 * m_w}
+
+    up, down = ({"observables": {o: f"{o} * {f}" for o in ("m_t", "m_W")}} for f in (1.01, 0.99))
+    memory = {"in_memory": True}
+    return pf.audit(
+        {
+            "name": "tiny_audit",
+            "poi": "m_t",
+            "replicas": 20,
+            "workspace": {"n_bins": 5},
+            "joint": {"n_bins": 3},
+            "toys": {"n_toys": 16, "unbinned": "none"},
+            "parameter": [
+                {"name": "m_t", "unit": "GeV", "constraint": "free", "label": r"$\Delta m$"},
+                {"name": "JSF"},
+            ],
+            "observable": [
+                {"name": "m_t", "unit": "GeV", "label": r"$m_\mathrm{t}$"},
+                {"name": "m_W", "unit": "GeV", "label": r"$m_\mathrm{W}$"},
+            ],
+            "samples": {
+                "nominal": {**memory, "events": 1000.0, "norm": 0.05},
+                "m_t": {"up": memory, "down": memory},
+                "JSF": {"up": up, "down": down},
+                "background": {
+                    "w_jets": {**memory, "events": 100.0, "JSF": {"up": up, "down": down}}
+                },
+                "data": memory,
+            },
+        },
+        {
+            "nominal": events(20_000, 0.0),
+            "m_t.up": events(20_000, 1.0),
+            "m_t.down": events(20_000, -1.0),
+            "background.w_jets": events(5_000, -20.0, 25.0),
+            "data": events(1_100, 0.0),
+        },
     )
 
 

@@ -13,15 +13,19 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import click
+import hist
 import nbformat
 import pyarrow.parquet as pq
 import pyhf
 import pytest
+import uhi.io.json
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 import pullfactory
 from pullfactory import (
+    AuditConfig,
+    AuditResult,
     BinnedLikelihood,
     FitStatus,
     PredictedPull,
@@ -34,6 +38,14 @@ from pullfactory import (
     run_toys,
     scan,
 )
+from pullfactory.auditing.configuration import (
+    AuditObservable,
+    AuditParameter,
+    AuditToys,
+    AuditWorkspace,
+    JointChannel,
+)
+from pullfactory.auditing.samples import SampleTable
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.inference.calibration_noise import CalibrationNoise
@@ -174,7 +186,27 @@ def keys(rows: list[list[str]]) -> list[str]:
     ],
 )
 def test_keys_of_the_study_are_complete(heading: str, model: type[BaseModel]) -> None:
-    rows = table("study.md", heading)
+    compare_keys("study.md", heading, model)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("The audit", AuditConfig),
+        ("`[workspace]`", AuditWorkspace),
+        ("`[joint]`", JointChannel),
+        ("`[toys]`", AuditToys),
+        ("`[[parameter]]`", AuditParameter),
+        ("`[[observable]]`", AuditObservable),
+        ("Keys of a sample", SampleTable),
+    ],
+)
+def test_keys_of_the_audit_are_complete(heading: str, model: type[BaseModel]) -> None:
+    compare_keys("audit.md", heading, model)
+
+
+def compare_keys(page: str, heading: str, model: type[BaseModel]) -> None:
+    rows = table(page, heading)
     fields = {name: f for name, f in model.model_fields.items() if f.description is not None}
     assert keys(rows) == list(fields)
     for (_, default, meaning), field in zip(rows, fields.values(), strict=True):
@@ -202,9 +234,10 @@ def choices(annotation: Any) -> Iterator[str]:
             yield from choices(inner)
 
 
-def test_every_part_of_the_study_has_a_table() -> None:
-    parts = {name for name, f in Study.model_fields.items() if f.description is None}
-    headings = re.findall(r"^## `\[+(\w+)\]+`$", text_of(ROOT / "docs" / "study.md"), re.MULTILINE)
+@pytest.mark.parametrize(("page", "model"), [("study.md", Study), ("audit.md", AuditConfig)])
+def test_every_part_has_a_table(page: str, model: type[BaseModel]) -> None:
+    parts = {name for name, f in model.model_fields.items() if f.description is None}
+    headings = re.findall(r"^## `\[+(\w+)\]+`$", text_of(ROOT / "docs" / page), re.MULTILINE)
     assert set(headings) == parts
 
 
@@ -276,6 +309,62 @@ def test_scan_is_complete(tiny_study: Study, tmp_path: Path) -> None:
     rows = table("outputs.md", "`scan.json`")
     assert keys(rows) == list(result.summary())
     assert result.summary()["schema"] in rows[0][1]
+
+
+@pytest.fixture(scope="module")
+def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_audit.write(tmp_path_factory.mktemp("docs") / "audit")
+
+
+def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditResult) -> None:
+    config = tiny_audit.config
+    names = {"audit name": [config.name], "parameter": config.parameter_names}
+    assert files_in(audit_folder) == stated_files("Files of an audit", names)
+
+
+def test_keys_of_an_audit_are_complete(audit_folder: Path) -> None:
+    content = json.loads((audit_folder / "audit.json").read_text())
+    rows = table("outputs.md", "`audit.json`")
+    assert keys(rows) == list(content)
+    assert content["schema"] in rows[0][1]
+    assert keys(table("outputs.md", "Errors of an audit")) == list(content["errors"][0])
+    assert keys(table("outputs.md", "Samples of an audit")) == list(content["samples"][0])
+    assert keys(table("outputs.md", "Correlations of an audit")) == list(content["correlations"][0])
+    named = {
+        key: re.findall(r"`(\w+)`", meaning) for (name, meaning) in rows for key in keys([[name]])
+    }
+    (binning,) = {tuple(one) for one in content["binning"].values()}
+    assert set(named["binning"]) == set(binning)
+    assert set(named["covariance"]) == set(content["covariance"]["binned"])
+    for key in ("unbinned", "toys"):
+        assert set(named[key]) >= set(content[key])
+    (fit, *_) = content["data"]
+    fits = table("outputs.md", "Fits of the data of an audit")
+    assert keys(fits) == list(fit)
+    named = {row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in fits}
+    assert named["estimates"] == list(fit["estimates"][0])
+    assert named["channels"] == list(fit["channels"][0])
+
+
+def test_columns_of_the_tables_of_an_audit_are_complete(audit_folder: Path) -> None:
+    for name, told in table("outputs.md", "Tables of an audit"):
+        path = audit_folder / name.strip("`")
+        header = path.read_text().splitlines()[0].split(",")
+        patterns = [re.sub(r"<\w+>", r"\\w+", column) for column in re.findall(r"`([^`]+)`", told)]
+        for column in header:
+            assert any(re.fullmatch(pattern, column) for pattern in patterns), (name, column)
+        for pattern in patterns:
+            assert any(re.fullmatch(pattern, column) for column in header), (name, pattern)
+
+
+def test_templates_of_an_audit_are_histograms(audit_folder: Path) -> None:
+    content = json.loads(
+        (audit_folder / "templates.json").read_text(), object_hook=uhi.io.json.object_hook
+    )
+    histograms = {name: hist.Hist(one) for name, one in content.items()}
+    for name, one in histograms.items():
+        assert one.axes.name == ("role", name)
+        assert "nominal" in list(one.axes[0])
 
 
 def stated_files(heading: str, names: dict[str, Any]) -> set[str]:
@@ -359,9 +448,10 @@ def test_statuses_are_complete(page: str, heading: str) -> None:
     assert stated_names == [status.label for status in FitStatus]
 
 
-def test_options_of_toys_are_complete() -> None:
-    options = [p for p in cli.commands["toys"].params if isinstance(p, click.Option)]
-    rows = table("toys.md", "Options")
+@pytest.mark.parametrize("command", ["toys", "audit"])
+def test_options_are_complete(command: str) -> None:
+    options = [p for p in cli.commands[command].params if isinstance(p, click.Option)]
+    rows = table(f"{command}.md", "Options")
     assert keys(rows) == [name for option in options for name in option.opts]
     for (_, default, _), option in zip(rows, options, strict=True):
         (said,) = re.findall(r"\[default: (.*)\]", option.help or "") or [""]

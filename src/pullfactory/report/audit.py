@@ -1,11 +1,13 @@
 """Every figure of an audit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from pullfactory.report.audit_plots import (
@@ -15,8 +17,15 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
-from pullfactory.report.selection_plots import plot_selection
-from pullfactory.report.style import figure_style, legend_above, new_panels, save_figure
+from pullfactory.report.selection_plots import plot_selection, selection_size
+from pullfactory.report.style import (
+    figure_style,
+    label_of,
+    label_width,
+    legend_above,
+    new_panels,
+    save_figure,
+)
 from pullfactory.report.toys import plot_correlation
 
 if TYPE_CHECKING:
@@ -25,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["make_audit_figures", "write_audit_figures"]
 
 _STACK = (2.0, 1.0)  # heights of a histogram and its ratio
+_LETTERS = 13.0  # points, of names beside a matrix
 
 
 def write_audit_figures(folder: Path, result: "AuditResult") -> tuple[Path, ...]:
@@ -64,13 +74,12 @@ def make_audit_figures(result: "AuditResult") -> Iterator[tuple[str, Figure]]:
         for channel, (upper, lower), axis, observable in zip(
             channels, stacks, result.expected.events.axes, result.config.observable, strict=True
         ):
-            label = observable.label or observable.name
-            plot_postfit((upper, lower), channel, axis.edges, label, observable.unit)
+            plot_postfit((upper, lower), channel, axis.edges, label_of(observable), observable.unit)
         yield "postfit", figure
 
 
 def _labels(result: "AuditResult") -> dict[str, str]:
-    known = {p.name: p.label or p.name for p in result.config.parameter}
+    known = {p.name: label_of(p) for p in result.config.parameter}
     return {name: known.get(name, name) for name in result.expected.parameters}
 
 
@@ -83,19 +92,24 @@ def _errors(result: "AuditResult") -> Figure:
 
 
 def _sets(result: "AuditResult") -> Figure:
-    figure, [(ax,)] = new_panels(1, size=(9.5, 2.3 + 0.4 * min(len(result.sets), 20)))
+    figure, [(ax,)] = new_panels(1, size=selection_size(result.config, result.sets))
     plot_selection(ax, result.config, result.sets, "binned")
     legend_above(figure, ax)
     return figure
 
 
 def _dependence(result: "AuditResult") -> Figure:
-    labels = [o.label or o.name for o in result.config.observable]
-    size = max(4.6, 1.1 * len(labels) + 1.5)
-    figure, stacks = new_panels(2, size=(size, size))
+    labels = [label_of(o) for o in result.config.observable]
+    names = max(label_width(label, _LETTERS) for label in labels)
+    size = max(3.2, 1.1 * len(labels))
+    long = names > size / len(labels)
+    figure, stacks = new_panels(
+        2, size=(size + 0.5 * names + 0.9, size + (names if long else 0.3) + 0.6)
+    )
     for (ax,), kind in zip(stacks, ("pearson", "spearman"), strict=True):
         image = plot_dependence(ax, result.dependence, labels, kind)
-    figure.colorbar(image, ax=[ax for (ax,) in stacks], label="correlation", fraction=0.04)
+        ax.tick_params(axis="x", labelrotation=90.0 if long else 0.0)
+    _share_colours(figure, stacks, image)
     return figure
 
 
@@ -116,7 +130,7 @@ def _templates(result: "AuditResult", parameter: str) -> Figure:
             (upper, lower),
             result.expected.events.axes[o].edges,
             {step: _template(result, o, parameter, step) for step in (-1, 0, 1)},
-            observable.label or observable.name,
+            label_of(observable),
             observable.unit,
             _labels(result)[parameter],
         )
@@ -139,13 +153,20 @@ def _template(
 
 def _covariance(result: "AuditResult") -> Figure:
     labels = list(_labels(result).values())
-    size = max(4.4, 0.8 * len(labels) + 2.0)
-    figure, stacks = new_panels(2, size=(size + 0.6, size))
-    kinds = result.covariance()
+    names = max(label_width(label, _LETTERS) for label in labels)
+    size = max(3.0, 0.62 * len(labels))
+    figure, stacks = new_panels(2, size=(size + 0.5 * names + 0.9, size + names + 0.6))
     what = "fit of the data" if result.data else "expected"
-    for (ax,), (kind, matrix) in zip(stacks, kinds.items(), strict=True):
+    for (ax,), (kind, matrix) in zip(stacks, result.covariance().items(), strict=True):
         spread = np.sqrt(np.diag(matrix))
-        image = plot_correlation(ax, matrix / np.outer(spread, spread), labels)
+        image = plot_correlation(ax, matrix / np.outer(spread, spread), labels, labels=True)
         ax.set_title(f"{kind}, {what}", loc="left", fontsize="small")
-    figure.colorbar(image, ax=[ax for (ax,) in stacks], label="correlation", fraction=0.04)
+    _share_colours(figure, stacks, image)
     return figure
+
+
+def _share_colours(figure: Figure, stacks: Sequence[tuple[Axes, ...]], image: AxesImage) -> None:
+    """One colour bar for two matrices beside each other, and names beside the first alone."""
+    axes = [ax for (ax,) in stacks]
+    axes[1].tick_params(labelleft=False)
+    figure.colorbar(image, ax=axes, label="correlation", fraction=0.04, pad=0.02)

@@ -17,6 +17,7 @@ from pullfactory.report.style import (
     REFERENCE,
     axis_label,
     inner_legend,
+    label_of,
     method_label,
     method_style,
     variation_style,
@@ -142,8 +143,8 @@ def plot_dependence(
         vmax=1.0,
         interpolation="nearest",
     )
-    ax.set_xticks(range(n), labels)
-    ax.set_yticks(range(n), labels)
+    ax.set_xticks(range(n), labels, fontsize=_NUMBER)
+    ax.set_yticks(range(n), labels, fontsize=_NUMBER)
     ax.tick_params(length=0)
     ax.set_title(f"{kind.capitalize()}'s correlation", loc="left", fontsize="small")
     return image
@@ -172,7 +173,7 @@ def plot_bin_pairs(
         aspect="auto",
         interpolation="nearest",
     )
-    labels = {o.name: o.label or o.name for o in config.observable}
+    labels = {o.name: label_of(o) for o in config.observable}
     ax.set_xlabel(f"bin of {labels[pair.first]}")
     ax.set_ylabel(f"bin of {labels[pair.second]}")
     for axis in (ax.xaxis, ax.yaxis):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -12,6 +13,7 @@ from pullfactory.report.style import (
     axis_label,
     figure_style,
     label_of,
+    label_width,
     legend_above,
     method_label,
     method_style,
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
     from pullfactory.results import SelectionRow
 
-__all__ = ["plot_selection", "write_selection_figures"]
+__all__ = ["plot_selection", "selection_size", "write_selection_figures"]
 
-_ROW, _FRAME = 0.4, 2.3  # inches
+_ROW, _FRAME, _POINTS = 0.4, 2.3, 6.0  # inches
 _SHOWN = 20  # sets, the best ones
 _FAR = 2.0  # ratio to the lowest error above which a set is not drawn
 
@@ -43,9 +45,8 @@ def write_selection_figures(
         rows: For each method its sets, the best one first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    longest = max((len(_near(some)) for some in rows.values()), default=1)
     with figure_style():
-        figure, stacks = new_panels(len(rows), size=(9.5, _FRAME + _ROW * longest))
+        figure, stacks = new_panels(len(rows), size=selection_size(study, *rows.values()))
         for (ax,), (method, some) in zip(stacks, rows.items(), strict=True):
             plot_selection(ax, study, some, method)
         legend_above(figure, stacks[0][0])
@@ -109,6 +110,28 @@ def plot_selection(
     return points
 
 
+def selection_size(study: Labelled, *rows: "Sequence[SelectionRow]") -> tuple[float, float]:
+    """Width and height of a panel with room for the sets that are drawn, in inches.
+
+    Args:
+        study: Gives labels.
+        rows: For each panel its sets, the best one first.
+    """
+    near = [_near(some) for some in rows]
+    names = [
+        label_width(name, mpl.rcParams["font.size"])
+        for some in near
+        for name in _names(study, some)
+    ]
+    height = _FRAME + _ROW * max(map(len, near), default=1)
+    return max(9.5, _POINTS + max(names, default=0.0)), height
+
+
+def _names(study: Labelled, rows: "Sequence[SelectionRow]") -> list[str]:
+    labels = {observable.name: label_of(observable) for observable in study.observable}
+    return [", ".join(labels[name] for name in row.observables) for row in rows]
+
+
 def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
     """Those worth drawing."""
     limit = _FAR * rows[0].pull.actual_error
@@ -116,10 +139,7 @@ def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
 
 
 def _finish(ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]") -> None:
-    labels = {observable.name: label_of(observable) for observable in study.observable}
-    ax.set_yticks(
-        range(len(rows)), [", ".join(labels[name] for name in row.observables) for row in rows]
-    )
+    ax.set_yticks(range(len(rows)), _names(study, rows))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", which="both", length=0)
     ax.grid(axis="y", color="0.92", linestyle="-", linewidth=0.8)

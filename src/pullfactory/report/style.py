@@ -4,6 +4,7 @@ Figures are made with matplotlib's objects, never with pyplot, and the style is 
 state outlives a figure, and no screen is needed.
 """
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ __all__ = [
     "figure_style",
     "inner_legend",
     "label_of",
+    "label_width",
     "legend_above",
     "method_label",
     "method_style",
@@ -178,6 +180,17 @@ class Described(Protocol):
 def label_of(described: Described) -> str:
     """The LaTeX label of a parameter or observable, or its name if it has none."""
     return described.label or described.name
+
+
+def label_width(label: str, size: float) -> float:
+    """About how wide a label is, in inches.
+
+    Args:
+        label: Text, or LaTeX.
+        size: Of its letters, in points.
+    """
+    shown = re.sub(r"\\(?:mathrm|math\w\w)\b|[${}_^]", "", label)
+    return 0.6 * size / 72.0 * len(re.sub(r"\\[A-Za-z]+ ?", "x", shown))
 
 
 def axis_label(label: str, unit: str) -> str:

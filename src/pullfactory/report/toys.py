@@ -196,7 +196,11 @@ def plot_minimum_nll(ax: Axes, minima: NDArray[np.float64]) -> StepPatch:
 
 
 def plot_correlation(
-    ax: Axes, matrix: NDArray[np.float64] | None, parameters: Sequence[str]
+    ax: Axes,
+    matrix: NDArray[np.float64] | None,
+    parameters: Sequence[str],
+    *,
+    labels: bool = False,
 ) -> AxesImage:
     """A correlation matrix as a heat map between -1 and 1; what is not finite is grey.
 
@@ -204,6 +208,7 @@ def plot_correlation(
         ax: Panel.
         matrix: Shape (parameters, parameters); None if there is none.
         parameters: Names.
+        labels: Whether they are LaTeX labels; names of a workspace may hold any sign.
 
     Returns:
         The coloured cells.
@@ -219,8 +224,8 @@ def plot_correlation(
         interpolation="nearest",
     )
     size = min(0.8 * 72.0 * _matrix_size(n) / n, _NAME)
-    ax.set_xticks(range(n), parameters, rotation=90, fontsize=size, parse_math=False)
-    ax.set_yticks(range(n), parameters, fontsize=size, parse_math=False)
+    ax.set_xticks(range(n), parameters, rotation=90, fontsize=size, parse_math=labels)
+    ax.set_yticks(range(n), parameters, fontsize=size, parse_math=labels)
     ax.tick_params(length=0)
     if matrix is None:
         _say(ax, "too few toys")

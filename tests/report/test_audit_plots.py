@@ -1,0 +1,126 @@
+"""The figures of an audit show the numbers of its result."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pullfactory import AuditResult
+from pullfactory.report.audit import make_audit_figures
+from pullfactory.report.audit_plots import (
+    plot_bin_pairs,
+    plot_dependence,
+    plot_inflation,
+    plot_postfit,
+    plot_variation,
+)
+from pullfactory.report.style import figure_style, label_width
+
+
+@pytest.fixture
+def ax() -> Axes:
+    return Figure().add_subplot()
+
+
+@pytest.fixture
+def panels() -> tuple[Axes, Axes]:
+    upper, lower = Figure().subplots(2)
+    return upper, lower
+
+
+def test_points_are_predicted_and_seen_widths(tiny_audit: AuditResult, ax: Axes) -> None:
+    labels = {row.parameter: row.parameter.upper() for row in tiny_audit.rows}
+    drawn = plot_inflation(ax, tiny_audit.rows, tiny_audit.pulls, labels)
+    assert list(drawn) == ["binned, predicted", "binned, toys"]
+    predicted, toys = (np.asarray(points.lines[0].get_xdata()) for points in drawn.values())
+    assert predicted == pytest.approx([row.inflate_by for row in tiny_audit.rows])
+    assert toys == pytest.approx([row.pulls.width for row in tiny_audit.pulls])
+    assert [text.get_text() for text in ax.get_yticklabels()] == list(labels.values())
+
+
+def test_errors_are_drawn_without_toys(tiny_audit: AuditResult, ax: Axes) -> None:
+    labels = {row.parameter: row.parameter for row in tiny_audit.rows}
+    drawn = plot_inflation(ax, tiny_audit.rows, [], labels)
+    assert list(drawn) == ["binned, predicted"]
+    (bars,) = drawn["binned, predicted"].lines[2]
+    reach = [0.5 * (end[0] - start[0]) for start, end in bars.get_segments()]
+    assert reach == pytest.approx([row.inflate_by_error for row in tiny_audit.rows])
+
+
+@pytest.mark.parametrize("kind", ["pearson", "spearman"])
+def test_matrix_has_the_coefficients(tiny_audit: AuditResult, ax: Axes, kind: str) -> None:
+    (pair,) = tiny_audit.dependence
+    cells = plot_dependence(ax, tiny_audit.dependence, ["a", "b"], kind).get_array()
+    assert isinstance(cells, np.ma.MaskedArray)
+    assert cells[0, 1] == cells[1, 0] == pytest.approx(getattr(pair, kind))
+    assert cells.mask.tolist() == [[True, False], [False, True]]
+    assert len(ax.texts) == 2
+    assert float(ax.texts[0].get_text().split("\n")[0]) == pytest.approx(
+        getattr(pair, kind), abs=0.01
+    )
+
+
+def test_cells_are_the_excess(tiny_audit: AuditResult, ax: Axes) -> None:
+    (pair,) = tiny_audit.dependence
+    image = plot_bin_pairs(ax, pair, tiny_audit.config, reach=0.5)
+    assert np.asarray(image.get_array()) == pytest.approx(pair.excess.T)
+    assert image.get_clim() == (-0.5, 0.5)
+    assert ax.get_xlabel() == r"bin of $m_\mathrm{t}$"
+    assert ax.get_title(loc="right") == ""  # every event has both
+
+
+def test_templates_are_events_per_unit(panels: tuple[Axes, Axes]) -> None:
+    edges = np.array([0.0, 1.0, 3.0])
+    templates = {step: (np.array([10.0, 20.0 + step]), np.array([1.0, 2.0])) for step in (1, 0, -1)}
+    drawn = plot_variation(panels, edges, templates, "m", "GeV", "JSF")
+    heights = [patch.get_data().values.tolist() for patch in drawn]
+    assert heights == [[10.0, 9.5], [10.0, 10.0], [10.0, 10.5]]
+    assert [patch.get_label() for patch in drawn] == ["down", "nominal", "up"]
+    assert panels[1].get_xlabel() == "m [GeV]"
+    assert panels[0].get_ylabel() == "events / GeV"
+
+
+def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes]) -> None:
+    channel = tiny_audit.data[0].channels[0]
+    edges = tiny_audit.expected.events.axes[0].edges
+    points = plot_postfit(panels, channel, edges, "m", "GeV").lines[0]
+    assert np.asarray(points.get_ydata()) == pytest.approx(channel.observed / np.diff(edges))
+    assert {text.get_text() for text in panels[0].get_legend().get_texts()} == {
+        "fit",
+        "before",
+        "data",
+    }
+
+
+def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
+    with figure_style():
+        figures = dict(make_audit_figures(tiny_audit))
+        for name in ("templates_m_t", "templates_JSF", "postfit"):
+            figure = figures[name]
+            figure.draw_without_rendering()
+            for ax in figure.axes[::2]:
+                legend = ax.get_legend()
+                assert legend is not None
+                box = legend.get_window_extent()
+                tops = [p.get_data().values.max() for p in ax.patches if hasattr(p, "get_data")]
+                assert ax.transData.transform((0.0, max(tops)))[1] < box.y0, name
+
+
+def test_names_do_not_overlap(tiny_audit: AuditResult) -> None:
+    with figure_style():
+        for name, figure in make_audit_figures(tiny_audit):
+            figure.draw_without_rendering()
+            for ax in figure.axes:
+                boxes = [t.get_window_extent() for t in ax.get_xticklabels() if t.get_text()]
+                shown = sorted((box.x0, box.x1) for box in boxes if box.width)
+                for (_, end), (start, _) in itertools.pairwise(shown):
+                    assert end <= start, name
+
+
+def test_width_of_a_label_is_that_of_what_is_shown() -> None:
+    assert label_width(r"$\Delta m_\mathrm{t}$", 13.0) == pytest.approx(
+        label_width("x mt", 13.0), rel=0.3
+    )
+    assert label_width("abcd", 13.0) == pytest.approx(2 * label_width("ab", 13.0))
