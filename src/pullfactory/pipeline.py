@@ -111,14 +111,17 @@ def run(
                 kept = min(size, n_toys - index * size)
                 _collect(study, block, index * size, kept, sums, ledger)
                 advance(kept)
+    with progress("prediction", 1) as advance:
+        predictions, verdicts = _predict(study, _methods(plan, 0)), _closure(plan)
+        advance(1)
     return StudyResult(
         study=study,
         calibration=calibrations[0],
         workspace=workspace,
         sums=sums,
-        predictions=_predict(study, _methods(plan, 0)),
+        predictions=predictions,
         toys=ledger.close(),
-        closure=_closure(plan),
+        closure=verdicts,
     )
 
 

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from time import perf_counter
 
-__all__ = ["Advance", "Progress", "bar", "silent"]
+__all__ = ["Advance", "Progress", "bar", "silent", "timed"]
 
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call."""
@@ -53,3 +54,20 @@ def bar(stage: str, total: int) -> Iterator[Advance]:
                 display.update(task, rate=f"{speed:.0f}/s")
 
         yield advance
+
+
+def timed(progress: Progress) -> Progress:
+    """Show stages in some way, and when each has ended how long it took, on standard error.
+
+    Args:
+        progress: How they are shown.
+    """
+
+    @contextmanager
+    def shown(stage: str, total: int) -> Iterator[Advance]:
+        start = perf_counter()
+        with progress(stage, total) as advance:
+            yield advance
+        sys.stderr.write(f"{stage}: {perf_counter() - start:.1f} s\n")
+
+    return shown

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+)
 
 __all__ = ["audit"]
 
@@ -45,7 +52,6 @@ def audit(
     from pullfactory.assessment import audit as run_audit
     from pullfactory.auditing import AuditConfig
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.audit_table import (
         audit_answer,
         audit_table,
@@ -55,29 +61,30 @@ def audit(
     )
     from pullfactory.study import Study
 
+    progress = stage_progress()
     given = {"seed": seed, "toys.n_toys": n_toys}
     short = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = AuditConfig.from_toml(config_file)
     if changes := Study.parse_settings([*short, *settings]):
         config = config.with_settings(changes)
     folder = check_folder(output or Path("results") / config.name)
-    result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=bar)
-    with bar("figures", 1) as advance:
+    result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=progress)
+    with progress("figures", 1) as advance:
         result.write(folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        click.echo(audit_answer(result))
+        say(audit_answer(result))
         console().print(audit_table(result))
         for text in (*dependence_lines(result), pay_line(result)):
-            click.echo(text)
+            say(text)
         if result.data:
             console().print(data_table(result))
         for note in result.notes:
-            click.echo(f"Note: {note}")
-        click.echo(
-            f"Summary     {folder / 'audit.json'}\nFigures     {folder / 'figures'}\n"
+            say(f"Note: {note}")
+        say(
+            f"Report      {folder / 'report.html'}\nSummary     {folder / 'audit.json'}\nFigures     {folder / 'figures'}\n"
             f"Workspaces  {folder / 'workspaces'}"
         )
     for method, status in result.status.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, workers_option
+from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["bootstrap"]
@@ -53,8 +53,9 @@ def bootstrap(
     """
     from pullfactory.measurement import bootstrap_toy
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import bootstrap_table
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     study.single_rho()
@@ -66,7 +67,7 @@ def bootstrap(
         replicas=replicas,
         calibration=calibration,
         workers=workers,
-        progress=bar,
+        progress=progress,
     )
     result.write(folder)
     if as_json:
@@ -74,8 +75,8 @@ def bootstrap(
     else:
         console().print(bootstrap_table(result))
         for text in _correlations(result.summary()):
-            click.echo(text)
-        click.echo(f"Bootstrap   {folder / 'bootstrap.json'}")
+            say(text)
+        say(f"Bootstrap   {folder / 'bootstrap.json'}")
     for found in result.results:
         if line := named_lost(found.method, found.status_counts):
             click.echo(line, err=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["closure"]
@@ -52,8 +52,9 @@ def closure(
     """Compare the morphing of a study with the exact rates; predict its pulls."""
     from pullfactory.closing import closure as measure
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import closure_table
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     folder = check_folder(output or Path("results") / f"{study.name}_closure")
@@ -63,13 +64,13 @@ def closure(
         points=points,
         events=events,
         workers=workers,
-        progress=bar,
+        progress=progress,
     )
-    with bar("figures", 1) as advance:
+    with progress("figures", 1) as advance:
         result.write(folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(closure_table(result))
-    click.echo(f"Closure   {folder / 'closure.json'}\nFigures   {folder / 'figures'}")
+    say(f"Closure   {folder / 'closure.json'}\nFigures   {folder / 'figures'}")

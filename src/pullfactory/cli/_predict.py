@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["predict"]
@@ -38,16 +38,17 @@ def predict(
     """Predict errors, pull widths and coverage of a study without toys."""
     from pullfactory.forecast import predict as predict_study
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import prediction_table
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     folder = check_folder(output or Path("results") / f"{study.name}_prediction")
     calibration = read_calibration(calibration_file)
-    result = predict_study(study, calibration=calibration, workers=workers, progress=bar)
+    result = predict_study(study, calibration=calibration, workers=workers, progress=progress)
     result.write(folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(prediction_table(result.rows, study.parameter))
-    click.echo(f"Prediction   {folder / 'prediction.json'}\nFigures      {folder / 'figures'}")
+    say(f"Prediction   {folder / 'prediction.json'}\nFigures      {folder / 'figures'}")

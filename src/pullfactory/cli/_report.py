@@ -2,7 +2,7 @@
 
 import click
 
-from pullfactory.cli._shared import epilog
+from pullfactory.cli._shared import epilog, say
 
 __all__ = ["report"]
 
@@ -18,4 +18,4 @@ def report(folder: str) -> None:
     """Make the report of an output folder again, from what the folder holds."""
     from pullfactory.results import write_report
 
-    click.echo(f"Report    {write_report(folder)}")
+    say(f"Report    {write_report(folder)}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
 from pullfactory.cli._study import read_study, study_options
 from pullfactory.errors import StudyError
 
@@ -45,10 +45,11 @@ def scan(
 ) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import scan_table
     from pullfactory.scanning import scan as scan_study
     from pullfactory.study import Study
+
+    progress = stage_progress()
 
     study = read_study(**options)
     folder = check_folder(output or Path("results") / f"{study.name}_scan")
@@ -59,16 +60,16 @@ def scan(
         values if isinstance(values, list) else [values],
         variants=_parse_variants(variants),
         workers=workers,
-        progress=bar,
+        progress=progress,
     )
-    with bar("figures", 1) as advance:
+    with progress("figures", 1) as advance:
         result.write(folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
         console().print(scan_table(result))
-        click.echo(f"Scan      {folder / 'scan.json'}\nFigures   {folder / 'figures'}")
+        say(f"Scan      {folder / 'scan.json'}\nFigures   {folder / 'figures'}")
 
 
 def _parse_variants(texts: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:

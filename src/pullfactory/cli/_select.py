@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, workers_option
+from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 from pullfactory.errors import StudyError
 
@@ -46,9 +46,10 @@ def select(
     one.
     """
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import selection_table
     from pullfactory.selection import select as select_observables
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     study.single_rho()
@@ -56,7 +57,7 @@ def select(
     folder = check_folder(output or Path("results") / f"{study.name}_selection")
     calibration = read_calibration(calibration_file)
     result = select_observables(
-        study, methods=methods, calibration=calibration, workers=workers, progress=bar
+        study, methods=methods, calibration=calibration, workers=workers, progress=progress
     )
     if not result.rows:
         raise StudyError(result.skipped[-1].reason)
@@ -67,10 +68,10 @@ def select(
     console().print(selection_table(result))
     for method in result.methods:
         for line in _answers(result, method):
-            click.echo(line)
+            say(line)
     for skipped in result.skipped:
-        click.echo(f"Left out {', '.join(skipped.observables)}: {skipped.reason}")
-    click.echo(f"Selection   {folder / 'selection.json'}\nFigures     {folder / 'figures'}")
+        say(f"Left out {', '.join(skipped.observables)}: {skipped.reason}")
+    say(f"Selection   {folder / 'selection.json'}\nFigures     {folder / 'figures'}")
 
 
 def _answers(result: "SelectionResult", method: str) -> list[str]:

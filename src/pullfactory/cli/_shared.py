@@ -1,6 +1,7 @@
 """What every command shares."""
 
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,13 +9,84 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["console", "epilog", "named_lost", "workers_option"]
+    from pullfactory.progress import Progress
+
+__all__ = [
+    "console",
+    "epilog",
+    "loudness_options",
+    "named_lost",
+    "say",
+    "stage_progress",
+    "workers_option",
+]
 
 _WIDTH = 140
+_LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
+_STARTED = "pullfactory.started"  # ... and when it was made
 
 workers_option: Callable[..., Any] = click.option(
     "--workers", type=click.IntRange(min=1), help="Threads.  [default: one per processor]"
 )
+
+
+def loudness_options(command: click.Command) -> click.Command:
+    """Give a command, or the group of all, the options that say how much is shown.
+
+    Args:
+        command: Gets two more options.
+    """
+    chosen = {
+        "--quiet": "Show errors and warnings alone.",
+        "--verbose": "Show what takes how long.",
+    }
+    for name, help_text in chosen.items():
+        command.params.append(
+            click.Option(
+                [name, name[1:3]],
+                is_flag=True,
+                expose_value=False,
+                callback=_choose_loudness,
+                help=help_text,
+            )
+        )
+    return command
+
+
+def _choose_loudness(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    earlier = context.meta.setdefault(_LOUDNESS, option.name)
+    if earlier != option.name:
+        raise click.UsageError("both --quiet and --verbose are given; choose one")
+    if option.name == "verbose" and not context.find_root().meta.get(_STARTED):
+        context.meta[_STARTED] = start = perf_counter()
+        context.find_root().call_on_close(
+            lambda: click.echo(f"all: {perf_counter() - start:.1f} s", err=True)
+        )
+
+
+def _is(loudness: str) -> bool:
+    return bool(click.get_current_context().meta.get(_LOUDNESS) == loudness)
+
+
+def say(text: str) -> None:
+    """A line on standard output, unless --quiet.
+
+    Args:
+        text: What comes beside tables; results that were asked for are no talk.
+    """
+    if not _is("quiet"):
+        click.echo(text)
+
+
+def stage_progress() -> "Progress":
+    """How the stages of a command show that they go on: not at all, by bars, or with times."""
+    from pullfactory.progress import bar, silent, timed
+
+    if _is("quiet"):
+        return silent
+    return timed(bar) if _is("verbose") else bar
 
 
 def epilog(*lines: str) -> str:
@@ -23,10 +95,10 @@ def epilog(*lines: str) -> str:
 
 
 def console() -> "Console":
-    """Standard output; wide enough for whole rows where there is no terminal to ask."""
+    """Standard output, silent with --quiet; wide enough for rows where there is no terminal."""
     from rich.console import Console
 
-    found = Console()
+    found = Console(quiet=_is("quiet"))
     if not found.file.isatty():
         found.width = _WIDTH
     return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, workers_option
+from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
@@ -81,14 +81,15 @@ def run(
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.output import check_folder
     from pullfactory.pipeline import run as run_study
-    from pullfactory.progress import bar
     from pullfactory.report.table import closure_line, pull_table
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     folder = check_folder(output or Path("results") / study.name)
     calibration = read_calibration(calibration_file)
-    result = run_study(study, calibration=calibration, workers=workers, progress=bar)
-    with bar("figures", 1) as advance:
+    result = run_study(study, calibration=calibration, workers=workers, progress=progress)
+    with progress("figures", 1) as advance:
         result.write(folder)
         advance(1)
     if as_json:
@@ -96,9 +97,9 @@ def run(
     else:
         console().print(pull_table(result.pulls, study.parameter))
         if result.closure is not None:
-            click.echo(f"Closure   {closure_line(result.closure)}")
+            say(f"Closure   {closure_line(result.closure)}")
         for name in ("summary.json", "figures", "report.html"):
-            click.echo(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
+            say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     for method, status in result.failures.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)
@@ -130,7 +131,7 @@ def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
     if Path(file).exists() and not force:
         raise StudyError(f"file '{file}' exists; choose another name or add --force")
     write_text(file, text)
-    click.echo(f"{'Audit' if audit else 'Study'}     {file}")
+    say(f"{'Audit' if audit else 'Study'}     {file}")
 
 
 @click.command(
@@ -152,14 +153,15 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.inference.calibration_noise import calibration_noise
     from pullfactory.output import check_file, write_text
-    from pullfactory.progress import bar
     from pullfactory.report.table import calibration_table
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     output = output or f"{study.name}_calibration.json"
     if output != "-":
         check_file(output)
-    with bar("calibration", 1) as advance:
+    with progress("calibration", 1) as advance:
         calibration = calibrate_study(study, workers=workers)
         advance(1)
     text = json.dumps(calibration.to_dict(), allow_nan=False)
@@ -168,7 +170,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
         return
     write_text(output, f"{text}\n")
     console().print(calibration_table(calibration))
-    click.echo(f"Calibration   {output}")
+    say(f"Calibration   {output}")
     _warn_of_noise(calibration, calibration_noise(calibration))
 
 
@@ -198,8 +200,9 @@ def workspace(
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.output import check_file
-    from pullfactory.progress import bar
     from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
+
+    progress = stage_progress()
 
     study = read_study(**study_settings)
     if joint:
@@ -209,7 +212,7 @@ def workspace(
         check_file(output)
     calibration = read_calibration(calibration_file)
     if calibration is None:
-        with bar("calibration", 1) as advance:
+        with progress("calibration", 1) as advance:
             calibration = calibrate_study(study, workers=workers)
             advance(1)
     else:
@@ -222,7 +225,7 @@ def workspace(
         click.echo(json.dumps(spec, indent=1, allow_nan=False))
         return
     write_workspace(spec, output)
-    click.echo(f"Workspace   {output}")
+    say(f"Workspace   {output}")
 
 
 def _with_joint_channel(study: "Study") -> "Study":

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, workers_option
+from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
 
 __all__ = ["toys"]
 
@@ -171,8 +171,9 @@ def toys(
     from pullfactory.campaign import run_toys
     from pullfactory.likelihoods import BinnedLikelihood, read_workspace
     from pullfactory.output import check_folder
-    from pullfactory.progress import bar
     from pullfactory.report.table import failure_table, toys_table
+
+    progress = stage_progress()
 
     for parameter in fixed.keys() & set(freed):
         raise click.UsageError(f"both --fix and --free name {parameter!r}; choose one")
@@ -189,9 +190,9 @@ def toys(
         truth=truth,
         ensemble=ensemble,
         workers=workers,
-        progress=bar,
+        progress=progress,
     )
-    with bar("figures", 1) as advance:
+    with progress("figures", 1) as advance:
         result.write(folder)
         advance(1)
     if as_json:
@@ -200,7 +201,7 @@ def toys(
         console().print(toys_table(result))
         console().print(failure_table(result))
         for name in ("summary.json", "figures", "report.html"):
-            click.echo(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
+            say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     if line := named_lost("binned", result.status):
         click.echo(line, err=True)
     if result.failed_fraction > max_failed:

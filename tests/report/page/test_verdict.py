@@ -18,6 +18,9 @@ def row(actual: float, error: float, **changes: Any) -> dict[str, Any]:
         "width": width,
         "width_error": error * width,
         "predicted_width": None,
+        "n_toys": 100,
+        "n_failed": 0,
+        "n_at_bound": 0,
         **changes,
     }
 
@@ -72,6 +75,12 @@ def test_verdict_in_words(actual: float, error: float, kind: str, sentence: str)
 def test_prediction_is_told() -> None:
     verdict = Verdict.of(row(0.5, 0.01, predicted_width=0.998))
     assert verdict.sentence.endswith("is 1.000 ± 0.010 (predicted without toys: 0.998).")
+
+
+def test_toys_without_pull_are_told() -> None:
+    lost = Verdict.of(row(0.5, 0.01, n_failed=55, n_at_bound=50))
+    end = " 55 of 100 toys have no pull of it, 50 of them at its bound."
+    assert lost.sentence == Verdict.of(row(0.5, 0.01)).sentence + end
 
 
 @pytest.mark.parametrize("missing", [("claimed_error",), ("actual_error",), ("width",)])

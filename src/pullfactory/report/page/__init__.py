@@ -1,11 +1,12 @@
 """The page that explains a result: what stands on it, and how it becomes HTML.
 
-A kind of result has one function that makes a `Page` of what is in its folder; the template knows
-pages only. A new kind supplies such a function and its line in `make_page`.
+A kind of result has one function that makes a `Page` of what is in its folder, section by section;
+the template knows pages only. A new kind supplies such a function and its line in `_PAGES`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pullfactory.report.page.audit import audit_page
@@ -17,18 +18,24 @@ from pullfactory.report.page.toys import toys_page
 __all__ = ["make_page", "render"]
 
 
-def make_page(folder: Path, summary: Mapping[str, Any]) -> Page:
+_PAGES: Mapping[str, Callable[[Path, Mapping[str, Any]], Page]] = MappingProxyType(
+    {"study": study_page, "toys": toys_page, "audit": audit_page}
+)
+
+
+def make_page(folder: Path, content: Mapping[str, Any]) -> Page:
     """The page of the result in a folder.
 
     Args:
-        folder: Holds `study.toml` if there is a study, and `figures`; figures that are missing are
+        folder: Holds what the kind of result has beside its numbers; figures that are missing are
             left out.
-        summary: Content of its `summary.json` or `audit.json`.
+        content: Its numbers, such as the content of `summary.json`.
 
     Raises:
-        KeyError: If the summary lacks something.
-        OSError: If the study cannot be read.
+        KeyError: If the numbers are of no known kind, or lack something.
+        OSError: If a file is missing that is no figure, or cannot be read.
     """
-    if summary["schema"].startswith("pullfactory-audit/"):
-        return audit_page(folder, summary)
-    return toys_page(folder, summary) if summary["study"] is None else study_page(folder, summary)
+    kind = content["schema"].partition("/")[0].removeprefix("pullfactory-")
+    if kind == "summary":
+        kind = "toys" if content["study"] is None else "study"
+    return _PAGES[kind](folder, content)

@@ -15,8 +15,10 @@ TOLERATED = 0.05
 """Part of an error up to which it may be wrong."""
 
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
-_DISCERNED = 2.0  # standard deviations
+_SURE = 2.0  # standard deviations that must fit into it for an error to be right ...
+_DISCERNED = 3.0  # ... and that it must be off to be wrong: one in 400 is by chance
 _LISTED = 12  # parameters with a sentence of their own
+_NAMED = 3  # parameters in the answer
 
 PullNumbers = Mapping[str, Any]
 """A row of `pulls` of a summary."""
@@ -35,6 +37,9 @@ class Verdict:
         factor: What to multiply the claimed error with: actual over claimed.
         factor_error: Its standard error.
         predicted: The pull width predicted without toys.
+        n_toys: Toys thrown.
+        n_failed: Toys without a pull of this parameter, which are not in the numbers.
+        n_at_bound: Those of them where it ended at its bound.
     """
 
     parameter: str
@@ -45,6 +50,9 @@ class Verdict:
     factor: float | None
     factor_error: float | None
     predicted: float | None
+    n_toys: int
+    n_failed: int
+    n_at_bound: int
 
     @classmethod
     def of(cls, row: PullNumbers, unit: str = "") -> "Verdict":
@@ -68,6 +76,9 @@ class Verdict:
             factor=factor,
             factor_error=None if factor is None or relative is None else factor * relative,
             predicted=row["predicted_width"],
+            n_toys=row["n_toys"],
+            n_failed=row["n_failed"],
+            n_at_bound=row["n_at_bound"],
         )
 
     @property
@@ -75,14 +86,21 @@ class Verdict:
         """Whether the claimed error is right within `TOLERATED`, as far as the toys can tell."""
         if self.factor is None or self.factor_error is None:
             return "unknown"
-        off, unsure = abs(self.factor - 1.0), _DISCERNED * self.factor_error
-        if off > max(TOLERATED, unsure):
+        off = abs(self.factor - 1.0)
+        if off > max(TOLERATED, _DISCERNED * self.factor_error):
             return "wrong"
-        return "right" if max(off, unsure) <= TOLERATED else "unknown"
+        return "right" if max(off, _SURE * self.factor_error) <= TOLERATED else "unknown"
 
     @property
     def sentence(self) -> str:
         """The verdict in words."""
+        if not self.n_failed:
+            return self._sentence
+        bound = f", {self.n_at_bound} of them at its bound" if self.n_at_bound else ""
+        return f"{self._sentence} {self.n_failed} of {self.n_toys} toys have no pull of it{bound}."
+
+    @property
+    def _sentence(self) -> str:
         if self.factor is None or self.claimed is None:
             return f"{self.parameter}: too few fits give an error."
         unit = f" {self.unit}" if self.unit else ""
@@ -130,7 +148,7 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
         mood, word = "good", "Yes"
         answer = f"all errors are right within {_TOLERATED_TEXT}"
     said = f"{word}: {where}, {answer}." if independent else f"{where.capitalize()}, {answer}."
-    ordered = verdicts if len(verdicts) <= _LISTED else (*wrong, *unknown)
+    ordered = verdicts if len(verdicts) <= _LISTED else wrong or unknown
     details = [verdict.sentence for verdict in ordered[:_LISTED]]
     if left := len(verdicts) - len(details):
         details.append(f"The other {left} are in the table.")
@@ -148,7 +166,7 @@ def where_of(method: str, rho: float | None) -> str:
 
 
 def _names(verdicts: Sequence[Verdict]) -> str:
-    names = [verdict.parameter for verdict in verdicts[:_LISTED]]
+    names = [verdict.parameter for verdict in verdicts[:_NAMED]]
     more = len(verdicts) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")
 

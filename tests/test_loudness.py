@@ -1,0 +1,83 @@
+"""How much the command line shows, and the help of every command."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from pullfactory import Study
+from pullfactory.cli import cli
+
+Invoke = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def study_file(tmp_path_factory: pytest.TempPathFactory, tiny_study: Study) -> Path:
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(tiny_study.to_toml())
+    return path
+
+
+@pytest.mark.parametrize("command", cli.commands)
+def test_help_has_examples(invoke: Invoke, command: str) -> None:
+    shown = invoke(command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    examples = shown.stdout.split("\n  Examples:\n")[1]
+    assert re.search(rf"^    pullfactory {command}\b", examples, re.MULTILINE)
+    assert "-q, --quiet" in shown.stdout
+    assert "-v, --verbose" in shown.stdout
+
+
+def test_quiet_leaves_files_alone(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
+    file = tmp_path / "calibration.json"
+    outcomes = [
+        invoke("--quiet", "calibrate", study_file, "-o", file),
+        invoke("calibrate", study_file, "-q", "-o", file),
+    ]
+    for outcome in outcomes:
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+    assert json.loads(file.read_text())
+    assert "Calibration" in invoke("calibrate", study_file, "-o", file).stdout
+
+
+def test_quiet_keeps_what_was_asked_for(invoke: Invoke, study_file: Path) -> None:
+    command = ("workspace", study_file, "-o", "-")
+    assert invoke("--quiet", *command).stdout == invoke(*command).stdout != ""
+
+
+def test_quiet_keeps_warnings_and_errors(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
+    poor = ("--set", "calibration.source=simulated", "--set", "calibration.events_per_point=9999")
+    outcome = invoke("-q", "calibrate", study_file, *poor, "-o", tmp_path / "poor.json")
+    assert outcome.stdout == ""
+    assert "events" in outcome.stderr
+    assert invoke("-q", "calibrate", "nowhere.toml").stderr.startswith("Error: ")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_verbose_tells_how_long_each_stage_took(
+    invoke: Invoke, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    monkeypatch.setattr("pullfactory.report.poster.write_figures", lambda *_, **__: ())
+    words = ["run", study_file, "-o", tmp_path / "out"]
+    words.insert(0 if first else len(words), "--verbose")
+    outcome = invoke(*words)
+    assert outcome.returncode == 0
+    lines = [re.fullmatch(r"(\w+): \d+\.\d s", line) for line in outcome.stderr.splitlines()]
+    stages = [line and line[1] for line in lines]
+    assert stages == ["calibration", "toys", "prediction", "figures", "all"]
+    assert outcome.stdout == invoke("run", study_file, "-o", tmp_path / "out").stdout
+
+
+@pytest.mark.parametrize("words", [("-q", "init", "-", "-v"), ("init", "-", "-q", "-v")])
+def test_quiet_and_verbose_are_one_too_many(invoke: Invoke, words: tuple[str, ...]) -> None:
+    outcome = invoke(*words)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "both --quiet and --verbose are given; choose one" in outcome.stderr
+
+
+def test_choice_lasts_for_one_command(invoke: Invoke, tmp_path: Path) -> None:
+    assert invoke("--quiet", "init", tmp_path / "a.toml").stdout == ""
+    assert invoke("init", tmp_path / "b.toml").stdout.startswith("Study ")
