@@ -84,8 +84,8 @@ def audit(
         for note in result.notes:
             say(f"Note: {note}")
         say(
-            f"Report      {folder / 'report.html'}\nSummary     {folder / 'audit.json'}\nFigures     {folder / 'figures'}\n"
-            f"Workspaces  {folder / 'workspaces'}"
+            f"Report      {folder / 'report.html'}\nSummary     {folder / 'audit.json'}\n"
+            f"Figures     {folder / 'figures'}\nWorkspaces  {folder / 'workspaces'}"
         )
     for method, status in result.status.items():
         if line := named_lost(method, status):
