@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a remark of the kernel
+os.environ.setdefault("JUPYTER_COLUMNS", "120")  # the width of a table of pulls
 
 project = "pullfactory"
 default_role = "code"  # single backticks in docstrings
+smartquotes = False  # they spoil --options
 author = "pullfactory developers"
 copyright = author  # noqa: A001 - the name that Sphinx reads
 release = version = installed("pullfactory")
@@ -55,7 +57,7 @@ nb_execution_timeout = 300
 nb_merge_streams = True
 
 autodoc_typehints = "signature"
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 120
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
@@ -97,8 +99,15 @@ def visit_math(translator: "HTML5Translator", node: "nodes.math | nodes.math_blo
     raise SkipNode
 
 
+def keep_columns(_app: "Sphinx", _context: object, lines: list[str]) -> None:
+    """Show the examples of a command as they are typed."""
+    kept = [line.removeprefix("|").removeprefix(" ") for line in lines]
+    lines[:] = ["Examples:", "", "::", "", *(line for line in kept if line.startswith(" ")), ""]
+
+
 def setup(app: "Sphinx") -> None:
     """Connect the functions above."""
     app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))
     app.connect("source-read", shrink)
     app.connect("build-finished", redirect)
+    app.connect("sphinx-click-process-epilog", keep_columns)
