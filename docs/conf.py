@@ -24,7 +24,8 @@ os.environ.setdefault("JUPYTER_COLUMNS", "120")  # the width of a table of pulls
 
 project = "pullfactory"
 default_role = "code"  # single backticks in docstrings
-smartquotes = False  # they spoil --options
+smartquotes_action = "q"  # dashes would spoil --options
+highlight_language = "text"
 author = "pullfactory developers"
 copyright = author  # noqa: A001 - the name that Sphinx reads
 release = version = installed("pullfactory")
@@ -67,9 +68,9 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
-SIZES = {"N_TOYS": 200, "EVENTS_PER_POINT": 100_000}
-"""Sizes of the notebooks here, instead of those in the cell tagged `parameters`."""
-NOTE = "On this page the lesson ran with {sizes}: its numbers are coarser than those of a real run."
+LARGEST = {"N_TOYS": 1000, "EVENTS_PER_POINT": 500_000}
+"""What a number in the cell tagged `parameters` of a notebook may be here."""
+NOTE = "This page was made with {here} instead of {there}: your own numbers will be less coarse."
 
 
 def shrink(_app: "Sphinx", name: str, source: list[str]) -> None:
@@ -78,10 +79,13 @@ def shrink(_app: "Sphinx", name: str, source: list[str]) -> None:
         return
     notebook: Any = nbformat.reads(source[0], as_version=4)  # type: ignore[no-untyped-call]
     (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", ()))
-    names = re.findall(r"^(\w+) =", cell.source, flags=re.MULTILINE)
-    cell.source = "\n".join(f"{name} = {SIZES[name]:_}" for name in names)
-    sizes = ", ".join(f"`{line}`" for line in cell.source.splitlines())
-    notebook.cells[0].source += f"\n\n```{{note}}\n{NOTE.format(sizes=sizes)}\n```"
+    for line in cell.source.splitlines():
+        key, value = line.split(" = ")
+        if int(value) > LARGEST[key]:
+            here = f"{key} = {LARGEST[key]}"
+            cell.source = cell.source.replace(line, here)
+            note = NOTE.format(here=f"`{here}`", there=f"`{value}`")
+            notebook.cells[0].source += f"\n\n```{{note}}\n{note}\n```"
     source[0] = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
 
 
@@ -94,15 +98,24 @@ def redirect(app: "Sphinx", error: Exception | None) -> None:
 
 def visit_math(translator: "HTML5Translator", node: "nodes.math | nodes.math_block") -> None:
     """Write a formula as MathML."""
+    # A subscript would go below an accent.
+    formula = re.sub(r"(\\(?:hat|tilde) \w)(?=['_])", r"\1{}", node.astext())
     block = node.tagname == "math_block"
-    translator.body.append(tex2mathml(node.astext(), as_block=block))
+    translator.body.append(tex2mathml(formula, as_block=block))
     raise SkipNode
 
 
 def keep_columns(_app: "Sphinx", _context: object, lines: list[str]) -> None:
     """Show the examples of a command as they are typed."""
     kept = [line.removeprefix("|").removeprefix(" ") for line in lines]
-    lines[:] = ["Examples:", "", "::", "", *(line for line in kept if line.startswith(" ")), ""]
+    lines[:] = [
+        "Examples:",
+        "",
+        ".. code-block:: text",
+        "",
+        *(line for line in kept if line.startswith(" ")),
+        "",
+    ]
 
 
 def setup(app: "Sphinx") -> None:

@@ -74,10 +74,14 @@ def test_site_has_every_public_name(site: Path) -> None:
 
 
 @pytest.mark.slow
-def test_site_writes_formulas_and_small_sizes(site: Path) -> None:
-    page = (site / "notebooks" / "01_poster.html").read_text(encoding="utf-8")
-    assert page.count("<math") > 10
-    assert "On this page the lesson ran with" in page
+def test_site_writes_formulas_and_says_what_is_small(site: Path) -> None:
+    pages = {
+        name: (site / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("01_poster", "03_morphing")
+    }
+    assert pages["01_poster"].count("<math") > 10
+    said = {name: "This page was made with" in page for name, page in pages.items()}
+    assert said == {"01_poster": False, "03_morphing": True}
 
 
 @pytest.mark.slow
