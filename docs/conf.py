@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sphinx.writers.html5 import HTML5Translator
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a remark of the kernel
-os.environ.setdefault("JUPYTER_COLUMNS", "120")  # the width of a table of pulls
+os.environ.setdefault("JUPYTER_COLUMNS", "126")  # the width of a table of pulls
 
 project = "pullfactory"
 default_role = "code"  # single backticks in docstrings
