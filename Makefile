@@ -9,12 +9,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench lint types lock clean
+.PHONY: help run test docs bench lint types lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, test, bench and lock'
+	@echo '  ARGS="..."         more arguments for run, test, docs, bench and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
@@ -22,6 +22,11 @@ run: $(STAMP) ## run the default study into results/poster/
 
 test: $(STAMP) ## run the whole test suite
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
+
+docs: $(STAMP) ## build the documentation into build/docs/
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs auto --conf-dir docs \
+		--doctree-dir build/doctrees --builder html . build/docs $(ARGS)
+	@echo 'Documentation   build/docs/index.html'
 
 bench: $(STAMP) ## measure speed and memory, about ten minutes
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -60,7 +60,7 @@ from pullfactory.study import (
 )
 
 ROOT = Path(__file__).parents[1]
-DOCS = sorted(ROOT.glob("docs/*.md"))
+DOCS = sorted(ROOT.glob("docs/**/*.md"))
 EXAMPLES = [ROOT / "README.md", *DOCS]
 PAGES = [*EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("notebooks/*")]
 SMALL = {"ensemble.n_toys": 16, "calibration.events_per_point": 20_000}
@@ -100,9 +100,30 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             for line in block.splitlines():
                 if line.startswith("$ ") and not line.startswith("$ make"):
                     run_in_shell(line.removeprefix("$ "))
+        elif language == "toml":
+            (file,) = Path.cwd().glob("*.toml")
+            edit_study(file, block)
         else:
             assert language == "python", f"no way to run a block of {language}"
             exec(compile(block, page_id(page), "exec"), names)
+
+
+def edit_study(file: Path, block: str) -> None:
+    """Change a study file as a reader would who is told to change these lines."""
+    settings: dict[str, Any] = {}
+    for key, value in tomllib.loads(block).items():
+        tables = (
+            {key: value}
+            if isinstance(value, dict)
+            else {f"{key}.{v.pop('name')}": v for v in value}
+        )
+        settings |= {
+            f"{table}.{name}": x for table, keys in tables.items() for name, x in keys.items()
+        }
+    study = Study.from_toml(file)
+    changed = study.with_settings(settings)
+    assert changed != study
+    file.write_text(changed.to_toml(), encoding="utf-8")
 
 
 def run_in_shell(line: str) -> None:

@@ -35,8 +35,8 @@ class PredictedPull:
         joint_error: Actual error of an unbinned fit with the joint density of the observables,
             rho known, in the parameter's unit; None unless they are multivariate normal.
         predicted_width: Their ratio, actual by claimed.
-        coverage_68: Expected fraction with |pull| < 1; nominal 0.6827.
-        coverage_95: Expected fraction with |pull| < 2; nominal 0.9545.
+        coverage_68: Expected fraction with `|pull| < 1`; nominal 0.6827.
+        coverage_95: Expected fraction with `|pull| < 2`; nominal 0.9545.
     """
 
     method: str

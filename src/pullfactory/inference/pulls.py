@@ -105,10 +105,10 @@ class PullSummary:
         mean_error: Its standard error.
         width: Standard deviation of the pulls.
         width_error: Its standard error, from the fourth moment of the pulls.
-        coverage_68: Fraction with |pull| < 1; nominal 0.6827.
+        coverage_68: Fraction with `|pull| < 1`; nominal 0.6827.
         coverage_68_low: Lower end of its interval.
         coverage_68_high: Upper end.
-        coverage_95: Fraction with |pull| < 2; nominal 0.9545.
+        coverage_95: Fraction with `|pull| < 2`; nominal 0.9545.
         coverage_95_low: Lower end of its interval.
         coverage_95_high: Upper end.
         bias: Mean of estimate - truth, in the parameter's unit.

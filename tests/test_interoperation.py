@@ -1,0 +1,92 @@
+"""Other tools open what is written: pyhf's command line, cabinetry, pandas."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cabinetry
+import numpy as np
+import pandas as pd
+import pyhf
+import pytest
+
+from pullfactory import BinnedLikelihood, Study, fit_toys, read_summary, run
+
+WORKSPACES = sorted((Path(__file__).parents[1] / "workspaces").glob("*.json"))
+POSTER = next(path for path in WORKSPACES if path.stem == "poster")
+
+
+def pyhf_command(*arguments: object) -> str:
+    command = [str(Path(sys.executable).with_name("pyhf")), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_pyhf_inspects() -> None:
+    said = " ".join(pyhf_command("inspect", POSTER).split())
+    assert "channels 2 samples 2 parameters 3 modifiers 3" in said
+    assert "m_t unconstrained normfactor" in said
+
+
+def test_pyhf_fits() -> None:
+    fitted = json.loads(pyhf_command("fit", POSTER, "--optimizer", "minuit"))
+    assert set(fitted["mle_parameters"]) == {"m_t", "JSF", "JRF"}
+    for (value,) in fitted["mle_parameters"].values():
+        assert value == pytest.approx(0.0, abs=1e-3)
+
+
+def test_pyhf_tests_a_mass() -> None:
+    tested = json.loads(pyhf_command("cls", POSTER, "--test-poi", 0.5))
+    assert 0.0 < tested["CLs_obs"] < 1.0
+    assert tested["CLs_exp"] == sorted(tested["CLs_exp"])
+
+
+def test_xml_and_back(tmp_path: Path) -> None:
+    xml = tmp_path / "xml"
+    xml.mkdir()
+    again = tmp_path / "again.json"
+    pyhf_command("json2xml", POSTER, "--output-dir", xml)
+    pyhf_command(
+        *("xml2json", xml / "FitConfig.xml", "--basedir", tmp_path, "--hide-progress"),
+        *("--output-file", again),
+    )
+    before, after = (pyhf.Workspace(json.loads(p.read_text())).model() for p in (POSTER, again))
+    assert after.config.par_names == before.config.par_names
+    for theta in ([0.0, 0.0, 0.0], [0.5, -1.0, 0.3]):
+        np.testing.assert_allclose(
+            after.expected_data(theta), before.expected_data(theta), rtol=1e-6
+        )
+
+
+@pytest.mark.parametrize("path", WORKSPACES, ids=lambda path: path.stem)
+def test_cabinetry_fits_as_we_do(path: Path) -> None:
+    model, data = cabinetry.model_utils.model_and_data(cabinetry.workspace.load(path))
+    theirs = cabinetry.fit.fit(model, data)
+    likelihood = BinnedLikelihood.from_pyhf(pyhf.Workspace(json.loads(path.read_text())))
+    ours = fit_toys(likelihood, np.asarray(likelihood.observed)[None])
+    assert theirs.labels == list(ours.parameters)
+    np.testing.assert_allclose(theirs.bestfit, ours.estimate[0], atol=1e-3)
+    np.testing.assert_allclose(theirs.uncertainty, ours.error[0], rtol=1e-2)
+
+
+def test_cabinetry_draws(tmp_path: Path) -> None:
+    model, data = cabinetry.model_utils.model_and_data(cabinetry.workspace.load(POSTER))
+    fit = cabinetry.fit.fit(model, data)
+    ranking = cabinetry.fit.ranking(model, data, fit_results=fit)
+    assert sorted(ranking.labels) == ["JRF", "JSF"]
+    cabinetry.visualize.pulls(fit, figure_folder=tmp_path, close_figure=True)
+    cabinetry.visualize.correlation_matrix(fit, figure_folder=tmp_path, close_figure=True)
+    cabinetry.visualize.ranking(ranking, figure_folder=tmp_path, close_figure=True)
+    assert sorted(p.stem for p in tmp_path.iterdir()) == ["correlation_matrix", "pulls", "ranking"]
+
+
+def test_pandas_finds_the_widths_of_the_summary(tiny_study: Study, tmp_path: Path) -> None:
+    folder = run(tiny_study).write(tmp_path / "tiny")
+    toys = pd.read_parquet(folder / "toys.parquet")
+    pull = (toys["estimate"] - toys["truth"]) / toys["error"]
+    width = pull.groupby([toys["method"], toys["rho"], toys["parameter"]]).std()
+    rows = read_summary(folder)["pulls"]
+    assert len(rows) == len(width)
+    for row in rows:
+        found = width[row["method"], row["rho"], row["parameter"]]
+        assert found == pytest.approx(row["width"])
