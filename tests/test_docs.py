@@ -363,7 +363,7 @@ def test_templates_of_an_audit_are_histograms(audit_folder: Path) -> None:
     )
     histograms = {name: hist.Hist(one) for name, one in content.items()}
     for name, one in histograms.items():
-        assert one.axes.name == ("role", name)
+        assert [axis.name for axis in one.axes] == ["role", name]
         assert "nominal" in list(one.axes[0])
 
 

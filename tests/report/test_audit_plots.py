@@ -75,7 +75,7 @@ def test_templates_are_events_per_unit(panels: tuple[Axes, Axes]) -> None:
     edges = np.array([0.0, 1.0, 3.0])
     templates = {step: (np.array([10.0, 20.0 + step]), np.array([1.0, 2.0])) for step in (1, 0, -1)}
     drawn = plot_variation(panels, edges, templates, "m", "GeV", "JSF")
-    heights = [patch.get_data().values.tolist() for patch in drawn]
+    heights = [patch.get_data()[0].tolist() for patch in drawn]
     assert heights == [[10.0, 9.5], [10.0, 10.0], [10.0, 10.5]]
     assert [patch.get_label() for patch in drawn] == ["down", "nominal", "up"]
     assert panels[1].get_xlabel() == "m [GeV]"
@@ -87,11 +87,9 @@ def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes])
     edges = tiny_audit.expected.events.axes[0].edges
     points = plot_postfit(panels, channel, edges, "m", "GeV").lines[0]
     assert np.asarray(points.get_ydata()) == pytest.approx(channel.observed / np.diff(edges))
-    assert {text.get_text() for text in panels[0].get_legend().get_texts()} == {
-        "fit",
-        "before",
-        "data",
-    }
+    legend = panels[0].get_legend()
+    assert legend is not None
+    assert {text.get_text() for text in legend.get_texts()} == {"fit", "before", "data"}
 
 
 def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
@@ -104,7 +102,7 @@ def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
                 legend = ax.get_legend()
                 assert legend is not None
                 box = legend.get_window_extent()
-                tops = [p.get_data().values.max() for p in ax.patches if hasattr(p, "get_data")]
+                tops = [p.get_data()[0].max() for p in ax.patches if hasattr(p, "get_data")]
                 assert ax.transData.transform((0.0, max(tops)))[1] < box.y0, name
 
 
