@@ -57,6 +57,7 @@ from pullfactory.study import (
     Observable,
     Parameter,
     WorkspaceSettings,
+    preset_text,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -239,6 +240,17 @@ def test_every_part_has_a_table(page: str, model: type[BaseModel]) -> None:
     parts = {name for name, f in model.model_fields.items() if f.description is None}
     headings = re.findall(r"^## `\[+(\w+)\]+`$", text_of(ROOT / "docs" / page), re.MULTILINE)
     assert set(headings) == parts
+
+
+def test_the_audit_to_fill_in_is_valid_as_it_is() -> None:
+    text = preset_text("audit.txt")
+    lines = text.splitlines()
+    AuditConfig.from_dict(tomllib.loads(text))
+    last = next(i for i, line in enumerate(lines) if line.startswith("# scale"))
+    for i, line in enumerate(lines[:last]):  # after it keys exclude each other
+        if re.match(r"# [a-z_0-9]+ = ", line):
+            changed = [*lines[:i], line.removeprefix("# "), *lines[i + 1 :]]
+            AuditConfig.from_dict(tomllib.loads("\n".join(changed)))
 
 
 def test_densities_are_complete() -> None:
