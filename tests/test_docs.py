@@ -57,6 +57,7 @@ from pullfactory.study import (
     Observable,
     Parameter,
     WorkspaceSettings,
+    preset_text,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -262,6 +263,17 @@ def test_every_part_has_a_table(page: str, model: type[BaseModel]) -> None:
     assert set(headings) == parts
 
 
+def test_the_audit_to_fill_in_is_valid_as_it_is() -> None:
+    text = preset_text("audit.txt")
+    lines = text.splitlines()
+    AuditConfig.from_dict(tomllib.loads(text))
+    last = next(i for i, line in enumerate(lines) if line.startswith("# scale"))
+    for i, line in enumerate(lines[:last]):  # after it keys exclude each other
+        if re.match(r"# [a-z_0-9]+ = ", line):
+            changed = [*lines[:i], line.removeprefix("# "), *lines[i + 1 :]]
+            AuditConfig.from_dict(tomllib.loads("\n".join(changed)))
+
+
 def test_densities_are_complete() -> None:
     stated_shapes = {
         row[0].strip("`"): re.findall(r"`(\w+)`", row[1]) for row in table("study.md", "Densities")
@@ -384,7 +396,7 @@ def test_templates_of_an_audit_are_histograms(audit_folder: Path) -> None:
     )
     histograms = {name: hist.Hist(one) for name, one in content.items()}
     for name, one in histograms.items():
-        assert list(one.axes.name) == ["role", name]
+        assert [axis.name for axis in one.axes] == ["role", name]
         assert "nominal" in list(one.axes[0])
 
 

@@ -102,7 +102,7 @@ def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
                 legend = ax.get_legend()
                 assert legend is not None
                 box = legend.get_window_extent()
-                tops = [p.get_data().values.max() for p in ax.patches if hasattr(p, "get_data")]
+                tops = [p.get_data()[0].max() for p in ax.patches if hasattr(p, "get_data")]
                 assert ax.transData.transform((0.0, max(tops)))[1] < box.y0, name
 
 

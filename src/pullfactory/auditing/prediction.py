@@ -113,7 +113,7 @@ def predict_errors(model: "ErrorModel") -> PredictedErrors:
         claimed_error=scatter(claimed),
         actual_error=scatter(spread),
         width_error=scatter(spread / claimed),
-        template=np.sqrt(np.diag(model.template_noise(inverse[0])))[chosen],
+        template=np.sqrt(np.maximum(np.diag(model.template_noise(inverse[0])), 0.0))[chosen],
     )
 
 
@@ -333,13 +333,19 @@ class ErrorModel:
     def template_noise(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
         """Covariance of the estimates from the finite number of nominal events.
 
+        Where a sample stands for a given number of events, its sum of weights is no noise.
+
         Args:
             inverse: Claimed covariance, shape (parameters, parameters).
         """
         n_obs = len(self.expected.config.observable)
         channels = [np.zeros((1, axis.size)) for axis in self.expected.events.axes]
         pairs: dict[tuple[int, int], NDArray[np.float64]] = {}
+        log_slopes = self.slopes / self.rates[:, None]
+        known = np.zeros_like(inverse)
         for role in self.expected.nominal_roles:
+            if self.expected.normalised[role] is not None:
+                known += self._sum_noise(role, log_slopes)
             counts, square = self.expected.read(role).counts, self.expected.factors[role] ** 2
             for o in range(n_obs):
                 channels[o] += square * counts.squares[o]
@@ -348,9 +354,25 @@ class ErrorModel:
         free = Channels(
             edges=self.channels.edges, slices=self.channels.slices, centred=False, partial=True
         )
-        log_slopes = (self.slopes / self.rates[:, None])[None]
-        scatter = free.scatter(log_slopes, PairCounts(tuple(channels), pairs))[0]
-        return np.asarray(inverse @ scatter @ inverse)
+        scatter = free.scatter(log_slopes[None], PairCounts(tuple(channels), pairs))[0]
+        return np.asarray(inverse @ (scatter - known) @ inverse)
+
+    def _sum_noise(self, role: str, log_slopes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is no noise of a sample whose sum of weights is known.
+
+        With scores s and weights w of its events, and m the mean of s, it is the sum of w^2 s s^T
+        less that of w^2 (s - m) (s - m)^T.
+        """
+        read, factor = self.expected.read(role), self.expected.factors[role]
+        weight, square = np.empty(len(self.rates)), np.empty(len(self.rates))
+        for o, groups in enumerate(read.counts.channels):
+            weight[self._slice(o)] = factor * groups.sum(axis=0)
+            square[self._slice(o)] = factor**2 * read.counts.squares[o]
+        total = factor * read.counts.events.sum()
+        squares = factor * total * read.check.weight / read.check.effective
+        mean, cross = log_slopes.T @ weight / total, log_slopes.T @ square
+        product = np.outer(mean, cross)
+        return np.asarray(product + product.T - squares * np.outer(mean, mean))
 
 
 def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
