@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
@@ -74,7 +73,8 @@ def _measure(
     both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
     x, y = values[both, i], values[both, j]
     pearson = _correlation(x, y, weights[both], groups[both], often)
-    ranks = _correlation(_ranks(x), _ranks(y), weights[both], groups[both], often)
+    ranks = [_ranks(column, weights[both]) for column in (x, y)]
+    spearman = _correlation(ranks[0], ranks[1], weights[both], groups[both], often)
     excess, error, overlap = _excess(expected, pair, often)
     return PairDependence(
         first=names[i],
@@ -83,8 +83,8 @@ def _measure(
         events=int(both.sum()),
         pearson=pearson[0],
         pearson_error=pearson[1],
-        spearman=ranks[0],
-        spearman_error=ranks[1],
+        spearman=spearman[0],
+        spearman_error=spearman[1],
         excess=excess,
         excess_error=error,
     )
@@ -104,9 +104,11 @@ def _rows(
     return np.concatenate(values), np.concatenate(weights), np.concatenate(groups)
 
 
-def _ranks(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mid-ranks, which a replica of the bootstrap takes over."""
-    return np.asarray(rankdata(x), dtype=np.float64)
+def _ranks(x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mid-ranks among weighted events, which a replica of the bootstrap takes over."""
+    distinct, inverse = np.unique(x, return_inverse=True)
+    mass = np.bincount(inverse, weights, len(distinct))
+    return np.asarray((np.cumsum(mass) - 0.5 * mass)[inverse])
 
 
 def _correlation(
