@@ -28,6 +28,7 @@ from pullfactory.simulation.toys import ToyBlock
 __all__ = ["UnbinnedModel", "learn_unbinned"]
 
 _TOLERATED = 0.25  # of the squared distance: a bias of at most half an error
+_SURE = 2.0  # standard errors by which a distance must be too large: templates are noisy
 _FAR_FROM_ZERO = 10.0  # scales; a location that is nearer to 0 has no relative slopes
 
 Shift = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -69,11 +70,13 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
         found = [
             fit_location_scale(member, *_mixture(expected, o, steps)) for steps in _points(expected)
         ]
-        misfit[observable.name] = max(
+        distances = [
             _distance(expected, o, member, place, steps)
             for place, steps in zip(found, _points(expected), strict=True)
-        )
-        if misfit[observable.name] > _TOLERATED:
+        ]
+        misfit[observable.name] = max(distance for distance, _ in distances)
+        seen = max(distance - _SURE * noise for distance, noise in distances)
+        if seen > _TOLERATED:
             raise CalibrationError(
                 f"observable {observable.name!r}: a {_described(observable)} misses a template "
                 f"by {np.sqrt(misfit[observable.name]):.2f} standard deviations of the data; more "
@@ -197,8 +200,12 @@ def _distance(
     member: Family,
     place: NDArray[np.float64],
     steps: dict[str, int],
-) -> float:
-    """Squared distance of density and template, less what the noise of the template gives."""
+) -> tuple[float, float]:
+    """Squared distance of density and template, less what the noise of the template gives.
+
+    Returns:
+        The distance, and its standard error if the template differs by its noise alone.
+    """
     axis = expected.events.axes[o]
     below = member.cdf((axis.edges[1:-1] - place[0]) / place[1])
     density = np.diff(np.concatenate([[0.0], below, [1.0]]))
@@ -208,7 +215,8 @@ def _distance(
         template += factor * counts.channels[o].sum(axis=0)
         variance += factor**2 * counts.squares[o]
     rates = template.sum() * np.maximum(density, np.finfo(float).tiny)
-    return float(np.sum(((template - rates) ** 2 - variance) / rates))
+    distance = float(np.sum(((template - rates) ** 2 - variance) / rates))
+    return distance, float(np.sqrt(2.0 * np.sum(np.square(variance / rates))))
 
 
 def _offset(place: NDArray[np.float64]) -> float:

@@ -73,8 +73,8 @@ def _measure(
     both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
     x, y = values[both, i], values[both, j]
     pearson = _correlation(x, y, weights[both], groups[both], often)
-    at = (_ranks(x, weights[both]), _ranks(y, weights[both]))
-    ranks = _correlation(*at, weights[both], groups[both], often)
+    ranks = [_ranks(column, weights[both]) for column in (x, y)]
+    spearman = _correlation(ranks[0], ranks[1], weights[both], groups[both], often)
     excess, error, overlap = _excess(expected, pair, often)
     return PairDependence(
         first=names[i],
@@ -83,8 +83,8 @@ def _measure(
         events=int(both.sum()),
         pearson=pearson[0],
         pearson_error=pearson[1],
-        spearman=ranks[0],
-        spearman_error=ranks[1],
+        spearman=spearman[0],
+        spearman_error=spearman[1],
         excess=excess,
         excess_error=error,
     )
@@ -105,10 +105,10 @@ def _rows(
 
 
 def _ranks(x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weight below each value and half of that at it; a replica of the bootstrap takes it over."""
-    _, which = np.unique(x, return_inverse=True)
-    at = np.bincount(which, weights)
-    return np.asarray((np.cumsum(at) - 0.5 * at)[which])
+    """Mid-ranks among weighted events, which a replica of the bootstrap takes over."""
+    distinct, inverse = np.unique(x, return_inverse=True)
+    mass = np.bincount(inverse, weights, len(distinct))
+    return np.asarray((np.cumsum(mass) - 0.5 * mass)[inverse])
 
 
 def _correlation(

@@ -220,8 +220,8 @@ class ErrorModel:
         """
         bins = np.concatenate([np.arange(len(self.rates))[self._slice(o)] for o in observables])
         slopes, rates = drawn.slopes[:, bins], drawn.rates[:, bins]
-        log_slopes = drawn.slopes / drawn.rates[:, :, None]
-        information = slopes.transpose(0, 2, 1) @ (slopes / rates[:, :, None])
+        log_slopes = _per_rate(drawn.slopes, drawn.rates)
+        information = slopes.transpose(0, 2, 1) @ _per_rate(slopes, rates)
         information += np.diag(self.penalty)
         inverse = np.stack([inverted(matrix) for matrix in information])
         pairs = PairCounts(
@@ -373,6 +373,13 @@ class ErrorModel:
         mean, cross = log_slopes.T @ weight / total, log_slopes.T @ square
         product = np.outer(mean, cross)
         return np.asarray(product + product.T - squares * np.outer(mean, mean))
+
+
+def _per_rate(slopes: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Slopes of log rates; 0 in bins that a replica leaves empty, which know nothing."""
+    return np.divide(
+        slopes, rates[:, :, None], where=rates[:, :, None] > 0, out=np.zeros_like(slopes)
+    )
 
 
 def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

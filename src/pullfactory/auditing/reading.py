@@ -151,17 +151,23 @@ def _first_look(
     base: Path | None,
     advance: Advance,
 ) -> Rows:
-    """A part of a nominal sample, of which bins are made, with the weight of all of it."""
-    reservoir, weight = Reservoir(config.toys.reservoir, len(config.observable)), 0.0
+    """A part of a nominal sample, of which bins are made, weighted to the whole of it."""
+    reservoir = Reservoir(config.toys.reservoir, len(config.observable))
+    seen = selected = 0
+    weight = 0.0
     for (chunk,) in read_chunks(config, [view], given, base):
         reservoir.add(chunk.values, chunk.weights, chunk.keys)
+        seen += chunk.rows
+        selected += len(chunk.weights)
         weight += float(chunk.weights.sum())
         advance(chunk.rows)
+    _refuse_empty(view.sample.role, seen, selected, weight)
     rows = reservoir.rows()
     kept = float(rows.weights.sum())
-    if not len(rows):
-        raise EventsError(f"samples.{view.sample.role} has no events; check files and selection")
-    return replace(rows, weights=rows.weights * (weight / kept if kept else 1.0))
+    if len(rows) == selected or not kept > 0:
+        return rows
+    whole = float(f"{weight / kept:.12g}")  # the last digits depend on the pieces it was read in
+    return replace(rows, weights=rows.weights * whole)
 
 
 class _Reader:
@@ -242,15 +248,7 @@ class _Reader:
 
     def _refuse(self, role: str) -> None:
         selected = self._seen["selected"]
-        if not selected:
-            found = f"none of its {self._seen['rows']} rows is selected"
-            found = found if self._seen["rows"] else "its files have no rows"
-            raise EventsError(f"samples.{role} has no events: {found}; check files and selection")
-        if not self._weight > 0:
-            raise EventsError(
-                f"samples.{role}: the sum of the weights of {selected} events is "
-                f"{self._weight:g}, and a template must be positive; check the weight"
-            )
+        _refuse_empty(role, self._seen["rows"], selected, self._weight)
         for o, name in enumerate(self._names):
             if self._lacking[o] + self._outside[o] >= selected:
                 raise EventsError(
@@ -267,6 +265,17 @@ class _Reader:
                     "the columns that identify an event, such as run and event, or remove repeated "
                     "events"
                 )
+
+
+def _refuse_empty(role: str, rows: int, selected: int, weight: float) -> None:
+    if not selected:
+        found = f"none of its {rows} rows is selected" if rows else "it has no rows"
+        raise EventsError(f"samples.{role} has no events: {found}; check files and selection")
+    if not weight > 0:
+        raise EventsError(
+            f"samples.{role}: the sum of the weights of {selected} events is {weight:g}, and a "
+            "template must be positive; check the weight"
+        )
 
 
 def _uniform(keys: NDArray[np.uint64]) -> NDArray[np.float64]:

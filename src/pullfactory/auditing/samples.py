@@ -244,6 +244,7 @@ class _Reader:
         samples: list[Sample] = []
         for name, sides in varied.items():
             samples += self._sides(role, name, sides, nominal)
+        _refuse_twice(samples)
         samples += self._corners(nominal, samples)
         return ProcessSamples(
             name=role.removeprefix("background.") or read.process or "signal",
@@ -313,7 +314,7 @@ class _Reader:
                 getattr(change.table, key) == getattr(nominal.table, key)
                 for key in ("selection", "weight")
             )
-            if change.source != nominal.role or not same:
+            if change.source != nominal.role or not same or change.changes == nominal.changes:
                 continue
             for base in singles:
                 point = tuple(sorted((*base.point, *change.point)))
@@ -328,6 +329,17 @@ class _Reader:
                     source=base.source,
                     family=base.family,
                 )
+
+
+def _refuse_twice(samples: list[Sample]) -> None:
+    """Steps in two parameters may be written in either order, but once."""
+    seen: dict[tuple[tuple[str, int], ...], str] = {}
+    for sample in samples:
+        if other := seen.get(sample.point):
+            raise ValueError(
+                f"samples.{other} and samples.{sample.role} are the same steps; keep one"
+            )
+        seen[sample.point] = sample.role
 
 
 def _checked(role: str, table: Any) -> Mapping[str, Any]:

@@ -1,0 +1,371 @@
+"""Predictions of audits beside closed forms, and the toys beside the predictions."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import chi2, multivariate_normal, norm
+
+from pullfactory import AuditResult, audit
+from pullfactory.errors import StudyError
+from pullfactory.report.audit_table import audit_answer, pay_line
+from pullfactory.results import AuditRow
+
+Table = dict[str, NDArray[Any]]
+Pair = Callable[[int, float, int], Table]
+
+A, B = 0.2, 0.1  # slopes, in widths of x and y
+N = 1000.0
+
+
+def rows_of(result: AuditResult) -> dict[tuple[str, str], AuditRow]:
+    return {(row.method, row.parameter): row for row in result.rows}
+
+
+def within(row: AuditRow, kind: str, truth: float, errors: float = 3.0) -> None:
+    """The number is right within so many of its standard errors."""
+    value, error = getattr(row, kind), getattr(row, f"{kind}_error")
+    assert 0 < error < 0.05 * value
+    assert abs(value - truth) < errors * error
+
+
+def binned_moments(rho: float, bins: int = 20) -> tuple[float, float]:
+    """Variance of the binned score of a location, and covariance of two of correlated normals."""
+    edges = norm.ppf(np.linspace(0, 1, bins + 1)).clip(-9, 9)
+    score = -np.diff(norm.pdf(edges)) * bins
+    grid = np.stack(np.meshgrid(edges, edges, indexing="ij"), axis=-1)
+    below = multivariate_normal([0, 0], [[1, rho], [rho, 1]]).cdf(grid)
+    pairs = np.diff(np.diff(below, axis=0), axis=1)
+    return float(np.mean(score**2)), float(score @ pairs @ score)
+
+
+@pytest.mark.parametrize("rho", [0.5, -0.6])
+def test_shared_location(location: dict[str, Any], pair: Pair, rho: float) -> None:
+    """Width sqrt(1 + 2 rho a b / (a^2 + b^2)), and the same with the scores of the bins."""
+    found = rows_of(audit(location, {"nominal": pair(100_000, rho, 1)}))
+    squares = A**2 + B**2
+    unbinned = found["unbinned", "t"]
+    within(unbinned, "claimed_error", (N * squares) ** -0.5)
+    within(unbinned, "inflate_by", (1 + 2 * rho * A * B / squares) ** 0.5)
+    variance, covariance = binned_moments(rho)
+    width = (1 + 2 * covariance * A * B / (variance * squares)) ** 0.5
+    binned = found["binned", "t"]
+    within(binned, "inflate_by", width)
+    # The slopes are differences over finite steps of 0.2 and 0.1 widths, which lowers them by
+    # step^2 / 6 (1 + ...): the third derivative of a normal distribution.
+    within(binned, "actual_error", (width**2 / (N * variance * squares)) ** 0.5, 5.0)
+    assert binned.coverage_68 == pytest.approx(1 - 2 * norm.cdf(-1 / binned.inflate_by))
+
+
+def test_shared_width(location: dict[str, Any], pair: Pair) -> None:
+    """Equal slopes: sqrt(1 + rho^2)."""
+    location["samples"]["t"] = {
+        side: {"observables": {"x": f"100 + (x - 100) * {f}", "y": f"50 + (y - 50) * {f}"}}
+        for side, f in (("up", 1.05), ("down", 0.95))
+    }
+    found = rows_of(audit(location, {"nominal": pair(100_000, 0.7, 2)}))
+    within(found["unbinned", "t"], "inflate_by", (1 + 0.7**2) ** 0.5)
+    within(found["unbinned", "t"], "claimed_error", 1 / (0.05 * (4 * N) ** 0.5))
+
+
+# --- rates -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_free_rate_is_counted_once_in_every_channel(
+    location: dict[str, Any], pair: Pair, channels: int
+) -> None:
+    """Pull width sqrt(channels) though the observables are independent, and so do the toys."""
+    location["samples"]["nominal"]["norm"] = "free"
+    location["toys"] = {"n_toys": 400 if channels == 2 else 0, "unbinned": "none"}
+    events = pair(50_000, 0.0, 3)
+    if channels == 3:
+        location["observable"].append({"name": "z"})
+        events["z"] = np.random.default_rng(4).standard_normal(50_000)
+    result = audit(location, {"nominal": events})
+    row = rows_of(result)["binned", "norm_signal"]
+    # What is left of the correlation with t is of the order of a few times 1e-3 squared.
+    assert row.claimed_error == pytest.approx((channels * N) ** -0.5, rel=1e-3)
+    assert row.actual_error == pytest.approx(N**-0.5, rel=1e-3)
+    assert row.inflate_by == pytest.approx(channels**0.5, rel=1e-3)
+    if channels == 2:  # toys
+        (pulls,) = (p.pulls for p in result.pulls if p.pulls.parameter == "norm_signal")
+        assert abs(pulls.width - channels**0.5) < 3 * pulls.width_error
+        assert pulls.width_error < 0.05 * pulls.width
+
+
+def test_free_rate_with_a_fixed_number_of_events(location: dict[str, Any]) -> None:
+    location["samples"]["nominal"]["norm"] = "free"
+    location["n_events_law"] = "fixed"
+    complaint = r"the rate of 'signal' is free, and n_events_law = \"fixed\" leaves no rate"
+    with pytest.raises(StudyError, match=complaint):
+        audit(location, {})
+
+
+def test_law_of_the_number_of_events(location: dict[str, Any], pair: Pair) -> None:
+    """A parameter that changes the rate alone: it is known only if the number of events varies.
+
+    With a Poisson number two channels see the same rate twice: with information I = 2 N k^2 + 1
+    the scatter is (2 N k^2 + 2 N k^2 + 1), and for a fixed number the first terms are gone.
+    """
+    location["parameter"].append({"name": "rate"})
+    location["samples"]["rate"] = {"up": {"weight": "1.05"}, "down": {"weight": "0.95"}}
+    events = pair(50_000, 0.3, 5)
+    information = 2 * N * 0.05**2 + 1
+    for law, scatter in (("poisson", 4 * N * 0.05**2 + 1), ("fixed", 1.0)):
+        location["n_events_law"] = law
+        location["toys"] = {"n_toys": 400, "unbinned": "none"}
+        result = audit(location, {"nominal": events})
+        row = rows_of(result)["binned", "rate"]
+        assert row.claimed_error == pytest.approx(information**-0.5, rel=1e-3)
+        assert row.actual_error == pytest.approx(scatter**0.5 / information, rel=1e-3)
+        (pulls,) = (p.pulls for p in result.pulls if p.pulls.parameter == "rate")
+        assert abs(pulls.width - row.inflate_by) < 3 * pulls.width_error
+
+
+# --- events that lack an observable ---------------------------------------------------------------
+
+
+def test_events_that_lack_an_observable(location: dict[str, Any], pair: Pair) -> None:
+    """Half of the events have both, and only these give cross terms."""
+    rho, has = 0.6, 0.75
+    events = pair(100_000, rho, 6)
+    kind = np.random.default_rng(7).integers(0, 4, 100_000)  # 0: x only, 1: y only, 2, 3: both
+    events["kind"] = kind
+    location["observable"] = [
+        {"name": "x", "where": "kind != 1"},
+        {"name": "y", "where": "kind != 0"},
+    ]
+    location["toys"] = {"n_toys": 500}
+    location["joint"] = {"n_bins": 5}
+    result = audit(location, {"nominal": events})
+    (dependence,) = result.dependence
+    # Of all events: a proportion of 0.5 from 100 000 events.
+    assert abs(dependence.overlap - 0.5) < 3 * 0.5 / 100_000**0.5
+    assert dependence.pearson is not None
+    assert dependence.pearson_error is not None
+    assert abs(dependence.pearson - rho) < 3 * dependence.pearson_error
+    variance, covariance = binned_moments(rho)
+    row = rows_of(result)["binned", "t"]
+    squares = A**2 + B**2
+    width = (1 + 2 * 0.5 * covariance * A * B / (has * variance * squares)) ** 0.5
+    within(row, "inflate_by", width)
+    (pulls,) = (p.pulls for p in result.pulls)
+    assert pulls.width_error < 0.05
+    assert abs(pulls.width - width) < 3 * pulls.width_error
+    assert result.unbinned_reason is not None
+    assert "events have no 'x'" in result.unbinned_reason
+    # The joint workspace has a channel for each kind of events, and all of them in one.
+    assert result.joint_workspace is not None
+    rates = {
+        channel["name"]: sum(channel["samples"][0]["data"])
+        for channel in result.joint_workspace["channels"]
+    }
+    counts = np.bincount(kind, minlength=4) * N / 100_000
+    assert rates == {
+        "joint": pytest.approx(counts[2:].sum()),
+        "joint_x": pytest.approx(counts[0]),
+        "joint_y": pytest.approx(counts[1]),
+    }
+    # The same by values that are no numbers.
+    events["x"] = np.where(kind == 1, np.nan, events["x"])
+    events["y"] = np.where(kind == 0, np.inf, events["y"])
+    location["observable"] = [{"name": n, "missing": "allow"} for n in ("x", "y")]
+    location["toys"] = {"n_toys": 0}
+    again = audit(location, {"nominal": events})
+    assert again.rows == result.rows
+    assert [c.lacking for c in again.checks] == [c.lacking for c in result.checks]
+    assert result.checks[0].lacking == {"x": int(np.sum(kind == 1)), "y": int(np.sum(kind == 0))}
+
+
+# --- weights --------------------------------------------------------------------------------------
+
+
+def test_negative_weights(location: dict[str, Any], pair: Pair) -> None:
+    """They leave what is expected as it is, and only toys and densities need positive ones."""
+    events = pair(150_000, 0.5, 8)
+    events["w"] = np.random.default_rng(9).choice([1.0, -1.0], 150_000, p=[0.9, 0.1])
+    location["weight"] = "w"
+    location["toys"] = {"n_toys": 100}
+    result = audit(location, {"nominal": events})
+    variance, covariance = binned_moments(0.5)
+    squares = A**2 + B**2
+    row = rows_of(result)["binned", "t"]
+    within(row, "inflate_by", (1 + 2 * covariance * A * B / (variance * squares)) ** 0.5)
+    assert result.pulls == ()
+    negative = int(np.sum(events["w"] < 0))
+    reason = f"samples.nominal: {negative} of 150000 events have negative weights"
+    assert result.toys.reason is not None
+    assert result.toys.reason.startswith(reason)
+    assert result.unbinned_reason == result.toys.reason
+    assert any(note.startswith(f"No toys: {reason}") for note in result.notes)
+    assert result.checks[0].negative == negative
+    total = events["w"].sum()
+    assert result.checks[0].effective == pytest.approx(total**2 / 150_000)
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def test_step_scales_estimates_and_errors(location: dict[str, Any], pair: Pair) -> None:
+    location["samples"]["data"] = {"in_memory": True}
+    location["parameter"].append({"name": "k"})
+    location["samples"]["k"] = {
+        "up": {"observables": {"x": "x * 1.01"}},
+        "down": {"observables": {"x": "x * 0.99"}},
+    }
+    location["replicas"] = 100
+    events = {"nominal": pair(50_000, 0.5, 10), "data": pair(1000, 0.5, 11)}
+    once = audit(location, events)
+    for parameter in location["parameter"]:
+        parameter |= {"step": 3.0, "bounds": [-30, 30]}
+    thrice = audit(location, events)
+    assert [fit.method for fit in once.data] == ["binned", "unbinned"]
+    for row, other in zip(once.rows, thrice.rows, strict=True):
+        assert other.claimed_error == pytest.approx(3 * row.claimed_error, rel=1e-6)
+        assert other.actual_error == pytest.approx(3 * row.actual_error, rel=1e-6)
+        assert other.inflate_by_error == pytest.approx(row.inflate_by_error, rel=1e-6)
+    for fit, other_fit in zip(once.data, thrice.data, strict=True):
+        error = fit.fit.error[0]
+        assert other_fit.fit.estimate[0] / 3 == pytest.approx(
+            fit.fit.estimate[0], abs=1e-3 * float(error.min())
+        )
+        for kind in ("error", "corrected_error"):
+            assert getattr(other_fit.fit, kind) == pytest.approx(
+                3 * getattr(fit.fit, kind), rel=1e-3
+            )
+        assert other_fit.bootstrap == pytest.approx(3 * fit.bootstrap, rel=1e-2)
+
+
+def test_constraint_of_a_free_parameter_can_be_dropped(
+    location: dict[str, Any], pair: Pair
+) -> None:
+    """With `multiplicative` and steps of 3 pyhf's unit Gaussian adds an information of 1 / 9."""
+    location["parameter"][0] |= {"step": 3.0, "bounds": [-30, 30]}
+    location["samples"]["nominal"]["events"] = 200.0
+    location["samples"]["t"] = {
+        "up": {"observables": {"x": "x + 6", "y": "y + 1.5"}},
+        "down": {"observables": {"x": "x - 6", "y": "y - 1.5"}},
+    }
+    location["toys"] = {"n_toys": 400}
+    location["workspace"] = {"morphing": "multiplicative", "mass_constraint": False, "n_bins": 10}
+    events = {"nominal": pair(100_000, 0.0, 12)}
+    dropped = audit(location, events)
+    location["workspace"]["mass_constraint"] = True
+    location["toys"] = {"n_toys": 0}
+    kept = audit(location, events)
+    free, held = (rows_of(result)["binned", "t"] for result in (dropped, kept))
+    assert free.claimed_error**-2 == pytest.approx(held.claimed_error**-2 - 1 / 9, rel=1e-6)
+    # The unbinned fit never had one.
+    unbinned = rows_of(dropped)["unbinned", "t"]
+    within(unbinned, "claimed_error", (200 * (A**2 + B**2)) ** -0.5)
+    assert rows_of(kept)["unbinned", "t"].claimed_error == unbinned.claimed_error
+    for row in dropped.pulls:
+        assert abs(row.pulls.width - 1.0) < 3 * row.pulls.width_error
+
+
+# --- verdicts -------------------------------------------------------------------------------------
+
+
+def test_verdict(location: dict[str, Any], pair: Pair) -> None:
+    yes = audit(location, {"nominal": pair(50_000, 0.0, 13)})
+    assert yes.independent
+    assert audit_answer(yes).startswith(
+        "May x, y be fitted as if they were independent? Yes: every claimed error is right within"
+    )
+    assert pay_line(yes) == "Every observable lowers the actual error of t."
+    too_small = audit(location, {"nominal": pair(50_000, 0.5, 14)})
+    assert not too_small.independent
+    assert "No: the claimed error of t is too small; multiply it by 1.1" in audit_answer(too_small)
+    too_large = audit(location, {"nominal": pair(50_000, -0.5, 15)})
+    assert "No: the claimed error of t is too large; multiply it by 0.7" in audit_answer(too_large)
+
+
+def test_observable_that_does_not_pay(location: dict[str, Any], pair: Pair) -> None:
+    location["observable"].append({"name": "z"})
+    events = pair(50_000, 0.3, 16)
+    events["z"] = np.random.default_rng(17).standard_normal(50_000)
+    result = audit(location, {"nominal": events})
+    assert result.do_not_pay == ("z",)
+    assert pay_line(result) == "Not worth their work for t: z."
+    assert {row.observables for row in result.sets} == {
+        *(("x",), ("y",), ("x", "y"), ("x", "z"), ("y", "z"), ("x", "y", "z"))
+    }
+    errors = {row.observables: row.pull.actual_error for row in result.sets}
+    variance, _ = binned_moments(0.0)
+    assert errors["x",] == pytest.approx(1 / (A * (N * variance) ** 0.5), rel=0.02)
+    assert list(errors.values()) == sorted(errors.values())
+
+
+def test_correlated_observable_that_makes_it_worse(location: dict[str, Any], pair: Pair) -> None:
+    """At rho = 0.9 and with slopes of 0.2 and 0.02 a product of marginals is worse than x alone."""
+    for side, sign in (("up", "+"), ("down", "-")):
+        location["samples"]["t"][side]["observables"]["y"] = f"y {sign} 0.3"
+    result = audit(location, {"nominal": pair(50_000, 0.95, 18)})
+    errors = {row.observables: row.pull.actual_error for row in result.sets}
+    a, b = 0.2, 0.06
+    ratio = (a**2 + b**2 + 2 * 0.95 * a * b) ** 0.5 / (a**2 + b**2) * a
+    assert errors["x", "y"] / errors["x",] == pytest.approx(ratio, rel=0.02)
+    assert ratio > 1.1
+    assert result.do_not_pay == ("y",)
+
+
+# --- errors of the errors -------------------------------------------------------------------------
+
+
+def test_bootstrap_errors_are_those_of_repeated_samples(
+    location: dict[str, Any], pair: Pair
+) -> None:
+    """Squared distances from the mean in quoted errors have a chi-square distribution.
+
+    The bounds are its quantiles for a chance of one in a thousand on either side. Densities stay
+    as they are in the bootstrap of the unbinned fit, although they follow the events: its errors
+    are upper limits.
+    """
+    results = [audit(location, {"nominal": pair(20_000, 0.5, 100 + i)}) for i in range(12)]
+    low, high = chi2.ppf([0.001, 0.999], 11)
+    for method in ("binned", "unbinned"):
+        rows = [rows_of(result)[method, "t"] for result in results]
+        for kind in ("inflate_by", "actual_error"):
+            values = np.array([getattr(row, kind) for row in rows])
+            errors = np.array([getattr(row, f"{kind}_error") for row in rows])
+            squares = float(np.sum((values - values.mean()) ** 2) / np.mean(errors**2))
+            assert squares < high
+            if method == "binned":
+                assert squares > low
+
+
+# --- how it was computed --------------------------------------------------------------------------
+
+
+def test_reservoir_smaller_than_the_sample(location: dict[str, Any], pair: Pair) -> None:
+    """All events are counted in bins; edges and densities come from a random part."""
+    events = {"nominal": pair(100_000, 0.5, 19)}
+    order = np.argsort(events["nominal"]["x"])  # the part must not be the first one
+    events = {"nominal": {name: column[order] for name, column in events["nominal"].items()}}
+    location["toys"] = {"n_toys": 300, "reservoir": 10_000}
+    small = audit(location, events)
+    variance, covariance = binned_moments(0.5)
+    squares = A**2 + B**2
+    found = rows_of(small)
+    within(
+        found["binned", "t"], "inflate_by", (1 + 2 * covariance * A * B / variance / squares) ** 0.5
+    )
+    within(found["unbinned", "t"], "inflate_by", (1 + 2 * 0.5 * A * B / squares) ** 0.5)
+    (dependence,) = small.dependence
+    assert dependence.events == 10_000
+    assert dependence.pearson is not None
+    assert dependence.pearson_error is not None
+    assert abs(dependence.pearson - 0.5) < 3 * dependence.pearson_error
+    assert small.checks[0].selected == 100_000
+    for row in small.pulls:
+        assert abs(row.pulls.width - found[row.method, "t"].inflate_by) < 3 * row.pulls.width_error
+
+
+def test_copy_of_the_configuration_is_not_changed(location: dict[str, Any], pair: Pair) -> None:
+    before = copy.deepcopy(location)
+    audit(location, {"nominal": pair(5_000, 0.0, 20)})
+    assert location == before
