@@ -105,7 +105,7 @@ def test_what_hardly_helps_does_not_pay() -> None:
 
 
 def test_many_observables_grow_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pullfactory.selection._MAX_SUBSETS", 3)
+    monkeypatch.setattr("pullfactory.inference.sets._MAX_SUBSETS", 3)
     many = select(LJETS)
     sizes = [len(row.observables) for row in many.rows]
     assert sizes == [1, 1, 1, 1, 2, 2, 2, 3, 3, 4]
