@@ -192,8 +192,16 @@ def test_init_writes_the_preset(invoke: Invoke, tmp_path: Path, preset: str) -> 
     file = tmp_path / "my.toml"
     outcome = invoke("init", "--preset", preset, file)
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, f"Study     {file}\n", "")
-    assert Study.from_toml(file) == Study.preset(preset)
-    assert invoke("init", "--preset", preset, "-").stdout == file.read_text()
+    assert Study.from_toml(file) == Study.preset(preset).with_settings({"name": "my"})
+    assert invoke("init", "--preset", preset, "-").stdout == Study.preset(preset).to_toml()
+
+
+def test_init_keeps_the_name_where_the_file_has_none_for_a_study(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    file = tmp_path / "my study.toml"
+    assert invoke("init", file).returncode == 0
+    assert Study.from_toml(file).name == "poster"
 
 
 def test_init_replaces_a_file_only_by_force(invoke: Invoke, tmp_path: Path) -> None:
@@ -204,7 +212,7 @@ def test_init_replaces_a_file_only_by_force(invoke: Invoke, tmp_path: Path) -> N
     assert outcome.stderr == (f"Error: file '{file}' exists; choose another name or add --force\n")
     assert file.read_text() == "precious"
     assert invoke("init", file, "--force").returncode == 0
-    assert Study.from_toml(file) == Study.preset("poster")
+    assert Study.from_toml(file) == Study.preset("poster").with_settings({"name": "my"})
 
 
 def test_calibration_on_standard_output(invoke: Invoke, study_file: Path) -> None:

@@ -80,7 +80,8 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
             raise CalibrationError(
                 f"observable {observable.name!r}: a {_described(observable)} misses a template "
                 f"by {np.sqrt(misfit[observable.name]):.2f} standard deviations of the data; more "
-                f"than {np.sqrt(_TOLERATED):.2g} may bias an unbinned fit"
+                f"than {np.sqrt(_TOLERATED):.2g} may bias an unbinned fit; declare another "
+                'density, or set toys.unbinned = "none"'
             )
         place = np.array(found)
         offset = _offset(place[0])

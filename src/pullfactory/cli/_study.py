@@ -124,7 +124,10 @@ def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
 
     if audit and preset:
         raise StudyError(f"--audit starts from no study, and --preset names {preset!r}; give one")
-    text = preset_text("audit.txt") if audit else Study.preset(preset or "poster").to_toml()
+    if audit:
+        text = preset_text("audit.txt")
+    else:
+        text = _named(Study.preset(preset or "poster"), file).to_toml()
     if file == "-":
         click.echo(text.encode(), nl=False)
         return
@@ -132,6 +135,14 @@ def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
         raise StudyError(f"file '{file}' exists; choose another name or add --force")
     write_text(file, text)
     say(f"{'Audit' if audit else 'Study'}     {file}")
+
+
+def _named(study: "Study", file: str) -> "Study":
+    """The study by the name of its file, so that its results do not replace those of another."""
+    try:
+        return study.with_settings({"name": Path(file).stem})
+    except StudyError:  # the file has a name that a study cannot have
+        return study
 
 
 @click.command(

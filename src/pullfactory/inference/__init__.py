@@ -12,12 +12,13 @@ from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.information import joint_errors, joint_information
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
-from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
+from pullfactory.inference.pulls import TOLERATED, PullSummary, PullSums, summarise_pulls
 from pullfactory.inference.sandwich import fit_events, sandwich_covariance
 from pullfactory.inference.status import FitStatus
 from pullfactory.inference.throwing import ThrownToys, throw_toys
 
 __all__ = [
+    "TOLERATED",
     "BootstrapResult",
     "Closure",
     "ClosureVerdict",

@@ -12,9 +12,11 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import FitBatch
 from pullfactory.inference.status import FitStatus
 
-__all__ = ["PULL_EDGES", "PullSummary", "PullSums", "summarise_pulls"]
+__all__ = ["PULL_EDGES", "TOLERATED", "PullSummary", "PullSums", "summarise_pulls"]
 
 PULL_EDGES: NDArray[np.float64] = np.linspace(-5.0, 5.0, 81)
+TOLERATED = 0.05
+"""Part of an error up to which it may be wrong and still be called right."""
 _CONFIDENCE = 0.682689492137086  # of the intervals that are quoted
 
 

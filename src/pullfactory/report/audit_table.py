@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
+from pullfactory.inference import TOLERATED
 from pullfactory.report.rounding import ABSENT, rounded, significant
 from pullfactory.report.table import new_table, with_unit
 
@@ -23,17 +24,22 @@ def audit_answer(result: "AuditResult") -> str:
     """
     names = ", ".join(result.config.observable_names)
     question = f"May {names} be fitted as if they were independent?"
-    rows = [row for row in result.rows if row.method == "binned"]
-    worst = max(rows, key=lambda row: abs(row.inflate_by - 1.0))
     if result.independent:
-        off = abs(worst.inflate_by - 1.0)
-        return f"{question} Yes: every claimed error is right within {max(off, 0.001):.1%}."
-    kind = "small" if worst.inflate_by > 1 else "large"
-    factor = rounded(worst.inflate_by, worst.inflate_by_error)
-    return (
-        f"{question} No: the claimed error of {worst.parameter} is too {kind}; multiply it by "
-        f"{factor}."
+        return f"{question} Yes: every claimed error is right within {TOLERATED:.0%}."
+    rows = {row.parameter: row for row in result.rows if row.method == "binned"}
+    own = rows.pop(result.config.poi)
+    off = abs(own.inflate_by - 1.0)
+    if off > TOLERATED:
+        kind = "small" if own.inflate_by > 1 else "large"
+        factor = rounded(own.inflate_by, own.inflate_by_error)
+        said = f"is too {kind}, multiply it by {factor}"
+    else:
+        said = f"is right within {TOLERATED:.0%}"
+    wrong = [name for name, row in rows.items() if abs(row.inflate_by - 1.0) > TOLERATED]
+    others = (
+        f"; {'also wrong' if off > TOLERATED else 'wrong'}: {', '.join(wrong)}" if wrong else ""
     )
+    return f"{question} No: the claimed error of {own.parameter} {said}{others}."
 
 
 def audit_table(result: "AuditResult") -> Table:

@@ -22,7 +22,7 @@ from pullfactory.auditing import (
     SampleCheck,
     UnbinnedModel,
 )
-from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference import TOLERATED, PullSummary, PullSums
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
 from pullfactory.results._audit_notes import audit_notes
@@ -42,7 +42,6 @@ from pullfactory.workspace import write_workspace
 __all__ = ["AuditResult", "AuditRow", "AuditToysResult"]
 
 _SCHEMA = "pullfactory-audit/1"
-_RIGHT = 0.05  # an error that is wrong by less is as good as right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +188,7 @@ class AuditResult:
     def independent(self) -> bool:
         """Whether every claimed error of the binned fit is right within 5 %."""
         return all(
-            abs(row.inflate_by - 1.0) <= _RIGHT for row in self.rows if row.method == "binned"
+            abs(row.inflate_by - 1.0) <= TOLERATED for row in self.rows if row.method == "binned"
         )
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pullfactory.auditing import starved_bins
-from pullfactory.report.rounding import plain
+from pullfactory.report.rounding import plain, significant
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
@@ -22,7 +22,30 @@ def audit_notes(result: "AuditResult") -> tuple[str, ...]:
     Args:
         result: The audit.
     """
-    return (*_on_toys(result), *_on_templates(result), *_on_samples(result), *_on_data(result))
+    return (
+        *_on_errors(result),
+        *_on_toys(result),
+        *_on_templates(result),
+        *_on_samples(result),
+        *_on_data(result),
+    )
+
+
+def _on_errors(result: "AuditResult") -> Iterator[str]:
+    channels, rates = len(result.config.observable), result.expected.norm_names.values()
+    if rates and channels > 1:
+        yield (
+            f"{', '.join(rates)}: a rate is counted once in each of the {channels} channels, which "
+            "have the same events; its claimed error is too small even for independent observables."
+        )
+    for row in result.rows:
+        worse = row.joint_error and row.joint_error > row.actual_error
+        if row.parameter == result.config.poi and worse:
+            yield (
+                f"{row.parameter}: the joint workspace has an error of "
+                f"{significant(row.joint_error)}, larger than the actual one: its bins are too "
+                "coarse to gain; set joint.n_bins."
+            )
 
 
 def _on_toys(result: "AuditResult") -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pullfactory.inference import TOLERATED
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -19,7 +20,6 @@ from pullfactory.report.page.content import (
 )
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
-from pullfactory.report.page.verdict import TOLERATED
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
 
@@ -112,15 +112,17 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
         answer = f"Yes: {where}, all errors are right within {TOLERATED:.0%}."
         mood = "good"
     else:
-        worst = max(wrong, key=lambda row: abs(row["inflate_by"] - 1.0))
-        off = 100.0 * (worst["inflate_by"] - 1.0)
-        way = "larger" if off > 0 else "smaller"
-        others = [row["parameter"] for row in wrong if row is not worst]
-        also = f"; also wrong: {', '.join(others)}" if others else ""
-        answer = (
-            f"No: {where}, the error of {worst['parameter']} is actually {abs(off):.0f} % {way} "
-            f"than claimed{also}."
-        )
+        poi = summary["config"]["poi"]
+        own = next(row for row in rows if row["parameter"] == poi)
+        others = ", ".join(row["parameter"] for row in wrong if row is not own)
+        off = 100.0 * (own["inflate_by"] - 1.0)
+        if own in wrong:
+            way = "larger" if off > 0 else "smaller"
+            said = f"the error of {poi} is actually {abs(off):.0f} % {way} than claimed"
+            also = f"; also wrong: {others}" if others else ""
+        else:
+            said, also = f"the error of {poi} is right within {TOLERATED:.0%}", f"; wrong: {others}"
+        answer = f"No: {where}, {said}{also}."
         mood = "bad"
     details = tuple(_sentence(row, units.get(row["parameter"], "")) for row in rows)
     return Lead(answer=answer, mood=mood, details=details, tags=Tags(method=method))

@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pullfactory.inference import TOLERATED
 from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
 
-__all__ = ["TOLERATED", "Verdict", "lead_of", "rho_name", "where_of"]
-
-TOLERATED = 0.05
-"""Part of an error up to which it may be wrong."""
+__all__ = ["Verdict", "lead_of", "rho_name", "where_of"]
 
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
 _SURE = 2.0  # standard deviations that must fit into it for an error to be right ...
