@@ -308,7 +308,9 @@ def test_events(location: dict[str, Any], pair: Pair, case: str) -> None:
 
 
 def test_no_rows(location: dict[str, Any]) -> None:
-    refused(location, "^samples.nominal has no events: it has no rows; ", nominal={"x": [], "y": []})
+    refused(
+        location, "^samples.nominal has no events: it has no rows; ", nominal={"x": [], "y": []}
+    )
 
 
 def test_identifiers_that_do_not_match(location: dict[str, Any], pair: Pair) -> None:

@@ -351,7 +351,9 @@ def test_reservoir_smaller_than_the_sample(location: dict[str, Any], pair: Pair)
     variance, covariance = binned_moments(0.5)
     squares = A**2 + B**2
     found = rows_of(small)
-    within(found["binned", "t"], "inflate_by", (1 + 2 * covariance * A * B / variance / squares) ** 0.5)
+    within(
+        found["binned", "t"], "inflate_by", (1 + 2 * covariance * A * B / variance / squares) ** 0.5
+    )
     within(found["unbinned", "t"], "inflate_by", (1 + 2 * 0.5 * A * B / squares) ** 0.5)
     (dependence,) = small.dependence
     assert dependence.events == 10_000

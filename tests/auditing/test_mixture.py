@@ -126,9 +126,7 @@ def write(table: Table, file: Path) -> None:
 
 
 def structured(table: Table) -> NDArray[Any]:
-    made = np.empty(
-        len(table["x"]), dtype=[(name, column.dtype) for name, column in table.items()]
-    )
+    made = np.empty(len(table["x"]), dtype=[(name, column.dtype) for name, column in table.items()])
     for name, column in table.items():
         made[name] = column
     return made
