@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hist
 import numpy as np
@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pyhf
 import pytest
 import uhi.io.json
-from numpy.typing import NDArray
 
 import pullfactory
 from pullfactory import AuditConfig, audit
 from pullfactory.errors import OutputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Invoke = Callable[..., CompletedProcess[str]]
 
