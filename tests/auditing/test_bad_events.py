@@ -84,8 +84,10 @@ CONFIGURATIONS: dict[str, tuple[Edit, str]] = {
     ),
     "unknown role": (
         put("samples.signal", {"in_memory": True}),
-        "^audit: samples.signal: unknown sample role; use nominal, data, background.NAME or a "
-        r"parameter \(t\)$",
+        (
+            "^audit: samples.signal: unknown sample role; use nominal, data, background.NAME or a "
+            r"parameter \(t\)$"
+        ),
     ),
     "unknown side": (
         put("samples.t.pu", {"in_memory": True}),
@@ -200,8 +202,10 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
     "observable is NaN": (
         put("seed", 1),
         nan_in("x"),
-        "^samples.nominal: observable 'x' of 1 of 2000 events is no finite number; select them "
-        "away, or say where they have one",
+        (
+            "^samples.nominal: observable 'x' of 1 of 2000 events is no finite number; select them "
+            "away, or say where they have one"
+        ),
     ),
     "variation makes it NaN": (
         put(f"{UP}.observables.x", "log(x - 100)"),
@@ -221,8 +225,10 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
     "negative total weight": (
         put("weight", "-w"),
         lambda _: None,
-        "^samples.nominal: the sum of the weights of 2000 events is -2000, and a template must be "
-        "positive; check the weight$",
+        (
+            "^samples.nominal: the sum of the weights of 2000 events is -2000, and a template must "
+            "be positive; check the weight$"
+        ),
     ),
     "total weight of zero": (
         put("weight", "0 * w"),

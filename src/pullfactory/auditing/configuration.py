@@ -307,7 +307,13 @@ class AuditConfig(Frozen):
     def sample_set(self) -> Samples:
         """The samples, read and checked."""
         free = tuple(p.name for p in self.parameter if p.constraint == "free")
-        return read_samples(self.samples, self.parameter_names, free, bool(self.identifier))
+        return read_samples(
+            self.samples,
+            self.parameter_names,
+            free,
+            identified=bool(self.identifier),
+            crossed=self.workspace.morphing == "additive_cross",
+        )
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

@@ -9,13 +9,15 @@ data, so its root bounds the bias of any parameter in units of its error (Cauchy
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import jnp
 from pullfactory.auditing.configuration import AuditObservable
 from pullfactory.auditing.pool import refuse_negative
+from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.calibration.moments import fit_location_scale
 from pullfactory.densities import Family, family
@@ -43,11 +45,19 @@ class UnbinnedModel:
         steps: Unit of each parameter, shape (parameters,).
         misfit: For each observable the largest squared distance between its density and a
             template, in standard deviations of the data.
+        places: Location and scale of each observable at the nominal point, and up and down in
+            each parameter, shape (observables, points, 2).
+        at: The method with other locations and scales, of the shape of `places`.
+        moved: How far one more copy of a group of events moves them, to first order, shape
+            (groups, observables, points, 2).
     """
 
     method: Method
     steps: NDArray[np.float64]
     misfit: dict[str, float]
+    places: NDArray[np.float64]
+    at: Callable[[NDArray[np.float64]], Method]
+    moved: NDArray[np.float64]
 
 
 def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedModel:
@@ -64,7 +74,7 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
     config = expected.config
     refuse_negative(expected)
     _refuse_partial(expected)
-    members, locations, scales, offsets, misfit = [], [], [], [], {}
+    members, places, moved, offsets, misfit = [], [], [], [], {}
     for o, observable in enumerate(config.observable):
         member = _family(expected, o, observable)
         found = [
@@ -84,30 +94,80 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
                 'density, or set toys.unbinned = "none"'
             )
         place = np.array(found)
+        moved.append(
+            [
+                _moved(expected, o, member, at, steps)
+                for at, steps in zip(place, _points(expected), strict=True)
+            ]
+        )
         offset = _offset(place[0])
         members.append(member)
         offsets.append(offset)
-        locations.append(place[:, 0] + offset)
-        scales.append(place[:, 1])
-    mu, sigma = np.array(locations), np.array(scales)
+        places.append(place + np.array([offset, 0.0]))
     names = config.parameter_names
     steps = np.array([parameter.step for parameter in config.parameter])
     free = set(config.free_names)
     likelihood = UnbinnedLikelihood(
-        response=Response(
-            mu=mu[:, 0],
-            mu_slopes=(mu[:, 1::2] - mu[:, 2::2]) / (2 * mu[:, :1]),
-            sigma=sigma[:, 0],
-            sigma_slopes=(sigma[:, 1::2] - sigma[:, 2::2]) / (2 * sigma[:, :1]),
-        ),
+        response=_response(np.array(places)),
         limits=np.array([p.bounds for p in config.parameter]) / steps[:, None],
         names=names,
         families=tuple(members),
         constrained=tuple(k for k, name in enumerate(names) if name not in free),
     )
+
+    def at_places(places: NDArray[np.float64]) -> Method:
+        return _method(replace(likelihood, response=_response(places)), binned, np.array(offsets))
+
     return UnbinnedModel(
-        method=_method(likelihood, binned, np.array(offsets)), steps=steps, misfit=misfit
+        method=at_places(np.array(places)),
+        steps=steps,
+        misfit=misfit,
+        places=np.array(places),
+        at=at_places,
+        moved=np.moveaxis(np.array(moved), 2, 0),
     )
+
+
+def _response(places: NDArray[np.float64]) -> Response:
+    """Relative slopes from half the differences of up and down."""
+    mu, sigma = places[..., 0], places[..., 1]
+    return Response(
+        mu=mu[:, 0],
+        mu_slopes=(mu[:, 1::2] - mu[:, 2::2]) / (2 * mu[:, :1]),
+        sigma=sigma[:, 0],
+        sigma_slopes=(sigma[:, 1::2] - sigma[:, 2::2]) / (2 * sigma[:, :1]),
+    )
+
+
+def _moved(
+    expected: Expected,
+    o: int,
+    member: Family,
+    place: NDArray[np.float64],
+    steps: dict[str, int],
+) -> NDArray[np.float64]:
+    """One Newton step of location and scale for one more copy of each group of events.
+
+    Returns:
+        Shape (groups, 2).
+    """
+    values, weights = _mixture(expected, o, steps)
+    groups = np.concatenate(
+        [expected.read(role).rows.keys % np.uint64(GROUPS) for role in _roles(expected, steps)]
+    ).astype(np.intp)
+    mu, sigma = place
+    z = (values - mu) / sigma
+    _, first, second = (np.asarray(each) for each in member.derivatives(jnp.asarray(z)))
+    scores = (-first, -(1.0 + z * first))
+    mixed = weights @ (first + z * second)
+    information = -np.array(
+        [
+            [weights @ second, mixed],
+            [mixed, weights @ (1.0 + 2.0 * z * first + z**2 * second)],
+        ]
+    )
+    total = np.stack([np.bincount(groups, weights * score, GROUPS) for score in scores], axis=1)
+    return np.asarray(sigma * np.linalg.solve(information, total.T).T)
 
 
 def _method(

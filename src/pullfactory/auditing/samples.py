@@ -154,7 +154,12 @@ class Samples:
 
 
 def read_samples(
-    tables: Mapping[str, Any], parameters: tuple[str, ...], free: tuple[str, ...], identified: bool
+    tables: Mapping[str, Any],
+    parameters: tuple[str, ...],
+    free: tuple[str, ...],
+    *,
+    identified: bool,
+    crossed: bool,
 ) -> Samples:
     """Read the tables below `samples`.
 
@@ -163,6 +168,7 @@ def read_samples(
         parameters: Names.
         free: Those without a constraint: a change of the process, not of the same events.
         identified: Whether events have identifiers.
+        crossed: Whether samples of two steps at once are needed, of which one is free.
 
     Raises:
         ValueError: If a role is unknown or missing, or a table is not valid.
@@ -179,7 +185,7 @@ def read_samples(
             )
     if "nominal" not in tables:
         raise ValueError("samples.nominal: missing; add the sample that the others vary")
-    reader = _Reader(parameters, free, identified)
+    reader = _Reader(parameters, free, identified, crossed)
     signal = {key: table for key, table in tables.items() if key in parameters}
     processes = [reader.process("", {**_checked("nominal", tables["nominal"]), **signal})]
     for name, table in _checked("background", tables.get("background", {})).items():
@@ -207,11 +213,12 @@ class _Reader:
     """Reads the tables of one configuration."""
 
     def __init__(
-        self, parameters: tuple[str, ...], free: tuple[str, ...], identified: bool
+        self, parameters: tuple[str, ...], free: tuple[str, ...], identified: bool, crossed: bool
     ) -> None:
         self.parameters = parameters
         self.free = free
         self.identified = identified
+        self.crossed = crossed
 
     def data(self, table: Mapping[str, Any]) -> Sample:
         own = _table("data", table)
@@ -245,7 +252,8 @@ class _Reader:
         for name, sides in varied.items():
             samples += self._sides(role, name, sides, nominal)
         _refuse_twice(samples)
-        samples += self._corners(nominal, samples)
+        if self.crossed:
+            samples += self._corners(nominal, samples)
         return ProcessSamples(
             name=role.removeprefix("background.") or read.process or "signal",
             norm=read.norm,
@@ -306,7 +314,10 @@ class _Reader:
         )
 
     def _corners(self, nominal: Sample, samples: list[Sample]) -> Iterator[Sample]:
-        """Two steps at once that follow: what is computed anew of the events of another sample."""
+        """Two steps at once, one of them of a free parameter, that follow from single ones.
+
+        What is computed anew is computed of the events of another sample.
+        """
         known = {sample.point for sample in samples}
         singles = [sample for sample in samples if len(sample.point) == 1]
         for change in singles:
@@ -318,7 +329,8 @@ class _Reader:
                 continue
             for base in singles:
                 point = tuple(sorted((*base.point, *change.point)))
-                if base.point[0][0] == change.point[0][0] or point in known:
+                names = {name for name, _ in point}
+                if len(names) == 1 or not names.intersection(self.free) or point in known:
                     continue
                 known.add(point)
                 yield Sample(

@@ -23,8 +23,9 @@ def predict_unbinned(
 ) -> PredictedErrors:
     """Predict claimed and actual errors of the unbinned fit at the nominal point.
 
-    The bootstrap draws the events again that the expectations are taken of, for densities that
-    stay as they are.
+    The bootstrap draws the events of all samples again: those that the expectations are taken of,
+    and, to first order, those that locations and scales are learnt from. The shape of a smooth
+    density stays as it is.
 
     Args:
         expected: The samples.
@@ -47,9 +48,10 @@ def predict_unbinned(
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
     inverse, actual = covariances(np.ones((1, GROUPS)))
+    often = redraws(expected.config.seed, expected.config.replicas)
     claimed, spread = (
-        np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps
-        for matrix in covariances(redraws(expected.config.seed, expected.config.replicas))
+        np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps * np.exp(shift)
+        for matrix, shift in zip(covariances(often), _learnt(model, block, often), strict=True)
     )
     outer = np.outer(model.steps, model.steps)
     return PredictedErrors(
@@ -61,6 +63,40 @@ def predict_unbinned(
         width_error=(spread / claimed).std(axis=0, ddof=1),
         template=np.full(len(model.steps), np.nan),
     )
+
+
+def _learnt(
+    model: UnbinnedModel, block: ToyBlock, often: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How locations and scales of each replica change the logs of claimed and actual errors.
+
+    Derivatives are differences over one standard error on either side.
+
+    Returns:
+        Each of shape (replicas, parameters).
+    """
+    moves = np.tensordot(often - 1.0, model.moved, 1)  # (replicas, observables, points, 2)
+    errors = moves.std(axis=0)
+    at = np.zeros((GROUPS, len(model.steps)))
+    penalty = model.method.aux_scatter
+
+    def logs(places: NDArray[np.float64]) -> NDArray[np.float64]:
+        method = model.at(places)
+        seen = method.observe(block)
+        information = np.asarray(_information(method.likelihood, at, seen.data)) - np.diag(penalty)
+        inverse = inverted(information.sum(axis=0) + np.diag(penalty))[None]
+        scatter = method.scatter(at, seen.pairs).sum(axis=0)[None]
+        actual = sandwich_covariance(inverse, scatter, penalty)
+        return np.stack([0.5 * np.log(np.diag(matrix[0])) for matrix in (inverse, actual)])
+
+    change = np.zeros((2, len(often), len(model.steps)))
+    for where in np.ndindex(errors.shape):
+        step = np.zeros_like(errors)
+        step[where] = errors[where]
+        if step[where] > 0:
+            slope = (logs(model.places + step) - logs(model.places - step)) / (2 * step[where])
+            change += slope[:, None, :] * moves[(slice(None), *where)][:, None]
+    return change[0], change[1]
 
 
 def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
