@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pyhf
 import pytest
 
-from pullfactory import BinnedLikelihood, Study, run, run_toys
+from pullfactory import AuditResult, BinnedLikelihood, Study, run, run_toys
 
 PATIENCE = 120.0  # seconds; for what is expected within a few
 
@@ -35,6 +35,12 @@ def toys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = pyhf.simplemodels.uncorrelated_background([5.0, 10.0], [100.0, 80.0], [5.0, 6.0])
     result = run_toys(BinnedLikelihood.from_pyhf(model), 64, 1, truth={"mu": 0.0})
     return result.write(tmp_path_factory.mktemp("report") / "toys")
+
+
+@pytest.fixture(scope="package")
+def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An audit with two observables, a background and data."""
+    return tiny_audit.write(tmp_path_factory.mktemp("report") / "audit")
 
 
 @dataclass(frozen=True, slots=True)

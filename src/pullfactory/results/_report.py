@@ -26,19 +26,22 @@ def write_report(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     summary = read_numbers(folder, "summary", "audit")
+    audited = summary["schema"].startswith("pullfactory-audit/")
     try:
         text = report_text(folder, summary)
     except UnicodeDecodeError:
-        raise OutputError(f"'{folder}' has no readable study; run it again") from None
+        raise OutputError(
+            f"'{folder}' has no readable {'audit' if audited else 'study'}.toml; run it again"
+        ) from None
     except OSError as error:
         place = Path(error.filename or folder).name
         raise OutputError(
             f"'{folder}' has no readable {place} ({error.strerror or error}); run it again"
         ) from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        numbers = folder / ("audit.json" if audited else "summary.json")
         raise OutputError(
-            f"the numbers in '{folder}' are not complete ({type(error).__name__}: {error}); "
-            "run it again"
+            f"'{numbers}' is not complete ({type(error).__name__}: {error}); run it again"
         ) from None
     return write_text(folder / REPORT, text)
 

@@ -63,7 +63,7 @@ def ask(show: Show, tmp_path: Path) -> Callable[..., Any]:
     return run
 
 
-@pytest.fixture(params=["study_folder", "toys_folder"])
+@pytest.fixture(params=["study_folder", "toys_folder", "audit_folder"])
 def report(request: pytest.FixtureRequest) -> Path:
     folder: Path = request.getfixturevalue(request.param)
     return folder / "report.html"

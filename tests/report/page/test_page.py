@@ -73,6 +73,12 @@ def folder(request: pytest.FixtureRequest) -> Path:
     return found
 
 
+@pytest.fixture(params=["study_folder", "toys_folder", "audit_folder"])
+def any_folder(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
 def written(text: str) -> str:
     return text if text == "-" else text.replace("-", MINUS)
 
@@ -149,20 +155,20 @@ def test_verdict_comes_first_and_holds_at_the_usual_correlation(study_folder: Pa
 # --- one file, for everybody -----------------------------------------------------------------
 
 
-def test_page_loads_nothing_and_is_small(folder: Path) -> None:
-    path = folder / "report.html"
+def test_page_loads_nothing_and_is_small(any_folder: Path) -> None:
+    path = any_folder / "report.html"
     assert path.stat().st_size < ALLOWED
-    page = read(folder)
+    page = read(any_folder)
     for tag, found in page.attributes:
         for key in ("src", "href", "srcset", "poster", "data", "action"):
             assert (found.get(key) or "data:").startswith("data:"), (tag, key)
         assert tag not in ("iframe", "object", "embed", "base")
     assert not re.search(r"url\(|@import|fetch\(|XMLHttp", path.read_text())
-    assert str(folder) not in path.read_text()
+    assert str(any_folder) not in path.read_text()
 
 
-def test_page_can_be_read_by_everybody(folder: Path) -> None:
-    page = read(folder)
+def test_page_can_be_read_by_everybody(any_folder: Path) -> None:
+    page = read(any_folder)
     tags = [tag for tag, _ in page.attributes]
     assert ("html", {"lang": "en"}) in page.attributes
     assert tags.count("h1") == tags.count("main") == 1
@@ -177,9 +183,11 @@ def test_page_can_be_read_by_everybody(folder: Path) -> None:
     assert tags.count("table") == tags.count("caption")
 
 
-def test_figures_of_the_folder_are_on_the_page(folder: Path) -> None:
-    alternatives = [found["alt"] or "" for tag, found in read(folder).attributes if tag == "img"]
-    figures = {path.stem for path in (folder / "figures").iterdir()}
+def test_figures_of_the_folder_are_on_the_page(any_folder: Path) -> None:
+    alternatives = [
+        found["alt"] or "" for tag, found in read(any_folder).attributes if tag == "img"
+    ]
+    figures = {path.stem for path in (any_folder / "figures").iterdir()}
     assert {text.removeprefix("Figure ").split(":")[0] for text in alternatives} == figures
 
 
@@ -210,10 +218,10 @@ def test_report_is_made_again_of_the_folder_alone(
     assert {path.name for path in copy.iterdir()} == {path.name for path in folder.iterdir()}
 
 
-def test_report_without_figures_has_all_numbers(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "bare", ignore=shutil.ignore_patterns("figures"))
+def test_report_without_figures_has_all_numbers(any_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(any_folder, tmp_path / "bare", ignore=shutil.ignore_patterns("figures"))
     page = read(write_report(tmp_path / "bare").parent)
-    assert page.tables == read(folder).tables
+    assert page.tables == read(any_folder).tables
     assert "img" not in [tag for tag, _ in page.attributes]
 
 
@@ -272,3 +280,74 @@ def test_bad_folder_is_one_line(
 def test_no_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PullfactoryError, match="give the folder of one"):
         write_report(tmp_path / "nowhere")
+
+
+# --- an audit --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def numbers(audit_folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((audit_folder / "audit.json").read_text())
+    return found
+
+
+@pytest.fixture
+def page(audit_folder: Path) -> PageReader:
+    return read(audit_folder)
+
+
+def test_verdict_is_on_the_parameter_of_interest(page: PageReader, numbers: dict[str, Any]) -> None:
+    assert page.texts["h1"] == "May I fit m_t and m_W as if they were independent?"
+    (row,) = (row for row in numbers["errors"] if row["parameter"] == numbers["config"]["poi"])
+    off = abs(100 * (row["inflate_by"] - 1))
+    assert f"the error of m_t is actually {off:.0f} %" in page.texts["p"]
+    for row in numbers["errors"]:
+        factor = rounded(row["inflate_by"], row["inflate_by_error"])
+        assert f"{row['parameter']}: claimed error" in page.texts["li"]
+        assert factor in page.texts["li"]
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "keys"),
+    [
+        ("verdict", "errors", ("claimed_error", "actual_error", "inflate_by", "coverage_68")),
+        ("correlations", "correlations", ("pearson", "spearman", "overlap")),
+        ("sets", "sets", ("claimed_error", "actual_error", "predicted_width")),
+        ("samples", "samples", ("rows", "selected", "weight", "effective", "negative")),
+        ("pulls", "pulls", ("mean", "width", "coverage_68", "coverage_95")),
+    ],
+)
+def test_numbers_are_those_of_the_audit(
+    page: PageReader, numbers: dict[str, Any], table: str, rows: str, keys: tuple[str, ...]
+) -> None:
+    for cells, row in zip(page.body(table), numbers[rows], strict=True):
+        assert {row[key] for key in keys} <= {value for _, value in cells}
+
+
+def test_estimates_are_those_of_the_data(page: PageReader, numbers: dict[str, Any]) -> None:
+    rows = [row for fit in numbers["data"] for row in fit["estimates"]]
+    for cells, row in zip(page.body("data"), rows, strict=True):
+        wanted = [row[key] for key in row if key != "parameter"]
+        assert [value for _, value in cells[2:]] == wanted
+        assert not any("-" in text for text, _ in cells[2:])
+    assert any(MINUS in text for cells in page.body("data") for text, _ in cells)
+
+
+def test_notes_and_configuration_of_an_audit_are_there(
+    page: PageReader, numbers: dict[str, Any], audit_folder: Path
+) -> None:
+    assert numbers["notes"]
+    assert all(note in page.texts["p"] for note in numbers["notes"])
+    assert (audit_folder / "audit.toml").read_text() in page.texts["pre"]
+
+
+def test_report_of_an_audit_is_made_again(audit_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "again"
+    shutil.copytree(audit_folder, copy, ignore=shutil.ignore_patterns("report.html"))
+    assert write_report(copy).read_bytes() == (audit_folder / "report.html").read_bytes()
+    (copy / "audit.toml").unlink()
+    with pytest.raises(PullfactoryError, match=r"no readable audit.toml"):
+        write_report(copy)
+    (copy / "audit.json").write_text(json.dumps({"schema": "pullfactory-audit/1"}))
+    with pytest.raises(PullfactoryError, match="not complete"):
+        write_report(copy)
