@@ -67,6 +67,8 @@ def test_predicted_widths_are_those_of_toys(mixture_audit: AuditResult) -> None:
     for row in mixture_audit.rows:
         found = pulls[row.method, row.parameter]
         assert found.predicted_width == row.inflate_by
+        assert found.width is not None
+        assert found.width_error is not None
         assert abs(found.width - row.inflate_by) < 0.03 + 3 * found.width_error
         assert found.actual_error == pytest.approx(
             row.actual_error, rel=0.03 + 3 * found.width_error / found.width

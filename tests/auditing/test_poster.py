@@ -21,7 +21,7 @@ def _latent(rng: np.random.Generator, rho: float) -> Any:
     return np.stack([u, rho * u + np.sqrt(1 - rho**2) * v], axis=1)
 
 
-def _write(file: Path, latent: Any, theta: tuple[float, float, float]) -> None:
+def _write(file: Path, latent: Any, theta: tuple[int, ...]) -> None:
     mu = MU * np.prod(1 + MU_SLOPES * theta, axis=1)
     sigma = SIGMA * np.prod(1 + SIGMA_SLOPES * theta, axis=1)
     values = mu + sigma * latent
