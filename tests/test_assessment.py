@@ -213,7 +213,7 @@ def test_templates(files: Path, summary: Any) -> None:
     spec = strictly((files / "out" / "workspaces" / "mine.json").read_text())
     for channel in spec["channels"]:
         histogram = hist.Hist(read[channel["name"]])
-        assert list(histogram.axes[0])[0] == "nominal"
+        assert next(iter(histogram.axes[0])) == "nominal"
         values, variances = histogram.values()[0], histogram.variances()
         assert variances is not None
         assert values == pytest.approx(np.array(channel["samples"][0]["data"]))
