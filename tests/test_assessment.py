@@ -313,7 +313,8 @@ def test_channels_of_the_data(summary: Any) -> None:
 def test_options(files: Path, invoke: Invoke, tmp_path: Path, monkeypatch: Any) -> None:
     """Without toys, with other settings, as JSON, and a folder of ours is replaced."""
     monkeypatch.chdir(tmp_path)
-    arguments = ("audit", files / "mine.toml", "--n-toys", "0", "--seed", "9")
+    quick = ("--n-toys", "0", "--set", "toys.unbinned=none")
+    arguments = ("audit", files / "mine.toml", *quick, "--seed", "9")
     monkeypatch.setattr("pullfactory.report.audit.write_audit_figures", lambda *_: ())
     done = invoke(*arguments, "--set", "workspace.n_bins=10", "--set", "replicas=20", "--json")
     assert done.returncode == 0, done.stderr

@@ -84,7 +84,7 @@ MIXTURE: dict[str, Any] = {
         {"name": "y", "unit": "GeV"},
         {"name": "z", "expression": "z1 + z2"},
     ],
-    "toys": {"n_toys": 1000},
+    "toys": {"n_toys": 700},
     "samples": {
         "nominal": {"events": SIGNAL},
         "m": {"up": {}, "down": {}},

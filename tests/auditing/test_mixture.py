@@ -74,7 +74,7 @@ def test_predicted_widths_are_those_of_toys(mixture_audit: AuditResult) -> None:
             row.actual_error, rel=0.03 + 3 * found.width_error / found.width
         )
     for counts in mixture_audit.status.values():
-        assert counts["converged"] + counts["recovered"] == 1000
+        assert counts["converged"] + counts["recovered"] == 700
 
 
 @pytest.mark.slow
@@ -109,6 +109,8 @@ def few(mixture: Tables) -> Tables:
 def few_config(config: dict[str, Any], *, weighted: bool) -> dict[str, Any]:
     config = copy.deepcopy(config)
     config["toys"]["n_toys"] = 20 if weighted else 0
+    for observable in config["observable"]:
+        observable["density"] = "normal"  # a smooth one takes longer
     if not weighted:
         del config["weight"]
     return config

@@ -140,6 +140,7 @@ def test_composed_corners(location: dict[str, Any], pair: Pair) -> None:
     """Two expressions one after the other are the samples of both steps written out."""
     table = pair(20_000, 0.4, 6)
     location["workspace"] = {"morphing": "additive_cross"}
+    location["toys"] = {"n_toys": 0, "unbinned": "none"}
     location["parameter"] += [{"name": "k"}, {"name": "s", "constraint": "free"}]
     factor = {"up": 1.02, "down": 0.98}
     location["samples"]["k"] = {side: {"columns": {"x": f"x * {f}"}} for side, f in factor.items()}
