@@ -129,11 +129,15 @@ def test_folder(files: Path, summary: Any) -> None:
     written = {str(p.relative_to(files / "out")) for p in (files / "out").rglob("*") if p.is_file()}
     figures = ("errors", "sets", "correlations", "bin_pairs", "templates_m", "templates_jes")
     assert written == {
-        *("audit.json", "audit.toml", "templates.json", "toys.parquet"),
+        *("audit.json", "audit.toml", "templates.json", "toys.parquet", "report.html"),
         *(f"tables/{name}.csv" for name in ("errors", "correlations", "bin_pairs", "samples")),
         "tables/data.csv",
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
-        *(f"figures/{n}.{e}" for n in (*figures, "covariance", "postfit") for e in ("png", "pdf")),
+        *(
+            f"figures/{name}.{ending}"
+            for name in (*figures, "covariance", "postfit")
+            for ending in ("png", "pdf", "svg")
+        ),
     }
     assert AuditConfig.from_toml(files / "out" / "audit.toml") == AuditConfig.from_toml(
         files / "mine.toml"
@@ -164,7 +168,12 @@ def test_summary(summary: Any) -> None:
     assert [row["role"] for row in summary["samples"]] == roles
     assert [row["rows"] for row in summary["samples"]] == [EVENTS] * 5 + [812]
     assert summary["unbinned"]["used"] is True
-    assert summary["toys"] == {"n_toys": 60, "held_apart": 0.0, "reason": None}
+    assert summary["toys"] == {
+        "n_toys": 60,
+        "pool": EVENTS,
+        "held_apart": 0.0,
+        "reason": None,
+    }
     assert summary["status"]["binned"]["converged"] == 60
     assert {row["rho"] for row in summary["pulls"]} == {None}
     assert len(summary["correlations"][0]["excess"]) == 20
