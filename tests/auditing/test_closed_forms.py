@@ -294,7 +294,7 @@ def test_verdict(location: dict[str, Any], pair: Pair) -> None:
     assert not too_small.independent
     assert "No: the claimed error of t is too small, multiply it by 1.1" in audit_answer(too_small)
     too_large = audit(location, {"nominal": pair(50_000, -0.5, 15)})
-    assert "No: the claimed error of t is too large; multiply it by 0.7" in audit_answer(too_large)
+    assert "No: the claimed error of t is too large, multiply it by 0.7" in audit_answer(too_large)
 
 
 def test_observable_that_does_not_pay(location: dict[str, Any], pair: Pair) -> None:
