@@ -48,7 +48,7 @@ class Expected:
 
         A sample says how many events it stands for, or what one unit of weight does. A variation
         that says neither has the factor of the nominal sample if it has the same events, so that
-        it may select more or fewer of them, and else as many events as the nominal sample.
+        it may select more or fewer of them, and else what the nominal sample says.
         """
         factors: dict[str, float] = {}
         normalised: dict[str, str | None] = {}
@@ -71,10 +71,11 @@ class Expected:
     @property
     def n_events(self) -> float:
         """Events expected in the data, of all processes."""
-        return sum(
-            self.factors[role] * float(self.events.samples[role].counts.events.sum())
-            for role in self.nominal_roles
-        )
+        return sum(self.yields(role) for role in self.nominal_roles)
+
+    def yields(self, role: str) -> float:
+        """Events that a sample stands for."""
+        return self.factors[role] * float(self.read(role).counts.events.sum())
 
     @property
     def nominal_roles(self) -> tuple[str, ...]:
@@ -141,6 +142,7 @@ def build_audit_workspace(
         CalibrationError: If a bin has nothing expected, or a sample is missing.
     """
     names = expected.config.observable_names
+    _refuse_idle(expected)
 
     def counts(role: str, channel: int) -> NDArray[np.float64]:
         return np.asarray(expected.read(role).counts.channels[channel].sum(axis=0))
@@ -269,6 +271,28 @@ def _settings(expected: Expected) -> list[dict[str, Any]]:
         entry = {"name": expected.norm_names[name], "inits": [1.0], "bounds": [[0.0, 10.0]]}
         settings.append(entry)
     return settings
+
+
+def _refuse_idle(expected: Expected) -> None:
+    """Refuse free parameters that change nothing: no fit could measure them."""
+    for name in expected.config.free_names:
+        sides = [
+            [s for p in expected.config.sample_set.processes if (s := p.at({name: side}))]
+            for side in (1, -1)
+        ]
+        if all(
+            np.array_equal(_template(expected, up.role, o), _template(expected, down.role, o))
+            for up, down in zip(*sides, strict=True)
+            for o in range(len(expected.config.observable))
+        ):
+            raise CalibrationError(
+                f"parameter {name!r}: its samples up and down are the same in every bin, so that "
+                "nothing measures it; check what varies"
+            )
+
+
+def _template(expected: Expected, role: str, o: int) -> NDArray[np.float64]:
+    return np.asarray(expected.factors[role] * expected.read(role).counts.channels[o].sum(axis=0))
 
 
 def _refuse_rates(

@@ -45,6 +45,7 @@ _SCHEMA = "pullfactory-audit/1"
 _RIGHT = 0.05  # an error that is wrong by less is as good as right
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
 _SHARED = 0.9
+_OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +330,7 @@ def _notes(result: AuditResult) -> Iterable[str]:
                 f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
                 "error; use more events."
             )
+    yield from _rate_notes(result.expected)
     for name, bins in starved_bins(result.expected).items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
     for check in result.checks:
@@ -342,6 +344,21 @@ def _notes(result: AuditResult) -> Iterable[str]:
             yield f"The {fit.method} fit of the data ended as {fit.status}."
         if fit.bootstrap_failed:
             yield f"{fit.bootstrap_failed} of {config.replicas} fits of the bootstrap failed."
+
+
+def _rate_notes(expected: Expected) -> Iterable[str]:
+    """Events of their own that stand for another number of events than the nominal ones."""
+    for process in expected.config.sample_set.processes:
+        nominal = process.nominal.role
+        for sample in process.varied:
+            ratio = expected.yields(sample.role) / expected.yields(nominal)
+            if sample.family != process.nominal.family and abs(ratio - 1) > _OFF:
+                yield (
+                    f"{sample.role} stands for {expected.yields(sample.role):.4g} events, "
+                    f"{nominal} for {expected.yields(nominal):.4g}; if that is no effect of "
+                    f"{' and '.join(name for name, _ in sample.point)}, set "
+                    f"samples.{sample.role}.events."
+                )
 
 
 def _dependence_row(pair: PairDependence) -> dict[str, Any]:
