@@ -232,7 +232,13 @@ class AuditConfig(Frozen):
         return self
 
     def _check_rates(self) -> None:
-        free = [process.name for process in self.sample_set.processes if process.norm == "free"]
+        processes = self.sample_set.processes
+        for process in processes:
+            if process.norm != "fixed" and (name := f"norm_{process.name}") in self.parameter_names:
+                raise ValueError(
+                    f"parameter {name!r} is what the rate of {process.name!r} is called; rename it"
+                )
+        free = [process.name for process in processes if process.norm == "free"]
         if free and self.n_events_law == "fixed":
             raise ValueError(
                 f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
