@@ -80,8 +80,8 @@ MIXTURE: dict[str, Any] = {
         {"name": "tune"},
     ],
     "observable": [
-        {"name": "x", "unit": "GeV"},
-        {"name": "y", "unit": "GeV"},
+        {"name": "x", "unit": "GeV", "density": "normal"},
+        {"name": "y", "unit": "GeV", "density": "normal"},
         {"name": "z", "expression": "z1 + z2"},
     ],
     "toys": {"n_toys": 700},

@@ -164,6 +164,14 @@ CONFIGURATIONS: dict[str, tuple[Edit, str]] = {
         ),
         "^audit: samples.t.up.k.up and samples.k.up.t.up are the same steps; keep one$",
     ),
+    "parameter named as a rate": (
+        both(
+            lambda config: config["parameter"].append({"name": "norm_signal"}),
+            put("samples.norm_signal", {"up": {"weight": "2"}, "down": {"weight": "0.5"}}),
+            put("samples.nominal.norm", 0.1),
+        ),
+        "^audit: parameter 'norm_signal' is what the rate of 'signal' is called; rename it$",
+    ),
     "no constraint to drop": (
         put("workspace.mass_constraint", False),
         "^audit: workspace.mass_constraint = false has nothing to drop with morphing = 'additive'",
@@ -289,6 +297,24 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
         put("identifier", ["w"]),
         nan_in("w"),
         "^samples.nominal: identifier w: nan in row 17 is missing or infinite",
+    ),
+    "nothing left for templates": (
+        put("toys.held_apart", 1 - 1e-9),
+        lambda _: None,
+        r"^samples.nominal: toys.held_apart = 1 of 2000 events leaves none for templates; lower",
+    ),
+    "free parameter without effect": (
+        both(put(f"{UP}.observables", {"x": "x + 0"}), put(f"{DOWN}.observables", {"x": "x"})),
+        lambda _: None,
+        "^parameter 't': its samples up and down are the same in every bin, so that nothing",
+    ),
+    "parameters with one effect": (
+        lambda config: (
+            config["parameter"].append({"name": "k", "constraint": "free"}),
+            put("samples.k", config["samples"]["t"])(config),
+        )[-1],
+        lambda _: None,
+        "^the templates do not tell the parameters apart, such as two free ones",
     ),
     "corner samples are missing": (
         both(

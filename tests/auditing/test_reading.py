@@ -195,6 +195,20 @@ def test_scale_and_events(location: dict[str, Any], pair: Pair) -> None:
     assert rates == pytest.approx([2 * 500, 0, 2 * 300], abs=1e-6)
 
 
+def test_samples_that_stand_for_other_numbers_of_events_are_told(
+    location: dict[str, Any], pair: Pair
+) -> None:
+    location["samples"]["nominal"] = {"in_memory": True, "scale": 0.1}
+    location["samples"]["t"] = {side: {"in_memory": True} for side in ("up", "down")}
+    location["toys"] = {"n_toys": 0, "unbinned": "none"}
+    sizes = {"nominal": 10_000, "t.up": 5_000, "t.down": 10_200}
+    events: dict[str, object] = {role: pair(n, 0.0, n) for role, n in sizes.items()}
+    (note,) = (note for note in audit(location, events).notes if "stands for" in note)
+    assert note.startswith("t.up stands for 500 events, nominal for 1000; if that is no effect of")
+    location["samples"]["t"]["up"]["events"] = 1000.0
+    assert not any("stands for" in note for note in audit(location, events).notes)
+
+
 def test_selection_changes_the_rate_of_the_same_events_only(
     location: dict[str, Any], pair: Pair
 ) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pullfactory.auditing import (
     AuditConfig,
@@ -11,6 +12,7 @@ from pullfactory.auditing import (
     Expected,
     audit_likelihood,
     build_audit_workspace,
+    noise_in_slopes,
     predict_errors,
     read_events,
 )
@@ -58,3 +60,43 @@ def test_a_given_number_of_events_is_no_noise(
     assert rate == pytest.approx(noise * np.sqrt(N_SIMULATED / effective), abs=1e-6)
     claimed = predicted.errors[0][0]
     assert shift == pytest.approx(claimed * np.sqrt(N_EVENTS / effective), rel=0.2)
+
+
+def test_noise_in_slopes_is_what_the_information_has_too_much() -> None:
+    """With it taken off, small samples have the information of large ones on average."""
+    rng = np.random.default_rng(3)
+
+    def events(n: int, mean: float) -> dict[str, NDArray[np.float64]]:
+        return {"x": mean + rng.standard_normal(n)}
+
+    config = AuditConfig.from_dict(
+        {
+            "name": "noise",
+            "poi": "t",
+            "parameter": [{"name": "t", "constraint": "free"}],
+            "observable": [{"name": "x", "edges": np.linspace(-2, 2, 9).tolist()}],
+            "samples": {
+                "nominal": {"in_memory": True, "events": 100.0},
+                "t": {"up": {"in_memory": True}, "down": {"in_memory": True}},
+            },
+        }
+    )
+    nominal = events(100_000, 0.0)
+
+    def information(n: int) -> tuple[float, float]:
+        samples = {"nominal": nominal, "t.up": events(n, 0.3), "t.down": events(n, -0.3)}
+        expected = Expected.of(config, read_events(config, samples))
+        rates, up, down = (
+            expected.factors[role] * expected.read(role).counts.channels[0].sum(axis=0)
+            for role in ("nominal", "t.up", "t.down")
+        )
+        return float(np.sum((up - down) ** 2 / 4 / rates)), noise_in_slopes(expected)["t"]
+
+    large, part = information(100_000)
+    assert part < 0.01
+    small = np.array(
+        [total * (1 - noise) for total, noise in (information(400) for _ in range(64))]
+    )
+    # The mean of 64 has an eighth of their spread as standard error; three of them.
+    assert abs(small.mean() - large) < 3 * small.std(ddof=1) / 8
+    assert information(400)[1] > 0.2

@@ -26,6 +26,7 @@ from pullfactory.auditing.templates import (
     build_audit_workspace,
     build_joint_audit_workspace,
     joint_channels,
+    noise_in_slopes,
     starved_bins,
 )
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
@@ -53,6 +54,7 @@ __all__ = [
     "joint_channels",
     "learn_unbinned",
     "measure_dependence",
+    "noise_in_slopes",
     "observed_counts",
     "predict_errors",
     "predict_subset",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -232,7 +233,13 @@ class AuditConfig(Frozen):
         return self
 
     def _check_rates(self) -> None:
-        free = [process.name for process in self.sample_set.processes if process.norm == "free"]
+        processes = self.sample_set.processes
+        for process in processes:
+            if process.norm != "fixed" and (name := f"norm_{process.name}") in self.parameter_names:
+                raise ValueError(
+                    f"parameter {name!r} is what the rate of {process.name!r} is called; rename it"
+                )
+        free = [process.name for process in processes if process.norm == "free"]
         if free and self.n_events_law == "fixed":
             raise ValueError(
                 f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
@@ -303,7 +310,7 @@ class AuditConfig(Frozen):
 
     # --- what the other files ask ------------------------------------------------------------
 
-    @property
+    @cached_property
     def sample_set(self) -> Samples:
         """The samples, read and checked."""
         free = tuple(p.name for p in self.parameter if p.constraint == "free")

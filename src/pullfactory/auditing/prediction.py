@@ -18,6 +18,7 @@ from pullfactory.auditing.model import (
 )
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
+from pullfactory.errors import CalibrationError
 from pullfactory.inference.information import inverted
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
@@ -89,11 +90,19 @@ def predict_errors(model: "ErrorModel") -> PredictedErrors:
 
     Args:
         model: Of the observables taken as independent.
+
+    Raises:
+        CalibrationError: If the parameters are not determined.
     """
     expected, likelihood = model.expected, model.likelihood
     everything = tuple(range(len(model.channels.slices)))
     once = np.ones((1, GROUPS))
     inverse, actual = model.covariances(model.drawn(once), everything)
+    if not np.isfinite(inverse).all():
+        raise CalibrationError(
+            "the templates do not tell the parameters apart, such as two free ones that change "
+            "them in the same way; fix one, or add an observable"
+        )
     claimed_errors, actual_errors = [], []
     for some in _batches(redraws(expected.config.seed, expected.config.replicas)):
         inverses, actuals = model.covariances(model.drawn(some), everything)

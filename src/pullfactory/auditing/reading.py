@@ -228,6 +228,11 @@ class _Reader:
         role = self.sample.role
         self._refuse(role)
         rows = self._rows.rows()
+        if not len(rows):
+            raise EventsError(
+                f"samples.{role}: toys.held_apart = {self._held_apart:g} of "
+                f"{self._seen['selected']} events leaves none for templates; lower it"
+            )
         return ReadSample(
             sample=self.sample,
             check=SampleCheck(

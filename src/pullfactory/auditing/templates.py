@@ -19,6 +19,7 @@ __all__ = [
     "build_audit_workspace",
     "build_joint_audit_workspace",
     "joint_channels",
+    "noise_in_slopes",
     "starved_bins",
 ]
 
@@ -48,7 +49,7 @@ class Expected:
 
         A sample says how many events it stands for, or what one unit of weight does. A variation
         that says neither has the factor of the nominal sample if it has the same events, so that
-        it may select more or fewer of them, and else as many events as the nominal sample.
+        it may select more or fewer of them, and else what the nominal sample says.
         """
         factors: dict[str, float] = {}
         normalised: dict[str, str | None] = {}
@@ -71,10 +72,11 @@ class Expected:
     @property
     def n_events(self) -> float:
         """Events expected in the data, of all processes."""
-        return sum(
-            self.factors[role] * float(self.events.samples[role].counts.events.sum())
-            for role in self.nominal_roles
-        )
+        return sum(self.yields(role) for role in self.nominal_roles)
+
+    def yields(self, role: str) -> float:
+        """Events that a sample stands for."""
+        return self.factors[role] * float(self.read(role).counts.events.sum())
 
     @property
     def nominal_roles(self) -> tuple[str, ...]:
@@ -141,6 +143,7 @@ def build_audit_workspace(
         CalibrationError: If a bin has nothing expected, or a sample is missing.
     """
     names = expected.config.observable_names
+    _refuse_idle(expected)
 
     def counts(role: str, channel: int) -> NDArray[np.float64]:
         return np.asarray(expected.read(role).counts.channels[channel].sum(axis=0))
@@ -206,7 +209,6 @@ def _build(
     }
     for name, rates in asimov.items():
         _refuse_rates(name, np.asarray(rates), processes, list(asimov).index(name))
-    _refuse_idle(config.free_names, processes, len(channels))
     observed = {name: np.asarray((data or asimov)[name]) for name in channels}
     return assemble(config.name, observed, processes, config.poi, _settings(expected))
 
@@ -272,6 +274,28 @@ def _settings(expected: Expected) -> list[dict[str, Any]]:
     return settings
 
 
+def _refuse_idle(expected: Expected) -> None:
+    """Refuse free parameters that change nothing: no fit could measure them."""
+    for name in expected.config.free_names:
+        sides = [
+            [s for p in expected.config.sample_set.processes if (s := p.at({name: side}))]
+            for side in (1, -1)
+        ]
+        if all(
+            np.array_equal(_template(expected, up.role, o), _template(expected, down.role, o))
+            for up, down in zip(*sides, strict=True)
+            for o in range(len(expected.config.observable))
+        ):
+            raise CalibrationError(
+                f"parameter {name!r}: its samples up and down are the same in every bin, so that "
+                "nothing measures it; check what varies"
+            )
+
+
+def _template(expected: Expected, role: str, o: int) -> NDArray[np.float64]:
+    return np.asarray(expected.factors[role] * expected.read(role).counts.channels[o].sum(axis=0))
+
+
 def _refuse_rates(
     channel: str, rates: NDArray[np.float64], processes: tuple[Process, ...], position: int
 ) -> None:
@@ -297,20 +321,42 @@ def _refuse_rates(
                 )
 
 
-def _refuse_idle(free: tuple[str, ...], processes: tuple[Process, ...], channels: int) -> None:
-    """Refuse free parameters that change nothing: they could be anything."""
-    for name in free:
-        moved = any(
-            np.any(process.template(o, {name: 1}) != process.template(o, {name: -1}))
-            for process in processes
-            if name in process.parameters
-            for o in range(channels)
-        )
-        if not moved:
-            raise CalibrationError(
-                f"parameter.{name} is free, but its samples up and down have the same templates; "
-                "check their files"
-            )
+def noise_in_slopes(expected: Expected) -> dict[str, float]:
+    """Part of the sensitivity to each parameter that is noise of the templates up and down.
+
+    The information sum of d^2 / rate, with d half the difference of two templates, has a share of
+    the variance of d in it. Templates of the nominal events are left out: their noise cancels.
+
+    Args:
+        expected: The samples.
+
+    Returns:
+        From 0 to 1, for parameters with samples of their own.
+    """
+    found = {}
+    for name in expected.config.parameter_names:
+        noise, information = 0.0, 0.0
+        for o in range(len(expected.config.observable)):
+            rates, change, variance = (np.zeros(expected.events.axes[o].size) for _ in range(3))
+            for process in expected.config.sample_set.processes:
+                role = process.nominal.role
+                rates += expected.factors[role] * expected.read(role).counts.channels[o].sum(axis=0)
+                for side in (1, -1):
+                    sample = process.at({name: side})
+                    if sample is None:
+                        continue
+                    counts, factor = (
+                        expected.read(sample.role).counts,
+                        expected.factors[sample.role],
+                    )
+                    change += side * factor * counts.channels[o].sum(axis=0) / 2
+                    if sample.family != process.nominal.family:
+                        variance += factor**2 * counts.squares[o] / 4
+            noise += float(np.sum(variance / rates))
+            information += float(np.sum(change**2 / rates))
+        if noise:
+            found[name] = noise / max(information, noise)
+    return found
 
 
 def starved_bins(expected: Expected) -> dict[str, int]:

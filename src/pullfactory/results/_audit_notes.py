@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pullfactory.auditing import starved_bins
+from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
 from pullfactory.report.rounding import plain, significant
 
 if TYPE_CHECKING:
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["audit_notes"]
 
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
+_OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
+_FAKE = 0.05  # part of the sensitivity, above which its noise is told
 _SHARED = 0.9  # part of the events of a variation that the nominal sample has
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
@@ -86,8 +88,30 @@ def _on_templates(result: "AuditResult") -> Iterator[str]:
                     f"{plain(parameter.step)}, in the claimed errors too; take samples further "
                     "away, or workspace.mass_constraint = false."
                 )
+    yield from _rate_notes(result.expected)
+    for name, part in noise_in_slopes(result.expected).items():
+        if part > _FAKE:
+            yield (
+                f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
+                "which makes the claimed error too small; use more events."
+            )
     for name, bins in starved_bins(result.expected).items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
+
+
+def _rate_notes(expected: Expected) -> Iterator[str]:
+    """Events of their own that stand for another number of events than the nominal ones."""
+    for process in expected.config.sample_set.processes:
+        nominal = process.nominal.role
+        for sample in process.varied:
+            ratio = expected.yields(sample.role) / expected.yields(nominal)
+            if sample.family != process.nominal.family and abs(ratio - 1) > _OFF:
+                yield (
+                    f"{sample.role} stands for {expected.yields(sample.role):.4g} events, "
+                    f"{nominal} for {expected.yields(nominal):.4g}; if that is no effect of "
+                    f"{' and '.join(name for name, _ in sample.point)}, set "
+                    f"samples.{sample.role}.events."
+                )
 
 
 def _on_samples(result: "AuditResult") -> Iterator[str]:
