@@ -319,7 +319,11 @@ def test_unit_of_the_values_does_not_matter() -> None:
     assert (scaled.mu, scaled.sigma) == (1024.0 * fit.mu, 1024.0 * fit.sigma)
 
 
-@pytest.mark.parametrize("truth", [stats.uniform(), stats.expon(), stats.cauchy()], ids=str)
+@pytest.mark.parametrize(
+    "truth",
+    [stats.uniform(), stats.expon(), stats.cauchy()],
+    ids=["uniform", "exponential", "cauchy"],
+)
 def test_edges_and_heavy_tails_are_survived(truth: stats.rv_continuous) -> None:
     values = truth.rvs(20_000, random_state=np.random.default_rng(6))
     fit = fit_spline(values)
