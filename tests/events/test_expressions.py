@@ -81,6 +81,12 @@ def test_numbers(text: str) -> None:
     assert np.allclose(found, in_numpy(text), rtol=1e-9, atol=1e-9, equal_nan=True)
 
 
+@pytest.mark.parametrize("text", ["x / 0", "x % 0", "flag / (1 + (-1))", "x / -0.0"])
+def test_division_by_zero(text: str) -> None:
+    with pytest.raises(EventsError, match=r"is not finite; divide by a number"):
+        parse_expression(text, place=PLACE)
+
+
 @settings(deadline=None, max_examples=100)
 @given(conditions(LEAVES))
 def test_conditions(text: str) -> None:

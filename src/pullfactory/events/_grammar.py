@@ -17,10 +17,12 @@ _LONGEST_CODE = 20_000
 _DEEPEST = 60
 _MOST_COLUMNS = 30
 _MOST_NUMBERS = 150  # numexpr has 255 registers for columns, numbers and intermediate results
-# The remainder has the sign of the divisor, as in NumPy; numexpr's own % depends on its version.
+# The remainder has the sign of the divisor, as in NumPy, also if it is 0; numexpr's own % depends
+# on its version.
 _MOD = (
+    "where((fmod({0}, {1}) == 0.0), (0.0 / {1}), "
     "where(((fmod({0}, {1}) < 0.0) & ({1} > 0.0)) | ((fmod({0}, {1}) > 0.0) & ({1} < 0.0)), "
-    "(fmod({0}, {1}) + {1}), fmod({0}, {1}))"
+    "(fmod({0}, {1}) + {1}), fmod({0}, {1})))"
 )
 _ARITHMETIC: Mapping[type[ast.AST], tuple[str, Callable[..., Any]]] = MappingProxyType(
     {
@@ -113,6 +115,10 @@ class _Translation:
                 part = self.sign(node, depth)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
                 sides = [self.number(side, depth) for side in (left, right)]
+                if isinstance(op, ast.Div | ast.Mod) and sides[1].value == 0:
+                    self.text.refuse(
+                        f"{self.text.source(node)} is not finite", "divide by a number"
+                    )
                 part = self.combine(*_ARITHMETIC[type(op)], node, sides)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in _JUNCTIONS:
                 part = self.junction(op, [left, right], depth)
