@@ -1,9 +1,11 @@
 """What many tests need: a study that runs in a moment, and the command line."""
 
 import io
+import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
 from subprocess import CompletedProcess
 from unittest.mock import patch
 
@@ -13,6 +15,15 @@ import pytest
 import pullfactory as pf
 from pullfactory import Study
 from pullfactory.cli import main
+
+# Commands and notebooks compile the same programs in processes of their own; each worker keeps what
+# it has compiled. JAX reads this when it is loaded, which is later.
+_CACHE = (
+    Path(__file__).parents[1] / "build" / "jax" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
+)
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture(scope="session")

@@ -65,6 +65,7 @@ DOCS = sorted(ROOT.glob("docs/**/*.md"))
 EXAMPLES = [ROOT / "README.md", *DOCS]
 PAGES = [*EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("notebooks/*")]
 SMALL = {"ensemble.n_toys": 16, "calibration.events_per_point": 20_000}
+FEW_RHO = "ensemble.rho=0,0.3"
 PACKAGE = ROOT / "src" / "pullfactory"
 
 
@@ -130,6 +131,8 @@ def edit_study(file: Path, block: str) -> None:
 def run_in_shell(line: str) -> None:
     """Run a line in the current folder with the commands of this Python, studies made small."""
     options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
+    if "--rho" not in line and "init" not in line:
+        options += f" --set {FEW_RHO}"
     command = re.sub(
         r"\bpullfactory (run|predict|closure|scan|bootstrap|calibrate|workspace)\b",
         rf"\g<0> {options}",
