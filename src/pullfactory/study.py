@@ -1,20 +1,17 @@
 """The study: everything that defines a run, read once, checked once, frozen after."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, Strict, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
-from pullfactory._complaints import complaint
-from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
-from pullfactory._toml import parse_toml, parse_value, read_toml, to_toml
+from pullfactory._document import Document, refuse_repeats
+from pullfactory._fields import Count, Frozen, Listed, Name, Text
+from pullfactory._toml import parse_toml, parse_value
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.errors import StudyError
 
@@ -30,9 +27,7 @@ __all__ = [
     "Parameter",
     "Study",
     "WorkspaceSettings",
-    "assign",
     "preset_text",
-    "refuse_repeats",
 ]
 
 Method = Literal["unbinned", "binned", "unbinned_joint", "binned_joint"]
@@ -275,20 +270,17 @@ def _all_methods(value: object) -> object:
     return METHODS if value in ("all", ["all"], ("all",)) else value
 
 
-class Study(Frozen):
+class Study(Document):
     """Everything that defines a run.
 
     Read from a TOML file with `Study.from_toml`, from a preset with `Study.preset`; changed
     with `with_settings`, which checks again.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="names the output folder"
-    )
-    seed: Whole = Field(
-        default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
-    )
-    poi: Name = Field(description="parameter of interest")
+    kind: ClassVar[str] = "study"
+    command: ClassVar[str] = "pullfactory init FILE"
+    keys: ClassVar[str] = "ensemble.n_events or parameter.m_t.truth_sigma"
+
     methods: Annotated[Listed[Method], BeforeValidator(_all_methods)] = Field(
         default=("unbinned", "binned"),
         min_length=1,
@@ -411,35 +403,6 @@ class Study(Frozen):
     # --- reading and writing -----------------------------------------------------------------
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, place: str = "study") -> Self:
-        """Check a nested mapping as a study.
-
-        Args:
-            data: Keys as in the TOML file.
-            place: Where the data came from, for messages.
-
-        Raises:
-            StudyError: If a key is unknown, missing, of the wrong type or out of range.
-        """
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise StudyError(f"{place}: {complaint(error, data, cls)}") from None
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Read a study file.
-
-        Args:
-            path: A TOML file.
-
-        Raises:
-            StudyError: If the file cannot be read or is no valid study.
-        """
-        place = f"study file '{path}'"
-        return cls.from_dict(read_toml(path, place, "pullfactory init FILE"), place=place)
-
-    @classmethod
     def from_toml_text(cls, text: str | bytes, *, place: str = "study") -> Self:
         """Read the content of a study file.
 
@@ -472,21 +435,6 @@ class Study(Frozen):
         """Names of the studies that come with the package."""
         files = (entry.name for entry in _preset_folder().iterdir())
         return tuple(sorted(file[:-5] for file in files if file.endswith(".toml")))
-
-    def with_settings(self, settings: Mapping[str, Any]) -> Self:
-        """A copy with some keys changed, checked again.
-
-        Args:
-            settings: Dotted keys to values, such as `{"ensemble.n_events": 5000,
-                "parameter.m_t.truth_sigma": 1.0}`; list entries are chosen by name.
-
-        Raises:
-            StudyError: If a key does not exist or a value is refused.
-        """
-        data = self.model_dump(mode="json", exclude_none=True)
-        for key, value in settings.items():
-            assign(data, key, value)
-        return type(self).from_dict(data, place=f"study {self.name!r}")
 
     def subset(self, observables: Iterable[str]) -> Self:
         """The study with some of its observables, in the order that they have here.
@@ -543,20 +491,6 @@ class Study(Frozen):
                 )
             parsed[key.strip()] = parse_value(value.strip())
         return parsed
-
-    def to_dict(self) -> dict[str, Any]:
-        """The study as plain data, as `from_dict` reads it; absent keys are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-    def to_toml(self) -> str:
-        """The study as TOML with every key and a comment on each."""
-        return to_toml(self)
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the study's content, the same for equal studies."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     # --- what the other rooms ask ------------------------------------------------------------
 
@@ -711,46 +645,3 @@ def preset_text(file: str) -> str:
 
 def _preset_folder() -> Any:
     return resources.files("pullfactory") / "presets"
-
-
-def refuse_repeats(kind: str, names: Iterable[object]) -> None:
-    """Refuse what is named twice.
-
-    Args:
-        kind: What the names are of, for the message.
-        names: Some names.
-
-    Raises:
-        ValueError: If a name comes twice.
-    """
-    seen: set[object] = set()
-    for name in names:
-        if name in seen:
-            raise ValueError(f"{kind} {name!r} is given twice; keep one")
-        seen.add(name)
-
-
-def assign(data: dict[str, Any], key: str, value: Any) -> None:
-    """Set one dotted key in nested plain data, in place.
-
-    Args:
-        data: Tables, and lists of tables whose entries are chosen by their name.
-        key: Such as "parameter.m_t.truth_sigma".
-        value: Its new value.
-
-    Raises:
-        StudyError: If the key names nothing.
-    """
-    *path, last = key.split(".")
-    target: Any = data
-    for part in path:
-        if isinstance(target, list):
-            target = {entry["name"]: entry for entry in target}
-        target = target.get(part) if isinstance(target, dict) else None
-    if not isinstance(target, dict):
-        raise StudyError(
-            f"setting {key!r} names nothing in the study; "
-            "keys look like ensemble.n_events or parameter.m_t.truth_sigma"
-        )
-    one_of_a_list = isinstance(target.get(last), list) and isinstance(value, str | int | float)
-    target[last] = [value] if one_of_a_list else value

@@ -1,23 +1,17 @@
 """The configuration of an audit: which events, what is measured in them, what is asked."""
 
-import hashlib
-import json
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, Strict, ValidationError, model_validator
+from pydantic import Field, Strict, model_validator
 
-from pullfactory._complaints import complaint
-from pullfactory._fields import Count, Frozen, Listed, Name, Text, Whole
-from pullfactory._toml import read_toml, to_toml
+from pullfactory._document import Document, refuse_repeats
+from pullfactory._fields import Count, Frozen, Listed, Name, Text
 from pullfactory.auditing.samples import Samples, read_samples
 from pullfactory.densities import FAMILIES, family
-from pullfactory.errors import StudyError
 from pullfactory.events import parse_expression
-from pullfactory.study import Morphing, assign, refuse_repeats
+from pullfactory.study import Morphing
 
 __all__ = [
     "AuditConfig",
@@ -173,19 +167,16 @@ class AuditToys(Frozen):
     )
 
 
-class AuditConfig(Frozen):
+class AuditConfig(Document):
     """Everything that defines an audit.
 
     Read from a TOML file with `AuditConfig.from_toml`; changed with `with_settings`.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="names the output folder"
-    )
-    seed: Whole = Field(
-        default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
-    )
-    poi: Name = Field(description="parameter of interest")
+    kind: ClassVar[str] = "audit"
+    command: ClassVar[str] = "pullfactory init --audit FILE"
+    keys: ClassVar[str] = "toys.n_toys or observable.m_t.n_bins"
+
     n_events_law: Literal["poisson", "fixed"] = Field(
         default="poisson", description='number of data events: "poisson", or "fixed"'
     )
@@ -245,70 +236,6 @@ class AuditConfig(Frozen):
                 f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
                 'measure; use n_events_law = "poisson" or norm = "fixed"'
             )
-
-    # --- reading and writing -----------------------------------------------------------------
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, place: str = "audit") -> Self:
-        """Check a nested mapping as the configuration of an audit.
-
-        Args:
-            data: Keys as in the TOML file.
-            place: Where the data came from, for messages.
-
-        Raises:
-            StudyError: If a key is unknown, missing, of the wrong type or out of range.
-            EventsError: If an expression is none.
-        """
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise StudyError(f"{place}: {complaint(error, data, cls)}") from None
-
-    @classmethod
-    def from_toml(cls, path: str | Path) -> Self:
-        """Read a configuration; the files that it names are relative to its folder.
-
-        Args:
-            path: A TOML file.
-
-        Raises:
-            StudyError: If the file cannot be read or is no valid configuration.
-            EventsError: If an expression is none.
-        """
-        place = f"audit file '{path}'"
-        return cls.from_dict(read_toml(path, place, "pullfactory init --audit FILE"), place=place)
-
-    def with_settings(self, settings: Mapping[str, Any]) -> Self:
-        """A copy with some keys changed, checked again.
-
-        Args:
-            settings: Dotted keys to values, such as `{"toys.n_toys": 500}`; list entries are
-                chosen by name.
-
-        Raises:
-            StudyError: If a key does not exist or a value is refused.
-        """
-        data = self.to_dict()
-        for key, value in settings.items():
-            assign(data, key, value)
-        return type(self).from_dict(data, place=f"audit {self.name!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The configuration as plain data, as `from_dict` reads it; absent keys are left out."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-    def to_toml(self) -> str:
-        """The configuration as TOML with every key and a comment on each."""
-        return to_toml(self)
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the content, the same for equal configurations."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    # --- what the other files ask ------------------------------------------------------------
 
     @cached_property
     def sample_set(self) -> Samples:

@@ -1,0 +1,130 @@
+"""What a study file and an audit file have in common: read and checked once, frozen after."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import Field, ValidationError
+
+from pullfactory._complaints import complaint
+from pullfactory._fields import Frozen, Name, Whole
+from pullfactory._toml import read_toml, to_toml
+from pullfactory.errors import StudyError
+
+__all__ = ["Document", "refuse_repeats"]
+
+
+class Document(Frozen):
+    """A whole file: tables of keys.
+
+    Attributes:
+        kind: What it is, for messages.
+        command: What writes one to begin with, for messages.
+        keys: How its keys look, for messages.
+    """
+
+    kind: ClassVar[str]
+    command: ClassVar[str]
+    keys: ClassVar[str]
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="names the output folder"
+    )
+    seed: Whole = Field(
+        default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
+    )
+    poi: Name = Field(description="parameter of interest")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, place: str | None = None) -> Self:
+        """Check a nested mapping.
+
+        Args:
+            data: Keys as in the TOML file.
+            place: Where the data came from, for messages.
+
+        Raises:
+            StudyError: If a key is unknown, missing, of the wrong type or out of range.
+            EventsError: If an expression is none.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise StudyError(f"{place or cls.kind}: {complaint(error, data, cls)}") from None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a file.
+
+        Args:
+            path: A TOML file.
+
+        Raises:
+            StudyError: If the file cannot be read or is not valid.
+            EventsError: If an expression is none.
+        """
+        place = f"{cls.kind} file '{path}'"
+        return cls.from_dict(read_toml(path, place, cls.command), place=place)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with some keys changed, checked again.
+
+        Args:
+            settings: Dotted keys to values, such as `{"ensemble.n_events": 5000,
+                "parameter.m_t.truth_sigma": 1.0}`; list entries are chosen by name.
+
+        Raises:
+            StudyError: If a key does not exist or a value is refused.
+        """
+        data = self.to_dict()
+        for key, value in settings.items():
+            self._assign(data, key, value)
+        return type(self).from_dict(data, place=f"{self.kind} {self.name!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, as `from_dict` reads it; absent keys are left out."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    def to_toml(self) -> str:
+        """TOML with every key and a comment on each."""
+        return to_toml(self)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the content, the same for equal content."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _assign(self, data: dict[str, Any], key: str, value: Any) -> None:
+        """Set one dotted key in nested plain data; list entries are chosen by their name."""
+        *path, last = key.split(".")
+        target: Any = data
+        for part in path:
+            if isinstance(target, list):
+                target = {entry["name"]: entry for entry in target}
+            target = target.get(part) if isinstance(target, dict) else None
+        if not isinstance(target, dict):
+            raise StudyError(
+                f"setting {key!r} names nothing in the {self.kind}; keys look like {self.keys}"
+            )
+        one_of_a_list = isinstance(target.get(last), list) and isinstance(value, str | int | float)
+        target[last] = [value] if one_of_a_list else value
+
+
+def refuse_repeats(kind: str, names: Iterable[object]) -> None:
+    """Refuse what is named twice.
+
+    Args:
+        kind: What the names are of, for the message.
+        names: Some names.
+
+    Raises:
+        ValueError: If a name comes twice.
+    """
+    seen: set[object] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{kind} {name!r} is given twice; keep one")
+        seen.add(name)
