@@ -11,7 +11,7 @@ import pandas as pd
 import pyhf
 import pytest
 
-from pullfactory import BinnedLikelihood, Study, fit_toys, read_summary, run
+from pullfactory import BinnedLikelihood, Study, fit_toys, run
 
 WORKSPACES = sorted((Path(__file__).parents[1] / "workspaces").glob("*.json"))
 POSTER = next(path for path in WORKSPACES if path.stem == "poster")
@@ -81,11 +81,12 @@ def test_cabinetry_draws(tmp_path: Path) -> None:
 
 
 def test_pandas_finds_the_widths_of_the_summary(tiny_study: Study, tmp_path: Path) -> None:
-    folder = run(tiny_study).write(tmp_path / "tiny")
-    toys = pd.read_parquet(folder / "toys.parquet")
+    result = run(tiny_study)
+    result.toys.copy_to(tmp_path / "toys.parquet")
+    toys = pd.read_parquet(tmp_path / "toys.parquet")
     pull = (toys["estimate"] - toys["truth"]) / toys["error"]
     width = pull.groupby([toys["method"], toys["rho"], toys["parameter"]]).std()
-    rows = read_summary(folder)["pulls"]
+    rows = result.summary()["pulls"]
     assert len(rows) == len(width)
     for row in rows:
         found = width[row["method"], row["rho"], row["parameter"]]
