@@ -28,7 +28,7 @@ docs: $(STAMP) ## build the documentation into build/docs/
 		--doctree-dir build/doctrees --builder html . build/docs $(ARGS)
 	@echo 'Documentation   build/docs/index.html'
 
-bench: $(STAMP) ## measure speed and memory, about ten minutes
+bench: $(STAMP) ## measure speed and memory, about a quarter of an hour
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMP) ## check style and format
