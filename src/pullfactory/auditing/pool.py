@@ -30,7 +30,6 @@ class EventPool:
         fixed: Whether every toy has the same number.
         drawn: Which auxiliary values of the likelihood vary from toy to toy, shape (auxdata,).
         seed: Of the audit.
-        apart: Whether templates are made of other events.
     """
 
     values: NDArray[np.float64]
@@ -39,7 +38,6 @@ class EventPool:
     fixed: bool
     drawn: NDArray[np.bool_]
     seed: int
-    apart: bool
 
     @classmethod
     def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "EventPool":
@@ -72,7 +70,6 @@ class EventPool:
             fixed=expected.config.n_events_law == "fixed",
             drawn=drawn_terms(expected, likelihood),
             seed=expected.config.seed,
-            apart=expected.config.toys.held_apart > 0,
         )
 
     @property
