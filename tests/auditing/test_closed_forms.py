@@ -289,10 +289,22 @@ def test_verdict(location: dict[str, Any], pair: Pair) -> None:
     )
     assert pay_line(yes) == "Every observable lowers the actual error of t."
     too_small = audit(location, {"nominal": pair(50_000, 0.5, 14)})
-    assert not too_small.independent
+    assert too_small.independent is False
     assert "No: the claimed error of t is too small, multiply it by 1.1" in audit_answer(too_small)
     too_large = audit(location, {"nominal": pair(50_000, -0.5, 15)})
     assert "No: the claimed error of t is too large, multiply it by 0.7" in audit_answer(too_large)
+
+
+def test_verdict_of_too_few_events(location: dict[str, Any], pair: Pair) -> None:
+    location["toys"]["unbinned"] = "none"
+    location["workspace"] = {"n_bins": 4}
+    location["joint"] = {"n_bins": 0}
+    result = audit(location, {"nominal": pair(300, 0.0, 16)})
+    (row,) = result.rows
+    assert 2 * row.inflate_by_error > 0.05  # it may be anywhere
+    assert result.judgements == {"t": "unknown"}
+    assert result.independent is None
+    assert audit_answer(result).endswith("Perhaps: too few events to tell for t.")
 
 
 def test_observable_that_does_not_pay(location: dict[str, Any], pair: Pair) -> None:

@@ -6,7 +6,7 @@ from scipy.stats import binomtest
 
 from pullfactory import FitBatch, FitStatus, PullSummary, summarise_pulls
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference import PullSums
+from pullfactory.inference import PullSums, judge_error
 
 
 def _fits(pulls: np.ndarray, error: float = 0.5) -> tuple[FitBatch, np.ndarray]:
@@ -122,3 +122,19 @@ def test_shapes_must_agree() -> None:
     fits, truth = _fits(PULLS)
     with pytest.raises(LikelihoodError, match="one true value per toy"):
         summarise_pulls(fits, truth[:3])
+
+
+@pytest.mark.parametrize(
+    ("factor", "error", "kind"),
+    [
+        (1.04, 0.01, "right"),
+        (1.04, 0.03, "unknown"),
+        (1.06, 0.01, "wrong"),
+        (0.90, 0.04, "unknown"),
+        (0.86, 0.04, "wrong"),
+        (None, 0.01, "unknown"),
+        (1.0, None, "unknown"),
+    ],
+)
+def test_judgement_of_an_error(factor: float | None, error: float | None, kind: str) -> None:
+    assert judge_error(factor, error) == kind

@@ -12,7 +12,14 @@ from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.information import joint_errors, joint_information
 from pullfactory.inference.minuit import MinuitFit, fit_minuit
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
-from pullfactory.inference.pulls import TOLERATED, PullSummary, PullSums, summarise_pulls
+from pullfactory.inference.pulls import (
+    TOLERATED,
+    Judgement,
+    PullSummary,
+    PullSums,
+    judge_error,
+    summarise_pulls,
+)
 from pullfactory.inference.sandwich import fit_events, sandwich_covariance
 from pullfactory.inference.status import FitStatus
 from pullfactory.inference.throwing import ThrownToys, throw_toys
@@ -25,6 +32,7 @@ __all__ = [
     "CorrelationSums",
     "FitBatch",
     "FitStatus",
+    "Judgement",
     "MinuitFit",
     "PredictedPull",
     "PullSummary",
@@ -37,6 +45,7 @@ __all__ = [
     "joint_errors",
     "joint_information",
     "judge_closure",
+    "judge_error",
     "measure_closure",
     "predict_pulls",
     "sandwich_covariance",

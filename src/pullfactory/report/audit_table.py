@@ -24,22 +24,25 @@ def audit_answer(result: "AuditResult") -> str:
     """
     names = ", ".join(result.config.observable_names)
     question = f"May {names} be fitted as if they were independent?"
-    if result.independent:
-        return f"{question} Yes: every claimed error is right within {TOLERATED:.0%}."
-    rows = {row.parameter: row for row in result.rows if row.method == "binned"}
-    own = rows.pop(result.config.poi)
-    off = abs(own.inflate_by - 1.0)
-    if off > TOLERATED:
-        kind = "small" if own.inflate_by > 1 else "large"
-        factor = rounded(own.inflate_by, own.inflate_by_error)
-        said = f"is too {kind}, multiply it by {factor}"
-    else:
-        said = f"is right within {TOLERATED:.0%}"
-    wrong = [name for name, row in rows.items() if abs(row.inflate_by - 1.0) > TOLERATED]
-    others = (
-        f"; {'also wrong' if off > TOLERATED else 'wrong'}: {', '.join(wrong)}" if wrong else ""
+    judged = result.judgements
+    wrong, unsure = (
+        [name for name, kind in judged.items() if kind == wanted] for wanted in ("wrong", "unknown")
     )
-    return f"{question} No: the claimed error of {own.parameter} {said}{others}."
+    right = f"right within {TOLERATED:.0%}"
+    if result.independent:
+        return f"{question} Yes: every claimed error is {right}."
+    if not wrong:
+        return f"{question} Perhaps: too few events to tell for {', '.join(unsure)}."
+    poi = result.config.poi
+    own = next(r for r in result.rows if r.method == "binned" and r.parameter == poi)
+    if poi in wrong:
+        kind = "small" if own.inflate_by > 1 else "large"
+        said = f"is too {kind}, multiply it by {rounded(own.inflate_by, own.inflate_by_error)}"
+    else:
+        said = f"is {right}" if judged[poi] == "right" else "is uncertain"
+    others = ", ".join(name for name in wrong if name != poi)
+    also = f"; {'also wrong' if poi in wrong else 'wrong'}: {others}" if others else ""
+    return f"{question} No: the claimed error of {poi} {said}{also}."
 
 
 def audit_table(result: "AuditResult") -> Table:

@@ -22,7 +22,7 @@ from pullfactory.auditing import (
     SampleCheck,
     UnbinnedModel,
 )
-from pullfactory.inference import TOLERATED, PullSummary, PullSums
+from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
 from pullfactory.results._audit_notes import audit_notes
@@ -185,11 +185,21 @@ class AuditResult:
         return tuple(n for n in self.config.observable_names if n not in best.observables)
 
     @property
-    def independent(self) -> bool:
-        """Whether every claimed error of the binned fit is right within 5 %."""
-        return all(
-            abs(row.inflate_by - 1.0) <= TOLERATED for row in self.rows if row.method == "binned"
-        )
+    def judgements(self) -> dict[str, Judgement]:
+        """Whether the binned fit's claimed error of each parameter is right within 5 %."""
+        return {
+            row.parameter: judge_error(row.inflate_by, row.inflate_by_error)
+            for row in self.rows
+            if row.method == "binned"
+        }
+
+    @property
+    def independent(self) -> bool | None:
+        """Whether every error that the binned fit claims is right; None if that cannot be told."""
+        found = set(self.judgements.values())
+        if "wrong" in found:
+            return False
+        return None if "unknown" in found else True
 
     @property
     def notes(self) -> tuple[str, ...]:

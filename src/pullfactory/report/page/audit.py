@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pullfactory.inference import TOLERATED
+from pullfactory.inference import TOLERATED, Judgement, judge_error
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -106,26 +106,35 @@ def _parameters(summary: Numbers) -> list[str]:
 
 def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     rows = [row for row in summary["errors"] if row["method"] == method]
-    wrong = [row for row in rows if abs(row["inflate_by"] - 1.0) > TOLERATED]
+    kinds = {row["parameter"]: _kind(row) for row in rows}
+    wrong = [name for name, kind in kinds.items() if kind == "wrong"]
+    unsure = [name for name, kind in kinds.items() if kind == "unknown"]
     where = f"with the {method_label(method)} fit"
-    if not wrong:
-        answer = f"Yes: {where}, all errors are right within {TOLERATED:.0%}."
-        mood = "good"
+    if wrong:
+        answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}.", "bad"
+    elif unsure:
+        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}.", "open"
     else:
-        poi = summary["config"]["poi"]
-        own = next(row for row in rows if row["parameter"] == poi)
-        others = ", ".join(row["parameter"] for row in wrong if row is not own)
-        off = 100.0 * (own["inflate_by"] - 1.0)
-        if own in wrong:
-            way = "larger" if off > 0 else "smaller"
-            said = f"the error of {poi} is actually {abs(off):.0f} % {way} than claimed"
-            also = f"; also wrong: {others}" if others else ""
-        else:
-            said, also = f"the error of {poi} is right within {TOLERATED:.0%}", f"; wrong: {others}"
-        answer = f"No: {where}, {said}{also}."
-        mood = "bad"
+        answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}.", "good"
     details = tuple(_sentence(row, units.get(row["parameter"], "")) for row in rows)
     return Lead(answer=answer, mood=mood, details=details, tags=Tags(method=method))
+
+
+def _kind(row: Numbers) -> Judgement:
+    return judge_error(row["inflate_by"], row["inflate_by_error"])
+
+
+def _wrong(rows: Sequence[Numbers], poi: str, wrong: Sequence[str]) -> str:
+    """Which errors are wrong, the parameter of interest first."""
+    own = next(row for row in rows if row["parameter"] == poi)
+    others = ", ".join(name for name in wrong if name != poi)
+    if poi in wrong:
+        off = 100.0 * (own["inflate_by"] - 1.0)
+        way = "larger" if off > 0 else "smaller"
+        also = f"; also wrong: {others}" if others else ""
+        return f"the error of {poi} is actually {abs(off):.0f} % {way} than claimed{also}"
+    said = f"right within {TOLERATED:.0%}" if _kind(own) == "right" else "uncertain"
+    return f"the error of {poi} is {said}; wrong: {others}"
 
 
 def _sentence(row: Numbers, unit: str) -> str:
@@ -135,8 +144,10 @@ def _sentence(row: Numbers, unit: str) -> str:
         f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
         f"{significant(row['actual_error'])}{shown}"
     )
-    if abs(row["inflate_by"] - 1.0) <= TOLERATED:
+    if _kind(row) == "right":
         return f"{errors}: right within {TOLERATED:.0%}. Actual / claimed is {factor}."
+    if _kind(row) == "unknown":
+        return f"{errors}: too few events to tell. Actual / claimed is {factor}."
     return f"{errors}. Multiply the claimed error by {factor}."
 
 

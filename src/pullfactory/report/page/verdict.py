@@ -3,9 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from pullfactory.inference import TOLERATED
+from pullfactory.inference import TOLERATED, Judgement, judge_error
 from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
@@ -13,8 +13,6 @@ from pullfactory.report.style import method_label, with_minus
 __all__ = ["Verdict", "lead_of", "rho_name", "where_of"]
 
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
-_SURE = 2.0  # standard deviations that must fit into it for an error to be right ...
-_DISCERNED = 3.0  # ... and that it must be off to be wrong: one in 400 is by chance
 _LISTED = 12  # parameters with a sentence of their own
 _NAMED = 3  # parameters in the answer
 
@@ -80,14 +78,9 @@ class Verdict:
         )
 
     @property
-    def kind(self) -> Literal["right", "wrong", "unknown"]:
+    def kind(self) -> Judgement:
         """Whether the claimed error is right within `TOLERATED`, as far as the toys can tell."""
-        if self.factor is None or self.factor_error is None:
-            return "unknown"
-        off = abs(self.factor - 1.0)
-        if off > max(TOLERATED, _DISCERNED * self.factor_error):
-            return "wrong"
-        return "right" if max(off, _SURE * self.factor_error) <= TOLERATED else "unknown"
+        return judge_error(self.factor, self.factor_error)
 
     @property
     def sentence(self) -> str:
