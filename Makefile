@@ -6,22 +6,26 @@ ARGS =
 BIN := .venv/bin
 STAMP := .venv/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test docs bench lint types lock clean
+.PHONY: help run test slow docs bench lint types lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, test, docs, bench and lock'
+	@echo '  ARGS="..."         more arguments for run, test, slow, docs, bench and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
 	@$(BIN)/pullfactory run $(ARGS)
 
-test: $(STAMP) ## run the whole test suite
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope $(ARGS)
+test: $(STAMP) ## run the tests but for the long statistical ones
+	@$(PYTEST) -m 'not slow' $(ARGS)
+
+slow: $(STAMP) ## run the long statistical tests
+	@$(PYTEST) -m slow $(ARGS)
 
 docs: $(STAMP) ## build the documentation into build/docs/
 	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs auto --conf-dir docs \
