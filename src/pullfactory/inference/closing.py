@@ -48,8 +48,8 @@ TOLERATED_OFF = 0.1
 _STEPS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # of the axes, in widths of the truth
 _EVENTS = np.logspace(1, 8, 15)
 _FEW_POINTS = 8  # a power of two, for a scan over numbers of events ...
-_MANY_POINTS = 10  # ... and for the verdict
-_TOYS = 4096
+_MANY_POINTS = 10  # ... for the verdict ...
+_TOYS = 12  # ... and for its toys
 
 _WORST_BINS = 10
 

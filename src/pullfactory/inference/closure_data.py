@@ -66,16 +66,16 @@ def displaced_data(model: Expectations, power: int, n_events: float | None = Non
     return _data(model, truth, aux, counts, rates, slopes)
 
 
-def thrown_data(model: Expectations, toys: int) -> ClosureData:
-    """Toys of the study at rho = 0, as counts.
+def thrown_data(model: Expectations, power: int) -> ClosureData:
+    """Toys of the study at rho = 0, as counts; their truth is spread evenly.
 
     Args:
         model: Gives the study.
-        toys: How many.
+        power: Of two, for the number of toys.
     """
     study = model.study
     rng = generator(study.seed, Stream.CLOSURE, 0)
-    truth, aux, _ = _ensemble(model, rng.standard_normal((toys, len(study.parameter))))
+    truth, aux, _ = _ensemble(model, normal_points(study, power, len(study.parameter)))
     rates, slopes = model.slopes(truth)
     events = np.full(len(truth), study.ensemble.n_events)
     if study.ensemble.n_events_law == "poisson":
