@@ -78,7 +78,7 @@ def test_too_few_toys_fit() -> None:
     [
         ("pull", ["method", "rho", *(field.name for field in fields(PullSummary))]),
         ("noise", [field.name for field in fields(CalibrationNoise)]),
-        ("verdict", [field.name for field in fields(ClosureVerdict)]),
+        ("verdict", [*(field.name for field in fields(ClosureVerdict)), "reason"]),
         ("status", [status.label for status in FitStatus]),
     ],
 )

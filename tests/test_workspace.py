@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pyhf
 import pytest
+from scipy.stats import multinomial
 
 from pullfactory import Calibration, Study, build_workspace, calibrate, write_workspace
 from pullfactory.calibration.binning import exact_probabilities
-from pullfactory.errors import CalibrationError, OutputError
+from pullfactory.errors import CalibrationError, OutputError, StudyError
 from pullfactory.simulation.response import Response
 
 ROOT = Path(__file__).parents[1]
@@ -71,6 +72,65 @@ def _flatten(data: Any, prefix: str = "") -> dict[str, Any]:
     else:
         return {prefix: data}
     return {k: v for key, value in items for k, v in _flatten(value, f"{prefix}/{key}").items()}
+
+
+@pytest.fixture(scope="module")
+def multiplied() -> pyhf.Model:
+    study = SMALL.with_settings({"workspace.morphing": "multiplicative"})
+    workspace = pyhf.Workspace(build_workspace(calibrate(study)))
+    return workspace.model()
+
+
+def test_multiplied_bins_leave_the_totals_free(multiplied: pyhf.Model) -> None:
+    """At the best totals the likelihood of a channel is multinomial (scipy's)."""
+    config, rng = multiplied.config, np.random.default_rng(2)
+    assert set(config.parameters) == {"m_t", "JSF", "JRF", "total_m_t", "total_m_W"}
+    assert config.par_map["total_m_t"]["paramset"].suggested_bounds == [(0.0, 10.0)]
+    counts = [rng.multinomial(2000, rng.dirichlet(np.full(20, 50.0))) for _ in config.channels]
+    data = [*np.concatenate(counts).astype(float), *config.auxdata]
+    found = []
+    for theta in ({}, {"JSF": 2.0, "m_t": 0.6}, {"JRF": -1.5, "m_t": -0.4}):
+        at = np.array(config.suggested_init())
+        for name, value in theta.items():
+            at[config.par_slice(name)] = value
+        rates = np.split(multiplied.expected_actualdata(at), 2)
+        for name, rate in zip(config.channels, rates, strict=True):
+            at[config.par_slice(f"total_{name}")] = 2000 / rate.sum()
+        penalty = sum(value**2 for value in theta.values()) / 2
+        ours = float(multiplied.logpdf(at, data)[0]) + penalty
+        known = sum(
+            multinomial(2000, rate / rate.sum()).logpmf(n)
+            for rate, n in zip(rates, counts, strict=True)
+        )
+        found.append(ours - known)
+    assert np.ptp(found) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"workspace.morphing": "multiplicative", "ensemble.n_events_law": "poisson"},
+        {"workspace.morphing": "additive"},
+    ],
+)
+def test_totals_are_not_free_where_they_tell_or_are_kept(settings: dict[str, str]) -> None:
+    model = pyhf.Workspace(build_workspace(calibrate(SMALL.with_settings(settings)))).model()
+    assert set(model.config.parameters) == {"m_t", "JSF", "JRF"}
+    for theta in np.random.default_rng(1).normal(size=(3, 3)) if len(settings) == 1 else ():
+        totals = [rates.sum() for rates in np.split(model.expected_actualdata(theta), 2)]
+        assert totals == pytest.approx([2000.0, 2000.0])  # sums of templates keep them
+
+
+def test_parameter_with_the_name_of_a_total_is_refused() -> None:
+    data = SMALL.to_dict()
+    data["parameter"][2]["name"] = "total_m_W"
+    for observable in data["observable"]:
+        for key in ("mu_slopes", "sigma_slopes"):
+            observable[key] = {"total_m_W": observable[key].pop("JRF"), **observable[key]}
+    with pytest.raises(
+        StudyError, match="'total_m_W' is what the total of channel 'm_W' is called"
+    ):
+        Study.from_dict(data)
 
 
 def test_encoding(spec: dict[str, Any]) -> None:
@@ -155,7 +215,10 @@ def test_multiplicative_reproduces_the_templates(mass: str) -> None:
     points: list[dict[str, float]] = [{}, {"m_t": -unit}, {"m_t": unit}, {"JSF": -1}, {"JRF": 1}]
     for steps in points:
         inside = {name: step / (unit if name == "m_t" else 1.0) for name, step in steps.items()}
-        rates = model.expected_data([inside.get(name, 0.0) for name in model.config.parameters])
+        at = np.array(model.config.suggested_init())
+        for name, value in inside.items():
+            at[model.config.par_slice(name)] = value
+        rates = model.expected_data(at)
         expected = [
             calibrated.template(study.observable_names.index(channel), steps) * 2000 / 50_000
             for channel in model.config.channels
@@ -256,9 +319,10 @@ def test_pyhf_reads_and_fits_the_committed_workspace(name: str) -> None:
     assert "ttbar" in _pyhf("inspect", path)
     fitted = json.loads(_pyhf("fit", "--optimizer", "minuit", path))
     study = Study.preset(WORKSPACES[name][0])
-    assert fitted["mle_parameters"].keys() == set(study.parameter_names)
+    totals = {"total_m_t", "total_m_W"} if name == "poster_multiplicative" else set()
+    assert fitted["mle_parameters"].keys() == {*study.parameter_names, *totals}
     for parameter, values in fitted["mle_parameters"].items():
-        assert abs(values[0]) < 1e-3, parameter
+        assert abs(values[0] - (parameter in totals)) < 1e-3, parameter
 
 
 def test_xml_round_trip_keeps_the_likelihood(tmp_path: Path) -> None:

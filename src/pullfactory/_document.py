@@ -13,7 +13,7 @@ from pullfactory._fields import Frozen, Name, Whole
 from pullfactory._toml import read_toml, to_toml
 from pullfactory.errors import StudyError
 
-__all__ = ["Document", "refuse_repeats"]
+__all__ = ["Document", "refuse_repeats", "refuse_totals", "total_name"]
 
 
 class Document(Frozen):
@@ -128,3 +128,31 @@ def refuse_repeats(kind: str, names: Iterable[object]) -> None:
         if name in seen:
             raise ValueError(f"{kind} {name!r} is given twice; keep one")
         seen.add(name)
+
+
+def total_name(channel: str) -> str:
+    """What the free total of a channel of a workspace is called.
+
+    Args:
+        channel: Name.
+    """
+    return f"total_{channel}"
+
+
+def refuse_totals(parameters: Iterable[str], channels: Iterable[str]) -> None:
+    """Refuse parameters with the name of a free total.
+
+    Args:
+        parameters: Names.
+        channels: Names that a channel of their workspace may have.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    totals = {total_name(channel): channel for channel in channels}
+    for name in parameters:
+        if name in totals:
+            raise ValueError(
+                f"parameter {name!r} is what the total of channel {totals[name]!r} is called; "
+                "rename it"
+            )

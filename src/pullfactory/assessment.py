@@ -22,6 +22,7 @@ from pullfactory.auditing import (
     build_audit_workspace,
     build_joint_audit_workspace,
     claimed_errors,
+    compare_morphings,
     fit_data,
     fit_data_unbinned,
     in_units,
@@ -84,7 +85,7 @@ def audit(
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
-    with progress("prediction", 4) as advance:
+    with progress("prediction", 5) as advance:
         likelihood = audit_likelihood(spec, expected)
         model = ErrorModel.of(expected, likelihood)
         predictions = {"binned": predict_errors(model)}
@@ -100,6 +101,8 @@ def audit(
         advance(1)
         dependence = measure_dependence(expected)
         advance(1)
+        closure = compare_morphings(expected, likelihood)
+        advance(1)
     return AuditResult(
         expected=expected,
         workspace=spec,
@@ -112,6 +115,7 @@ def audit(
         unbinned_reason=reason,
         toys=_toys(expected, likelihood, unbinned, n_workers, progress),
         data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
+        closure=closure,
     )
 
 
@@ -138,7 +142,7 @@ def _sets(model: ErrorModel, progress: Progress) -> tuple[SelectionRow, ...]:
             advance(1)
             observables = tuple(name for name in names if name in some)
             claimed, actual = predict_subset(model, [names.index(name) for name in observables])
-            if not np.isfinite(actual[k]):
+            if not (np.isfinite(actual[k]) and actual[k]):  # 0: nothing but a constraint
                 return None
             errors = float(claimed[k]), float(actual[k])
             pull = PredictedPull.of("binned", np.nan, config.poi, *errors)

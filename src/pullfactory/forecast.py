@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 
 from pullfactory.calibration import Calibration, calibrate
-from pullfactory.inference import predict_pulls
+from pullfactory.inference import (
+    ClosureVerdict,
+    PredictedPull,
+    closure_of,
+    judge_closure,
+    predict_pulls,
+)
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
@@ -23,7 +29,8 @@ def predict(
     """Predict errors and pull widths of a study without throwing toys.
 
     Claimed errors are those of the fit at the centre of the truth, actual ones those of the
-    event-paired sandwich. Biases from morphing or from templates with few events are not in it.
+    event-paired sandwich. Biases from morphing or from templates with few events are not in it;
+    where the workspace does not close by far, it has no actual errors.
 
     Args:
         study: The study; `ensemble.n_toys` does not matter.
@@ -47,4 +54,19 @@ def predict(
         calibration = calibration.for_study(study)
     study = calibration.study
     methods = dict(zip(study.ensemble.rho, build_methods(calibration), strict=True))
-    return PredictionResult(study=study, rows=predict_pulls(study, methods))
+    rows = predict_pulls(study, methods)
+    if "binned" not in study.methods:
+        return PredictionResult(study=study, rows=rows)
+    with progress("closure", 1) as advance:
+        binned = next(one for one in methods[study.ensemble.rho[0]] if one.name == "binned")
+        verdicts = judge_closure(calibration, binned)
+        advance(1)
+    return PredictionResult(
+        study=study, rows=tuple(_known(row, verdicts) for row in rows), closure=verdicts
+    )
+
+
+def _known(row: PredictedPull, verdicts: Sequence[ClosureVerdict]) -> PredictedPull:
+    """The row, without what holds for a workspace that closes where this one does not."""
+    verdict = closure_of(verdicts, row.method, row.parameter)
+    return row if verdict is None or verdict.correctable else row.without_actual()

@@ -12,6 +12,11 @@ normfactors.
 Multiplicative: every bin is a sample, `NAME_bin7`, with a `normsys` for every parameter, so that
 parameters multiply: products of exponentials close for densities whose log is linear in what the
 parameters change. pyhf gives every normsys a unit Gaussian.
+
+Such products do not keep the number of events between the templates. Where that number is fixed the
+likelihood of a channel is multinomial, and a Poisson likelihood with a free factor of the whole
+channel is just that: its maximum over the factor, total observed / total expected, leaves
+sum n log(rate / total). The factor is a `normfactor`, `total_CHANNEL`, on every sample.
 """
 
 import itertools
@@ -22,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._document import total_name
 from pullfactory.study import Morphing
 
 __all__ = ["Process", "assemble", "plain_numbers"]
@@ -72,6 +78,8 @@ def assemble(
     processes: tuple[Process, ...],
     poi: str,
     parameters: list[dict[str, Any]],
+    *,
+    free_totals: bool,
 ) -> dict[str, Any]:
     """Put processes together into a pyhf workspace.
 
@@ -82,6 +90,8 @@ def assemble(
         processes: At least one.
         poi: Parameter of interest.
         parameters: Settings of the measurement, as in the workspace.
+        free_totals: Whether the total of each channel is a free parameter, so that the likelihood
+            is that of a fixed number of events.
 
     Returns:
         Plain data, valid against pyhf's workspace schema.
@@ -91,7 +101,9 @@ def assemble(
             {
                 "name": channel,
                 "samples": [
-                    sample for process in processes for sample in process.samples(o, channel)
+                    _with_total(sample, channel) if free_totals else sample
+                    for process in processes
+                    for sample in process.samples(o, channel)
                 ],
             }
             for o, channel in enumerate(channels)
@@ -102,6 +114,10 @@ def assemble(
         "measurements": [{"name": name, "config": {"poi": poi, "parameters": parameters}}],
         "version": "1.0.0",
     }
+
+
+def _with_total(sample: dict[str, Any], channel: str) -> dict[str, Any]:
+    return {**sample, "modifiers": [*sample["modifiers"], _normfactor(total_name(channel))]}
 
 
 def plain_numbers(values: NDArray[np.float64]) -> list[float]:

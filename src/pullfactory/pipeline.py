@@ -1,6 +1,7 @@
 """The study run: blocks of toys, fitted with every method at every rho, on any executor."""
 
 import json
+from collections.abc import Collection, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -54,6 +55,17 @@ class _Block(NamedTuple):
     truth: NDArray[np.float64]
     fits: list[list[FitBatch]]
 
+    def uncorrected(self, study: Study, parameters: Mapping[str, Collection[str]]) -> "_Block":
+        """Without the corrected errors of some parameters by method."""
+        fits = [
+            [
+                one.uncorrected(parameters.get(method, ()))
+                for method, one in zip(study.methods, row, strict=True)
+            ]
+            for row in self.fits
+        ]
+        return _Block(self.truth, fits)
+
 
 def run(
     study: Study,
@@ -94,6 +106,10 @@ def run(
             study=study,
             calibrations=calibrations,
         )
+        with progress("closure", 1) as advance:
+            verdicts = _closure(plan)
+            advance(1)
+        withheld = {"binned": {row.parameter for row in verdicts or () if not row.correctable}}
         size = block_size(study)
         n_toys = study.ensemble.n_toys
         blocks = in_order(pool, partial(_fit_block, plan), -(-n_toys // size), n_workers)
@@ -109,10 +125,12 @@ def run(
         with progress("toys", n_toys) as advance:
             for index, block in enumerate(blocks):
                 kept = min(size, n_toys - index * size)
-                _collect(study, block, index * size, kept, sums, ledger)
+                _collect(
+                    study, block.uncorrected(study, withheld), index * size, kept, sums, ledger
+                )
                 advance(kept)
     with progress("prediction", 1) as advance:
-        predictions, verdicts = _predict(study, _methods(plan, 0)), _closure(plan)
+        predictions = _predict(study, _methods(plan, 0))
         advance(1)
     return StudyResult(
         study=study,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
-from pullfactory._document import Document, refuse_repeats
+from pullfactory._document import Document, refuse_repeats, refuse_totals
 from pullfactory._fields import Count, Frozen, Listed, Name, Text
 from pullfactory._toml import parse_toml, parse_value
 from pullfactory.densities import FAMILIES, Family, family
@@ -310,6 +310,7 @@ class Study(Document):
         known = self.parameter_names
         if self.poi not in known:
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")
+        refuse_totals(self.parameter_names, (*self.observable_names, "joint"))
         self._check_slopes()
         self._check_dependence()
         self._check_joint()
@@ -547,6 +548,15 @@ class Study(Document):
         if self.workspace.mass_encoding == "normfactor":
             return ()
         return tuple(p.name for p in self.parameter if p.constraint == "free")
+
+    @property
+    def free_totals(self) -> bool:
+        """Whether the workspace leaves the number of events of each channel free.
+
+        It is fixed in the toys, and products of factors would not keep it.
+        """
+        fixed = self.ensemble.n_events_law == "fixed"
+        return fixed and self.workspace.morphing == "multiplicative"
 
     @property
     def joint_study(self) -> Self:

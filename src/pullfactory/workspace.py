@@ -62,7 +62,9 @@ def _build(templates: Templates) -> dict[str, Any]:
     process = _process(templates)
     channels = {name: process.template(o, {}) for o, name in enumerate(templates.channels)}
     parameters = [_parameter(study, k) for k in range(len(study.parameter))]
-    return assemble(study.name, channels, (process,), study.poi, parameters)
+    return assemble(
+        study.name, channels, (process,), study.poi, parameters, free_totals=study.free_totals
+    )
 
 
 def _process(templates: Templates) -> Process:

@@ -33,11 +33,9 @@ def closure() -> Closure:
             theta=theta,
             exact=exact,
             predicted=predicted,
-            fits=ExpectationFits(fitted, error, np.ones_like(theta), np.zeros_like(theta)),
+            fits=ExpectationFits(fitted, error),
         ),
-        scan=ClosureScan(
-            np.array([1e2, 1e4, 1e6]), np.full((3, 3), -0.05), np.full((3, 3), np.nan)
-        ),
+        scan=ClosureScan(np.array([1e2, 1e4, 1e6]), np.full((3, 3), 0.05), np.full((3, 3), np.nan)),
         verdicts=(),
         sample_events=None,
     )

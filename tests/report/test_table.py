@@ -161,24 +161,30 @@ def test_failure_table_names_parameters_at_bound() -> None:
     ]
 
 
-def verdict(parameter: str, mean: float | None, width: float, closes: bool) -> ClosureVerdict:
+def verdict(
+    parameter: str, bias: float | None, width: float, closes: bool, *, correctable: bool = True
+) -> ClosureVerdict:
     return ClosureVerdict(
         parameter=parameter,
-        pull_mean=mean,
+        bias=bias,
+        typical_bias=bias,
+        pull_mean=bias,
         pull_width=width,
         closing_width=1.0,
         biased_from=None if closes else 713.6,
         closes=closes,
+        correctable=correctable,
     )
 
 
 def test_closure_line_names_the_worst() -> None:
-    good, bad = verdict("m_t", 0.02, 1.01, True), verdict("JSF", -0.2, 1.05, False)
-    worst = verdict("JRF", 0.1, 1.22, False)
+    good, bad = verdict("m_t", 0.02, 1.01, True), verdict("JSF", 0.2, 1.05, False)
+    worst = verdict("JRF", 0.1, 1.22, False, correctable=False)
     assert closure_line([good]) == "closes: bias up to 0.02 of an error at rho = 0"
     assert closure_line([good, bad]) == (
-        "JSF: bias -0.20 of its error, pull width 1.05 expected at rho = 0, 10 % from 710 events on"
+        "does not close: JSF has bias 0.20 of its error, pull width 1.05 expected at rho = 0, "
+        "10 % from 710 events on"
     )
-    assert closure_line([good, bad, worst]).startswith("JRF: bias 0.10")
-    assert closure_line([good, bad, worst]).endswith("on (and JSF)")
+    assert closure_line([good, bad, worst]).startswith("does not close: JRF has bias 0.10")
+    assert closure_line([good, bad, worst]).endswith("on (and JSF); no corrected error of JRF")
     assert closure_line([verdict("m_t", None, 1.0, False)]).startswith("unknown")

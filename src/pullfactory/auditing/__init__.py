@@ -1,5 +1,6 @@
 """The audit of one's own events: from files to errors that know the events belong together."""
 
+from pullfactory.auditing.closure import AuditClosure, compare_morphings
 from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
@@ -32,6 +33,7 @@ from pullfactory.auditing.templates import (
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
 
 __all__ = [
+    "AuditClosure",
     "AuditConfig",
     "ChannelFit",
     "DataFit",
@@ -48,6 +50,7 @@ __all__ = [
     "build_audit_workspace",
     "build_joint_audit_workspace",
     "claimed_errors",
+    "compare_morphings",
     "fit_data",
     "fit_data_unbinned",
     "in_units",

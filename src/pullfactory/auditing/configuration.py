@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, Strict, model_validator
 
-from pullfactory._document import Document, refuse_repeats
+from pullfactory._document import Document, refuse_repeats, refuse_totals
 from pullfactory._fields import Count, Frozen, Listed, Name, Text
 from pullfactory.auditing.samples import Samples, read_samples
 from pullfactory.densities import FAMILIES, family
@@ -203,6 +203,7 @@ class AuditConfig(Document):
     def _check(self) -> Self:
         refuse_repeats("parameter", self.parameter_names)
         refuse_repeats("observable", self.observable_names)
+        refuse_totals(self.parameter_names, (*self.observable_names, "joint"))
         if self.poi not in self.parameter_names:
             known = ", ".join(self.parameter_names)
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {known}")
@@ -236,6 +237,14 @@ class AuditConfig(Document):
                 f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
                 'measure; use n_events_law = "poisson" or norm = "fixed"'
             )
+
+    @property
+    def free_totals(self) -> bool:
+        """Whether the workspace leaves the number of events of each channel free.
+
+        It is fixed in the data, and products of factors would not keep it.
+        """
+        return self.n_events_law == "fixed" and self.workspace.morphing == "multiplicative"
 
     @cached_property
     def sample_set(self) -> Samples:

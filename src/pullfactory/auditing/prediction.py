@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._document import total_name
 from pullfactory.auditing.model import (
     channels_of,
     constraint_information,
@@ -232,6 +233,8 @@ class ErrorModel:
         log_slopes = _per_rate(drawn.slopes, drawn.rates)
         information = slopes.transpose(0, 2, 1) @ _per_rate(slopes, rates)
         information += np.diag(self.penalty)
+        for k, o in self._totals().items():  # alone, it would not be determined
+            information[:, k, k] += o not in observables
         inverse = np.stack([inverted(matrix) for matrix in information])
         pairs = PairCounts(
             tuple(drawn.pairs.counts[o] for o in observables),
@@ -251,6 +254,13 @@ class ErrorModel:
         )
         scatter = some.scatter(log_slopes, pairs)
         return inverse, sandwich_covariance(inverse, scatter, self.scatter)
+
+    def _totals(self) -> dict[int, int]:
+        """Position of each free total among the parameters, and the observable it belongs to."""
+        names = [total_name(name) for name in self.expected.config.observable_names]
+        return {
+            k: names.index(name) for k, name in enumerate(self.likelihood.names) if name in names
+        }
 
     def _slice(self, observable: int) -> slice:
         return self.channels.slices[observable]
@@ -298,7 +308,7 @@ class ErrorModel:
         slopes = np.tile(self.slopes, (len(often), 1, 1))
         ratio = rates / self.rates
         for k, name in enumerate(likelihood.names):
-            if name.startswith("staterror_"):
+            if name.startswith("staterror_") or k in self._totals():
                 slopes[:, :, k] *= ratio
         for process in expected.config.sample_set.processes:
             if norm := expected.norm_names.get(process.name):

@@ -210,7 +210,14 @@ def _build(
     for name, rates in asimov.items():
         _refuse_rates(name, np.asarray(rates), processes, list(asimov).index(name))
     observed = {name: np.asarray((data or asimov)[name]) for name in channels}
-    return assemble(config.name, observed, processes, config.poi, _settings(expected))
+    return assemble(
+        config.name,
+        observed,
+        processes,
+        config.poi,
+        _settings(expected),
+        free_totals=config.free_totals,
+    )
 
 
 def _process(expected: Expected, process: ProcessSamples, counts: Any, squares: Any) -> Process:

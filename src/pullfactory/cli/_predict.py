@@ -38,7 +38,7 @@ def predict(
     """Predict errors, pull widths and coverage of a study without toys."""
     from pullfactory.forecast import predict as predict_study
     from pullfactory.output import check_folder
-    from pullfactory.report.table import prediction_table
+    from pullfactory.report.table import closure_line, prediction_table
 
     progress = stage_progress()
 
@@ -51,4 +51,6 @@ def predict(
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(prediction_table(result.rows, study.parameter))
+    if result.closure is not None:
+        say(f"Closure      {closure_line(result.closure)}")
     say(f"Prediction   {folder / 'prediction.json'}\nFigures      {folder / 'figures'}")

@@ -4,6 +4,7 @@ from pullfactory.inference.bootstrapping import BootstrapResult, bootstrap
 from pullfactory.inference.closing import (
     Closure,
     ClosureVerdict,
+    closure_of,
     judge_closure,
     measure_closure,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "PullSums",
     "ThrownToys",
     "bootstrap",
+    "closure_of",
     "fit_events",
     "fit_minuit",
     "fit_toys",

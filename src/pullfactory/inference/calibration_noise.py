@@ -341,7 +341,12 @@ def _morphing(calibration: Calibration, theta: Array) -> tuple[Array, Array, Arr
     """
     study = calibration.study
     plain = study.workspace.model_copy(update={"staterror": False})
-    alone = {"observable": study.observable[:1], "workspace": plain}
+    without_totals = study.ensemble.model_copy(update={"n_events_law": "poisson"})
+    alone = {
+        "observable": study.observable[:1],
+        "workspace": plain,
+        "ensemble": without_totals,
+    }
     probe = replace(
         calibration,
         study=study.model_copy(update=alone),

@@ -1,28 +1,11 @@
-"""Fits of exact expectations: what a morphing does to the pulls, without toys.
+"""Exact rates of a study, what a workspace makes of them, and what the exact rates themselves do.
 
-A toy of truth theta has counts n = nu(theta) + noise, nu the exact rates. Its estimate is that of
-the fit to nu, moved by the noise: to first order
+N events instead of N_0 multiply the Poisson part of a likelihood by N / N_0; that is N / N_0 times
+the likelihood of N_0 events with all constraints wider by sqrt(N / N_0).
 
-    theta_hat = theta_A(theta) + H^-1 s,    Cov(s) = H - P,
-
-with H the observed information of the fit to nu, and P its part from the constraints, a diagonal
-(Cowan, Cranmer, Gross and Vitells 2011, arXiv:1007.1727, section 3.2, for the data without noise;
-Wald 1943, doi:10.1090/S0002-9947-1943-0012401-3, for the expansion). With V = H^-1 and
-p_k(theta) = (theta_A - theta)_k / sqrt(V_kk) the pulls at rho = 0 have
-
-    mean_k    = E[p_k]
-    width_k^2 = Var(p_k) + E[1 - sum_j V_kj^2 P_j / V_kk],
-
-over the truth of the ensemble. What the truth, drawn, and the auxiliary data, held, do to the
-pulls is in Var(p_k); where truth is held and auxiliary data are drawn, P_j is 0 in the sum for the
-parameters whose data are. A morphing that closes has theta_A = theta but for its constraints,
-which pull by - V P (theta - its centre): then Var(p_k) is sum_j (V_kj P_j s_j)^2 / V_kk, with s_j
-the width of the truth. Terms of order 1 / sqrt(events) are left out: the bias and the fluctuating
-errors of maximum likelihood itself. (A fixed number of events takes nothing from Cov(s) as long as
-the model keeps the number of events.)
-
-N events instead of N_0 multiply the Poisson part by N / N_0; that is N / N_0 times the likelihood
-of N_0 events with all constraints wider by sqrt(N / N_0).
+The fit with exact rates is what the workspace is compared with: it has the same data and the same
+constraints, and takes the steps of Fisher's scoring (Fisher 1925,
+doi:10.1017/S0305004100009580), which needs no second derivatives of the rates.
 """
 
 from dataclasses import dataclass, replace
@@ -44,23 +27,23 @@ from pullfactory.study import Study
 
 __all__ = ["ExpectationFits", "Expectations", "normal_points"]
 
+_STEP = 1e-4  # widths of a density, for numerical derivatives
+_RARE = 1e-9  # events; keeps empty bins finite
+_ITERATIONS = 20
+_SETTLED = 3e-3  # errors that a last step may have
 _SMALL_BLOCK = 16  # toys at once below which sharing the toys' compiled fit does not pay
 
 
 class ExpectationFits(NamedTuple):
-    """Fits of exact expectations, in the order of the study's parameters.
+    """Fits, in the order of the study's parameters.
 
     Attributes:
         estimate: Shape (points, parameters), in the parameters' units.
         error: Standard errors, same shape; NaN where a fit failed or ended at a bound.
-        noise: Variance of the pulls from what is drawn besides the truth, same shape.
-        shrinkage: Variance of the pulls from the truth that a closing morphing has, same shape.
     """
 
     estimate: NDArray[np.float64]
     error: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    shrinkage: NDArray[np.float64]
 
     def pull(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Estimate - truth in units of the error, shape (points, parameters).
@@ -139,76 +122,139 @@ class Expectations:
         return self.study.ensemble.n_events * self._arranged(parts)
 
     def predicted(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Rates of the model, shape (points, bins), in the order of the likelihood."""
-        return np.asarray(_predict(self.likelihood, self._all_parameters(theta)))
+        """Rates of the model, shape (points, bins), in the order of the likelihood.
 
-    def data_at(
-        self, theta: NDArray[np.float64], rates: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Data whose auxiliary values are those of the truth, shape (points, bins + auxdata)."""
-        likelihood = self.likelihood
-        aux = self._all_parameters(theta)[:, list(likelihood.aux_index)] * likelihood.aux_factor
-        return np.concatenate([rates, aux], axis=1)
+        Where the model leaves the totals of the channels free, they are the exact ones.
+        """
+        rates = np.asarray(_predict(self.likelihood, self._all_parameters(theta)))
+        if not self.study.free_totals:
+            return rates
+        totals = rates @ self._channel_of_bin.T @ self._channel_of_bin
+        return np.asarray(self.study.ensemble.n_events * rates / totals)
 
-    def data_of_toys(self, rates: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Data whose auxiliary values are the mean of those of the toys, same shape."""
-        likelihood = self.likelihood
-        centre = {p.name: p.truth_mean for p in self.study.parameter if p.constraint == "normal"}
-        split = np.cumsum([bins for _, bins in likelihood.channels])[:-1]
-        names = [name for name, _ in likelihood.channels]
-        channels = dict(zip(names, np.split(rates, split, axis=1), strict=True))
-        return likelihood.data(
-            channels, {name: np.full(len(rates), value) for name, value in centre.items()}
-        )
+    def slopes(self, theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Exact rates and their derivatives, shapes (points, bins) and (points, bins, parameters).
 
-    def fit(self, data: NDArray[np.float64], n_events: float | None = None) -> ExpectationFits:
-        """Fit expectations, in batches of one size: that of the toys, whose compiled fit it is.
+        By differences in location and scale, which all parameters act through.
+        """
+        response = Response.from_study(self.study)
+        location, scale = response(theta)
+
+        def rates(move: float, widen: float) -> NDArray[np.float64]:
+            moved, widened = location + move * scale, scale * np.exp(widen)
+            parts = exact_probabilities(self.study, self.edges, moved, widened)
+            return self.study.ensemble.n_events * self._arranged(parts)
+
+        by_location = (rates(_STEP, 0.0) - rates(-_STEP, 0.0)) / (2 * _STEP)
+        by_scale = (rates(0.0, _STEP) - rates(0.0, -_STEP)) / (2 * _STEP)
+        at = theta[:, None, :]
+        moves = response.mu_slopes / (1.0 + response.mu_slopes * at)
+        moves *= (location / scale)[:, :, None]
+        widens = response.sigma_slopes / (1.0 + response.sigma_slopes * at)
+        o = self._observable_of_bin
+        slopes = by_location[:, :, None] * moves[:, o] + by_scale[:, :, None] * widens[:, o]
+        return rates(0.0, 0.0), slopes
+
+    def data_at(self, aux: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Data with auxiliary values, shape (points, bins + auxdata).
 
         Args:
-            data: From `data_at` or `data_of_toys`.
-            n_events: Events per toy; None for the study's.
+            aux: Of each parameter, shape (points, parameters), in its unit; what has no constraint
+                is not looked at.
+            counts: Shape (points, bins), in the order of the likelihood.
         """
-        events = self.study.ensemble.n_events
-        ratio = (n_events or events) / events
+        likelihood = self.likelihood
+        values = self._all_parameters(aux)[:, list(likelihood.aux_index)] * likelihood.aux_factor
+        return np.concatenate([counts, values], axis=1)
+
+    @property
+    def penalty(self) -> NDArray[np.float64]:
+        """Information of the workspace's constraints, shape (parameters,)."""
+        likelihood = self.likelihood
+        found = np.zeros(len(likelihood.names))
+        weight = likelihood.aux_used * np.square(likelihood.aux_factor / likelihood.aux_sigma)
+        np.add.at(found, list(likelihood.aux_index), weight)
+        return found[self.positions]
+
+    @property
+    def aux_centre(self) -> NDArray[np.float64]:
+        """Mean of the auxiliary values of the toys, shape (parameters,); 0 without a constraint."""
+        return np.where(self.study.constrained, self.study.truth_mean, 0.0)
+
+    def fit(self, data: NDArray[np.float64], n_events: float | None = None) -> ExpectationFits:
+        """Fit data with the workspace, in batches of one size: that of the toys' compiled fit.
+
+        Args:
+            data: From `data_at`.
+            n_events: Events per toy, of which the data are scaled to the study's; None for the
+                study's.
+        """
+        ratio = self._ratio(n_events)
         likelihood = replace(self.likelihood, aux_sigma=self.likelihood.aux_sigma * np.sqrt(ratio))
         block = 1 << (block_size(self.study) - 1).bit_length()
         size = min(block if block >= _SMALL_BLOCK else likelihood.batch, likelihood.batch)
-        estimates, covariances = [], []
+        estimates, errors = [], []
         for first in range(0, len(data), size):
             chosen = np.arange(first, first + size).clip(max=len(data) - 1)
             fits = fit_toys(likelihood, data[chosen], recover=False)
             estimates.append(fits.estimate)
-            covariances.append(fits.covariance)
-        estimate, covariance = (
-            np.concatenate(parts)[: len(data)] for parts in (estimates, covariances)
-        )
-        return self._of_study(estimate, covariance / ratio)
-
-    def _of_study(
-        self, estimate: NDArray[np.float64], covariance: NDArray[np.float64]
-    ) -> ExpectationFits:
-        """Variances of the pulls; the sums of the module's text, for the study's parameters."""
+            errors.append(fits.error)
+        estimate, error = (np.concatenate(parts)[: len(data)] for parts in (estimates, errors))
         at = self.positions
-        likelihood, study = self.likelihood, self.study
-        prior = study.ensemble.truth == "prior"
-        curvature = np.zeros(len(likelihood.names))
-        np.add.at(
-            curvature,
-            list(likelihood.aux_index),
-            likelihood.aux_used * np.square(likelihood.aux_factor / likelihood.aux_sigma),
-        )
-        drawn = np.zeros(len(curvature), dtype=bool)
-        drawn[at] = study.constrained & (not prior)
-        spread = np.zeros(len(curvature))
-        spread[at] = [p.truth_sigma if prior else 0.0 for p in study.parameter]
-        rows = np.nan_to_num(covariance[:, at])  # parameters at a bound or fixed do not move
-        variance = np.diagonal(covariance, axis1=1, axis2=2)[:, at]
-        return ExpectationFits(
-            estimate=estimate[:, at],
-            error=np.sqrt(variance),
-            noise=1.0 - rows**2 @ np.where(drawn, 0.0, curvature) / variance,
-            shrinkage=rows**2 @ np.square(curvature * spread) / variance,
-        )
+        return ExpectationFits(estimate[:, at], error[:, at] / np.sqrt(ratio))
+
+    def fit_exactly(
+        self,
+        aux: NDArray[np.float64],
+        counts: NDArray[np.float64],
+        start: NDArray[np.float64],
+        n_events: float | None = None,
+    ) -> ExpectationFits:
+        """Fit data with the exact rates.
+
+        Args:
+            aux: As in `data_at`.
+            counts: As in `data_at`.
+            start: Where the fits begin, shape (points, parameters).
+            n_events: As in `fit`.
+        """
+        ratio, penalty = self._ratio(n_events), self.penalty
+        low, high = self.study.bounds.T
+        at = start.copy()
+        for _ in range(_ITERATIONS):
+            rates, slopes = self.slopes(at)
+            per_rate = slopes / np.maximum(rates, _RARE)[:, :, None]
+            gradient = ratio * np.einsum("pbk,pb->pk", per_rate, counts - rates)
+            gradient -= penalty * (at - aux)
+            information = ratio * per_rate.transpose(0, 2, 1) @ slopes + np.diag(penalty)
+            covariance = np.linalg.pinv(information, hermitian=True)
+            error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+            step = np.einsum("pkl,pl->pk", covariance, gradient)
+            length = np.abs(step / error).max(axis=1)
+            moved = at + step / np.maximum(length, 1.0)[:, None]
+            inside = self.possible(moved) & ((moved > low) & (moved < high)).all(axis=1)
+            at = np.where(inside[:, None], moved, at)
+            if np.all(length < _SETTLED):
+                break
+        settled = (length < _SETTLED) & inside
+        return ExpectationFits(at, np.where(settled[:, None], error, np.nan))
+
+    def _ratio(self, n_events: float | None) -> float:
+        events = self.study.ensemble.n_events
+        return (n_events or events) / events
+
+    @property
+    def _channel_of_bin(self) -> NDArray[np.float64]:
+        """1 for the bins of a channel, shape (channels, bins)."""
+        sizes = [bins for _, bins in self.likelihood.channels]
+        return np.repeat(np.eye(len(sizes)), sizes, axis=1)
+
+    @property
+    def _observable_of_bin(self) -> NDArray[np.int_]:
+        """Position of its observable in the study, shape (bins,)."""
+        names = self.study.observable_names
+        found = [(names.index(name), bins) for name, bins in self.likelihood.channels]
+        return np.repeat(*np.array(found).T)
 
     def _all_parameters(self, theta: NDArray[np.float64]) -> NDArray[np.float64]:
         """Parameters of the likelihood, those beyond the study's at their initial values."""
@@ -223,8 +269,8 @@ class Expectations:
         return np.concatenate(ordered, axis=1)
 
 
-def normal_points(study: Study, power: int) -> NDArray[np.float64]:
-    """Evenly spread standard normal points, shape (2^power, parameters).
+def normal_points(study: Study, power: int, dimensions: int) -> NDArray[np.float64]:
+    """Evenly spread standard normal points, shape (2^power, dimensions).
 
     A scrambled sequence of Sobol (Owen 1995, doi:10.1007/978-1-4612-2552-2_19), so that its first
     2^n points are evenly spread too.
@@ -232,9 +278,10 @@ def normal_points(study: Study, power: int) -> NDArray[np.float64]:
     Args:
         study: Gives the seed.
         power: Of two.
+        dimensions: Of a point.
     """
     rng = generator(study.seed, Stream.CLOSURE, 1)
-    return np.asarray(ndtri(qmc.Sobol(len(study.parameter), rng=rng).random_base2(power)))
+    return np.asarray(ndtri(qmc.Sobol(dimensions, rng=rng).random_base2(power)))
 
 
 @jax.jit

@@ -1,6 +1,6 @@
 """Fits of many toys and their ledger: every fit ends with a status, none is dropped."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -74,6 +74,18 @@ class FitBatch:
             covariance=np.ascontiguousarray(self.covariance[square]),
             sandwich=None if self.sandwich is None else np.ascontiguousarray(self.sandwich[square]),
         )
+
+    def uncorrected(self, parameters: Collection[str]) -> Self:
+        """The same fits without corrected errors of some parameters.
+
+        Args:
+            parameters: Names.
+        """
+        if self.sandwich is None or not parameters:
+            return self
+        hidden = np.isin(self.parameters, list(parameters))
+        sandwich = np.where(hidden[:, None] | hidden, np.nan, self.sandwich)
+        return replace(self, sandwich=sandwich)
 
     @classmethod
     def join(cls, batches: Sequence[Self]) -> Self:

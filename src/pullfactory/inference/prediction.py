@@ -1,7 +1,7 @@
 """Pull widths without toys: the sandwich at the centre of the truth, from expected events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -71,6 +71,13 @@ class PredictedPull:
             predicted_width=width,
             coverage_68=float(1 - 2 * ndtr(-1 / width)),
             coverage_95=float(1 - 2 * ndtr(-2 / width)),
+        )
+
+    def without_actual(self) -> Self:
+        """The same without actual error and what follows from it, which become NaN."""
+        nan = float("nan")
+        return replace(
+            self, actual_error=nan, predicted_width=nan, coverage_68=nan, coverage_95=nan
         )
 
 

@@ -12,7 +12,6 @@ from matplotlib.patches import StepPatch
 from pullfactory.inference.closing import TOLERATED_BIAS, Closure
 from pullfactory.report.style import (
     REFERENCE,
-    RHO,
     axis_label,
     figure_style,
     label_of,
@@ -179,11 +178,11 @@ def plot_scan_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> 
         parameter: Name.
 
     Returns:
-        Sizes of the mean pull and of the largest bias on the grid.
+        Root mean square bias over the ensemble, and the largest bias on the grid.
     """
     scan = closure.scan
     k = study.parameter_names.index(parameter)
-    curves = {f"mean pull at {RHO} = 0": np.abs(scan.mean[:, k])}
+    curves = {"root mean square of the toys": scan.bias[:, k]}
     if scan.worst is not None:
         curves["largest bias on the grid"] = scan.worst[:, k]
     ax.axhspan(_FLOOR, TOLERATED_BIAS, color=_BAND, label=_WITHIN, zorder=0.5)

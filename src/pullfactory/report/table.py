@@ -40,6 +40,9 @@ __all__ = [
 ]
 
 
+_FEWEST = 10.0  # events; a bias that is above 10 % from here on always is
+
+
 def pull_table(rows: "Iterable[PullRow]", parameters: Sequence[Parameter] = ()) -> Table:
     """Summaries of pulls, one row per method, rho and parameter.
 
@@ -272,7 +275,10 @@ def closure_table(result: "ClosureResult") -> Table:
         ("parameter",),
         ("largest bias\non the grid [error]",),
         ("at",),
-        ("pull mean\nat rho = 0", "pull width\nat rho = 0", "events where mean\nreaches 10 %"),
+        (
+            *("bias\n(rms) [error]", "pull mean\nat rho = 0", "pull width\nat rho = 0"),
+            "events where bias\nreaches 10 %",
+        ),
         ("closes",),
     )
     for row in result.verdicts:
@@ -281,6 +287,7 @@ def closure_table(result: "ClosureResult") -> Table:
             escape(row["parameter"]),
             _fixed(row["grid_bias"]),
             escape(", ".join(at)) or "all 0",
+            _fixed(row["bias"]),
             _fixed(row["pull_mean"]),
             _fixed(row["pull_width"]),
             roughly(row["biased_from"]),
@@ -295,30 +302,37 @@ def closure_line(verdicts: Sequence[ClosureVerdict]) -> str:
     Args:
         verdicts: One per parameter.
     """
-    means = {row.parameter: row.pull_mean for row in verdicts if row.pull_mean is not None}
+    biases = {row.parameter: row.bias for row in verdicts if row.bias is not None}
     widths = {row.parameter: row.pull_width for row in verdicts if row.pull_width is not None}
-    if not len(verdicts) == len(means) == len(widths):
+    if not len(verdicts) == len(biases) == len(widths):
         return "unknown: the exact rates cannot be fitted"
     if all(row.closes for row in verdicts):
         first = min((row.biased_from for row in verdicts if row.biased_from), default=None)
-        later = f", 10 % from {roughly(first)} events on" if first else ""
-        bias = max(map(abs, means.values()))
-        return f"closes: bias up to {bias:.2f} of an error at rho = 0{later}"
+        later = _later(first)
+        return f"closes: bias up to {max(biases.values()):.2f} of an error at rho = 0{later}"
     worst = max((row for row in verdicts if not row.closes), key=_excess)
     others = [row.parameter for row in verdicts if not row.closes and row is not worst]
     name = worst.parameter
-    later = f", 10 % from {roughly(worst.biased_from)} events on" if worst.biased_from else ""
+    later = _later(worst.biased_from)
     also = f" (and {', '.join(others)})" if others else ""
+    hidden = [row.parameter for row in verdicts if not row.correctable]
+    withheld = f"; no corrected error of {', '.join(hidden)}" if hidden else ""
     return (
-        f"{name}: bias {means[name]:z.2f} of its error, pull width {widths[name]:.2f} expected at "
-        f"rho = 0{later}{also}"
+        f"does not close: {name} has bias {biases[name]:.2f} of its error, pull width "
+        f"{widths[name]:.2f} expected at rho = 0{later}{also}{withheld}"
     )
 
 
+def _later(events: float | None) -> str:
+    if events is None:
+        return ""
+    return f", 10 % from {roughly(events)} events on" if events > _FEWEST else ""
+
+
 def _excess(row: ClosureVerdict) -> float:
-    """How far mean and width of the pulls are from those of a morphing that closes."""
-    mean, width, closing = row.pull_mean or 0.0, row.pull_width or 0.0, row.closing_width or 0.0
-    return abs(mean) + abs(width - closing)
+    """How far bias and width of the pulls are from those of a morphing that closes."""
+    bias, width, closing = row.bias or 0.0, row.pull_width or 0.0, row.closing_width or 0.0
+    return bias + abs(width - closing)
 
 
 def _fixed(value: float | None) -> str:

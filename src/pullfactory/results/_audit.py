@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory.auditing import (
+    AuditClosure,
     AuditConfig,
     DataFit,
     Expected,
@@ -55,7 +57,8 @@ class AuditRow:
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         claimed_error_error: Its error.
-        actual_error: Spread of estimate - truth, in the parameter's unit.
+        actual_error: Spread of estimate - truth, in the parameter's unit; NaN, as what follows
+            from it, where the workspace does not close.
         actual_error_error: Its error.
         inflate_by: Actual over claimed error, which is the pull width.
         inflate_by_error: Its error.
@@ -122,6 +125,8 @@ class AuditResult:
         unbinned_reason: Why not.
         toys: The check by toys.
         data: Fits of the data by method; empty if there are none.
+        closure: What the samples leave open between their steps, by parameter; the binned fit has
+            no actual and sandwich error of what is not `correctable`.
     """
 
     expected: Expected
@@ -135,6 +140,12 @@ class AuditResult:
     unbinned_reason: str | None
     toys: AuditToysResult
     data: tuple[DataFit, ...]
+    closure: tuple[AuditClosure, ...] = ()
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Parameters whose errors the binned fit has no correction for."""
+        return tuple(row.parameter for row in self.closure if not row.correctable)
 
     @property
     def config(self) -> AuditConfig:
@@ -150,7 +161,7 @@ class AuditResult:
     def rows(self) -> tuple[AuditRow, ...]:
         """Expected errors, by method and parameter."""
         return tuple(
-            _row(method, predicted, k, self.joint_errors)
+            _row(method, predicted, k, self.joint_errors, self.withheld)
             for method, predicted in self.predictions.items()
             for k in range(len(predicted.parameters))
         )
@@ -267,7 +278,8 @@ class AuditResult:
             },
             "status": self.status,
             "pulls": [row.to_dict() for row in self.pulls],
-            "data": [_data_row(fit) for fit in self.data] if self.data else None,
+            "data": [_data_row(fit, self.withheld) for fit in self.data] if self.data else None,
+            "closure": [row.to_dict() for row in self.closure],
         }
 
     def write(self, folder: str | Path) -> Path:
@@ -306,9 +318,15 @@ class AuditResult:
 
 
 def _row(
-    method: str, predicted: PredictedErrors, k: int, joint: NDArray[np.float64] | None
+    method: str,
+    predicted: PredictedErrors,
+    k: int,
+    joint: NDArray[np.float64] | None,
+    withheld: Collection[str],
 ) -> AuditRow:
     claimed, actual = (float(errors[k]) for errors in predicted.errors)
+    if method == "binned" and predicted.parameters[k] in withheld:
+        actual = math.nan
     width = actual / claimed
     noise, error = float(predicted.template[k]), float(predicted.width_error[k])
     return AuditRow(
@@ -317,9 +335,9 @@ def _row(
         claimed_error=claimed,
         claimed_error_error=float(predicted.claimed_error[k]),
         actual_error=actual,
-        actual_error_error=float(predicted.actual_error[k]),
+        actual_error_error=float(predicted.actual_error[k]) + 0.0 * actual,
         inflate_by=width,
-        inflate_by_error=error,
+        inflate_by_error=error + 0.0 * actual,
         **_coverage("coverage_68", 1.0, width, error),
         **_coverage("coverage_95", 2.0, width, error),
         template_noise=noise if math.isfinite(noise) else None,
@@ -344,8 +362,8 @@ def _dependence_row(pair: PairDependence) -> dict[str, Any]:
     }
 
 
-def _data_row(data: DataFit) -> dict[str, Any]:
-    fit = data.fit
+def _data_row(data: DataFit, withheld: Collection[str]) -> dict[str, Any]:
+    fit = data.fit.uncorrected(withheld if data.method == "binned" else ())
     return {
         "method": data.method,
         "status": data.status,

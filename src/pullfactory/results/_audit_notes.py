@@ -25,6 +25,7 @@ def audit_notes(result: "AuditResult") -> tuple[str, ...]:
         result: The audit.
     """
     return (
+        *(row.reason for row in result.closure if row.reason),
         *_on_errors(result),
         *_on_toys(result),
         *_on_templates(result),

@@ -1,6 +1,6 @@
 """What a closure gives back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class ClosureResult:
             point = int(size[:, k].argmax())
             rows.append(
                 {
-                    **asdict(verdict),
+                    **verdict.to_dict(),
                     "grid_bias": _number(grid.pull[point, k]),
                     "grid_theta": self._by_name(grid.theta[point]),
                     "grid_biased_from": first_above(scan.events, scan.worst[:, k]),
@@ -115,7 +115,7 @@ class ClosureResult:
             {
                 "events": float(events),
                 "parameter": name,
-                "pull_mean": _number(scan.mean[i, k]),
+                "bias": _number(scan.bias[i, k]),
                 "grid_bias": _number(scan.worst[i, k]),
             }
             for i, events in enumerate(scan.events)

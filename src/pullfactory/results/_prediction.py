@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pullfactory.inference import PredictedPull
+from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.output import replaced_folder
 from pullfactory.results._rows import finite_or_none, provenance, write_numbers
 from pullfactory.study import Study
@@ -20,11 +20,14 @@ class PredictionResult:
 
     Attributes:
         study: What was predicted for.
-        rows: By method, rho and parameter.
+        rows: By method, rho and parameter; NaN for what is not known.
+        closure: What the morphing does to `binned` at rho = 0; None if that is not among the
+            methods. What is not `correctable` has no actual error, width and coverage.
     """
 
     study: Study
     rows: tuple[PredictedPull, ...]
+    closure: tuple[ClosureVerdict, ...] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Content of `prediction.json`: plain data without NaN."""
@@ -32,6 +35,7 @@ class PredictionResult:
             "schema": _SCHEMA,
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
             "predictions": [finite_or_none(asdict(row)) for row in self.rows],
         }
 

@@ -11,7 +11,12 @@ from pullfactory.inference.calibration_noise import CalibrationNoise, calibratio
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, PullRow, provenance, write_numbers
+from pullfactory.results._rows import (
+    SUMMARY_SCHEMA,
+    PullRow,
+    provenance,
+    write_numbers,
+)
 from pullfactory.study import Study
 from pullfactory.workspace import build_joint_workspace, write_workspace
 
@@ -33,8 +38,8 @@ class StudyResult:
         sums: Sums over the pulls of all toys, by rho and method.
         predictions: What was expected of the pulls; at more values of rho where that is cheap.
         toys: Every fit of every toy, on disk for as long as this result lives.
-        closure: What the workspace alone does to the pulls of `binned` at rho = 0; None if that
-            is not among the methods.
+        closure: What the morphing does to the fits of `binned` at rho = 0; None if that is not
+            among the methods. There is no corrected error of what is not `correctable`.
     """
 
     study: Study
@@ -93,7 +98,7 @@ class StudyResult:
             "calibration": [asdict(row) for row in self.calibration.comparison()],
             "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
-            "closure": self.closure and [asdict(verdict) for verdict in self.closure],
+            "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
             "pulls": [row.to_dict() for row in self.pulls],
         }
 

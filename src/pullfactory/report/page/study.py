@@ -78,13 +78,11 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
     rows, units = summary["pulls"], _units(summary)
     methods = tuple(dict.fromkeys(row["method"] for row in rows))
     observables = tuple(observable["name"] for observable in summary["study"]["observable"])
-    repaired = Text(
-        text="Corrected errors come from the event-paired sandwich: the same fit, with the "
-        "correlation of its observables put into its error."
-    )
     return (
         Section(
-            name="errors", heading="Claimed and actual errors", blocks=(verdict_rows(rows, units),)
+            name="errors",
+            heading="Claimed and actual errors",
+            blocks=(verdict_rows(rows, units), *_not_closing(summary)),
         ),
         Section(
             name="width",
@@ -100,7 +98,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
                 *pictures(folder, "pull_mean"),
             ),
         ),
-        Section(name="repair", heading="Repair", blocks=(repaired, *pictures(folder, "repair"))),
+        Section(name="repair", heading="Repair", blocks=_repair(folder, summary)),
         Section(
             name="calibration",
             heading="Calibration",
@@ -132,17 +130,31 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
     )
 
 
+def _repair(folder: Path, summary: Mapping[str, Any]) -> tuple[Block, ...]:
+    repaired = Text(
+        text="Corrected errors come from the event-paired sandwich: the same fit, with the "
+        "correlation of its observables put into its error."
+    )
+    return (repaired, *_not_closing(summary), *pictures(folder, "repair"))
+
+
+def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:
+    """What is to be known of the corrected errors of the binned fit."""
+    said = [row.reason for row in _verdicts(summary) if row.reason]
+    return (Text(text=f"Morphing of the binned fit: {' '.join(said)}"),) if said else ()
+
+
+def _verdicts(summary: Mapping[str, Any]) -> list[ClosureVerdict]:
+    return [ClosureVerdict.of(row) for row in summary["closure"] or ()]
+
+
 def _closure(summary: Mapping[str, Any]) -> tuple[Block, ...]:
     if not summary["closure"]:
         return ()
-    verdicts = [ClosureVerdict(**row) for row in summary["closure"]]
-    line = closure_line(verdicts)
+    line = closure_line(_verdicts(summary))
+    known = not line.startswith("unknown")
     return (
-        Text(
-            text=f"What the workspace alone does to the pulls of the binned fit. It {line}."
-            if line.startswith("closes")
-            else line
-        ),
+        Text(text=f"What the morphing alone does to the binned fit. It {line}." if known else line),
         closure_rows(summary["closure"]),
     )
 

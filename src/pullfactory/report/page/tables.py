@@ -153,29 +153,30 @@ def calibration_rows(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def closure_rows(rows: Iterable[Mapping[str, Any]]) -> Table:
-    """What the workspace alone does to the pulls.
+    """What the morphing alone does to the fits.
 
     Args:
         rows: Of `closure` of a summary.
     """
     return Table(
         name="closure",
-        caption="Pulls that the binned fit would have at ρ = 0 without statistical noise.",
+        caption="Bias, estimate − that of a fit with exact rates, as a root mean square over the "
+        "truth and the fit error in units of the error, and pulls of the binned fit at ρ = 0.",
         columns=(
-            "parameter",
-            "pull mean",
-            "pull width",
-            "events where mean reaches 10 %",
-            "closes",
+            *("parameter", "bias", "pull mean", "pull width", "pull width of exact rates"),
+            *("events where the bias reaches 10 %", "closes", "corrected errors"),
         ),
         rows=tuple(
             Row(
                 cells=(
                     Cell(row["parameter"]),
-                    _decimals(row["pull_mean"]),
-                    _decimals(row["pull_width"]),
+                    *(
+                        _decimals(row.get(key))
+                        for key in ("bias", "pull_mean", "pull_width", "closing_width")
+                    ),
                     Cell(roughly(row["biased_from"]), row["biased_from"]),
                     Cell("yes" if row["closes"] else "no"),
+                    Cell("given" if row.get("correctable", True) else "none"),
                 )
             )
             for row in rows
