@@ -7,14 +7,12 @@ from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
 from pullfactory.inference.sets import count_sets, search_sets
-from pullfactory.likelihoods import build_method
+from pullfactory.likelihoods import build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult, SelectionRow, SkippedSet
-from pullfactory.study import Study
+from pullfactory.study import METHODS, Study
 
 __all__ = ["select"]
-
-_INDEPENDENT = ("unbinned", "binned")
 
 
 def select(
@@ -47,10 +45,10 @@ def select(
     """
     rho = study.single_rho(rho)
     for name in methods:
-        if name not in _INDEPENDENT:
+        if not method_kind(name).independent:
+            others = " or ".join(one for one in METHODS if method_kind(one).independent)
             raise StudyError(
-                f"method {name!r} does not take the observables as independent; "
-                f"use {' or '.join(_INDEPENDENT)}"
+                f"method {name!r} does not take the observables as independent; use {others}"
             )
     study = study.with_settings({"methods": list(methods), "ensemble.rho": [rho]})
     with progress("calibration", 1) as advance:

@@ -583,6 +583,22 @@ class Study(Document):
         from_samples = self.joint.correlation == "calibration"
         return "binned_joint" in self.methods or ("unbinned_joint" in self.methods and from_samples)
 
+    @property
+    def has_normal_scores(self) -> bool:
+        """Whether the normal scores of the observables of an event are multivariate normal."""
+        gaussian = all(member.sufficient for member in self.families)
+        return self.ensemble.dependence == "gaussian_copula" or (
+            gaussian and self.ensemble.dependence == "linear"
+        )
+
+    @property
+    def without_normal_scores(self) -> str:
+        """What to say where they are not."""
+        return (
+            f'ensemble.dependence = "{self.ensemble.dependence}" is no Gaussian copula of these '
+            "observables"
+        )
+
     def calibration_steps(self, name: str) -> tuple[float, ...]:
         """Calibration points on the axis of one parameter, in its unit, ascending.
 

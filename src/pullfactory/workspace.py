@@ -17,7 +17,7 @@ from pullfactory.morphing import Process, assemble
 from pullfactory.output import write_text
 from pullfactory.study import Study
 
-__all__ = ["build_joint_workspace", "build_workspace", "write_workspace"]
+__all__ = ["build_channels", "build_joint_workspace", "build_workspace", "write_workspace"]
 
 SAMPLE = "ttbar"
 
@@ -36,7 +36,7 @@ def build_workspace(calibration: Calibration) -> dict[str, Any]:
         CalibrationError: If a template is empty, a bin has no nominal events (or, where bins
             are multiplied, no events at a calibration point), or a sample is missing.
     """
-    return _build(calibration.channels)
+    return build_channels(calibration.channels)
 
 
 def build_joint_workspace(calibration: Calibration, rho: float) -> dict[str, Any]:
@@ -53,10 +53,21 @@ def build_joint_workspace(calibration: Calibration, rho: float) -> dict[str, Any
     Raises:
         CalibrationError: As `build_workspace`, or if there are no joint templates for this rho.
     """
-    return _build(calibration.joint_channel(rho))
+    return build_channels(calibration.joint_channel(rho))
 
 
-def _build(templates: Templates) -> dict[str, Any]:
+def build_channels(templates: Templates) -> dict[str, Any]:
+    """Assemble the pyhf workspace of any templates; see `build_workspace`.
+
+    Args:
+        templates: Of the channels, and the study that says how to use them.
+
+    Returns:
+        Plain data, valid against pyhf's workspace schema.
+
+    Raises:
+        CalibrationError: As `build_workspace`.
+    """
     study = templates.study
     _check_templates(templates)
     process = _process(templates)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import matplotlib as mpl
 import pytest
 
+from pullfactory.errors import LikelihoodError
 from pullfactory.report.style import (
     axis_label,
     figure_style,
@@ -24,8 +25,14 @@ def test_each_method_has_its_own_colour_and_marker() -> None:
     assert len({method_style(method).marker for method in METHODS}) == len(METHODS)
 
 
-def test_unknown_methods_are_drawn_too() -> None:
-    assert method_style("invented") not in [method_style(method) for method in METHODS]
+def test_unknown_methods_are_refused() -> None:
+    with pytest.raises(
+        LikelihoodError, match="method .invented. has no style"
+    ):
+        method_style("invented")
+
+
+def test_labels_are_for_people() -> None:
     assert method_label("unbinned_joint") == "unbinned joint"
 
 

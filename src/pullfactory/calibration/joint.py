@@ -4,6 +4,7 @@ The samples are those of `calibrate`, from the same random numbers, with the cor
 scan mixed in: a parameter that varies the reconstruction varies the same events.
 """
 
+import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -47,6 +48,29 @@ class JointSample:
     points: NDArray[np.float64]
     bins: JointBins | None
     counts: NDArray[np.float64] | None
+
+    def correlation_noise(self, events_per_point: int) -> NDArray[np.float64]:
+        """Covariance of the correlations of all pairs of observables, learnt from samples.
+
+        With M = E_ab + E_ba - r_ab (E_aa + E_bb) that of r_ab and r_cd is tr(M_ab R M_cd R) / (2 n)
+        (Pearson and Filon 1898, doi:10.1098/rsta.1898.0007). That the scores come from estimated
+        moments does not matter to first order.
+
+        Args:
+            events_per_point: Events of each sample.
+
+        Returns:
+            Shape (pairs, pairs), in the order of `numpy.triu_indices`.
+        """
+        matrix, n = self.correlation, len(self.correlation)
+        scores = []
+        for a, b in itertools.combinations(range(n), 2):
+            slope = np.zeros((n, n))
+            slope[a, b] = slope[b, a] = 1.0
+            slope[a, a] = slope[b, b] = -matrix[a, b]
+            scores.append(slope @ matrix)
+        learnt_from = min(events_per_point, _LEARNT_FROM)
+        return np.array([[np.sum(m * k.T) for k in scores] for m in scores]) / (2 * learnt_from)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -73,6 +73,18 @@ class JointBins:
         slices, inner = self.edges[-1].shape
         return int(slices * (inner + 1))
 
+    @property
+    def rectangles(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper edges of each bin, shape (bins, observables), in their units."""
+        low, high = [], []
+        for inner in self.edges:
+            slices, n = len(inner), inner.shape[1] + 1
+            every = self.size // (slices * n)  # bins that share an edge
+            ends = np.pad(inner, ((0, 0), (1, 1)), constant_values=(-np.inf, np.inf))
+            low.append(np.repeat(ends[:, :-1].ravel(), every))
+            high.append(np.repeat(ends[:, 1:].ravel(), every))
+        return np.stack(low, axis=-1), np.stack(high, axis=-1)
+
     def index(self, events: Sequence[NDArray[np.float64]]) -> NDArray[np.intp]:
         """Bin of each event.
 

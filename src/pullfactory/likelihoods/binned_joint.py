@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._likelihood import Method, Observation
+from pullfactory.likelihoods._template_noise import Bins, template_noise, workspace_constraint
 from pullfactory.likelihoods.binned import (
     auxiliary_values,
     likelihood_of_study,
@@ -12,12 +13,21 @@ from pullfactory.likelihoods.binned import (
     score_variance,
 )
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.likelihoods.noise import (
+    MethodNoise,
+    ToldNoise,
+    Untold,
+    leaked_truth,
+    typical_truth,
+)
 from pullfactory.simulation.bivariate import bin_probabilities
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspace import build_joint_workspace
 
-__all__ = ["binned_joint_method"]
+__all__ = ["binned_joint_method", "binned_joint_noise"]
+
+_WITHHELD = "its corrected errors are withheld"
 
 
 def binned_joint_method(calibration: Calibration, rho: float) -> Method:
@@ -55,9 +65,11 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
         contents = population.n_events * bin_probabilities(first[0], second, correlation)
         return observation(contents[None], population.aux[None])
 
+    leak = _leak(calibration, rho, likelihood.names)
+
     def scatter(theta: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
         slopes = np.asarray(log_slopes(likelihood, theta))
-        return channels.scatter(slopes, PairCounts((counts,), {}))
+        return channels.scatter(slopes, PairCounts((counts,), {})) + leak
 
     return Method(
         name="binned_joint",
@@ -67,3 +79,63 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
         expect=expect,
         aux_scatter=score_variance(likelihood, study),
     )
+
+
+def _leak(calibration: Calibration, rho: float, names: tuple[str, ...]) -> NDArray[np.float64]:
+    """What the noise of the templates adds to the covariance of the score; see `leaked_truth`.
+
+    Args:
+        calibration: Of the study.
+        rho: Point of the scan.
+        names: Parameters of the fit.
+
+    Returns:
+        Shape (parameters, parameters), in the order of `names`; NaN where it cannot be told, which
+        withholds the corrected errors.
+    """
+    study = calibration.study
+    leak = np.zeros((len(names), len(names)))
+    if study.calibration.source == "exact":
+        return leak
+    theta = typical_truth(study)
+    told = binned_joint_noise(calibration, rho, theta)
+    if isinstance(told, Untold):
+        return leak + np.nan
+    where = [names.index(name) for name in study.parameter_names]
+    leak[np.ix_(where, where)] = leaked_truth(study, told, theta)
+    return leak
+
+
+def binned_joint_noise(
+    calibration: Calibration, rho: float, theta: NDArray[np.float64]
+) -> ToldNoise:
+    """What the method `binned_joint` owes to its joint templates.
+
+    Args:
+        calibration: Gives response, correlation and bins; the truth is not looked at.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+        theta: True values, shape (points, parameters).
+
+    Returns:
+        Untold where the contents of joint bins have no closed form: but for two observables whose
+        normal scores are normal.
+    """
+    study = calibration.study.joint_study
+    if not study.has_normal_scores:
+        return Untold(f"{study.without_normal_scores}; {_WITHHELD}")
+    if (n := len(study.observable)) != 2:
+        return Untold(
+            f"the contents of joint bins are known for 2 observables, not for {n}; {_WITHHELD}"
+        )
+    sample = calibration.joint_at(rho)
+    assert sample.bins is not None
+    low, high = sample.bins.rectangles
+    bins = Bins(
+        families=study.families,
+        response=calibration.response,
+        correlation=float(sample.correlation[0, 1]),
+        low=low,
+        high=high,
+    )
+    source = template_noise(calibration.joint_channel(rho), 0, bins, theta)
+    return MethodNoise(workspace_constraint(study), (source,))

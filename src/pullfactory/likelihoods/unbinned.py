@@ -21,11 +21,13 @@ from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
+from pullfactory.likelihoods._response_noise import response_noise
+from pullfactory.likelihoods.noise import MethodNoise
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["UnbinnedData", "UnbinnedLikelihood", "unbinned_method"]
+__all__ = ["UnbinnedData", "UnbinnedLikelihood", "unbinned_method", "unbinned_noise"]
 
 _GROUP = 16  # events whose spread is small beside the width of a density
 _WORTH_GROUPING = 1024  # events per toy
@@ -358,4 +360,18 @@ def unbinned_method(calibration: Calibration) -> Method:
         scatter=likelihood.scatter,
         expect=likelihood.expect,
         aux_scatter=np.where(study.constrained, study.aux_variance, 0.0),
+    )
+
+
+def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> MethodNoise:
+    """What the method `unbinned` owes to its response, observable by observable.
+
+    Args:
+        calibration: Gives response and covariance; the truth is not looked at.
+        theta: True values, shape (points, parameters).
+    """
+    study = calibration.study
+    return MethodNoise(
+        study.constrained.astype(np.float64),
+        tuple(response_noise(calibration, o, theta) for o in range(len(study.observable))),
     )

@@ -7,7 +7,7 @@ products of deviations from them.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,13 @@ from pullfactory.likelihoods._copula import (
     sums_of_moments,
 )
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
+from pullfactory.likelihoods._response_noise import joint_response_noise
+from pullfactory.likelihoods.noise import MethodNoise, ToldNoise, Untold
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.study import RHO
 
-__all__ = ["JointData", "JointLikelihood", "unbinned_joint_method"]
+__all__ = ["JointData", "JointLikelihood", "unbinned_joint_method", "unbinned_joint_noise"]
 
 _Pairs = tuple[tuple[Array, ...], Array | None]
 
@@ -280,3 +282,36 @@ def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
         expect=lambda _: None,
         aux_scatter=np.pad(own, (0, int(likelihood.fits_correlation))),
     )
+
+
+def unbinned_joint_noise(
+    calibration: Calibration, rho: float, theta: NDArray[np.float64]
+) -> ToldNoise:
+    """What the method `unbinned_joint` owes to its response, and to the correlation it has learnt.
+
+    Args:
+        calibration: Gives both; the truth is not looked at.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+        theta: True values, shape (points, parameters).
+
+    Returns:
+        Untold where the toys have another dependence than the fit, a Gaussian copula.
+    """
+    study = calibration.study
+    if not study.has_normal_scores:
+        return Untold(study.without_normal_scores)
+    constraint = study.constrained.astype(np.float64)
+    correlation, noise, pattern = study.correlation(rho), None, None
+    match study.joint.correlation:
+        case "fitted":
+            constraint = np.append(constraint, 0.0)
+            pattern = study.correlation(1.0) - np.eye(len(study.observable))
+        case "calibration":
+            correlation = calibration.joint_at(rho).correlation
+            noise = calibration.joint_at(rho).correlation_noise(study.calibration.events_per_point)
+        case "given":
+            pass
+        case unknown:
+            assert_never(unknown)
+    source = joint_response_noise(calibration, theta, correlation, noise=noise, pattern=pattern)
+    return MethodNoise(constraint, (source,))

@@ -10,6 +10,7 @@ from matplotlib.patches import StepPatch
 
 from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.inference.pulls import PULL_EDGES
+from pullfactory.likelihoods import method_kind
 from pullfactory.report.rounding import rounded
 from pullfactory.report.style import (
     REFERENCE,
@@ -144,7 +145,7 @@ def plot_repair(
         _Series(method, quantity)
         for method in methods
         for quantity in ("width", "corrected_width")
-        if not (method.endswith("_joint") and quantity == "corrected_width")
+        if method_kind(method).independent or quantity != "corrected_width"
     ]
     points = _plot_scan(ax, study, sums, k, series, reference=1.0)
     ax.set_ylabel("pull width")

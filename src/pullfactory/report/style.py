@@ -21,6 +21,8 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from pullfactory.errors import LikelihoodError
+
 __all__ = [
     "REFERENCE",
     "RHO",
@@ -96,12 +98,12 @@ _METHODS: Mapping[str, MethodStyle] = MappingProxyType(
         "flow": MethodStyle("#009E73", "D"),
     }
 )
-_OTHER_METHOD = MethodStyle("#CC79A7", "P")
+_OTHER_SERIES = MethodStyle("#CC79A7", "P")
 _SERIES = (
     _METHODS["unbinned"],
     _METHODS["binned"],
     _METHODS["flow"],
-    _OTHER_METHOD,
+    _OTHER_SERIES,
     _METHODS["binned_joint"],
     _METHODS["unbinned_joint"],
 )
@@ -132,8 +134,14 @@ def figure_style() -> Iterator[None]:
 
 
 def method_style(method: str) -> MethodStyle:
-    """Colour and marker of a method, the same in every figure."""
-    return _METHODS.get(method, _OTHER_METHOD)
+    """Colour and marker of a method, the same in every figure.
+
+    Raises:
+        LikelihoodError: If the method is unknown.
+    """
+    if method not in _METHODS:
+        raise LikelihoodError(f"method {method!r} has no style; use one of {', '.join(_METHODS)}")
+    return _METHODS[method]
 
 
 def series_style(position: int) -> MethodStyle:

@@ -45,9 +45,7 @@ class Population(NamedTuple):
             study: The study.
             rho: Factor of the off-diagonal part of the correlation matrix.
         """
-        gaussian = all(member.sufficient for member in study.families)
-        closed = ("linear", "gaussian_copula") if gaussian else ("gaussian_copula",)
-        if study.ensemble.dependence not in closed:
+        if not study.has_normal_scores:
             return None
         location, scale = Response.from_study(study)(study.truth_mean)
         return cls(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import ClosureVerdict
+from pullfactory.likelihoods import method_kind
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
 from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text
@@ -12,6 +13,7 @@ from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import (
     calibration_rows,
     closure_rows,
+    noise_rows,
     pull_rows,
     status_rows,
     verdict_rows,
@@ -67,7 +69,7 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
         lead_of(
             verdicts,
             where=where_of(method, rho),
-            independent=not method.endswith("_joint"),
+            independent=method_kind(method).independent,
             tags=Tags(method=method, rho=rho_name(rho)),
         )
         for (method, rho), verdicts in ordered.items()
@@ -107,6 +109,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
                 *pictures(folder, "calibration", observables),
                 *pictures(folder, "response"),
                 calibration_rows(summary["calibration"]),
+                *_noise(summary["calibration_noise"]),
             ),
         ),
         Section(
@@ -146,6 +149,23 @@ def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:
 
 def _verdicts(summary: Mapping[str, Any]) -> list[ClosureVerdict]:
     return [ClosureVerdict.of(row) for row in summary["closure"] or ()]
+
+
+def _noise(rows: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
+    """What the noise of the calibration does, and what is not known of it, with the reason."""
+    if not rows:
+        return ()
+    unknown = {
+        (method_label(row["method"]), row["reason"]): None for row in rows if row.get("reason")
+    }
+    return (
+        Text(text="What the noise of the calibration is expected to do to the pulls:"),
+        noise_rows(rows),
+        *(
+            Text(text=f"The noise of the {method} fit is not known: {reason}.")
+            for method, reason in unknown
+        ),
+    )
 
 
 def _closure(summary: Mapping[str, Any]) -> tuple[Block, ...]:

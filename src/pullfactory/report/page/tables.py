@@ -12,6 +12,7 @@ __all__ = [
     "calibration_rows",
     "closure_rows",
     "measured",
+    "noise_rows",
     "pull_rows",
     "significant_cell",
     "status_rows",
@@ -149,6 +150,36 @@ def calibration_rows(rows: Iterable[Mapping[str, Any]]) -> Table:
         columns=("observable", "quantity", "truth", "result", "(result − truth) / error"),
         rows=tuple(found),
         headings=2,
+    )
+
+
+def noise_rows(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What the noise of the calibration is expected to do to the pulls.
+
+    Args:
+        rows: Of `calibration_noise` of a summary; earlier ones have no `rho`.
+    """
+    return Table(
+        name="noise",
+        caption="Shift of the mean pull over calibrations, and pull width within one.",
+        columns=("fit", "ρ", "parameter", "shift", "pull width", "events a point for 10 %"),
+        rows=tuple(
+            Row(
+                cells=(
+                    Cell(method_label(row["method"])),
+                    Cell(rho_name(row.get("rho", 0.0)), row.get("rho", 0.0)),
+                    Cell(row["parameter"]),
+                    _decimals(row["shift"]),
+                    _decimals(row["width"]),
+                    Cell(
+                        ABSENT if row["events_per_point"] is None else str(row["events_per_point"]),
+                        row["events_per_point"],
+                    ),
+                )
+            )
+            for row in rows
+        ),
+        headings=3,
     )
 
 

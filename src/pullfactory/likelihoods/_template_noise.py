@@ -1,0 +1,253 @@
+"""The noise of templates: rates of bins, with the counts that they were made of.
+
+Delta is linear in the contents of the templates. Its coefficients are those of the workspace
+itself, read off a workspace whose templates are a little higher in one bin each. Templates of the
+same events share those that fall into the bins of both.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pyhf
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pullfactory._jax import jax, jnp
+from pullfactory.calibration import Calibration, Templates
+from pullfactory.calibration.grid import sample_index
+from pullfactory.densities import Family
+from pullfactory.likelihoods.binned import BinnedLikelihood
+from pullfactory.likelihoods.noise import Array, LocalPrediction, MethodNoise, NoiseSource
+from pullfactory.simulation.bivariate import normal_cdf
+from pullfactory.simulation.response import Response
+from pullfactory.study import Study
+from pullfactory.workspace import build_channels
+
+__all__ = ["Bins", "binned_noise", "template_factors", "template_noise", "workspace_constraint"]
+
+_STEP = 1e-3  # calibration steps, for numerical derivatives
+_PROBE = 1e-4  # height of what is put on a template to see what it does
+_RARE = 1e-9  # events; keeps empty bins finite
+
+
+class Bins(NamedTuple):
+    """Bins of one channel, and what is known of the events in them.
+
+    Attributes:
+        families: Density family of each observable that is binned, one or two.
+        response: Their calibrated response.
+        correlation: Of the normal scores of two observables; 0 for one.
+        low: Lower edges, shape (bins, observables), in their units.
+        high: Upper edges, same shape.
+    """
+
+    families: tuple[Family, ...]
+    response: Response
+    correlation: float
+    low: Array
+    high: Array
+
+    def boxes(self, theta: Array) -> tuple[Array, Array]:
+        """Edges as normal scores at each theta, each of shape (points, bins, observables)."""
+        location, scale = self.response(theta)
+        return self._scores(self.low, location, scale), self._scores(self.high, location, scale)
+
+    def _scores(self, edges: Array, location: Array, scale: Array) -> Array:
+        ends = np.isinf(edges)
+        z = (np.where(ends, 0.0, edges) - location[:, None]) / scale[:, None]
+        scores = [
+            member.to_normal(jnp.asarray(z[..., o])) for o, member in enumerate(self.families)
+        ]
+        return np.where(ends, edges, np.stack(scores, axis=-1))
+
+    def probability(self, low: Array, high: Array) -> Array:
+        """Of boxes of normal scores, shapes (..., observables); 0 of those that are empty."""
+        if len(self.families) == 1:
+            return np.asarray(np.maximum(ndtr(high[..., 0]) - ndtr(low[..., 0]), 0.0))
+        high = np.maximum(low, high)
+
+        def below(first: Array, second: Array) -> Array:
+            return normal_cdf(first[..., 0], second[..., 1], self.correlation)
+
+        inside = below(high, high) - below(low, high) - below(high, low) + below(low, low)
+        return np.asarray(np.maximum(inside, 0.0))
+
+    def contents(self, theta: Array) -> Array:
+        """Probability of each bin at each theta, shape (points, bins)."""
+        return self.probability(*self.boxes(theta))
+
+
+def binned_noise(calibration: Calibration, theta: Array) -> MethodNoise:
+    """What the method `binned` of a study owes to its templates, one channel per observable.
+
+    A staterror is not looked at: it hardly changes the result.
+
+    Args:
+        calibration: Gives the templates; the truth is not looked at.
+        theta: True values, shape (points, parameters).
+    """
+    study = calibration.study
+    sources = []
+    for o, edges in enumerate(calibration.edges):
+        inner = edges[1:-1]
+        bins = Bins(
+            families=study.families[o : o + 1],
+            response=Response(*(np.asarray(part)[o : o + 1] for part in calibration.response)),
+            correlation=0.0,
+            low=np.append(-np.inf, inner)[:, None],
+            high=np.append(inner, np.inf)[:, None],
+        )
+        sources.append(template_noise(calibration.channels, o, bins, theta))
+    return MethodNoise(workspace_constraint(study), tuple(sources))
+
+
+def template_noise(templates: Templates, channel: int, bins: Bins, theta: Array) -> NoiseSource:
+    """What one channel of a workspace owes to the noise of its templates.
+
+    Args:
+        templates: Of the channels, and the study that says how to use them.
+        channel: Position of the channel.
+        bins: Of the channel; the truth is not looked at.
+        theta: True values, shape (points, parameters).
+    """
+    study = templates.study
+    factors = template_factors(templates, channel, theta)
+    used = np.flatnonzero(np.abs(factors[1]).max(axis=(0, 1)) > _STEP)
+    covariance, contents = _covariance(templates, bins, used)
+    rates = _rates(study, bins, theta)
+    points = tuple(zip(*rates, *(factor[..., used] for factor in factors), strict=True))
+    return NoiseSource(covariance, partial(_predictions, study, contents, points))
+
+
+def workspace_constraint(study: Study) -> Array:
+    """Information of the constraint of each parameter in our fits of a workspace.
+
+    Args:
+        study: With the settings of the workspace.
+    """
+    information = study.constrained.astype(np.float64)
+    if study.workspace.mass_constraint:
+        for name in study.unduly_constrained:
+            unit = study.workspace_units.get(name, 1.0)
+            information[study.parameter_names.index(name)] = 1.0 / unit**2
+    return information
+
+
+def _predictions(
+    study: Study, contents: Array, points: Sequence[tuple[Array, ...]]
+) -> Iterator[LocalPrediction]:
+    """The prediction for bins; of each point the factors of the templates and two derivatives.
+
+    Where bins are multiplied the factors act on relative changes. That these are relative to
+    rates that change with theta is left out of the derivatives. Their total is not kept by what is
+    multiplied: with a fixed number of events it says nothing, and is projected out.
+    """
+    multiplied = study.workspace.morphing == "multiplicative"
+    scale = study.ensemble.n_events / study.calibration.events_per_point
+    for rates, jacobian, *factors in points:
+        unit = rates / contents if multiplied else scale
+        per_bin = np.broadcast_to(unit, contents.shape)[:, :, None] * np.eye(len(rates))
+        by_bin = np.moveaxis(per_bin, 1, 0)  # of its bin, template, bin of the prediction
+        weight = np.diag(1.0 / rates)
+        if multiplied and study.ensemble.n_events_law == "fixed":
+            weight -= 1.0 / rates.sum()
+        yield LocalPrediction(
+            jacobian,
+            weight,
+            *(
+                np.einsum("...p,bpa->...apb", factor, by_bin).reshape(
+                    *factor.shape[:-1], len(rates), -1
+                )
+                for factor in factors
+            ),
+        )
+
+
+def _covariance(templates: Templates, bins: Bins, used: NDArray[np.int_]) -> tuple[Array, Array]:
+    """Covariance of the counts of some templates, point by point, and their expected contents.
+
+    Points of one sample are the same standardised events: two bins have in common those between
+    the edges of both.
+    """
+    study, points = templates.study, templates.points[used]
+    n_events = study.calibration.events_per_point
+    low, high = bins.boxes(points)
+    n_bins = low.shape[1]
+    probability = bins.probability(low, high)
+    covariance = np.zeros(2 * (probability.size,))
+    samples = sample_index(study, templates.points)[used]
+    for sample in np.unique(samples):
+        same = np.flatnonzero(samples == sample)
+        where = (same[:, None] * n_bins + np.arange(n_bins)).ravel()
+        inside = probability[same].ravel()
+        lower, upper = (edges[same].reshape(len(where), -1) for edges in (low, high))
+        common = bins.probability(
+            np.maximum(lower[:, None], lower), np.minimum(upper[:, None], upper)
+        )
+        covariance[np.ix_(where, where)] = common - np.outer(inside, inside)
+    return n_events * covariance, np.maximum(n_events * probability, _RARE)
+
+
+def _rates(study: Study, bins: Bins, theta: Array) -> tuple[Array, Array]:
+    """Smooth rates at each theta, shape (points, bins), and their slopes, (..., parameters)."""
+
+    def at(points: Array) -> Array:
+        return np.maximum(study.ensemble.n_events * bins.contents(points), _RARE)
+
+    steps = _STEP * np.eye(len(study.parameter))
+    slopes = [(at(theta + step) - at(theta - step)) / (2 * _STEP) for step in steps]
+    return at(theta), np.stack(slopes, axis=-1)
+
+
+def template_factors(
+    templates: Templates, channel: int, theta: Array
+) -> tuple[Array, Array, Array]:
+    """How much of each template is in the rates at theta, and two derivatives of that.
+
+    Args:
+        templates: Of a workspace.
+        channel: Position of the channel.
+        theta: Shape (points, parameters), in their units.
+
+    Returns:
+        Shapes (points of theta, calibration points), (points of theta, parameters, calibration
+        points) and (points of theta, parameters, parameters, calibration points).
+    """
+    study = templates.study
+    plain = {
+        "workspace": study.workspace.model_copy(update={"staterror": False}),
+        "ensemble": study.ensemble.model_copy(update={"n_events_law": "poisson"}),
+    }
+    probe = replace(
+        templates,
+        study=study.model_copy(update=plain),
+        channels=templates.channels[channel : channel + 1],
+        counts=(1.0 + _PROBE * np.eye(len(templates.points)),),
+    )
+    workspace = pyhf.Workspace(build_channels(probe))
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
+    scale = study.ensemble.n_events / study.calibration.events_per_point
+    back = np.array([likelihood.names.index(name) for name in study.parameter_names])
+    full = np.tile(likelihood.init, (len(theta), 1))
+    full[:, back] = theta
+    rates, slopes, bends = map(np.asarray, _expand_rates(likelihood, full))
+    return (
+        (rates / scale - 1.0) / _PROBE,
+        slopes[:, back] / scale / _PROBE,
+        bends[:, back][:, :, back] / scale / _PROBE,
+    )
+
+
+@jax.jit
+def _expand_rates(likelihood: BinnedLikelihood, theta: jax.Array) -> tuple[jax.Array, ...]:
+    """Rates at each theta, with first and second derivatives before the axis of the bins."""
+    slopes = jax.jacfwd(likelihood.expected)
+    bends = jax.vmap(jax.jacfwd(slopes))(theta)
+    return (
+        jax.vmap(likelihood.expected)(theta),
+        jnp.moveaxis(jax.vmap(slopes)(theta), -1, 1),
+        jnp.moveaxis(bends, 1, -1),
+    )
