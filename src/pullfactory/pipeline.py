@@ -1,7 +1,7 @@
 """The study run: blocks of toys, fitted with every method at every rho, on any executor."""
 
 import json
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import CalibrationError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -21,6 +22,7 @@ from pullfactory.inference import (
     judge_closure,
     predict_pulls,
 )
+from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
 from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
@@ -55,6 +57,7 @@ class _Block(NamedTuple):
     fits: list[list[FitBatch]]
 
 
+@double_precision
 def run(
     study: Study,
     *,
@@ -77,10 +80,12 @@ def run(
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If the executor forks, or there are fewer than one workers.
+        StudyError: If the executor forks, there are fewer than one workers, or the observables do
+            not tell the parameters apart.
         CalibrationError: If the samples are unusable, the calibration is of another study, or
             one is given where the study wants several.
     """
+    refuse_flat_study(study)
     n_workers = count_workers(workers)
     with worker_pool(executor, n_workers) as pool:
         if calibration is None:
@@ -94,6 +99,10 @@ def run(
             study=study,
             calibrations=calibrations,
         )
+        if executor is None or isinstance(executor, ThreadPoolExecutor):
+            for replica in range(len(calibrations)):
+                _methods(plan, replica)
+        refuse_flat_methods(study, _methods(plan, 0)[0])
         size = block_size(study)
         n_toys = study.ensemble.n_toys
         blocks = in_order(pool, partial(_fit_block, plan), -(-n_toys // size), n_workers)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
@@ -17,6 +18,7 @@ __all__ = ["select"]
 _INDEPENDENT = ("unbinned", "binned")
 
 
+@double_precision
 def select(
     study: Study,
     *,

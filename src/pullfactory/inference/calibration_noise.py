@@ -23,16 +23,15 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import exact_probabilities
 from pullfactory.calibration.grid import sample_index
 from pullfactory.densities import Family
-from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods import BinnedLikelihood, read_workspace
 from pullfactory.study import Study
 from pullfactory.workspace import build_workspace
 
@@ -226,7 +225,7 @@ def _unbinned(calibration: Calibration, theta: Array) -> Iterator[tuple[Array, I
         )
 
 
-@jax.jit
+@jit
 def _expand_location_scale(numbers: jax.Array, theta: jax.Array) -> tuple[jax.Array, ...]:
     """Location and scale at each theta, and what `_Local` holds of them."""
 
@@ -347,7 +346,7 @@ def _morphing(calibration: Calibration, theta: Array) -> tuple[Array, Array, Arr
         study=study.model_copy(update=alone),
         counts=(1.0 + _PROBE * np.eye(len(calibration.points)),),
     )
-    workspace = pyhf.Workspace(build_workspace(probe))
+    workspace = read_workspace(build_workspace(probe))
     likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
     names = study.parameter_names
     scale = study.ensemble.n_events / study.calibration.events_per_point
@@ -361,7 +360,7 @@ def _morphing(calibration: Calibration, theta: Array) -> tuple[Array, Array, Arr
     )
 
 
-@jax.jit
+@jit
 def _expand_rates(likelihood: BinnedLikelihood, theta: jax.Array) -> tuple[jax.Array, ...]:
     """Rates at each theta, with first and second derivatives before the axis of the bins."""
     slopes = jax.jacfwd(likelihood.expected)
