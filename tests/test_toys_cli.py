@@ -238,19 +238,28 @@ def test_workspace_and_model_are_the_same(likelihood: BinnedLikelihood) -> None:
 # --- failures --------------------------------------------------------------------------------
 
 
-# Without their constraints there are more parameters than data.
-DEGENERATE = ("toys", "small.json", "--n-toys", str(TOYS), "--free", "stat")
+# Bounds nearer than the error of a parameter that the data do not measure: no error is one.
+FAILING = ("toys", "narrow.json", "--n-toys", str(TOYS), "--ensemble", "prior")
 
 
+@pytest.fixture
+def narrow(here: Path) -> None:
+    spec = copy.deepcopy(SPEC)
+    spec["channels"][0]["samples"][1]["modifiers"][0]["data"] = {"hi": 1.001, "lo": 0.999}
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "k", "bounds": [[-0.4, 0.4]]}]
+    (here / "narrow.json").write_text(json.dumps(spec))
+
+
+@pytest.mark.usefixtures("narrow")
 def test_too_many_failed(invoke: Invoke, here: Path) -> None:
-    outcome = invoke(*DEGENERATE)
+    outcome = invoke(*FAILING)
     assert outcome.returncode == 1
     assert outcome.stderr == (
         f"binned: of {TOYS} fits {TOYS} not_positive_definite\n"
         "Error: 100.0% of the fits failed, more than --max-failed 0.05; everything is written\n"
     )
     assert re.search(rf"not positive definite +{TOYS} +100", outcome.stdout)
-    folder = here / "results" / "small_toys"
+    folder = here / "results" / "narrow_toys"
     summary = strictly((folder / "summary.json").read_text())
     assert summary["status"]["binned"]["not_positive_definite"] == TOYS
     assert summary["correlation"]["fitted"] is None
@@ -260,10 +269,10 @@ def test_too_many_failed(invoke: Invoke, here: Path) -> None:
     assert "mu: too few fits give an error" in (folder / "report.html").read_text()
 
 
-@pytest.mark.usefixtures("no_figures")
+@pytest.mark.usefixtures("no_figures", "narrow")
 def test_failures_that_are_allowed(invoke: Invoke, here: Path) -> None:
-    allowed = invoke(*DEGENERATE, "--json", "-o", "out", "--max-failed", "1")
-    refused = invoke(*DEGENERATE, "--json", "-o", "out", "--max-failed", "0.999")
+    allowed = invoke(*FAILING, "--json", "-o", "out", "--max-failed", "1")
+    refused = invoke(*FAILING, "--json", "-o", "out", "--max-failed", "0.999")
     assert (allowed.returncode, refused.returncode) == (0, 1)
     assert allowed.stderr == f"binned: of {TOYS} fits {TOYS} not_positive_definite\n"
     assert strictly(allowed.stdout) == strictly(refused.stdout) == read_summary(here / "out")
@@ -390,7 +399,11 @@ SPOILT: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "negative rate": (
         (*CHANNEL, 1, "data", 2),
         -80.0,
-        "channel 'SR', bin 2: expected rate -70 at the truth; toys need rates from 0 to 1e+15",
+        (
+            "channel 'SR', bin 2: expected rate -70 where fits begin (sample 'background' has -80 "
+            "there); rates from 0 to 1e+15 can be fitted: mend the sample, or the initial values "
+            "of its parameters"
+        ),
     ),
 }
 

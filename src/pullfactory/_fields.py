@@ -19,6 +19,8 @@ def _whole(value: object) -> object:
 def _drawable(text: str) -> str:
     """Refuse now what matplotlib would refuse when all toys are fitted."""
     text.encode()  # a command line may hold what is no Unicode
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has letters that do not print; leave them out")
     if "$" not in text:
         return text
     from matplotlib.mathtext import MathTextParser

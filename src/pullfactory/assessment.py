@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.auditing import (
     AuditConfig,
     DataFit,
@@ -45,6 +46,7 @@ from pullfactory.results import AuditResult, AuditToysResult, SelectionRow, ToyL
 __all__ = ["audit"]
 
 
+@double_precision
 def audit(
     config: AuditConfig | Mapping[str, Any] | str | Path,
     events: Mapping[str, object] | None = None,

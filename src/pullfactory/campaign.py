@@ -10,9 +10,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.errors import LikelihoodError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
+from pullfactory.inference.flatness import refuse_flat
 from pullfactory.inference.throwing import Truth, check_toys, resolve_truth, throw_block
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
@@ -37,6 +39,7 @@ class _Block(NamedTuple):
     fits: FitBatch
 
 
+@double_precision
 def run_toys(
     likelihood: BinnedLikelihood,
     n_toys: int,
@@ -61,7 +64,8 @@ def run_toys(
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        LikelihoodError: As `throw_toys`, or if no parameter moves.
+        LikelihoodError: As `throw_toys`, if no parameter moves, or if the likelihood does not
+            change along some direction.
         StudyError: If there are fewer than one workers.
     """
     check_toys(likelihood, n_toys, seed, truth, ensemble)
@@ -70,7 +74,10 @@ def run_toys(
     )
     if not moving:
         raise LikelihoodError("every parameter is fixed; there is nothing to fit")
+    if truth == "fit":
+        refuse_flat(likelihood, likelihood.init)
     theta = resolve_truth(likelihood, truth)
+    refuse_flat(likelihood, theta)
     plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
     n_workers = count_workers(workers)
     size = likelihood.batch

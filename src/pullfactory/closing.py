@@ -1,8 +1,10 @@
 """The closure of a study's workspace: calibrate, then compare and fit exact expectations."""
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.execution import count_workers
 from pullfactory.inference import measure_closure
+from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ClosureResult
 from pullfactory.study import Study
@@ -10,6 +12,7 @@ from pullfactory.study import Study
 __all__ = ["closure"]
 
 
+@double_precision
 def closure(
     study: Study,
     *,
@@ -40,9 +43,11 @@ def closure(
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If a number is out of range, or no point of the grid is possible.
+        StudyError: If a number is out of range, no point of the grid is possible, or the
+            observables do not tell the parameters apart.
         CalibrationError: If the samples are unusable, or the calibration is of another study.
     """
+    refuse_flat_study(study)
     n_workers = count_workers(workers)
     if calibration is None:
         with progress("calibration", 1) as advance:

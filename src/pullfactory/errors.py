@@ -1,5 +1,7 @@
 """Errors that carry the value, the place and the remedy in one line."""
 
+from pullfactory._text import printable
+
 __all__ = [
     "CalibrationError",
     "EventsError",
@@ -12,7 +14,15 @@ __all__ = [
 
 
 class PullfactoryError(Exception):
-    """Base of every error that pullfactory raises on bad input."""
+    """Base of every error that pullfactory raises on bad input.
+
+    Args:
+        message: One line; what does not print in it is escaped.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.args = (printable(message),)
 
 
 class StudyError(PullfactoryError, ValueError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.inference import (
     ClosureVerdict,
@@ -10,6 +11,7 @@ from pullfactory.inference import (
     judge_closure,
     predict_pulls,
 )
+from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
@@ -18,6 +20,7 @@ from pullfactory.study import Study
 __all__ = ["predict"]
 
 
+@double_precision
 def predict(
     study: Study,
     *,
@@ -42,10 +45,12 @@ def predict(
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
-        StudyError: If a correlation matrix is not positive definite.
+        StudyError: If a correlation matrix is not positive definite, or the observables do not
+            tell the parameters apart.
     """
     if rho is not None:
         study = study.with_settings({"ensemble.rho": list(rho)})
+    refuse_flat_study(study)
     if calibration is None:
         with progress("calibration", 1) as advance:
             calibration = calibrate(study, workers=workers)

@@ -2,9 +2,11 @@
 
 import numpy as np
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import bootstrap
+from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import BootstrapSummary
@@ -14,6 +16,7 @@ from pullfactory.study import Study
 __all__ = ["bootstrap_toy"]
 
 
+@double_precision
 def bootstrap_toy(
     study: Study,
     *,
@@ -39,10 +42,12 @@ def bootstrap_toy(
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
         LikelihoodError: If replicas is below 2, or the toy has no events.
-        StudyError: If rho is missing or refused, or the toy is negative.
+        StudyError: If rho is missing or refused, the toy is negative, or the observables do not
+            tell the parameters apart.
     """
     if toy < 0:
         raise StudyError(f"toy = {toy} is no number of a toy; count from 0")
+    refuse_flat_study(study)
     rho = study.single_rho(rho)
     study = study.with_settings({"ensemble.rho": [rho]})
     index, position = divmod(toy, block_size(study))

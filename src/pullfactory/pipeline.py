@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import CalibrationError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -22,6 +23,7 @@ from pullfactory.inference import (
     judge_closure,
     predict_pulls,
 )
+from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
 from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
@@ -67,6 +69,7 @@ class _Block(NamedTuple):
         return _Block(self.truth, fits)
 
 
+@double_precision
 def run(
     study: Study,
     *,
@@ -89,10 +92,12 @@ def run(
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If the executor forks, or there are fewer than one workers.
+        StudyError: If the executor forks, there are fewer than one workers, or the observables do
+            not tell the parameters apart.
         CalibrationError: If the samples are unusable, the calibration is of another study, or
             one is given where the study wants several.
     """
+    refuse_flat_study(study)
     n_workers = count_workers(workers)
     with worker_pool(executor, n_workers) as pool:
         if calibration is None:
@@ -106,6 +111,10 @@ def run(
             study=study,
             calibrations=calibrations,
         )
+        if executor is None or isinstance(executor, ThreadPoolExecutor):
+            for replica in range(len(calibrations)):
+                _methods(plan, replica)
+        refuse_flat_methods(study, _methods(plan, 0)[0])
         with progress("closure", 1) as advance:
             verdicts = _closure(plan)
             advance(1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from pullfactory._jax import double_precision
 from pullfactory.errors import StudyError
 from pullfactory.pipeline import run
 from pullfactory.progress import Progress, silent
@@ -13,6 +14,7 @@ from pullfactory.study import Study
 __all__ = ["scan"]
 
 
+@double_precision
 def scan(
     study: Study,
     over: str,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
@@ -15,6 +16,7 @@ from pullfactory.study import METHODS, Study
 __all__ = ["select"]
 
 
+@double_precision
 def select(
     study: Study,
     *,

@@ -314,7 +314,15 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
             put("samples.k", config["samples"]["t"])(config),
         )[-1],
         lambda _: None,
-        "^the templates do not tell the parameters apart, such as two free ones",
+        "^the templates do not tell apart a combination of '[tk]' and '[tk]'; fix one of them, or",
+    ),
+    "free parameter with an effect of rounding": (
+        both(
+            put(UP, {"weight": "w * 1.1 / 1.1"}),
+            put(DOWN, {"weight": "w * 1.3 / 1.3"}),
+        ),
+        lambda _: None,
+        "^parameter 't': its samples up and down are the same (but for rounding|in every bin), so",
     ),
     "corner samples are missing": (
         both(

@@ -247,11 +247,14 @@ def test_best_fit_at_its_bound() -> None:
     assert pulls["k"].n_failed == 0
 
 
-def test_degenerate_parameters_are_named() -> None:
-    model = _single([50.0, 60.0], [MU, {"name": "k", "type": "normfactor", "data": None}])
+def test_fits_without_errors_are_named() -> None:
+    """Bounds nearer than the error: no fit between them tells the parameter."""
+    near = {"name": "mu", "bounds": [[0.99, 1.01]], "inits": [1.0]}
+    spec = _single([50.0, 60.0], [MU]).spec
+    model = pyhf.Model({"channels": spec["channels"], "parameters": [near]}, poi_name="mu")
     result = run_toys(BinnedLikelihood.from_pyhf(model), 16, 1)
-    assert result.status["not_positive_definite"] == 16
-    assert result.failed_fraction == 1.0
+    assert result.status["not_positive_definite"] + result.status["at_bound"] == 16
+    assert result.status["not_positive_definite"] > 0
     assert result.pulls[0].pulls.width is None
     table = result.toys.read()
     assert table["error"].null_count == table.num_rows

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jit
 from pullfactory.auditing.model import audit_likelihood, rates_and_slopes
 from pullfactory.auditing.templates import Expected, build_audit_workspace
 from pullfactory.errors import CalibrationError
@@ -204,6 +204,6 @@ def _rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> NDArray[
     return np.asarray(_vmapped(likelihood, theta))
 
 
-@jax.jit
+@jit
 def _vmapped(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     return jax.vmap(likelihood.expected)(theta)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jit
 from pullfactory.auditing.templates import Expected
-from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
+from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, read_workspace
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.toys import ToyBlock
@@ -34,7 +33,7 @@ def audit_likelihood(spec: Mapping[str, Any], expected: Expected) -> BinnedLikel
     """
     config = expected.config
     units = {p.name: p.step for p in config.parameter if p.step != 1.0}
-    likelihood = BinnedLikelihood.from_pyhf(pyhf.Workspace(spec)).in_units(units)
+    likelihood = BinnedLikelihood.from_pyhf(read_workspace(spec)).in_units(units)
     if not config.workspace.mass_constraint:
         likelihood = likelihood.free(config.free_names)
     return likelihood
@@ -104,7 +103,7 @@ def rates_and_slopes(
     return np.asarray(rates), np.asarray(slopes)
 
 
-@jax.jit
+@jit
 def _rates_and_slopes(
     likelihood: BinnedLikelihood, theta: jax.Array
 ) -> tuple[jax.Array, jax.Array]:

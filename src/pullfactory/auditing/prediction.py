@@ -20,6 +20,7 @@ from pullfactory.auditing.model import (
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import CalibrationError
+from pullfactory.inference.flatness import flat_parameters, listed
 from pullfactory.inference.information import inverted
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
@@ -100,10 +101,7 @@ def predict_errors(model: "ErrorModel") -> PredictedErrors:
     once = np.ones((1, GROUPS))
     inverse, actual = model.covariances(model.drawn(once), everything)
     if not np.isfinite(inverse).all():
-        raise CalibrationError(
-            "the templates do not tell the parameters apart, such as two free ones that change "
-            "them in the same way; fix one, or add an observable"
-        )
+        raise CalibrationError(_undetermined(flat_parameters(likelihood, likelihood.init)))
     claimed_errors, actual_errors = [], []
     for some in _batches(redraws(expected.config.seed, expected.config.replicas)):
         inverses, actuals = model.covariances(model.drawn(some), everything)
@@ -157,7 +155,21 @@ def claimed_errors(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
     information = slopes.T @ (slopes / rates[:, None]) + np.diag(constraint_information(likelihood))
     chosen = [likelihood.positions(name)[0] for name in expected.parameters]
-    return np.asarray(np.sqrt(np.diag(inverted(information)))[chosen])
+    return np.asarray(
+        np.sqrt(np.diag(inverted(information, terms=len(rates), size=rates.sum())))[chosen]
+    )
+
+
+def _undetermined(groups: Sequence[Sequence[str]]) -> str:
+    """What to do about templates that do not tell parameters apart."""
+    names = groups[0] if groups else ()
+    if len(names) == 1:
+        return (
+            f"parameter {names[0]!r}: its samples up and down are the same but for rounding, so "
+            "that nothing measures it; check what varies"
+        )
+    which = f"a combination of {listed(names)}" if names else "the parameters"
+    return f"the templates do not tell apart {which}; fix one of them, or add an observable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -235,7 +247,12 @@ class ErrorModel:
         information += np.diag(self.penalty)
         for k, o in self._totals().items():  # alone, it would not be determined
             information[:, k, k] += o not in observables
-        inverse = np.stack([inverted(matrix) for matrix in information])
+        inverse = np.stack(
+            [
+                inverted(matrix, terms=len(bins), size=own.sum())
+                for matrix, own in zip(information, rates, strict=True)
+            ]
+        )
         pairs = PairCounts(
             tuple(drawn.pairs.counts[o] for o in observables),
             {

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jit
 from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.prediction import PredictedErrors, redraws
 from pullfactory.auditing.tally import GROUPS
@@ -37,6 +37,8 @@ def predict_unbinned(
     seen = model.method.observe(block)
     at = np.zeros((GROUPS, len(likelihood.parameters)))
     penalty = model.method.aux_scatter
+    assert block.event_weights is not None
+    terms, size = block.events.size, float(block.event_weights.sum())
     information = np.asarray(_information(likelihood, at, seen.data)) - np.diag(penalty)
     scatter = model.method.scatter(at, seen.pairs)
 
@@ -44,7 +46,7 @@ def predict_unbinned(
         often: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         total = np.tensordot(often, information, 1) + np.diag(penalty)
-        inverse = np.stack([inverted(matrix) for matrix in total])
+        inverse = np.stack([inverted(matrix, terms=terms, size=size) for matrix in total])
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
     inverse, actual = covariances(np.ones((1, GROUPS)))
@@ -79,12 +81,15 @@ def _learnt(
     errors = moves.std(axis=0)
     at = np.zeros((GROUPS, len(model.steps)))
     penalty = model.method.aux_scatter
+    assert block.event_weights is not None
+    terms, size = block.events.size, float(block.event_weights.sum())
 
     def logs(places: NDArray[np.float64]) -> NDArray[np.float64]:
         method = model.at(places)
         seen = method.observe(block)
         information = np.asarray(_information(method.likelihood, at, seen.data)) - np.diag(penalty)
-        inverse = inverted(information.sum(axis=0) + np.diag(penalty))[None]
+        total = information.sum(axis=0) + np.diag(penalty)
+        inverse = inverted(total, terms=terms, size=size)[None]
         scatter = method.scatter(at, seen.pairs).sum(axis=0)[None]
         actual = sandwich_covariance(inverse, scatter, penalty)
         return np.stack([0.5 * np.log(np.diag(matrix[0])) for matrix in (inverse, actual)])
@@ -126,6 +131,6 @@ def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     )
 
 
-@jax.jit
+@jit
 def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
     return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)

@@ -16,6 +16,7 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
 from pullfactory.calibration.grid import (
     base_normals,
@@ -339,6 +340,7 @@ class Calibration:
         return cls.from_dict(data if isinstance(data, dict) else {})
 
 
+@double_precision
 def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> Calibration:
     """Make the calibration samples of a study and learn from them.
 

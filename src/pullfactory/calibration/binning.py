@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.errors import CalibrationError
 from pullfactory.study import Study
 
@@ -121,7 +121,7 @@ def find_bins(events: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArra
     return np.asarray(_find_bins(events, edges[1:-1]))
 
 
-@jax.jit
+@jit
 def _find_bins(events: jax.Array, inner: jax.Array) -> jax.Array:
     """Comparisons, all in one pass: faster than a search for tens of bins."""
     found = jnp.zeros(events.shape, dtype=jnp.int32)

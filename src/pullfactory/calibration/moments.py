@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.densities import Family
 from pullfactory.densities.sums import EventSums, event_moments, event_sums
 from pullfactory.errors import CalibrationError
@@ -39,7 +39,7 @@ class ResponseFit(NamedTuple):
     covariance: NDArray[np.float64]
 
 
-@partial(jax.jit, static_argnames="member")
+@partial(jit, static_argnames="member")
 def _sums(
     member: Family,
     mu: jax.Array,
@@ -50,7 +50,7 @@ def _sums(
     return event_sums(member, mu, sigma, observed, weights)
 
 
-@partial(jax.jit, static_argnames="member")
+@partial(jit, static_argnames="member")
 def _scores(member: Family, z: jax.Array) -> jax.Array:
     _, df, _ = member.derivatives(z)
     return jnp.stack([-df, -(1.0 + z * df)])
@@ -173,7 +173,7 @@ def influence(
         outer += scores @ scores.T
         observed = event_moments(z) if member.sufficient else z
         for i, row in enumerate(observed):
-            information[i] += np.array(_sums(member, 0.0, 1.0, row).hessian(1.0))
+            information[i] += np.array(_sums(member, 0.0, 1.0, row).hessian(jnp.ones(())))
     bread = np.zeros((2 * n, 2 * n))
     for i, (mm, ms, ss) in enumerate(information):
         block = slice(2 * i, 2 * i + 2)

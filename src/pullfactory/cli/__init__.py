@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from pullfactory._text import printable
 from pullfactory._version import __version__
 from pullfactory.citation import CITATION
 from pullfactory.cli._audit import audit
@@ -70,7 +71,7 @@ def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {printable(message)}", err=True)
 
 
 def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pullfactory._text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -77,7 +79,7 @@ def say(text: str) -> None:
         text: What comes beside tables; results that were asked for are no talk.
     """
     if not _is("quiet"):
-        click.echo(text)
+        click.echo("\n".join(map(printable, text.split("\n"))))
 
 
 def stage_progress() -> "Progress":

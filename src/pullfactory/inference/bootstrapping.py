@@ -15,7 +15,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pullfactory._jax import jax
+from pullfactory._jax import double_precision, jax
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
@@ -95,6 +95,7 @@ class BootstrapResult:
         return {status.label: counts[status] for status in FitStatus}
 
 
+@double_precision
 def bootstrap(
     method: Method,
     data: ToyBlock,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jit
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.binning import count_events, exact_probabilities
 from pullfactory.inference.fits import fit_toys
@@ -284,6 +284,6 @@ def normal_points(study: Study, power: int, dimensions: int) -> NDArray[np.float
     return np.asarray(ndtri(qmc.Sobol(dimensions, rng=rng).random_base2(power)))
 
 
-@jax.jit
+@jit
 def _predict(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     return jax.vmap(likelihood.expected)(theta)

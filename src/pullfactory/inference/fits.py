@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import double_precision, jax, jnp
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.minuit import fit_minuit
 from pullfactory.inference.newton import minimise, settle
@@ -125,6 +125,7 @@ def _errors(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.sqrt(np.where(variance > 0, variance, np.nan))
 
 
+@double_precision
 def fit_toys(
     likelihood: Likelihood,
     data: Any,

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.inference.resolution import spectrum
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
@@ -10,19 +11,16 @@ from pullfactory.study import Study
 
 __all__ = ["inverted", "joint_errors", "joint_information"]
 
-_SINGULAR = 1e-8  # smallest eigenvalue of an information scaled to a unit diagonal
 
-
-def inverted(information: NDArray[np.float64]) -> NDArray[np.float64]:
+def inverted(information: NDArray[np.float64], *, terms: int, size: float) -> NDArray[np.float64]:
     """Covariance of the estimates; NaN where the data do not tell the parameters apart.
 
     Args:
         information: Shape (parameters, parameters).
+        terms: Number of products that are summed in an entry, such as bins.
+        size: Sum of the rates, or number of events.
     """
-    diagonal = np.diag(information)
-    scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, np.inf))
-    scaled = information * np.outer(scale, scale)
-    if np.linalg.eigvalsh(scaled).min(initial=1.0) < _SINGULAR:
+    if spectrum(information, terms=terms, size=size).flat.any():
         return np.full_like(information, np.nan)
     return np.asarray(np.linalg.inv(information), dtype=np.float64)
 
@@ -71,6 +69,10 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
         Response.from_study(study), study.truth_mean, population.correlation
     )
     constraints = study.constrained.astype(np.float64)
-    inverse = inverted(events + np.diag(constraints))
+    inverse = inverted(
+        events + np.diag(constraints),
+        terms=2 * len(study.observable) ** 2,
+        size=study.ensemble.n_events,
+    )
     covariance = sandwich_covariance(inverse, events, constraints * study.aux_variance)
     return np.asarray(np.sqrt(np.diag(covariance)))

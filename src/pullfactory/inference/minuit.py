@@ -7,7 +7,7 @@ import numpy as np
 from iminuit import Minuit
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import double_precision, jax, jit, jnp
 from pullfactory.likelihoods import Likelihood
 
 __all__ = ["MinuitFit", "fit_minuit"]
@@ -34,7 +34,7 @@ class MinuitFit:
     valid: bool
 
 
-@jax.jit
+@jit
 def _value_and_gradient(
     likelihood: Likelihood,
     theta: jax.Array,
@@ -43,6 +43,7 @@ def _value_and_gradient(
     return jax.value_and_grad(likelihood.nll)(theta, data)
 
 
+@double_precision
 def fit_minuit(
     likelihood: Likelihood,
     data: Any,

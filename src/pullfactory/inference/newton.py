@@ -7,6 +7,11 @@ likelihood is rejected and damped more. Steps come in rounds. In the first the c
 likelihood's own, cheap one; in the others it is completed by what it lacks of the Hessian where
 the round begins, for the toys that have not arrived. A minimum beside which the likelihood may
 have another is left for that one where it is lower.
+
+What is left of the way to the minimum bends a flat valley a little: its Hessian then has a small
+eigenvalue, of either sign, where it should have none. Toys with eigenvalues so small go the rest of
+the way, and what rounding leaves of the eigenvalues then says whether the likelihood changes in
+that direction (`resolution`).
 """
 
 from collections.abc import Callable
@@ -16,7 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
+from pullfactory.inference.resolution import Spectrum, spectrum
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
 
@@ -34,10 +40,13 @@ _LOOK_STEPS = 6  # towards another minimum: what remains is small beside what is
 _LOWER = 1e-5  # in units of the NLL: by how much another minimum has to be lower to be taken
 _FIRST_DAMPING = 1e-3
 _LAST_DAMPING = 1e12
-_SINGULAR = 1e-7
-"""Smallest pivot, for a unit diagonal: a parameter that the others determine to this fraction of
-its variance has no error of its own. Where parameters are degenerate, the small distance that is
-left to the minimum makes pivots of 1e-8."""
+_WEAK = (2 * _TOLERANCE) ** 0.5
+"""Eigenvalue, for a unit diagonal, that may be an effect of the distance left to the minimum: with
+d of the NLL left, the gradient in units of the errors is sqrt(2 d), and the valley bends by no more
+than one error an error."""
+_POLISHING = 4  # steps to the bottom of the valley: each squares what is left
+_SINGULAR = 32 * float(np.finfo(np.float64).eps)
+"""Pivot for each row, for a unit diagonal, that rounding alone may make; see `resolution`."""
 _ROUNDING = 1e-14  # relative; a step may raise the likelihood by this much
 
 
@@ -201,7 +210,83 @@ def _finish_batch(likelihood: Likelihood, data: Any, end: _End) -> Minimum:
     """Estimate, minimum, covariance and status of each descent."""
     exact = likelihood.exact
     hessian = end.here.curvature if exact else _hessian(likelihood, data, end.theta)
-    return Minimum(*(np.array(column) for column in _finish(likelihood, data, end, hessian)))
+    *columns, weakness = (np.array(column) for column in _finish(likelihood, data, end, hessian))
+    found = Minimum(*columns)
+    weak = np.asarray(end.arrived) & ~(weakness * _WEAK < 1)
+    if weak.any():
+        _judge_weak(likelihood, data, end, np.asarray(hessian), weak, found)
+    return found
+
+
+def _judge_weak(
+    likelihood: Likelihood,
+    data: Any,
+    end: _End,
+    hessian: NDArray[np.float64],
+    weak: NDArray[np.bool_],
+    found: Minimum,
+) -> None:
+    """Bring toys with weak directions to the bottom, and judge these there; in place."""
+    rows = np.flatnonzero(weak)
+    theta, nll = np.array(end.theta), np.array(end.here.nll)
+    gradient, held = np.array(end.here.gradient), np.asarray(_holds(likelihood, end))[rows]
+    terms = sum(int(np.prod(np.shape(leaf)[1:])) for leaf in jax.tree.leaves(data))
+
+    def directions(still: NDArray[np.bool_]) -> Spectrum:
+        outside = still[:, :, None] | still[:, None, :]
+        moving = np.where(outside, np.eye(still.shape[1]), hessian[rows])
+        size = terms + np.abs(nll[rows])
+        return spectrum(moving, terms=terms, size=size, theta=theta[rows])
+
+    for _ in range(_POLISHING):
+        trial = theta.copy()
+        trial[rows] += _newton_step(directions(held), gradient[rows], held)
+        trial = np.clip(trial, *likelihood.bounds.T)
+        there = _expand(likelihood, data, trial)
+        lower = np.asarray(there.nll) <= nll + _ROUNDING * np.abs(nll)
+        better = rows[lower[rows] & np.any(trial != theta, axis=1)[rows]]
+        if not len(better):
+            break
+        for old, new in zip(
+            (theta, nll, gradient), (trial, there.nll, there.gradient), strict=True
+        ):
+            old[better] = np.asarray(new)[better]
+        hessian = np.asarray(_hessian(likelihood, data, theta))
+    found_here = directions(held)
+    pushed = held & np.asarray(_pushed(likelihood, gradient[rows], hessian[rows]))
+    flat = found_here.flat | directions(pushed).flat
+    inside = ~(held[:, :, None] | held[:, None, :])
+    covariance = np.where(inside, found_here.inverse, np.nan)
+    definite = ~flat.any(axis=1) & ~np.asarray(_exceeds(likelihood, covariance))
+    at_bound = (held & ~likelihood.fixed).any(axis=1)
+    good = np.where(at_bound, FitStatus.AT_BOUND, FitStatus.CONVERGED)
+    found.nll[rows] += nll[rows] - np.asarray(end.here.nll)[rows]
+    found.estimate[rows] = theta[rows]
+    found.covariance[rows] = np.where(definite[:, None, None], covariance, np.nan)
+    found.status[rows] = np.where(definite, good, FitStatus.NOT_POSITIVE_DEFINITE)
+
+
+def _newton_step(
+    directions: Spectrum, gradient: NDArray[np.float64], held: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """To the bottom along all directions that are not flat, shape (toys, parameters)."""
+    downhill = -np.where(held, 0.0, gradient) * directions.scale
+    along = np.einsum("tki,tk->ti", directions.vectors, downhill)
+    far = np.where(directions.flat, 0.0, along / np.where(directions.flat, 1.0, directions.values))
+    return np.asarray(np.einsum("tki,ti->tk", directions.vectors, far) * directions.scale)
+
+
+def _pushed(likelihood: Likelihood, gradient: Any, hessian: Any) -> Any:
+    """Whether a held parameter is fixed, or kept by its bound and not by rounding; (..., n)."""
+    curvature = jnp.abs(jnp.diagonal(hessian, axis1=-2, axis2=-1))
+    return jnp.asarray(likelihood.fixed) | (jnp.square(gradient) > _WEAK**2 * curvature)
+
+
+def _exceeds(likelihood: Likelihood, covariance: Any) -> Any:
+    """Whether an error is larger than the range of its parameter; shape (...,)."""
+    low, high = likelihood.bounds.T
+    variance = jnp.diagonal(covariance, axis1=-2, axis2=-1)
+    return jnp.any(variance > (high - low) ** 2, axis=-1)
 
 
 def _begin(start: NDArray[np.float64]) -> _End:
@@ -226,12 +311,23 @@ def _take(data: Any, toys: NDArray[np.int_]) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf)[toys], data)
 
 
-@jax.jit
+@jit
 def _hessian(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
     return jax.vmap(likelihood.hessian)(theta, data)
 
 
-@jax.jit
+@jit
+def _expand(likelihood: Likelihood, data: Any, theta: jax.Array) -> Expansion:
+    expanded: Expansion = jax.vmap(likelihood.expansion)(theta, data)
+    return expanded
+
+
+@jit
+def _holds(likelihood: Likelihood, end: _End) -> jax.Array:
+    return jax.vmap(partial(_held, likelihood))(end.theta, end.here.gradient)
+
+
+@jit
 def _descend(
     likelihood: Likelihood, data: Any, begin: _End, missing: jax.Array, steps: int
 ) -> _End:
@@ -297,30 +393,36 @@ def _descend_one(
     return jax.lax.while_loop(lambda state: ~state.done, step, initial)
 
 
-@jax.jit
+@jit
 def _finish(
     likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Estimate, minimum, covariance and status of each descent."""
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Estimate, minimum, covariance, status and weakness of each descent."""
     return jax.vmap(partial(_finish_one, likelihood))(data, end, hessian)
 
 
 def _finish_one(
     likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     held = _held(likelihood, end.theta, end.here.gradient)
-    inverse = _solve(_reduce(hessian, held), jnp.eye(len(held)))
+    moving = _reduce(hessian, held)
+    inverse = _solve(moving, jnp.eye(len(held)))
     definite = jnp.all(jnp.isfinite(inverse))
+    outside = held[:, None] | held[None, :]
+    usable = definite & ~_exceeds(likelihood, jnp.where(outside, 0.0, inverse))
+    pushed = _pushed(likelihood, end.here.gradient, hessian)
     at_bound = jnp.any(held & ~jnp.asarray(likelihood.fixed))
     good = jnp.where(at_bound, FitStatus.AT_BOUND, FitStatus.CONVERGED)
-    ended = jnp.where(definite, good, FitStatus.NOT_POSITIVE_DEFINITE)
+    ended = jnp.where(usable, good, FitStatus.NOT_POSITIVE_DEFINITE)
     stuck = jnp.where(end.finite, FitStatus.ITERATION_LIMIT, FitStatus.NON_FINITE)
-    outside = held[:, None] | held[None, :] | ~(end.arrived & definite)
     return (
         end.theta,
         jnp.where(jnp.isfinite(end.here.nll), end.here.nll + likelihood.constant(data), jnp.nan),
-        jnp.where(outside, jnp.nan, inverse),
+        jnp.where(outside | ~(end.arrived & usable), jnp.nan, inverse),
         jnp.where(end.arrived, ended, stuck).astype(jnp.int8),
+        jnp.where(  # no less than 1 / smallest eigenvalue
+            jnp.any(held & ~pushed), jnp.inf, jnp.sum(jnp.diag(inverse) * jnp.diag(moving))
+        ),
     )
 
 
@@ -339,8 +441,9 @@ def _reduce(matrix: jax.Array, held: jax.Array) -> jax.Array:
 def _solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """Solution of matrix x = right; not finite unless the matrix is positive definite.
 
-    Symmetric elimination without pivoting on the matrix scaled to a unit diagonal, written in
-    JAX: LAPACK called from several threads of one process can wait for itself.
+    A pivot that rounding alone may make, for a unit diagonal, is none. Symmetric elimination
+    without pivoting on the matrix scaled to a unit diagonal, written in JAX: LAPACK called from
+    several threads of one process can wait for itself.
 
     Args:
         matrix: Shape (parameters, parameters), symmetric.
@@ -362,4 +465,4 @@ def _solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
 
     rows, smallest = jax.lax.fori_loop(0, len(matrix), eliminate, (augmented, jnp.inf))
     solved = (rows[:, len(matrix) :] * scale[:, None]).reshape(right.shape)
-    return jnp.where(smallest > _SINGULAR, solved, jnp.nan)
+    return jnp.where(smallest > _SINGULAR * len(matrix), solved, jnp.nan)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pullfactory._jax import jax
+from pullfactory._jax import jax, jit
 from pullfactory.inference.information import inverted, joint_errors
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Method, Observation
@@ -96,14 +95,13 @@ def predict_pulls(
     Returns:
         By method, rho and parameter; NaN where the observables do not determine the parameters.
     """
-    theta = study.truth_mean
     rows = [
         PredictedPull.of(method.name, rho, *row)
         for rho, some in methods.items()
         for method in some
         for row in zip(
             study.parameter_names,
-            *_errors(method, theta, study.parameter_names, _expected(study, method, rho)),
+            *_errors(method, study, _expected(study, method, rho)),
             _joint_errors(study, rho),
             strict=True,
         )
@@ -117,25 +115,24 @@ def _joint_errors(study: Study, rho: float) -> list[float | None]:
     return [None] * len(study.parameter) if found is None else found.tolist()
 
 
-def _errors(
-    method: Method, theta: NDArray[np.float64], names: Sequence[str], seen: Observation
-) -> tuple[list[float], list[float]]:
+def _errors(method: Method, study: Study, seen: Observation) -> tuple[list[float], list[float]]:
     """Claimed and actual errors of the parameters of the study; NaN if they are degenerate."""
     likelihood = method.likelihood
-    where = [likelihood.parameters.index(name) for name in names]
+    where = [likelihood.parameters.index(name) for name in study.parameter_names]
     at = likelihood.start[None].copy()
-    at[0, where] = theta
+    at[0, where] = study.truth_mean
     information = np.asarray(_information(likelihood, at, seen.data))[0]
     inverse = np.full_like(information, np.nan)
     moving = np.ix_(*2 * [np.flatnonzero(~likelihood.fixed)])
-    inverse[moving] = inverted(information[moving])
+    terms = sum(int(np.prod(np.shape(leaf)[1:])) for leaf in jax.tree.leaves(seen.data))
+    inverse[moving] = inverted(information[moving], terms=terms, size=study.ensemble.n_events)
     scatter = method.scatter(at, seen.pairs)
     covariance = sandwich_covariance(inverse, scatter[0], method.aux_scatter)
     claimed, actual = (np.sqrt(np.diag(matrix)[where]) for matrix in (inverse, covariance))
     return claimed.tolist(), actual.tolist()
 
 
-@jax.jit
+@jit
 def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
     """Curvature, which at the expected data is the Hessian's expectation."""
     return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)

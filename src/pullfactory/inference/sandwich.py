@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import double_precision
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.likelihoods import Method
 from pullfactory.simulation.toys import ToyBlock
@@ -19,6 +20,7 @@ from pullfactory.simulation.toys import ToyBlock
 __all__ = ["fit_events", "sandwich_covariance"]
 
 
+@double_precision
 def fit_events(method: Method, block: ToyBlock) -> FitBatch:
     """Fit every toy of a block with one method, and give its estimates both covariances.
 

@@ -12,17 +12,17 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax
+from pullfactory._jax import double_precision, jax, jit
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import fit_toys
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods._checking import MOST_EVENTS
 
 __all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
 
 Truth = str | Mapping[str, float]
 _TRIES = 100
-_MOST = 1e15  # beyond, numbers of events are no longer exact
 
 
 class _Stream(IntEnum):
@@ -53,6 +53,7 @@ class ThrownToys:
         return type(self)(truth=self.truth[:toys], data=self.data[:toys])
 
 
+@double_precision
 def throw_toys(
     likelihood: BinnedLikelihood,
     n_toys: int,
@@ -191,7 +192,7 @@ def throw_block(
     return ThrownToys(truth=truth, data=np.concatenate([counts, values], axis=1))
 
 
-@jax.jit
+@jit
 def _rates(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     return jax.vmap(likelihood.expected)(theta)
 
@@ -233,7 +234,7 @@ def _draw_truth(
         truth[np.ix_(wanted, columns)] = draws[wanted]
         rates = np.asarray(_rates(likelihood, truth))
         inside = np.all((truth[:, columns] >= low) & (truth[:, columns] <= high), axis=1)
-        wanted = ~(inside & np.all(rates >= 0, axis=1))
+        wanted = ~(inside & np.all((rates >= 0) & (rates <= MOST_EVENTS), axis=1))
         if not wanted.any():
             return truth, rates
     raise LikelihoodError(
@@ -245,7 +246,7 @@ def _draw_truth(
 def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
     toys = np.tile(theta, (likelihood.batch, 1))  # the shape of a block: compiled once
     rates = np.asarray(_rates(likelihood, toys))[0]
-    bad = np.flatnonzero(~((rates >= 0) & (rates <= _MOST)))
+    bad = np.flatnonzero(~((rates >= 0) & (rates <= MOST_EVENTS)))
     if not len(bad):
         return
     position = int(bad[0])
@@ -253,6 +254,6 @@ def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> N
         if position < bins:
             raise LikelihoodError(
                 f"channel {name!r}, bin {position}: expected rate {rates[bad[0]]:.3g} at the "
-                f"truth; toys need rates from 0 to {_MOST:g}"
+                f"truth; toys need rates from 0 to {MOST_EVENTS:g}"
             )
         position -= bins

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
+
+from pullfactory._pyhf import pyhf
 
 __all__ = ["compact"]
 

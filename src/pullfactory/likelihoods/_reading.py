@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonpatch
-import pyhf
+import numpy as np
 
+from pullfactory._pyhf import PYHF_LOCK, pyhf
 from pullfactory.errors import WorkspaceError
+from pullfactory.likelihoods._checking import MOST_EVENTS, refuse_bad
 
-__all__ = ["build_model", "read_workspace"]
+__all__ = ["build_model", "read_workspace", "refuse_rates"]
 
 _CODES = {"normsys": ("code1", "code4"), "histosys": ("code0", "code2", "code4p")}
 _DEFAULT_CODES = {"normsys": "code4", "histosys": "code4p"}
@@ -22,6 +24,7 @@ _PYHF_ERRORS: tuple[type[Exception], ...] = tuple(
     if isinstance(error, type) and issubclass(error, Exception)
 )
 _STDIN = "-"
+_DIGITS = 300  # that a float holds
 _SHOWN = 160  # letters of what others say
 _NAMED = 5  # patches of a set
 
@@ -48,7 +51,10 @@ def read_workspace(
     for patch in map(str, patches):
         place = f"{place} with patch '{patch}'"
         spec = _checked(_apply(spec, patch), place)
-    return _made(pyhf.Workspace, spec, place)
+    with PYHF_LOCK:
+        made: pyhf.Workspace = _made(pyhf.Workspace, spec, place)
+    refuse_bad(spec, place)
+    return made
 
 
 def build_model(
@@ -69,6 +75,7 @@ def build_model(
         WorkspaceError: If the measurement or a code is unknown, pyhf refuses the model, a
             parameter begins outside its bounds, or observations are missing.
     """
+    refuse_bad(workspace, "workspace")
     known = workspace.measurement_names
     name = known[0] if measurement is None else measurement
     if name not in known:
@@ -80,8 +87,52 @@ def build_model(
         if code not in _CODES.get(modifier, ()):
             allowed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _CODES.items())
             raise WorkspaceError(f"modifier setting {modifier}={code} is unknown; {allowed}")
+    with PYHF_LOCK:
+        model = _modelled(workspace, name, codes)
+        _check_settings(workspace, model, name)
+        _check_parameters(model, name)
+        _check_observations(workspace, model)
+        refuse_rates(model)
+    return model
+
+
+def refuse_rates(model: pyhf.Model) -> None:
+    """Refuse a model whose rates are impossible where fits begin.
+
+    Args:
+        model: Any pyhf model; held are the lock of pyhf's calls and its backend.
+
+    Raises:
+        WorkspaceError: If a rate is negative, not finite or beyond counting.
+    """
+    config, lib = model.config, pyhf.tensorlib
+    with np.errstate(all="ignore"):
+        expected = model.expected_data(lib.astensor(config.suggested_init()), include_auxdata=False)
+    rates = np.array(lib.tolist(expected), dtype=np.float64).reshape(-1)
+    for name in config.channels:
+        for position, rate in enumerate(rates[config.channel_slices[name]]):
+            if 0 <= rate <= MOST_EVENTS:
+                continue
+            worst = _worst_sample(model, name, position)
+            raise WorkspaceError(
+                f"channel {name!r}, bin {position}: expected rate {rate:.3g} where fits begin "
+                f"(sample {worst[0]!r} has {worst[1]:g} there); rates from 0 to {MOST_EVENTS:g} "
+                "can be fitted: mend the sample, or the initial values of its parameters"
+            )
+
+
+def _worst_sample(model: pyhf.Model, channel: str, position: int) -> tuple[str, float]:
+    """The sample that pulls a rate down, or else makes it large."""
+    (samples,) = (c["samples"] for c in model.spec["channels"] if c["name"] == channel)
+    found = {sample["name"]: float(sample["data"][position]) for sample in samples}
+    lowest = min(found, key=lambda name: found[name])
+    name = lowest if found[lowest] < 0 else max(found, key=lambda name: found[name])
+    return name, found[name]
+
+
+def _modelled(workspace: pyhf.Workspace, name: str, codes: Mapping[str, str]) -> pyhf.Model:
     try:
-        model = workspace.model(
+        return workspace.model(
             measurement_name=name,
             modifier_settings={kind: {"interpcode": code} for kind, code in codes.items()},
         )
@@ -95,9 +146,19 @@ def build_model(
             f"({type(error).__name__}: {_one_line(error)}); does it give each lumi parameter its "
             "inits, bounds, auxdata and sigmas?"
         ) from None
-    _check_parameters(model, name)
-    _check_observations(workspace, model)
-    return model
+
+
+def _check_settings(workspace: pyhf.Workspace, model: pyhf.Model, measurement: str) -> None:
+    """Refuse settings of parameters that the model does not have: pyhf passes over them."""
+    (config,) = (m["config"] for m in workspace["measurements"] if m["name"] == measurement)
+    for entry in config["parameters"]:
+        if entry["name"] not in model.config.par_map:
+            known = ", ".join(model.config.par_order[:_NAMED])
+            more = ", ..." if len(model.config.par_order) > _NAMED else ""
+            raise WorkspaceError(
+                f"measurement {measurement!r} has settings for parameter {entry['name']!r}, which "
+                f"no modifier has; correct the name, or leave them out (known: {known}{more})"
+            )
 
 
 def _checked(spec: Any, place: str) -> dict[str, Any]:
@@ -180,7 +241,11 @@ def _apply(spec: dict[str, Any], patch: str) -> Any:
 
 def _choose(content: dict[str, Any], path: str, name: str, spec: dict[str, Any]) -> Any:
     """The operations of one patch of a set, if the set is made for this workspace."""
-    patch_set = _made(pyhf.PatchSet, content, f"patch set '{path}'")
+    with PYHF_LOCK:
+        return _chosen(_made(pyhf.PatchSet, content, f"patch set '{path}'"), path, name, spec)
+
+
+def _chosen(patch_set: pyhf.PatchSet, path: str, name: str, spec: dict[str, Any]) -> Any:
     names = [patch.name for patch in patch_set]
     if name not in names:
         what = f"has no patch {name!r}" if name else "is a patch set"
@@ -205,11 +270,19 @@ def _place(what: str, path: str | Path) -> str:
 def _read_json(path: str | Path, place: str) -> Any:
     try:
         data = sys.stdin.buffer.read() if str(path) == _STDIN else Path(path).read_bytes()
-        return json.loads(data, parse_float=_finite, parse_constant=_finite)
+        return json.loads(
+            data,
+            parse_float=_finite,
+            parse_int=_whole,
+            parse_constant=_finite,
+            object_pairs_hook=_once,
+        )
     except OSError as error:
         raise WorkspaceError(
             f"{place} cannot be read ({error.strerror}); give a JSON file, or - for standard input"
         ) from None
+    except WorkspaceError as error:
+        raise WorkspaceError(f"{place}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise WorkspaceError(f"{place} is no JSON ({_one_line(error)}); give a JSON file") from None
 
@@ -220,6 +293,23 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text} is no finite number")
     return value
+
+
+def _whole(text: str) -> int:
+    """Python reads whole numbers of any length; a float holds only some."""
+    if len(text) > _DIGITS:
+        raise ValueError(f"{text[:12]}... has {len(text)} digits")
+    return int(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python takes the last of two equal keys."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise WorkspaceError(f"key {twice!r} is there twice in one object; leave one out")
+    return found
 
 
 def _one_line(error: Exception) -> str:

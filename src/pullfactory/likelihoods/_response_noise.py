@@ -7,7 +7,7 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.special import ndtri
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.likelihoods._copula import scores_of_events
@@ -111,7 +111,7 @@ def _expand(calibration: Calibration, observable: int, theta: Array) -> list[Arr
     return [np.asarray(part) for part in _expand_location_scale(numbers, theta)]
 
 
-@jax.jit
+@jit
 def _expand_location_scale(numbers: jax.Array, theta: jax.Array) -> tuple[jax.Array, ...]:
     def predict(at: jax.Array, numbers: jax.Array) -> jax.Array:
         mu, sigma = jnp.split(numbers, 2)

@@ -11,14 +11,14 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration import Calibration, Templates
 from pullfactory.calibration.grid import sample_index
 from pullfactory.densities import Family
+from pullfactory.likelihoods._reading import read_workspace
 from pullfactory.likelihoods.binned import BinnedLikelihood
 from pullfactory.likelihoods.noise import Array, LocalPrediction, MethodNoise, NoiseSource
 from pullfactory.simulation.bivariate import normal_cdf
@@ -227,7 +227,7 @@ def template_factors(
         channels=templates.channels[channel : channel + 1],
         counts=(1.0 + _PROBE * np.eye(len(templates.points)),),
     )
-    workspace = pyhf.Workspace(build_channels(probe))
+    workspace = read_workspace(build_channels(probe))
     likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
     scale = study.ensemble.n_events / study.calibration.events_per_point
     back = np.array([likelihood.names.index(name) for name in study.parameter_names])
@@ -241,7 +241,7 @@ def template_factors(
     )
 
 
-@jax.jit
+@jit
 def _expand_rates(likelihood: BinnedLikelihood, theta: jax.Array) -> tuple[jax.Array, ...]:
     """Rates at each theta, with first and second derivatives before the axis of the bins."""
     slopes = jax.jacfwd(likelihood.expected)

@@ -1,23 +1,20 @@
 """pyhf's own rates as a JAX program that never touches pyhf again.
 
-pyhf's backend is global state. It is switched only here, under one lock, for as long as one
-trace takes, and put back whatever happens; the traced program is pure JAX.
+pyhf's backend is global state. It is switched only here, under the lock of all its calls, for as
+long as one trace takes, and put back whatever happens; the traced program is pure JAX.
 """
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jnp
+from pullfactory._pyhf import PYHF_LOCK, pyhf
 
 __all__ = ["Program", "jax_backend", "trace_rates"]
-
-_LOCK = threading.RLock()
 
 Baked = NDArray[Any] | None
 """A constant that is part of a program, or none: it is an argument."""
@@ -50,7 +47,7 @@ _PROGRAMS: dict[tuple[str, bytes], Program] = {}  # so that equal models share a
 @contextmanager
 def jax_backend() -> Iterator[None]:
     """Select pyhf's JAX backend in double precision; restore the caller's on the way out."""
-    with _LOCK:
+    with PYHF_LOCK:
         backend, optimizer = pyhf.get_backend()
         pyhf.set_backend("jax", precision="64b")
         try:
@@ -74,7 +71,7 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
     values = [np.asarray(const) for const in closed.consts]
     baked = [value if _is_structure(value) else None for value in values]
     structure = b"".join(value.tobytes() for value in baked if value is not None)
-    with _LOCK:
+    with PYHF_LOCK:
         key = (str(closed.jaxpr), structure)
         program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked))
     free = (value for value, known in zip(values, baked, strict=True) if known is None)

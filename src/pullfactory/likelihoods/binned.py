@@ -6,21 +6,23 @@ bin and a Gaussian or Poisson term an auxiliary value, with pyhf's own constants
 is minus pyhf's `logpdf`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import pyhf
 from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jnp
+from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
+from pullfactory._pyhf import PYHF_LOCK, pyhf
+from pullfactory._text import printable
 from pullfactory.calibration import Calibration
-from pullfactory.errors import LikelihoodError
+from pullfactory.errors import LikelihoodError, WorkspaceError
+from pullfactory.likelihoods._checking import refuse_bad
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
-from pullfactory.likelihoods._reading import build_model
+from pullfactory.likelihoods._reading import build_model, read_workspace, refuse_rates
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.population import Population
@@ -114,6 +116,17 @@ class BinnedLikelihood(Likelihood):
             WorkspaceError: If the measurement or a code is unknown, or pyhf refuses the model.
             LikelihoodError: If the model is batched, or has settings of its own.
         """
+        require_double_precision()
+        with PYHF_LOCK:
+            return cls._from_pyhf(source, measurement, modifier_settings)
+
+    @classmethod
+    def _from_pyhf(
+        cls,
+        source: pyhf.Model | pyhf.Workspace,
+        measurement: str | None,
+        modifier_settings: Mapping[str, str] | None,
+    ) -> Self:
         if isinstance(source, pyhf.Workspace):
             model = build_model(
                 source, measurement=measurement, modifier_settings=modifier_settings
@@ -126,10 +139,13 @@ class BinnedLikelihood(Likelihood):
             raise LikelihoodError("a batched model cannot be traced; build it without batch_size")
         else:
             model = source
+            refuse_bad(model.spec, "model")
+            refuse_rates(model)
         config = model.config
         arranged, order = compact(model)
         program, constants = trace_rates(arranged)
         terms = _auxiliary_terms(config)
+        bins = [config.channel_nbins[name] for name in config.channels]
         auxdata = np.array(config.auxdata, dtype=np.float64)
         counts = (
             np.array(source.data(model, include_auxdata=False), dtype=np.float64)
@@ -149,9 +165,9 @@ class BinnedLikelihood(Likelihood):
             aux_used=np.ones(len(terms)),
             program=program,
             order=tuple(order.tolist()),
-            names=tuple(config.par_names),
-            poi=config.poi_name,
-            channels=tuple((name, config.channel_nbins[name]) for name in config.channels),
+            names=_shown(config.par_names),
+            poi=None if config.poi_name is None else printable(config.poi_name),
+            channels=tuple(zip(_shown(config.channels), bins, strict=True)),
             aux_index=tuple(term.position for term in terms),
             aux_poisson=tuple(term.poisson for term in terms),
             kinked=_kinked(model),
@@ -212,6 +228,7 @@ class BinnedLikelihood(Likelihood):
 
     def expected(self, theta: Array) -> jax.Array:
         """Rates of the bins, shape (bins,), for theta of shape (parameters,)."""
+        require_double_precision()
         arguments = (jnp.asarray(theta) / self.units)[np.array(self.order)]
         return self.program(self.constants, arguments)[0]
 
@@ -406,6 +423,15 @@ class BinnedLikelihood(Likelihood):
         )
 
 
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    """Names as tables, figures and options have them."""
+    shown = tuple(map(printable, names))
+    for name in shown:
+        if shown.count(name) > 1:
+            raise WorkspaceError(f"two names of the model are both shown as {name!r}; rename one")
+    return shown
+
+
 class _Term(NamedTuple):
     """One auxiliary value: a measurement of one parameter."""
 
@@ -526,7 +552,7 @@ def binned_method(calibration: Calibration) -> Method:
     )
 
 
-@jax.jit
+@jit
 def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     """Derivatives of the logarithms of the rates, 0 where there is no rate.
 
@@ -567,7 +593,7 @@ def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikeliho
         spec: What `build_workspace` returns.
         study: With the workspace settings that it was built with.
     """
-    workspace = pyhf.Workspace(spec)
+    workspace = read_workspace(spec)
     likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
     if not study.workspace.mass_constraint:
         likelihood = likelihood.free(study.unduly_constrained)

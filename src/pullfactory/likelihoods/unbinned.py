@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jnp
+from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
@@ -92,6 +92,7 @@ class UnbinnedLikelihood(Likelihood):
 
     def nll(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
+        require_double_precision()
         location, scale = self.response(theta)
         total = self._penalty(theta, data)
         for o, member in enumerate(self.families):
@@ -102,6 +103,7 @@ class UnbinnedLikelihood(Likelihood):
 
     def expansion(self, theta: jax.Array, data: UnbinnedData) -> Expansion:
         """Value, gradient and exact Hessian through (mu, sigma) of each observable."""
+        require_double_precision()
         location, scale = self.response(theta)
         slope = jax.jacfwd(self.response.__call__)(theta)
         bend = jax.jacfwd(jax.jacfwd(self.response.__call__))(theta)
@@ -282,7 +284,7 @@ class _Events(NamedTuple):
     weights: NDArray[np.float64] | None
 
 
-@jax.jit
+@jit
 def _scatter_of_gram(
     likelihood: UnbinnedLikelihood, theta: jax.Array, gram: jax.Array
 ) -> jax.Array:
@@ -304,7 +306,7 @@ def _scatter_of_gram(
     return jax.vmap(one)(theta, gram)
 
 
-@jax.jit
+@jit
 def _scatter_of_events(
     likelihood: UnbinnedLikelihood, theta: jax.Array, pairs: _Events
 ) -> jax.Array:

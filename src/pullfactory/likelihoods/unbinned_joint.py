@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Self, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jnp
+from pullfactory._jax import Array, jax, jit, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._copula import (
     Copula,
@@ -226,7 +226,7 @@ class JointLikelihood(Likelihood):
         )
 
 
-@jax.jit
+@jit
 def _scatter(likelihood: JointLikelihood, theta: jax.Array, pairs: _Pairs) -> jax.Array:
     def one(at: jax.Array, pair: _Pairs) -> jax.Array:
         events, weights = pair

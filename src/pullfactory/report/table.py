@@ -8,6 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from pullfactory._text import printable
 from pullfactory.calibration import Calibration
 from pullfactory.inference import ClosureVerdict, FitStatus
 from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
@@ -35,6 +36,7 @@ __all__ = [
     "pull_table",
     "scan_table",
     "selection_table",
+    "shown",
     "toys_table",
     "with_unit",
 ]
@@ -129,10 +131,10 @@ def scan_table(result: "ScanResult") -> Table:
             table.add_section()
         last = entry.variant, row.method
         cells = (
-            escape(entry.variant),
+            shown(entry.variant),
             row.method,
             "" if row.rho is None else plain(row.rho),
-            escape(str(entry.value)),
+            shown(str(entry.value)),
             pulls.parameter,
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
@@ -207,7 +209,7 @@ def toys_table(result: "ToysResult") -> Table:
     for row in result.pulls:
         pulls = row.pulls
         table.add_row(
-            escape(pulls.parameter),
+            shown(pulls.parameter),
             plain(result.truth[pulls.parameter]),
             rounded(pulls.mean, pulls.mean_error),
             rounded(pulls.width, pulls.width_error),
@@ -236,7 +238,7 @@ def failure_table(result: "ToysResult") -> Table:
         if status == FitStatus.AT_BOUND.label:
             for row in result.pulls:
                 if row.pulls.n_at_bound:
-                    add(f"  {escape(row.pulls.parameter)}", row.pulls.n_at_bound)
+                    add(f"  {shown(row.pulls.parameter)}", row.pulls.n_at_bound)
     return table
 
 
@@ -284,9 +286,9 @@ def closure_table(result: "ClosureResult") -> Table:
     for row in result.verdicts:
         at = [f"{name} = {value:.3g}" for name, value in row["grid_theta"].items() if value]
         table.add_row(
-            escape(row["parameter"]),
+            shown(row["parameter"]),
             _fixed(row["grid_bias"]),
-            escape(", ".join(at)) or "all 0",
+            shown(", ".join(at)) or "all 0",
             _fixed(row["bias"]),
             _fixed(row["pull_mean"]),
             _fixed(row["pull_width"]),
@@ -360,6 +362,15 @@ def with_unit(name: str, unit: str) -> str:
         unit: Or nothing.
     """
     return rf"{name} \[{unit}]" if unit else name  # rich reads [...] as markup
+
+
+def shown(text: str) -> str:
+    """Text of others as the content of a cell.
+
+    Args:
+        text: May hold what the terminal or rich would obey.
+    """
+    return escape(printable(text))
 
 
 def _decimals(value: float, decimals: int) -> str:
