@@ -1,18 +1,63 @@
-"""JAX in double precision.
+"""JAX in double precision, with its compiled programs kept from one process to the next.
 
 A negative log-likelihood of 1e5 known to 1e-3 needs more digits than single precision has; and
 pyhf's JAX backend turns double precision on for the whole process anyway.
 """
 
+import warnings
+from collections.abc import Callable
+
 import jax
 import jax.extend.core
+import jax.monitoring
 import jax.numpy as jnp
+import jaxlib
 import numpy as np
 from numpy.typing import NDArray
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+from pullfactory._cache import find_cache, heal, machine
 
-__all__ = ["Array", "jax", "jnp"]
+__all__ = ["PROGRAMS", "Array", "jax", "jnp", "watch_programs"]
 
 Array = jax.Array | NDArray[np.float64]
 """What a compiled function takes; inside it every array is JAX's."""
+
+def _keep_programs() -> str:
+    """Let JAX keep what it compiles, unless the user has said where; where, or why not, in words."""
+    known = jax.config.jax_compilation_cache_dir
+    if known is not None or not jax.config.jax_enable_compilation_cache:
+        return str(known or "JAX keeps none")
+    found = find_cache("programs", f"jax-{jax.__version__}-{jaxlib.__version__}-{machine()}")
+    if found.folder is None:
+        return f"kept nowhere, {found.reason}"
+    heal(found.folder)
+    # An entry that is damaged later is compiled again.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+    jax.config.update("jax_compilation_cache_dir", str(found.folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    return str(found.folder)
+
+
+def watch_programs() -> Callable[[], str]:
+    """Count compiled programs from now on.
+
+    Returns:
+        A function that says how many were read and how many made, and where they are kept.
+    """
+    counts = {"/jax/compilation_cache/cache_hits": 0, "/jax/compilation_cache/cache_misses": 0}
+
+    def count(event: str, **_more: str | int) -> None:
+        if event in counts:
+            counts[event] += 1
+
+    def told() -> str:
+        read, made = counts.values()
+        return f"{read} read, {made} compiled; {PROGRAMS}"
+
+    jax.monitoring.register_event_listener(count)
+    return told
+
+
+jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+PROGRAMS = _keep_programs()
+"""Where compiled programs are kept, or why nowhere, in words."""

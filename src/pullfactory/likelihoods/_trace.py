@@ -52,11 +52,13 @@ def jax_backend() -> Iterator[None]:
     """Select pyhf's JAX backend in double precision; restore the caller's on the way out."""
     with _LOCK:
         backend, optimizer = pyhf.get_backend()
+        pyhf.events.disable("tensorlib_changed")
         pyhf.set_backend("jax", precision="64b")
         try:
             yield
         finally:
             pyhf.set_backend(backend, optimizer)
+            pyhf.events.enable("tensorlib_changed")
 
 
 def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
@@ -70,7 +72,7 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
         differ from others of the same structure. Masks and indices are part of the program.
     """
     with jax_backend():
-        closed = jax.make_jaxpr(model.main_model.expected_data)(jnp.zeros(model.config.npars))
+        closed = jax.make_jaxpr(model.main_model.expected_data)(np.zeros(model.config.npars))
     values = [np.asarray(const) for const in closed.consts]
     baked = [value if _is_structure(value) else None for value in values]
     structure = b"".join(value.tobytes() for value in baked if value is not None)
@@ -78,7 +80,7 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
         key = (str(closed.jaxpr), structure)
         program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked))
     free = (value for value, known in zip(values, baked, strict=True) if known is None)
-    return program, tuple(jnp.asarray(value) for value in free)
+    return program, tuple(free)
 
 
 def _is_structure(value: NDArray[Any]) -> bool:
