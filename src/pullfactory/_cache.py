@@ -26,7 +26,7 @@ _PRIVATE = 0o700
 _UNUSED = 90 * 86400.0  # seconds after which a folder for other versions is removed
 _MOST = 512 * 2**20  # bytes of one folder, the oldest entries go first
 _CHECKED = "checked"  # the file whose time is that of the last look at a folder
-_ZLIB = b"\x78"  # first byte of what JAX compressed with zlib
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"  # how JAX compresses where it can; else with zlib
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +105,8 @@ def heal(folder: Path) -> None:
 
 def _damaged(entry: Path) -> bool:
     content = entry.read_bytes()
-    if content[:1] != _ZLIB:
-        return not content  # another compression of JAX's is not ours to judge
+    if content.startswith(_ZSTANDARD):
+        return False  # not every Python can tell
     try:
         zlib.decompress(content)
     except zlib.error:
@@ -115,7 +115,9 @@ def _damaged(entry: Path) -> bool:
 
 
 def _shrink(folder: Path) -> None:
-    sizes = [(entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in _entries(folder)]
+    sizes = [
+        (entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in _entries(folder)
+    ]
     excess = sum(size for _, size, _ in sizes) - _MOST
     for _, size, path in sorted(sizes):
         if excess <= 0:

@@ -22,8 +22,9 @@ __all__ = ["PROGRAMS", "Array", "jax", "jnp", "watch_programs"]
 Array = jax.Array | NDArray[np.float64]
 """What a compiled function takes; inside it every array is JAX's."""
 
+
 def _keep_programs() -> str:
-    """Let JAX keep what it compiles, unless the user has said where; where, or why not, in words."""
+    """Let JAX keep what it compiles, unless the user has said where; returns `PROGRAMS`."""
     known = jax.config.jax_compilation_cache_dir
     if known is not None or not jax.config.jax_enable_compilation_cache:
         return str(known or "JAX keeps none")

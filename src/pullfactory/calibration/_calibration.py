@@ -369,8 +369,10 @@ def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> 
 def _recalled(study: Study, replica: int) -> Calibration | None:
     """The calibration as it was kept, if it was and is whole."""
     content = recall(study, replica)
+    if content is None:
+        return None
     try:
-        return content and replace(Calibration.from_dict(content), study=study)
+        return replace(Calibration.from_dict(content), study=study)
     except (CalibrationError, KeyError, TypeError, ValueError):
         return None
 

@@ -20,7 +20,7 @@ _WORTH = 2_000_000  # simulated events below which making is as fast as reading
 _KEPT = 50  # files; the oldest go first
 
 
-def recall(study: Study, replica: int) -> Any | None:
+def recall(study: Study, replica: int) -> dict[str, Any] | None:
     """What was kept of the same calibration by the same package, or None.
 
     Args:
@@ -31,9 +31,10 @@ def recall(study: Study, replica: int) -> Any | None:
     if file is None:
         return None
     try:
-        return json.loads(file.read_bytes())
+        content = json.loads(file.read_bytes())
     except (OSError, ValueError):
         return None
+    return content if isinstance(content, dict) else None
 
 
 def keep(study: Study, replica: int, content: Mapping[str, Any]) -> None:

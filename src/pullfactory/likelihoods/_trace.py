@@ -13,7 +13,7 @@ import numpy as np
 import pyhf
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax
 
 __all__ = ["Program", "jax_backend", "trace_rates"]
 
