@@ -11,8 +11,8 @@ import jax
 import jax.extend.core
 import jax.monitoring
 import jax.numpy as jnp
-import jaxlib
 import numpy as np
+from jaxlib.version import __version__ as jaxlib_version
 from numpy.typing import NDArray
 
 from pullfactory._cache import find_cache, heal, machine
@@ -25,17 +25,17 @@ Array = jax.Array | NDArray[np.float64]
 
 def _keep_programs() -> str:
     """Let JAX keep what it compiles, unless the user has said where; returns `PROGRAMS`."""
-    known = jax.config.jax_compilation_cache_dir
-    if known is not None or not jax.config.jax_enable_compilation_cache:
+    known = jax.config.values["jax_compilation_cache_dir"]
+    if known is not None or not jax.config.values["jax_enable_compilation_cache"]:
         return str(known or "JAX keeps none")
-    found = find_cache("programs", f"jax-{jax.__version__}-{jaxlib.__version__}-{machine()}")
+    found = find_cache("programs", f"jax-{jax.__version__}-{jaxlib_version}-{machine()}")
     if found.folder is None:
         return f"kept nowhere, {found.reason}"
     heal(found.folder)
     # An entry that is damaged later is compiled again.
     warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
-    jax.config.update("jax_compilation_cache_dir", str(found.folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_compilation_cache_dir", str(found.folder))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # type: ignore[no-untyped-call]
     return str(found.folder)
 
 

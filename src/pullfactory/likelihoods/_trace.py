@@ -73,7 +73,7 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
     """
     with jax_backend():
         closed = jax.make_jaxpr(model.main_model.expected_data)(np.zeros(model.config.npars))
-    values = [np.asarray(const) for const in closed.consts]
+    values: list[Any] = [np.asarray(const) for const in closed.consts]
     baked = [value if _is_structure(value) else None for value in values]
     structure = b"".join(value.tobytes() for value in baked if value is not None)
     with _LOCK:
