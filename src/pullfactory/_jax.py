@@ -1,4 +1,4 @@
-"""JAX in double precision.
+"""JAX in double precision, with its compiled programs kept from one process to the next.
 
 A negative log-likelihood of 1e5 known to 1e-3 needs more digits than single precision has; and
 pyhf's JAX backend turns double precision on for the whole process anyway. Whoever turns it off
@@ -6,21 +6,32 @@ again, for the process or for a block of code, would get numbers of single preci
 compiled function, every likelihood and every verb looks before it computes.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import jax
 import jax.extend.core
+import jax.monitoring
 import jax.numpy as jnp
 import numpy as np
+from jaxlib.version import __version__ as jaxlib_version
 from numpy.typing import NDArray
 
+from pullfactory._cache import find_cache, heal, machine
 from pullfactory.errors import LikelihoodError
 
-jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
-
-__all__ = ["Array", "double_precision", "jax", "jit", "jnp", "require_double_precision"]
+__all__ = [
+    "PROGRAMS",
+    "Array",
+    "double_precision",
+    "jax",
+    "jit",
+    "jnp",
+    "require_double_precision",
+    "watch_programs",
+]
 
 Array = jax.Array | NDArray[np.float64]
 """What a compiled function takes; inside it every array is JAX's."""
@@ -69,3 +80,44 @@ def jit(
     """
     compiled: Callable[..., Result] = jax.jit(function, static_argnames=static_argnames)
     return double_precision(compiled)
+
+
+def _keep_programs() -> str:
+    """Let JAX keep what it compiles, unless the user has said where; returns `PROGRAMS`."""
+    known = jax.config.values["jax_compilation_cache_dir"]
+    if known is not None or not jax.config.values["jax_enable_compilation_cache"]:
+        return str(known or "JAX keeps none")
+    found = find_cache("programs", f"jax-{jax.__version__}-{jaxlib_version}-{machine()}")
+    if found.folder is None:
+        return f"kept nowhere, {found.reason}"
+    heal(found.folder)
+    # An entry that is damaged later is compiled again.
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+    jax.config.update("jax_compilation_cache_dir", str(found.folder))  # type: ignore[no-untyped-call]
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # type: ignore[no-untyped-call]
+    return str(found.folder)
+
+
+def watch_programs() -> Callable[[], str]:
+    """Count compiled programs from now on.
+
+    Returns:
+        A function that says how many were read and how many made, and where they are kept.
+    """
+    counts = {"/jax/compilation_cache/cache_hits": 0, "/jax/compilation_cache/cache_misses": 0}
+
+    def count(event: str, **_more: str | int) -> None:
+        if event in counts:
+            counts[event] += 1
+
+    def told() -> str:
+        read, made = counts.values()
+        return f"{read} read, {made} compiled; {PROGRAMS}"
+
+    jax.monitoring.register_event_listener(count)
+    return told
+
+
+jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+PROGRAMS = _keep_programs()
+"""Where compiled programs are kept, or why nowhere, in words."""

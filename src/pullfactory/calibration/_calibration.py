@@ -17,6 +17,7 @@ import uhi.io.json
 from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
+from pullfactory.calibration._store import keep, recall
 from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
 from pullfactory.calibration.grid import (
     base_normals,
@@ -344,6 +345,9 @@ class Calibration:
 def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> Calibration:
     """Make the calibration samples of a study and learn from them.
 
+    A large calibration that this version of the package has made before is read from the user's
+    cache folder; PULLFACTORY_CACHE=0 in the environment makes it again.
+
     Args:
         study: The study; its true response is used to simulate, and only to simulate, unless
             `calibration.source` is "exact".
@@ -353,10 +357,26 @@ def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> 
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
     """
+    known = _recalled(study, replica)
+    if known is not None:
+        return known
     exact = study.calibration.source == "exact"
     made = _exact(study) if exact else _simulated(study, workers, replica)
     joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
-    return replace(made, joint=joint)
+    made = replace(made, joint=joint)
+    keep(study, replica, made.to_dict())
+    return made
+
+
+def _recalled(study: Study, replica: int) -> Calibration | None:
+    """The calibration as it was kept, if it was and is whole."""
+    content = recall(study, replica)
+    if content is None:
+        return None
+    try:
+        return replace(Calibration.from_dict(content), study=study)
+    except (CalibrationError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _simulated(study: Study, workers: int | None, replica: int) -> Calibration:

@@ -20,7 +20,7 @@ from pullfactory.cli._predict import predict
 from pullfactory.cli._report import report
 from pullfactory.cli._scan import scan
 from pullfactory.cli._select import select
-from pullfactory.cli._shared import epilog, loudness_options
+from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
 from pullfactory.errors import PullfactoryError
@@ -109,5 +109,5 @@ for _command in (
     *(run, predict, select, bootstrap, closure, scan, audit, toys, report),
     *(init, calibrate, workspace),
 ):
-    cli.add_command(loudness_options(_command))
-loudness_options(cli)
+    cli.add_command(common_options(_command))
+common_options(cli)

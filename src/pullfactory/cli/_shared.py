@@ -1,11 +1,14 @@
 """What every command shares."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pullfactory._cache import SWITCH
 from pullfactory._text import printable
 
 if TYPE_CHECKING:
@@ -14,9 +17,9 @@ if TYPE_CHECKING:
     from pullfactory.progress import Progress
 
 __all__ = [
+    "common_options",
     "console",
     "epilog",
-    "loudness_options",
     "named_lost",
     "say",
     "stage_progress",
@@ -32,11 +35,11 @@ workers_option: Callable[..., Any] = click.option(
 )
 
 
-def loudness_options(command: click.Command) -> click.Command:
-    """Give a command, or the group of all, the options that say how much is shown.
+def common_options(command: click.Command) -> click.Command:
+    """Give a command, or the group of all, the options that all have.
 
     Args:
-        command: Gets two more options.
+        command: Gets three more options: how much is shown, and whether the cache is used.
     """
     chosen = {
         "--quiet": "Show errors and warnings alone.",
@@ -52,7 +55,31 @@ def loudness_options(command: click.Command) -> click.Command:
                 help=help_text,
             )
         )
+    command.params.append(
+        click.Option(
+            ["--no-cache"],
+            is_flag=True,
+            expose_value=False,
+            callback=_turn_cache_off,
+            help="Neither read nor keep compiled programs and calibrations.",
+        )
+    )
     return command
+
+
+def _turn_cache_off(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    """Turn the cache off for this command, and for processes that it starts."""
+    if wanted:
+        before = os.environ.get(SWITCH)
+        os.environ[SWITCH] = "0"
+        context.find_root().call_on_close(partial(_restore, SWITCH, before))
+
+
+def _restore(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _choose_loudness(context: click.Context, option: click.Parameter, wanted: bool) -> None:
@@ -88,7 +115,14 @@ def stage_progress() -> "Progress":
 
     if _is("quiet"):
         return silent
-    return timed(bar) if _is("verbose") else bar
+    if not _is("verbose"):
+        return bar
+    from pullfactory._jax import watch_programs
+
+    told = watch_programs()
+    context = click.get_current_context()
+    context.call_on_close(lambda: click.echo(f"programs: {told()}", err=True))
+    return timed(bar)
 
 
 def epilog(*lines: str) -> str:

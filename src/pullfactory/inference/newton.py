@@ -293,8 +293,8 @@ def _begin(start: NDArray[np.float64]) -> _End:
     """Before the first evaluation: anything finite is better, and the first step goes nowhere."""
     toys, parameters = start.shape
     identity = np.tile(np.eye(parameters), (toys, 1, 1))
-    here = Expansion(*map(jnp.asarray, (np.full(toys, np.inf), np.zeros_like(start), identity)))
-    return _End(start, here, np.zeros(toys, dtype=bool), np.ones(toys, dtype=bool))
+    here: Any = (np.full(toys, np.inf), np.zeros_like(start), identity)
+    return _End(start, Expansion(*here), np.zeros(toys, dtype=bool), np.ones(toys, dtype=bool))
 
 
 def _nothing(start: NDArray[np.float64]) -> NDArray[np.float64]:

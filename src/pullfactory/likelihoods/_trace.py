@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import jax, jnp
+from pullfactory._jax import jax
 from pullfactory._pyhf import PYHF_LOCK, pyhf
 
 __all__ = ["Program", "jax_backend", "trace_rates"]
+
+_CHANGED = "tensorlib_changed"  # the event at which models compute their tensors anew
 
 Baked = NDArray[Any] | None
 """A constant that is part of a program, or none: it is an argument."""
@@ -49,11 +51,17 @@ def jax_backend() -> Iterator[None]:
     """Select pyhf's JAX backend in double precision; restore the caller's on the way out."""
     with PYHF_LOCK:
         backend, optimizer = pyhf.get_backend()
-        pyhf.set_backend("jax", precision="64b")
+        # JAX takes NumPy's arrays as they are, so that no living model needs to follow.
+        unnoticed = (backend.name, backend.precision) == ("numpy", "64b")
+        if unnoticed:
+            pyhf.events.disable(_CHANGED)
         try:
+            pyhf.set_backend("jax", precision="64b")
             yield
         finally:
             pyhf.set_backend(backend, optimizer)
+            if unnoticed:
+                pyhf.events.enable(_CHANGED)
 
 
 def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
@@ -67,15 +75,15 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
         differ from others of the same structure. Masks and indices are part of the program.
     """
     with jax_backend():
-        closed = jax.make_jaxpr(model.main_model.expected_data)(jnp.zeros(model.config.npars))
-    values = [np.asarray(const) for const in closed.consts]
+        closed = jax.make_jaxpr(model.main_model.expected_data)(np.zeros(model.config.npars))
+    values: list[Any] = [np.asarray(const) for const in closed.consts]
     baked = [value if _is_structure(value) else None for value in values]
     structure = b"".join(value.tobytes() for value in baked if value is not None)
     with PYHF_LOCK:
         key = (str(closed.jaxpr), structure)
         program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked))
     free = (value for value, known in zip(values, baked, strict=True) if known is None)
-    return program, tuple(jnp.asarray(value) for value in free)
+    return program, tuple(free)
 
 
 def _is_structure(value: NDArray[Any]) -> bool:

@@ -78,11 +78,11 @@ class ToyLedger:
         toys, pars = fits.estimate.shape
         rows = toys * pars
         columns = [
-            pa.array(np.repeat(np.arange(first, first + toys), pars)),
-            pa.nulls(rows, pa.float64()) if rho is None else pa.array(np.full(rows, rho)),
+            _column(pa.int64(), np.repeat(np.arange(first, first + toys), pars)),
+            _floats(np.full(rows, np.nan if rho is None else rho)),
             _names(np.full(rows, self._methods.index(method)), self._methods),
             _names(np.tile(np.arange(pars), toys), self._parameters),
-            pa.array(truth.ravel()),
+            _column(pa.float64(), truth.ravel()),
             _floats(fits.estimate.ravel()),
             _floats(fits.error.ravel()),
             _floats(fits.corrected_error.ravel()),
@@ -130,9 +130,28 @@ class ToyTable:
 
 
 def _names(codes: NDArray[Any], names: list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16)), pa.array(names))
+    indices = _column(pa.int16(), codes.astype(np.int16))
+    return pa.DictionaryArray.from_arrays(indices, _strings(names))
 
 
 def _floats(values: NDArray[np.float64]) -> pa.Array:
     """A column in which what is not finite is null."""
-    return pa.array(values, mask=~np.isfinite(values))
+    finite = np.isfinite(values)
+    known = None if finite.all() else pa.py_buffer(np.packbits(finite, bitorder="little"))
+    return _column(pa.float64(), values, known)
+
+
+# Arrow imports pandas to look at what `pa.array` is given, and that takes longer than the rest.
+
+
+def _column(kind: pa.DataType, values: NDArray[Any], known: pa.Buffer | None = None) -> pa.Array:
+    """An array of these values; `known` has a bit for each, 0 for null."""
+    content = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(kind, len(values), [known, content])
+
+
+def _strings(texts: list[str]) -> pa.Array:
+    coded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, coded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(coded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
