@@ -12,6 +12,7 @@ from math import isnan
 from types import MappingProxyType
 from typing import Any
 
+import click
 import numpy as np
 
 import pullfactory as pf
@@ -26,10 +27,19 @@ _SAMPLED = ("mean", "width", "corrected_width")  # with an entry KEY_error that 
 def ask(case: Case) -> dict[str, list[Row]]:
     """Answers to all questions of a case, by name.
 
+    A question that is refused has no rows; the refusal goes to standard error.
+
     Args:
         case: The case.
     """
-    return {label: QUESTIONS[one.question](case, one) for label, one in case.asks.items()}
+    answers: dict[str, list[Row]] = {}
+    for label, one in case.asks.items():
+        try:
+            answers[label] = QUESTIONS[one.question](case, one)
+        except pf.PullfactoryError as error:
+            click.echo(f"{case.name}, {label}: refused: {error}", err=True)
+            answers[label] = []
+    return answers
 
 
 def _study(case: Case, one: Ask) -> pf.Study:
