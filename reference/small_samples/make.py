@@ -17,7 +17,7 @@ from reference.recording import measured, record
 
 Array = NDArray[np.float64]
 SEED = 17
-TOYS = 20_000
+TOYS = 60_000
 N_EVENTS, N_BINS = 120, 15
 PARAMETERS = ("m_t", "JSF", "JRF")
 CONSTRAINED = np.array([0.0, 1.0, 1.0])
