@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from reference.cases import CaseError, case_names, read_case
-from reference.comparison import compare, table
+from reference.comparison import Comparison, compare, table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +26,7 @@ def main(only: str | None, listed: bool, quick: bool) -> None:
         return
     from reference.questions import ask  # imports pullfactory
 
-    rows = []
+    rows: list[Comparison] = []
     for case in cases:
         if quick and case.slow:
             continue

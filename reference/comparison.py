@@ -63,7 +63,16 @@ class Comparison:
             part = f"{self.difference / self.scale:+.1g}" if self.scale else ""
         right = _text(self.value.value) + (f" ± {self.value.error:.1g}" if self.value.error else "")
         verdict = "" if self.passed else "off"
-        return self.case, self.value.name, right, _text(self.answer), apart, part, self.tier, verdict
+        return (
+            self.case,
+            self.value.name,
+            right,
+            _text(self.answer),
+            apart,
+            part,
+            self.tier,
+            verdict,
+        )
 
 
 def compare(case: Case, answers: Mapping[str, Rows]) -> tuple[Comparison, ...]:

@@ -137,25 +137,6 @@ def _fit_events(case: Case, one: Ask) -> list[Row]:
     return _fit_rows(pf.fit_events(method, _block(case, study)))
 
 
-def _bootstrap(case: Case, one: Ask) -> list[Row]:
-    """The bootstrap of the events that `inputs.data()` gives."""
-    study = _study(case, one)
-    method = pf.build_method("unbinned", pf.calibrate(study, workers=1))
-    result = pf.bootstrap(
-        method,
-        _block(case, study),
-        replicas=one.settings["replicas"],
-        seed=one.settings["seed"],
-        n_events_law=study.ensemble.n_events_law,
-    )
-    return [
-        {"parameter": name, "bootstrap_error": error, "bootstrap_error_sampling_error": own}
-        for name, error, own in zip(
-            result.parameters, result.error.tolist(), result.error_of_error.tolist(), strict=True
-        )
-    ]
-
-
 def _block(case: Case, study: pf.Study) -> Any:
     """One toy of events from elsewhere: `inputs.data()` has events, weights or None, and aux."""
     data = _inputs(case).data()
@@ -226,7 +207,6 @@ def _number(value: float) -> float | None:
 QUESTIONS: Mapping[str, Callable[[Case, Ask], list[Row]]] = MappingProxyType(
     {
         "audit": _audit,
-        "bootstrap": _bootstrap,
         "closure": _closure,
         "fit": _fit,
         "fit_events": _fit_events,

@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -41,7 +41,11 @@ def measured(ask: str, key: str, value: float, error: float, **row: Any) -> Valu
 
 
 def record(
-    program: str, values: Callable[[], Sequence[Value]], *packages: str, seed: int | None = None
+    program: str,
+    values: Callable[[], Sequence[Value]],
+    *packages: str,
+    seed: int | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> None:
     """Compute the values and write `values.json` beside the program.
 
@@ -50,7 +54,10 @@ def record(
         values: Computes them.
         packages: Whose versions matter, besides numpy and scipy.
         seed: Of the random numbers, if there are any.
+        files: Input that the program makes: names and texts, written beside it too.
     """
+    for name, text in (files or {}).items():
+        Path(program).with_name(name).write_text(text, encoding="utf-8")
     start = perf_counter()
     found = values()
     seconds = perf_counter() - start

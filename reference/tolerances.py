@@ -52,8 +52,8 @@ TIERS: Mapping[str, Tier] = MappingProxyType(
         "algebra": Tier(
             errors=4.0,
             relative=1e-6,
-            why="the same finite sums in double precision (2e-16), through inverses whose condition "
-            "is at most 1e8 or derivatives by differences, good to 1e-8",
+            why="the same finite sums in double precision (2e-16), through inverses of condition "
+            "1e8 at most, or derivatives by differences, good to 1e-8",
         ),
         "minimum": Tier(
             errors=4.0,

@@ -39,7 +39,12 @@ def values() -> list[Value]:
     bins, ones = HISTOGRAMS.bins(data["x"], data["y"]), np.ones(N_ROWS)
     fit = fit_errors(model(), HISTOGRAMS, bins, ones, data["event"])
     spread, noise = bootstrap_errors(
-        model(), HISTOGRAMS, bins, ones, groups=data["event"], replicas=REPLICAS,
+        model(),
+        HISTOGRAMS,
+        bins,
+        ones,
+        groups=data["event"],
+        replicas=REPLICAS,
         rng=np.random.default_rng(SEED),
     )
     row = {"table": "data", "method": "binned", "parameter": "m"}

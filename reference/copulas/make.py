@@ -56,7 +56,8 @@ def scores(log: Callable[[Array], Array], z: Array, observable: int) -> Array:
     )
 
 
-def widths(marginals: tuple[Marginal, Marginal], copula: str, rho: float, rng: np.random.Generator
+def widths(
+    marginals: tuple[Marginal, Marginal], copula: str, rho: float, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Pull widths and their errors from groups of draws."""
     middle = (np.arange(2_000_000) + 0.5) / 2_000_000
@@ -71,7 +72,9 @@ def widths(marginals: tuple[Marginal, Marginal], copula: str, rho: float, rng: n
         latent = rng.standard_normal((2, DRAWS // GROUPS))
         latent[1] = rho * latent[0] + np.sqrt(1 - rho**2) * latent[1]
         if copula == "t":
-            p = student.cdf(latent / np.sqrt(chi2.rvs(4, size=latent.shape[1], random_state=rng) / 4), 4)
+            p = student.cdf(
+                latent / np.sqrt(chi2.rvs(4, size=latent.shape[1], random_state=rng) / 4), 4
+            )
         else:
             p = ndtr(latent)
         first, second = (
@@ -97,8 +100,14 @@ def values() -> list[Value]:
             width, error = widths(marginals, copula, rho, rng)
             for k, parameter in enumerate(PARAMETERS):
                 found.append(
-                    measured(ask, "predicted_width", float(width[k]), float(error[k]), rho=rho,
-                             parameter=parameter)
+                    measured(
+                        ask,
+                        "predicted_width",
+                        float(width[k]),
+                        float(error[k]),
+                        rho=rho,
+                        parameter=parameter,
+                    )
                 )
     return found
 

@@ -45,7 +45,7 @@ def exact_rates(theta: Array) -> Array:
 
 def template(at: tuple[float, ...]) -> Array:
     """Rates at one point."""
-    return exact_rates(np.array([at]))[0]
+    return np.asarray(exact_rates(np.array([at]))[0])
 
 
 def normalised(theta: Array) -> Array:

@@ -1,14 +1,14 @@
 """Workspaces whose information is singular, shown with rational numbers."""
 
 import json
+from collections.abc import Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from reference.cases import Value
 from reference.recording import exact, record
 
-HERE = Path(__file__).parent
+Sample = tuple[list[int], list[dict[str, Any]]]
 SIGNAL, OTHER = [30, 50, 20], [100, 60, 40]
 
 
@@ -17,7 +17,7 @@ def normfactor(name: str) -> dict[str, Any]:
     return {"name": name, "type": "normfactor", "data": None}
 
 
-def workspace(samples: dict[str, tuple[list[float], list[dict[str, Any]]]]) -> dict[str, Any]:
+def workspace(samples: Mapping[str, Sample]) -> dict[str, Any]:
     """One channel with these samples, observed as expected."""
     total = [sum(column) for column in zip(*(data for data, _ in samples.values()), strict=True)]
     return {
@@ -36,8 +36,8 @@ def workspace(samples: dict[str, tuple[list[float], list[dict[str, Any]]]]) -> d
     }
 
 
-def flat(slopes: list[list[int]], rates: list[int]) -> list[Fraction] | None:
-    """Null vector of the information of Poisson bins, or None if there is none.
+def flat(slopes: list[list[int]], rates: list[int]) -> list[Fraction]:
+    """Null vector of the information of Poisson bins; empty if there is none.
 
     Args:
         slopes: Of each parameter, its changes of the bins.
@@ -45,7 +45,10 @@ def flat(slopes: list[list[int]], rates: list[int]) -> list[Fraction] | None:
     """
     n = len(slopes)
     rows = [
-        [sum(Fraction(a * b, r) for a, b, r in zip(s, t, rates, strict=True)) for t in slopes]
+        [
+            sum((Fraction(a * b, r) for a, b, r in zip(s, t, rates, strict=True)), Fraction(0))
+            for t in slopes
+        ]
         for s in slopes
     ]
     pivots: list[int] = []
@@ -62,7 +65,7 @@ def flat(slopes: list[list[int]], rates: list[int]) -> list[Fraction] | None:
         pivots.append(k)
     free = [k for k in range(n) if k not in pivots]
     if not free:
-        return None
+        return []
     vector = [Fraction(0)] * n
     vector[free[0]] = Fraction(1)
     for at, k in enumerate(pivots):
@@ -70,17 +73,17 @@ def flat(slopes: list[list[int]], rates: list[int]) -> list[Fraction] | None:
     return vector
 
 
-def values() -> list[Value]:
-    """Writes the workspaces; each must be refused with its flat parameters named."""
-    background = (OTHER, [])
-    specs = {
+def specs() -> dict[str, dict[str, Sample]]:
+    """Samples of each workspace."""
+    background: Sample = (OTHER, [])
+    return {
         "two_rates": {
             "signal": (SIGNAL, [normfactor("mu"), normfactor("lumi_scale")]),
             "other": background,
         },
         "rate_and_shape": {
             "signal": (SIGNAL, [normfactor("mu")]),
-            "again": ([each / 2 for each in SIGNAL], [normfactor("gain")]),
+            "again": ([each // 2 for each in SIGNAL], [normfactor("gain")]),
             "other": background,
         },
         "no_rate": {
@@ -89,19 +92,29 @@ def values() -> list[Value]:
             "other": background,
         },
     }
+
+
+def files() -> dict[str, str]:
+    """The workspaces."""
+    return {
+        f"{name}.json": json.dumps(workspace(each), indent=1) + "\n"
+        for name, each in specs().items()
+    }
+
+
+def values() -> list[Value]:
+    """Each workspace must be refused with its flat parameters named."""
     total = [a + b for a, b in zip(SIGNAL, OTHER, strict=True)]
     half = [(3 * a) // 2 + b for a, b in zip(SIGNAL, OTHER, strict=True)]
-    assert flat([SIGNAL, SIGNAL], total) == [-1, 1]
-    assert flat([SIGNAL, [each // 2 for each in SIGNAL]], half) == [Fraction(-1, 2), 1]
-    assert flat([SIGNAL, [0, 0, 0]], total) == [0, 1]
-    assert flat([SIGNAL, OTHER], total) is None
+    assert flat([SIGNAL, SIGNAL], total) == [Fraction(-1), Fraction(1)]
+    assert flat([SIGNAL, [each // 2 for each in SIGNAL]], half) == [Fraction(-1, 2), Fraction(1)]
+    assert flat([SIGNAL, [0, 0, 0]], total) == [Fraction(0), Fraction(1)]
+    assert not flat([SIGNAL, OTHER], total)
     found = []
-    for name, samples in specs.items():
-        text = json.dumps(workspace(samples), indent=1) + "\n"
-        (HERE / f"{name}.json").write_text(text, encoding="utf-8")
+    for name in specs():
         found += [exact(name, "refused", True), exact(name, "unnamed", "")]
     return found
 
 
 if __name__ == "__main__":
-    record(__file__, values)
+    record(__file__, values, files=files())

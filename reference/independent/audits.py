@@ -93,7 +93,10 @@ class Model:
         """Of the rates at one point, shape (bins, parameters)."""
         steps = 1e-5 * np.eye(self.n_pars)
         return np.stack(
-            [(self.rates((theta + e)[None]) - self.rates((theta - e)[None]))[0] / 2e-5 for e in steps],
+            [
+                (self.rates((theta + e)[None]) - self.rates((theta - e)[None]))[0] / 2e-5
+                for e in steps
+            ],
             axis=1,
         )
 

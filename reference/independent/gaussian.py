@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["POSTER", "Errors", "Response", "errors", "sandwich"]
+__all__ = ["POSTER", "Errors", "Response", "errors", "joint_errors", "sandwich"]
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,9 @@ class Response:
         cls, mu: ArrayLike, sigma: ArrayLike, mu_slopes: ArrayLike, sigma_slopes: ArrayLike
     ) -> "Response":
         """From lists."""
-        arrays = (np.asarray(each, dtype=np.float64) for each in (mu, sigma, mu_slopes, sigma_slopes))
+        arrays = (
+            np.asarray(each, dtype=np.float64) for each in (mu, sigma, mu_slopes, sigma_slopes)
+        )
         return cls(**dict(zip(("mu", "sigma", "mu_slopes", "sigma_slopes"), arrays, strict=True)))
 
     def location(self, theta: Array) -> Array:
@@ -105,3 +107,21 @@ def errors(
         n_events * same + np.diag(np.asarray(constraints, dtype=np.float64)),
         n_events * (same + cross) + np.diag(np.asarray(drawn, dtype=np.float64)),
     )
+
+
+def joint_errors(response: Response, n_events: float, rho: float, constraints: ArrayLike) -> Array:
+    """Of the fit with the bivariate normal itself, rho known; shape (parameters,).
+
+    Information of a normal: d mu^T S^-1 d mu + tr(S^-1 dS S^-1 dS) / 2 (Kay 1993, eq. 3.31).
+    """
+    correlation = np.array([[1.0, rho], [rho, 1.0]])
+    inverse = np.linalg.inv(correlation)
+    location = response.mu_slopes * (response.mu / response.sigma)[:, None]
+    moved = [
+        inverse @ (np.diag(column) @ correlation + correlation @ np.diag(column))
+        for column in response.sigma_slopes.T
+    ]
+    scale = np.array([[0.5 * np.trace(a @ b) for b in moved] for a in moved])
+    prior = np.diag(np.asarray(constraints, dtype=np.float64))
+    information = n_events * (location.T @ inverse @ location + scale) + prior
+    return np.asarray(np.sqrt(np.diag(np.linalg.inv(information))))

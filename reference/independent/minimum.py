@@ -97,4 +97,6 @@ def minimise(
         covariance = np.linalg.inv(matrix)
         left = np.einsum("tk,tkj,tj->t", gradient, covariance, gradient)
         positive = np.linalg.eigvalsh(matrix).min(axis=1) > 0
-    return Minima(theta, covariance, usable & positive & (np.abs(left) < 1e-6))
+    return Minima(
+        theta, np.asarray(covariance, np.float64), usable & positive & (np.abs(left) < 1e-6)
+    )

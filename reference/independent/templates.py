@@ -32,7 +32,7 @@ def equal_population(location: float, scale: float, n_bins: int) -> Array:
 
 
 def gaussian_bins(edges: Array, location: Array, scale: Array) -> Array:
-    """Probabilities of bins with open ends, shape (..., bins); location and scale of shape (...)."""
+    """Probabilities of bins with open ends, shape (..., bins), for parameters of shape (...)."""
     below = ndtr((edges - np.asarray(location)[..., None]) / np.asarray(scale)[..., None])
     return np.asarray(np.diff(below, axis=-1, prepend=0.0, append=1.0))
 

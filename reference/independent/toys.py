@@ -68,4 +68,3 @@ def draw_counts(
         ],
         axis=1,
     ).astype(np.float64)
-

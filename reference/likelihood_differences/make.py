@@ -54,12 +54,17 @@ def differences(spec: dict[str, Any], points: dict[str, dict[str, float]]) -> di
     return {label: value(moved) - start for label, moved in points.items()}
 
 
+def files() -> dict[str, str]:
+    """`clipped.json`."""
+    negative = json.loads((HERE / "negative.json").read_text(encoding="utf-8"))
+    return {"clipped.json": json.dumps(clipped(negative), indent=1) + "\n"}
+
+
 def values() -> list[Value]:
     """Differences by pyhf; that of m_t = 0.5 without and with clipping is asserted."""
     pyhf.set_backend("numpy")
     negative = json.loads((HERE / "negative.json").read_text(encoding="utf-8"))
     poster = json.loads(POSTER.read_text(encoding="utf-8"))
-    (HERE / "clipped.json").write_text(json.dumps(clipped(negative), indent=1) + "\n", "utf-8")
     assert abs(differences(clipped(poster), {"": {"m_t": 0.5}})[""] - 1.2222) < 5e-5
     found = []
     for label, spec in {
@@ -75,4 +80,4 @@ def values() -> list[Value]:
 
 
 if __name__ == "__main__":
-    record(__file__, values, "pyhf")
+    record(__file__, values, "pyhf", files=files())

@@ -65,7 +65,7 @@ def learn_response(sample: Sample) -> tuple[Response, float]:
 
     mu = np.array([fit(location[:, o], scale[:, o]) for o in range(2)])
     sigma = np.array([fit(scale[:, o], scale[:, o]) for o in range(2)])
-    rho = float(np.corrcoef(sample((0.0, 0.0)).T)[0, 1])
+    rho = float(np.corrcoef(*sample((0.0, 0.0)).T)[0, 1])
     return Response.of(mu[:, 0], sigma[:, 0], mu[:, 1:], sigma[:, 1:]), rho
 
 

@@ -16,8 +16,6 @@ EDGES = {
 }
 HISTOGRAMS = Histograms(edges=tuple(np.array(each) for each in EDGES.values()))
 PARAMETERS = ("m", "jes")
-# What one step of each parameter does to x and y.
-STEPS = {"m": (lambda x, s: x + s, lambda y, s: y), "jes": (lambda x, s: x * (1 + 0.004 * s), lambda y, s: y * (1 + 0.012 * s))}
 
 CONFIG: dict[str, Any] = {
     "name": "data",
@@ -65,12 +63,12 @@ def model(n_events: float) -> Model:
     events = simulation()
     weights = np.full(SIDE**2, n_events / SIDE**2)
 
-    def template(name: str, side: float) -> NDArray[np.float64]:
-        moved = [move(column, side) for move, column in zip(STEPS[name], events.values(), strict=True)]
-        return HISTOGRAMS.fill(HISTOGRAMS.bins(*moved), weights)
+    def template(m: float, jes: float) -> NDArray[np.float64]:
+        x, y = events["x"] * (1 + 0.004 * jes) + m, events["y"] * (1 + 0.012 * jes)
+        return HISTOGRAMS.fill(HISTOGRAMS.bins(x, y), weights)
 
     return Model(
-        nominal=template("m", 0.0),
-        linear=0.5 * (template("m", 1.0) - template("m", -1.0))[None],
-        sides=np.array([[template("jes", 1.0), template("jes", -1.0)]]),
+        nominal=template(0, 0),
+        linear=0.5 * (template(1, 0) - template(-1, 0))[None],
+        sides=np.array([[template(0, 1), template(0, -1)]]),
     )

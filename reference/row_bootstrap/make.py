@@ -18,15 +18,15 @@ def values() -> list[Value]:
     rates = model(N_EVENTS)
     fit = fit_errors(rates, HISTOGRAMS, bins, weights)
     rng = np.random.default_rng(SEED)
-    spread, error = bootstrap_errors(
-        rates, HISTOGRAMS, bins, weights, replicas=REPLICAS, rng=rng
-    )
+    spread, error = bootstrap_errors(rates, HISTOGRAMS, bins, weights, replicas=REPLICAS, rng=rng)
     found = []
     for k, name in enumerate(PARAMETERS):
         row = {"table": "data", "method": "binned", "parameter": name}
         claimed = float(fit.claimed[k])
         found += [
-            Value(ask="audit", row=row, key="estimate", value=float(fit.estimate[k]), scale=claimed),
+            Value(
+                ask="audit", row=row, key="estimate", value=float(fit.estimate[k]), scale=claimed
+            ),
             exact("audit", "claimed_error", claimed, **row),
             exact("audit", "sandwich_error", float(fit.sandwich[k]), **row),
             measured("audit", "bootstrap_error", float(spread[k]), float(error[k]), **row),

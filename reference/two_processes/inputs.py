@@ -25,9 +25,7 @@ CONFIG: dict[str, Any] = {
     "name": "two_processes",
     "poi": "jes",
     "parameter": [{"name": "jes", "constraint": "normal"}],
-    "observable": [
-        {"name": name, "edges": _edges(name), "open_ends": True} for name in ("x", "y")
-    ],
+    "observable": [{"name": name, "edges": _edges(name), "open_ends": True} for name in ("x", "y")],
     "joint": {"n_bins": 0},
     "toys": {"n_toys": 0, "unbinned": "none"},
     "replicas": 20,

@@ -33,9 +33,9 @@ def values() -> list[Value]:
         for side in (1, -1)
     ]
     slopes = np.stack([*parts, 0.5 * (moved[0] - moved[1])], axis=1)
-    scores = slopes / sum(parts)[:, None]
+    scores = slopes / (parts[0] + parts[1])[:, None]
     prior = np.diag([0.0, 0.0, 1.0])
-    known = sandwich(slopes.T @ scores + prior, scores.T @ sum(pairs) @ scores + prior)
+    known = sandwich(slopes.T @ scores + prior, scores.T @ (pairs[0] + pairs[1]) @ scores + prior)
     alone = sandwich(np.array([[2 * SIGNAL]]), np.array([[pairs[0].sum()]]))
     assert abs(alone.width[0] - np.sqrt(2)) < 1e-9
     rows = []

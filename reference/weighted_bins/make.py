@@ -19,9 +19,7 @@ def values() -> list[Value]:
     rates = model(CONFIG["samples"]["nominal"]["events"])
     fit = fit_errors(rates, HISTOGRAMS, bins, weights)
     rng = np.random.default_rng(SEED)
-    spread, error = bootstrap_errors(
-        rates, HISTOGRAMS, bins, weights, replicas=REPLICAS, rng=rng
-    )
+    spread, error = bootstrap_errors(rates, HISTOGRAMS, bins, weights, replicas=REPLICAS, rng=rng)
     found = []
     for k, name in enumerate(PARAMETERS):
         row = {"table": "data", "method": "binned", "parameter": name}

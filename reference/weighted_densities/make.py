@@ -1,7 +1,6 @@
 """Weighted least squares: the maximum of the weighted likelihood of Gaussians of known widths."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reference.cases import Value
 from reference.recording import exact, measured, record
@@ -14,8 +13,7 @@ REPLICAS = 20_000
 def values() -> list[Value]:
     """Estimate, sandwich with w^2, and the bootstrap of rows."""
     found = tables()
-    residuals: list[NDArray[np.float64]] = []
-    slopes = []
+    residuals, slopes = [], []
     for name, step in (("x", 1.0), ("y", 0.3)):
         nominal = found["nominal"][name]
         residuals.append((found["data"][name] - nominal.mean()) / nominal.std())
