@@ -10,12 +10,12 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test slow docs bench lint types lock clean
+.PHONY: help run test slow docs bench reference lint types lock clean
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, test, slow, docs, bench and lock'
+	@echo '  ARGS="..."         more arguments for run, test, slow, docs, bench, reference and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
@@ -34,6 +34,9 @@ docs: $(STAMP) ## build the documentation into build/docs/
 
 bench: $(STAMP) ## measure speed and memory, about a quarter of an hour
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+reference: $(STAMP) ## ask what is known from elsewhere, about five minutes
+	@$(BIN)/python -m reference $(ARGS)
 
 lint: $(STAMP) ## check style and format
 	@$(BIN)/ruff check

@@ -31,7 +31,13 @@ copyright = author  # noqa: A001 - the name that Sphinx reads
 release = version = installed("pullfactory")
 
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "notebooks/*.ipynb", "CHANGELOG.md", "CONTRIBUTING.md"]
+include_patterns = [
+    "docs/**.md",
+    "notebooks/*.ipynb",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "reference/README.md",
+]
 exclude_patterns = [".*", "build", "dist", "results", "src", "tests", "**/.ipynb_checkpoints"]
 extensions = [
     "myst_nb",
