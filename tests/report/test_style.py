@@ -26,7 +26,7 @@ def test_each_method_has_its_own_colour_and_marker() -> None:
 
 
 def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(LikelihoodError, match=r"method .invented. has no style"):
+    with pytest.raises(LikelihoodError, match="has no style; use one of unbinned, binned"):
         method_style("invented")
 
 
