@@ -47,6 +47,7 @@ from pullfactory.auditing.configuration import (
 )
 from pullfactory.auditing.samples import SampleTable
 from pullfactory.cli import cli
+from pullfactory.contents import find_foreign
 from pullfactory.densities import FAMILIES
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.results import SelectionRow
@@ -414,6 +415,7 @@ def stated_files(heading: str, names: dict[str, Any]) -> set[str]:
 
 
 def files_in(folder: Path) -> set[str]:
+    assert find_foreign(folder) is None  # else it could not be replaced
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 

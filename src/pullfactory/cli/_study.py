@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
@@ -90,7 +98,7 @@ def run(
     calibration = read_calibration(calibration_file)
     result = run_study(study, calibration=calibration, workers=workers, progress=progress)
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
@@ -171,7 +179,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     study = read_study(**study_settings)
     output = output or f"{study.name}_calibration.json"
     if output != "-":
-        check_file(output)
+        check_file(output, keys=("schema", "study", "sha256"))
     with progress("calibration", 1) as advance:
         calibration = calibrate_study(study, workers=workers)
         advance(1)
@@ -220,7 +228,7 @@ def workspace(
         study = _with_joint_channel(study)
     output = output or f"{study.name}{'_joint' if joint else ''}.json"
     if output != "-":
-        check_file(output)
+        check_file(output, keys=("channels", "measurements", "observations", "version"))
     calibration = read_calibration(calibration_file)
     if calibration is None:
         with progress("calibration", 1) as advance:

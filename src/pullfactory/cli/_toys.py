@@ -8,7 +8,15 @@ from typing import Literal
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 
 __all__ = ["toys"]
 
@@ -193,7 +201,7 @@ def toys(
         progress=progress,
     )
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pullfactory.contents import read_text
 from pullfactory.inference import ClosureVerdict
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
@@ -125,7 +126,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             heading="The study",
             blocks=(
                 Text(text="Save it as study.toml and run it again: pullfactory run study.toml"),
-                Listing(text=(folder / "study.toml").read_text(encoding="utf-8")),
+                Listing(text=read_text(folder / "study.toml")),
             ),
         ),
         *appendix(summary["provenance"]),
