@@ -1,10 +1,10 @@
 """What a reader of the numbers of an audit should know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
-from pullfactory.report.rounding import plain, significant
+from pullfactory.report.rounding import plain, rounded, significant
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
@@ -35,10 +35,15 @@ def audit_notes(result: "AuditResult") -> tuple[str, ...]:
 
 def _on_errors(result: "AuditResult") -> Iterator[str]:
     channels, rates = len(result.config.observable), result.expected.norm_names.values()
-    if rates and channels > 1:
+    told = [
+        f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
+        for row in result.rows
+        if row.method == "binned" and row.parameter in rates
+    ]
+    if told and channels > 1:
         yield (
-            f"{', '.join(rates)}: a rate is counted once in each of the {channels} channels, which "
-            "have the same events; its claimed error is too small even for independent observables."
+            f"The {channels} channels have the same events, and each counts their number: the fit "
+            f"claims wrong errors of rates even for independent observables. Inflate {_and(told)}."
         )
     for row in result.rows:
         worse = row.joint_error and row.joint_error > row.actual_error
@@ -135,3 +140,8 @@ def _on_data(result: "AuditResult") -> Iterator[str]:
                 f"{fit.bootstrap_failed} of {result.config.replicas} {fit.method} fits of the "
                 "bootstrap failed or ended at a bound."
             )
+
+
+def _and(texts: Sequence[str]) -> str:
+    *others, last = texts
+    return f"{', '.join(others)} and {last}" if others else last
