@@ -235,6 +235,21 @@ def test_init_replaces_a_file_only_by_force(invoke: Invoke, tmp_path: Path) -> N
     assert Study.from_toml(file) == Study.preset("poster").with_settings({"name": "my"})
 
 
+@pytest.mark.parametrize(("morphing", "lines"), [("additive_cross", 1), ("multiplicative", 0)])
+@pytest.mark.parametrize("place", ["-", "workspace.json"])
+def test_workspace_that_roofit_misreads_is_named(
+    invoke: Invoke, study_file: Path, tmp_path: Path, morphing: str, lines: int, place: str
+) -> None:
+    output = place if place == "-" else tmp_path / place
+    chosen = ("--set", f"workspace.morphing={morphing}")
+    outcome = invoke("workspace", study_file, *chosen, "-o", output)
+    assert outcome.returncode == 0
+    assert outcome.stderr.count("\n") == lines
+    assert outcome.stderr.startswith("additive_cross workspace: not for RooFit: " if lines else "")
+    if place == "-":
+        strictly(outcome.stdout)
+
+
 @pytest.mark.parametrize("command", ["calibrate", "workspace"])
 def test_other_file_is_not_replaced(invoke: Invoke, study_file: Path, command: str) -> None:
     before = study_file.read_bytes()

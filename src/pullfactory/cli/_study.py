@@ -219,7 +219,12 @@ def workspace(
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.output import check_file
-    from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
+    from pullfactory.workspace import (
+        build_joint_workspace,
+        build_workspace,
+        clipping_note,
+        write_workspace,
+    )
 
     progress = stage_progress()
 
@@ -242,9 +247,11 @@ def workspace(
         spec = build_workspace(calibration)
     if output == "-":
         click.echo(json.dumps(spec, indent=1, allow_nan=False))
-        return
-    write_workspace(spec, output)
-    say(f"Workspace   {output}")
+    else:
+        write_workspace(spec, output)
+        say(f"Workspace   {output}")
+    if note := clipping_note(spec):
+        click.echo(f"{'joint' if joint else study.workspace.morphing} workspace: {note}", err=True)
 
 
 def _with_joint_channel(study: "Study") -> "Study":

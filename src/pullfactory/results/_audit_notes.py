@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
 from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.workspace import clipping_note
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
@@ -93,6 +94,8 @@ def _on_templates(result: "AuditResult") -> Iterator[str]:
                     f"{plain(parameter.step)}, in the claimed errors too; take samples further "
                     "away, or workspace.mass_constraint = false."
                 )
+    if note := clipping_note(result.workspace):
+        yield f"workspaces/{result.config.name}.json is {note}"
     yield from _rate_notes(result.expected)
     for name, part in noise_in_slopes(result.expected).items():
         if part > _FAKE:

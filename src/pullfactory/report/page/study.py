@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pullfactory.contents import read_text
+from pullfactory.contents import read_json, read_text
 from pullfactory.inference import ClosureVerdict
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
@@ -20,6 +20,7 @@ from pullfactory.report.page.tables import (
 from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
 from pullfactory.report.style import method_label
 from pullfactory.report.table import closure_line
+from pullfactory.workspace import clipping_note
 
 __all__ = ["study_page"]
 
@@ -115,7 +116,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         Section(
             name="templates",
             heading="Templates",
-            blocks=pictures(folder, "templates", observables),
+            blocks=(*pictures(folder, "templates", observables), *_clipping(folder, summary)),
         ),
         Section(name="closure", heading="Closure", blocks=_closure(summary)),
         Section(
@@ -131,6 +132,15 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         ),
         *appendix(summary["provenance"]),
     )
+
+
+def _clipping(folder: Path, summary: Mapping[str, Any]) -> tuple[Text, ...]:
+    """What another program would make of the workspace that lies in the folder."""
+    file = Path("workspaces") / f"{summary['study']['name']}.json"
+    if not (folder / file).exists():
+        return ()
+    note = clipping_note(read_json(folder / file))
+    return (Text(text=f"{file.as_posix()} is {note}"),) if note else ()
 
 
 def _closure(summary: Mapping[str, Any]) -> tuple[Block, ...]:
