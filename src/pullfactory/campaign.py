@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from pullfactory.errors import LikelihoodError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
-from pullfactory.inference.throwing import Truth, check_toys, resolve_truth, throw_block
+from pullfactory.inference.shapes import Slices
+from pullfactory.inference.throwing import (
+    Truth,
+    check_toys,
+    prior_slices,
+    resolve_truth,
+    throw_block,
+)
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ToyLedger, ToysResult, provenance
@@ -72,6 +79,7 @@ def run_toys(
         raise LikelihoodError("every parameter is fixed; there is nothing to fit")
     theta = resolve_truth(likelihood, truth)
     plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
+    slices = _slices(plan)
     n_workers = count_workers(workers)
     size = likelihood.batch
     ledger = ToyLedger(
@@ -90,7 +98,7 @@ def run_toys(
             kept = min(len(some) * size, n_toys - first)
             fits = FitBatch.join([block.fits for block in some]).head(kept)
             true = np.concatenate([block.truth for block in some])[:kept]
-            new, pairs = PullSums.of(fits, true), CorrelationSums.of(fits, true)
+            new, pairs = PullSums.of(fits, true, slices), CorrelationSums.of(fits, true)
             sums = new if sums is None else sums + new
             correlation = pairs if correlation is None else correlation + pairs
             minima.append(fits.nll[np.isfinite(fits.error).any(axis=1)])
@@ -107,6 +115,7 @@ def run_toys(
         correlation=correlation,
         minima=np.concatenate(minima),
         toys=ledger.close(),
+        slices=slices,
     )
 
 
@@ -119,5 +128,17 @@ def _grouped(blocks: Iterator[_Block], size: int) -> Iterator[list[_Block]]:
 def _run_block(plan: _Plan, index: int) -> _Block:
     thrown = throw_block(plan.likelihood, index, plan.seed, plan.theta, ensemble=plan.ensemble)
     fits = fit_toys(plan.likelihood, thrown.data).select(plan.moving)
-    moving = [plan.likelihood.names.index(name) for name in plan.moving]
-    return _Block(np.ascontiguousarray(thrown.truth[:, moving]), fits)
+    return _Block(np.ascontiguousarray(thrown.truth[:, _positions(plan)]), fits)
+
+
+def _slices(plan: _Plan) -> Slices | None:
+    """Where the toys are divided; None where true values are fixed."""
+    if plan.ensemble == "fixed":
+        return None
+    edges, estimated = prior_slices(plan.likelihood, plan.theta)
+    return Slices(edges[_positions(plan)], estimated[_positions(plan)])
+
+
+def _positions(plan: _Plan) -> list[int]:
+    """Of the parameters that move among those of the likelihood."""
+    return [plan.likelihood.names.index(name) for name in plan.moving]

@@ -89,7 +89,7 @@ def run(
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.output import check_folder
     from pullfactory.pipeline import run as run_study
-    from pullfactory.report.table import closure_line, pull_table
+    from pullfactory.report.table import closure_line, pull_table, remark_lines
 
     progress = stage_progress()
 
@@ -106,6 +106,8 @@ def run(
         console().print(pull_table(result.pulls, study.parameter))
         if result.closure is not None:
             say(f"Closure   {closure_line(result.closure)}")
+        for said in remark_lines(result.remarks):
+            say(f"Pulls     {said}")
         for name in ("summary.json", "figures", "report.html"):
             say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     for method, status in result.failures.items():

@@ -179,7 +179,7 @@ def toys(
     from pullfactory.campaign import run_toys
     from pullfactory.likelihoods import BinnedLikelihood, read_workspace
     from pullfactory.output import check_folder
-    from pullfactory.report.table import failure_table, toys_table
+    from pullfactory.report.table import failure_table, remark_lines, toys_table
 
     progress = stage_progress()
 
@@ -208,6 +208,8 @@ def toys(
     else:
         console().print(toys_table(result))
         console().print(failure_table(result))
+        for said in remark_lines(result.remarks):
+            say(f"Pulls     {said}")
         for name in ("summary.json", "figures", "report.html"):
             say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     if line := named_lost("binned", result.status):

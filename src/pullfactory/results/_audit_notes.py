@@ -4,11 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
+from pullfactory.inference.shapes import is_shifted
 from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.results._remarks import causes_of
 from pullfactory.workspace import clipping_note
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
+    from pullfactory.results._rows import PullRow
 
 __all__ = ["audit_notes"]
 
@@ -69,12 +72,28 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
         yield f"No unbinned fit: {result.unbinned_reason}."
     for row in result.pulls:
         pull = row.pulls
+        if is_shifted(pull.mean, pull.mean_error):
+            yield (
+                f"{pull.parameter}: the pulls of {row.method} fits of toys are shifted by "
+                f"{rounded(pull.mean, pull.mean_error)}{_because(result, row)}."
+            )
         expected, width, error = pull.predicted_width, pull.width, pull.width_error
         if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
             yield (
                 f"{pull.parameter}: {row.method} fits of toys have a pull width of {width:.3f}, "
                 f"not {expected:.3f} as predicted: noise of the templates, or no linear fit."
             )
+
+
+def _because(result: "AuditResult", row: "PullRow") -> str:
+    """The noise of the nominal templates, if it can shift the pulls of a row, or a bound."""
+    known = list(causes_of(row))
+    for own in result.rows:
+        if (own.method, own.parameter) == (row.method, row.pulls.parameter) and own.template_noise:
+            expected = own.template_noise / own.claimed_error
+            if expected >= abs(row.pulls.mean or 0.0) / 3:
+                known.append(f"the noise of the nominal templates is {expected:.2f} of its error")
+    return f", because {' and because '.join(known)}" if known else ""
 
 
 def _on_templates(result: "AuditResult") -> Iterator[str]:

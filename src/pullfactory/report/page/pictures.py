@@ -33,6 +33,8 @@ _CAPTIONS = {
     "templates": "Templates of {} and their ratio to nominal.",
     "response": "Location and scale of the observables against each parameter.",
     "pulls": "Pull distributions of the {} fit beside the unit Gaussian.",
+    "pull_ecdf": "Part of the pulls of the {} fit below each value, less that of a unit Gaussian; "
+    "unit normal pulls stay in the band with 95 % probability, everywhere at once.",
     "pull_width": "Pull width against the correlation; the lines are predicted without toys.",
     "pull_mean": "Mean pull against the correlation.",
     "repair": "Pull width with claimed and with corrected errors against the correlation.",
@@ -77,10 +79,12 @@ def picture(folder: Path, kind: str, name: str = "") -> Picture | None:
         raise OSError(0, "it is a damaged picture", str(file)) from None
     packed = io.BytesIO()
     colours.save(packed, "PNG")
-    of_method = kind == "pulls" and bool(name)
+    of_method = kind in ("pulls", "pull_ecdf") and bool(name)
     caption = _CAPTIONS.get(kind, "{}") if name else _CAPTIONS.get(kind, kind)
     if kind == "pulls" and not name:
         caption = "Mean and width of the pulls of every parameter."
+    if kind == "pull_ecdf" and not name:
+        caption = caption.replace("the {} fit", "every parameter")
     caption = caption.format(method_label(name) if of_method else name)
     return Picture(
         address=f"data:image/png;base64,{b64encode(packed.getvalue()).decode()}",

@@ -61,7 +61,7 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     units = _units(summary)
     groups: dict[tuple[str, float], list[Verdict]] = {}
     for row in summary["pulls"]:
-        verdict = Verdict.of(row, units[row["parameter"]])
+        verdict = Verdict.of(row, units[row["parameter"]], summary.get("remarks", ()))
         groups.setdefault((row["method"], row["rho"]), []).append(verdict)
     first = min(groups, key=lambda key: (key[0] != _METHOD, abs(key[1] - _RHO)))
     ordered = {first: groups[first], **groups}
@@ -99,6 +99,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             blocks=(
                 pull_rows(rows),
                 *pictures(folder, "pulls", methods),
+                *pictures(folder, "pull_ecdf", methods),
                 *pictures(folder, "pull_mean"),
             ),
         ),
