@@ -76,7 +76,7 @@ def test_band_holds_95_percent_of_samples(n: int, least: float) -> None:
     counts = rng.multinomial(n, np.full(100, 0.01), size=2000)
     ecdf = counts.cumsum(axis=1)[:, :-1] / n
     low, high = ecdf_band(n, T)
-    left = ((ecdf < low) | (ecdf > high)).any(axis=1)
+    left = np.asarray(((ecdf < low) | (ecdf > high)).any(axis=1))
     error = (0.05 * 0.95 / 2000) ** 0.5
     assert least - 3 * error < left.mean() < 0.05 + 3 * error
     for some, outside in zip(counts[:100], left[:100], strict=True):
