@@ -15,10 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
-from pullfactory import Calibration, Study, read_summary
+from pullfactory import Calibration, Study, StudyResult, read_summary, run
 from pullfactory.cli import _repeat_lost_interrupt
 from pullfactory.progress import bar
 
@@ -155,6 +156,25 @@ def test_run_with_a_calibration_replaces_the_result_by_an_equal_one(
 
 
 @pytest.mark.usefixtures("no_figures")
+def test_what_came_during_the_work_stays_and_the_result_is_not_lost(
+    invoke: Invoke, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+
+    def work_while_notes_come(*arguments: Any, **options: Any) -> StudyResult:
+        folder.mkdir()
+        (folder / "notes.txt").touch()
+        return run(*arguments, **options)
+
+    monkeypatch.setattr("pullfactory.pipeline.run", work_while_notes_come)
+    outcome = invoke("run", study_file, "--methods", "unbinned", "--rho", 0, "-o", folder)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "'notes.txt'; choose another --output; this one is in '" in outcome.stderr
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    (beside,) = (path for path in tmp_path.iterdir() if path.name.startswith("out-"))
+    assert (beside / "summary.json").exists()
+
+
 def test_run_names_fits_that_failed(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
     outcome = invoke(
         *("run", study_file, "--methods", "unbinned", "--rho", "0", "--n-toys", "2"),
@@ -180,7 +200,9 @@ def test_closure_fills_a_folder_and_prints_its_table(
             assert strictly(outcome.stdout) == content
             return
         *table, file, figures = outcome.stdout.rstrip().splitlines()
-        assert len(re.findall(r"^ (?:m_t|JSF|JRF) .* (?:yes|no)", "\n".join(table), re.MULTILINE)) == 3
+        assert (
+            len(re.findall(r"^ (?:m_t|JSF|JRF) .* (?:yes|no)", "\n".join(table), re.MULTILINE)) == 3
+        )
         assert file == f"Closure   {folder / 'closure.json'}"
         assert figures == f"Figures   {folder / 'figures'}"
         assert len(list((folder / "figures").iterdir())) == 3 * 3
@@ -215,6 +237,31 @@ def test_init_replaces_a_file_only_by_force(invoke: Invoke, tmp_path: Path) -> N
     assert file.read_text() == "precious"
     assert invoke("init", file, "--force").returncode == 0
     assert Study.from_toml(file) == Study.preset("poster").with_settings({"name": "my"})
+
+
+@pytest.mark.parametrize(("morphing", "lines"), [("additive_cross", 1), ("multiplicative", 0)])
+@pytest.mark.parametrize("place", ["-", "workspace.json"])
+def test_workspace_that_roofit_misreads_is_named(
+    invoke: Invoke, study_file: Path, tmp_path: Path, morphing: str, lines: int, place: str
+) -> None:
+    output = place if place == "-" else tmp_path / place
+    chosen = ("--set", f"workspace.morphing={morphing}")
+    outcome = invoke("workspace", study_file, *chosen, "-o", output)
+    assert outcome.returncode == 0
+    assert outcome.stderr.count("\n") == lines
+    assert outcome.stderr.startswith("additive_cross workspace: not for RooFit: " if lines else "")
+    if place == "-":
+        strictly(outcome.stdout)
+
+
+@pytest.mark.parametrize("command", ["calibrate", "workspace"])
+def test_other_file_is_not_replaced(invoke: Invoke, study_file: Path, command: str) -> None:
+    before = study_file.read_bytes()
+    outcome = invoke(command, study_file, "-o", study_file)
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert "is there and holds something else" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert study_file.read_bytes() == before
 
 
 def test_calibration_on_standard_output(invoke: Invoke, study_file: Path) -> None:

@@ -47,9 +47,10 @@ from pullfactory.auditing.configuration import (
 )
 from pullfactory.auditing.samples import SampleTable
 from pullfactory.cli import cli
+from pullfactory.contents import find_foreign
 from pullfactory.densities import FAMILIES
 from pullfactory.inference.calibration_noise import CalibrationNoise
-from pullfactory.results import SelectionRow
+from pullfactory.results import Remark, SelectionRow
 from pullfactory.study import (
     CalibrationSettings,
     Ensemble,
@@ -414,6 +415,7 @@ def stated_files(heading: str, names: dict[str, Any]) -> set[str]:
 
 
 def files_in(folder: Path) -> set[str]:
+    assert find_foreign(folder) is None  # else it could not be replaced
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
@@ -432,6 +434,8 @@ def test_keys_of_the_summary_are_complete(
     assert keys(rows) == list(summary)
     assert summary["schema"] in rows[0][1]
     assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
+    assert keys(table("outputs.md", "Rows of `shapes`")) == list(summary["shapes"][0])
+    assert keys(table("outputs.md", "Rows of `remarks`")) == [f.name for f in fields(Remark)]
 
 
 def test_keys_of_the_noise_are_complete() -> None:

@@ -1,9 +1,11 @@
 """Other tools open what is written: pyhf's command line, cabinetry, pandas."""
 
+import copy
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cabinetry
 import numpy as np
@@ -11,7 +13,7 @@ import pandas as pd
 import pyhf
 import pytest
 
-from pullfactory import BinnedLikelihood, Study, fit_toys, run
+from pullfactory import BinnedLikelihood, Study, fit_toys, negative_samples, run
 
 WORKSPACES = sorted((Path(__file__).parents[1] / "workspaces").glob("*.json"))
 POSTER = next(path for path in WORKSPACES if path.stem == "poster")
@@ -41,21 +43,62 @@ def test_pyhf_tests_a_mass() -> None:
     assert tested["CLs_exp"] == sorted(tested["CLs_exp"])
 
 
-def test_xml_and_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["poster", "poster_multiplicative"])
+def test_xml_and_back(tmp_path: Path, name: str) -> None:
     xml = tmp_path / "xml"
     xml.mkdir()
     again = tmp_path / "again.json"
-    pyhf_command("json2xml", POSTER, "--output-dir", xml)
+    path = POSTER.with_stem(name)
+    pyhf_command("json2xml", path, "--output-dir", xml)
     pyhf_command(
         *("xml2json", xml / "FitConfig.xml", "--basedir", tmp_path, "--hide-progress"),
         *("--output-file", again),
     )
-    before, after = (pyhf.Workspace(json.loads(p.read_text())).model() for p in (POSTER, again))
+    before, after = (pyhf.Workspace(json.loads(p.read_text())).model() for p in (path, again))
     assert after.config.par_names == before.config.par_names
     for theta in ([0.0, 0.0, 0.0], [0.5, -1.0, 0.3]):
         np.testing.assert_allclose(
             after.expected_data(theta), before.expected_data(theta), rtol=1e-6
         )
+
+
+def cost_of_a_mass(spec: dict[str, Any], mass: float) -> float:
+    """NLL at this mass minus that at 0, in pyhf, all else nominal."""
+    workspace = pyhf.Workspace(spec)
+    model = workspace.model()
+    at = np.array(model.config.suggested_init())
+    moved = at.copy()
+    moved[model.config.poi_index] = mass
+    data = workspace.data(model)
+    return float(model.logpdf(at, data)[0] - model.logpdf(moved, data)[0])
+
+
+def clipped(spec: dict[str, Any]) -> dict[str, Any]:
+    """What RooFit's HistFactory makes of a workspace: no bin of a sample is below 0."""
+    spec = copy.deepcopy(spec)
+    for channel in spec["channels"]:
+        for sample in channel["samples"]:
+            sample["data"] = [max(value, 0.0) for value in sample["data"]]
+    return spec
+
+
+def test_roofit_takes_negative_bins_as_0() -> None:
+    """RooFit 6.40 has 1.2222 for the additive workspace, and pyhf's number for the other one.
+
+    The mass of the multiplicative one is in units of 3 GeV.
+    """
+    additive, multiplicative = (
+        json.loads(POSTER.with_stem(name).read_text())
+        for name in ("poster", "poster_multiplicative")
+    )
+    assert cost_of_a_mass(additive, 0.5) == pytest.approx(2.2798, abs=5e-5)
+    assert cost_of_a_mass(clipped(additive), 0.5) == pytest.approx(1.2222, abs=5e-5)
+    assert negative_samples(additive) == ("ttbar_mass",)
+    assert clipped(multiplicative) == multiplicative
+    assert negative_samples(multiplicative) == ()
+    # The same study: what its weak constraint of 3 GeV adds, and templates at other masses.
+    weak = 0.5 * (0.5 / 3.0) ** 2
+    assert cost_of_a_mass(multiplicative, 0.5 / 3.0) - weak == pytest.approx(2.2798, rel=0.05)
 
 
 @pytest.mark.parametrize("path", WORKSPACES, ids=lambda path: path.stem)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from pullfactory.errors import OutputError
 from pullfactory.output import check_file, check_folder, replaced_folder, write_text
 
+FOREIGN = "holds something else than a result of pullfactory"
 SUMMARY = json.dumps({"schema": "pullfactory-summary/1"})
 
 
@@ -18,9 +21,15 @@ def result(tmp_path: Path) -> Path:
     """An earlier result, beside which nothing else lies."""
     folder = tmp_path / "result"
     (folder / "figures").mkdir(parents=True)
-    (folder / "figures" / "old.png").touch()
+    (folder / "figures" / "pulls.png").touch()
     (folder / "summary.json").write_text(SUMMARY)
     return folder
+
+
+def fill(folder: Path, meanwhile: Callable[[], object]) -> None:
+    with replaced_folder(folder) as staging:
+        (staging / "new.txt").touch()
+        meanwhile()
 
 
 def fill_and_fail(folder: Path, error: BaseException) -> None:
@@ -49,7 +58,7 @@ def test_folder_is_filled(tmp_path: Path, place: str) -> None:
 def test_earlier_result_is_replaced_whole(tmp_path: Path, result: Path) -> None:
     with replaced_folder(result) as staging:
         (staging / "new.txt").touch()
-        assert "result/figures/old.png" in tree(tmp_path)
+        assert "result/figures/pulls.png" in tree(tmp_path)
     assert tree(tmp_path) == {"result", "result/new.txt"}
 
 
@@ -108,8 +117,118 @@ def test_link_to_a_result_stays_a_link(tmp_path: Path, result: Path) -> None:
     assert tree(result) == {"new.txt"}
 
 
+@pytest.mark.parametrize("interruption", [1, 4])
+def test_place_that_others_take_is_taken_again(
+    tmp_path: Path, result: Path, monkeypatch: pytest.MonkeyPatch, interruption: int
+) -> None:
+    """Another process puts its result there just before ours is, once or several times."""
+    rename, left = Path.rename, [interruption]
+
+    def rename_late(self: Path, target: Path) -> Path:
+        if target == result and left[0]:
+            left[0] -= 1
+            target.mkdir()
+            (target / "summary.json").write_text(SUMMARY)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename_late)
+    with replaced_folder(result) as staging:
+        (staging / "new.txt").touch()
+    assert tree(tmp_path) == {"result", "result/new.txt"}
+
+
+def test_writers_at_once_leave_one_whole_result(tmp_path: Path) -> None:
+    def write(number: int) -> None:
+        for _ in range(10):
+            with replaced_folder(tmp_path / "result") as staging:
+                (staging / "summary.json").write_text(SUMMARY)
+                (staging / "toys.parquet").write_text(str(number))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert tree(tmp_path) == {"result", "result/summary.json", "result/toys.parquet"}
+
+
+def test_what_came_meanwhile_stays_and_so_does_the_new_result(tmp_path: Path, result: Path) -> None:
+    message = r"now holds something else .*: 'notes.txt'; the new result is in '(.*)'"
+    with pytest.raises(OutputError, match=message) as error:
+        fill(result, (result / "notes.txt").touch)
+    assert tree(result) == {"figures", "figures/pulls.png", "summary.json", "notes.txt"}
+    (kept,) = re.findall(message, str(error.value))
+    assert tree(Path(kept)) == {"new.txt"}
+    assert not [path for path in tree(tmp_path) if path.startswith(".")]
+
+
+def test_link_that_came_meanwhile_is_not_followed(tmp_path: Path, result: Path) -> None:
+    def move() -> None:
+        result.rename(tmp_path / "moved")
+        result.symlink_to(tmp_path / "moved")
+
+    with pytest.raises(OutputError, match="now holds something else"):
+        fill(result, move)
+    assert result.is_symlink()
+    assert tree(tmp_path / "moved") == {"figures", "figures/pulls.png", "summary.json"}
+
+
 def foreign(folder: Path) -> Path:
     (folder / "thesis.tex").touch()
+    return folder
+
+
+def inside(*names: str) -> Callable[[Path], Path]:
+    """A file, or a folder if it ends with /, among those of a result."""
+
+    def put(folder: Path) -> Path:
+        place = earlier(folder)
+        for name in names:
+            path = place / name
+            path.parent.mkdir(exist_ok=True)
+            path.mkdir() if name.endswith("/") else path.touch()
+        return place
+
+    return put
+
+
+def instead(name: str, put: Callable[[Path], object]) -> Callable[[Path], Path]:
+    """Something else under the name of a file of ours."""
+
+    def replace(folder: Path) -> Path:
+        place = earlier(folder)
+        (place / name).unlink(missing_ok=True)
+        put(place / name)
+        return place
+
+    return replace
+
+
+def earlier(folder: Path) -> Path:
+    place = folder / "earlier"
+    (place / "figures").mkdir(parents=True)
+    (place / "figures" / "pulls.png").touch()
+    (place / "summary.json").write_text(SUMMARY)
+    return place
+
+
+def link_to_itself(folder: Path) -> Path:
+    (folder / "loop").symlink_to(folder / "loop")
+    return folder / "loop"
+
+
+def link_to_foreign(folder: Path) -> Path:
+    (folder / "thesis").mkdir()
+    (folder / "latest").symlink_to(foreign(folder / "thesis"))
+    return folder / "latest"
+
+
+def deep_summary(folder: Path) -> Path:
+    (folder / "summary.json").write_text("[" * 100_000)
+    return folder
+
+
+def odd_summary(folder: Path) -> Path:
+    """Numbers that name no files."""
+    content = {"schema": "pullfactory-summary/1", "study": {"observable": 1}}
+    (folder / "summary.json").write_text(json.dumps(content))
     return folder
 
 
@@ -144,7 +263,26 @@ def here(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("place", "complaint"),
     [
-        (foreign, "holds something else than a result"),
+        (foreign, "holds something else than a result of pullfactory: 'thesis.tex'"),
+        (inside("thesis.tex"), f"{FOREIGN}: 'thesis.tex'"),
+        (inside("figures/mine.png"), f"{FOREIGN}: 'figures/mine.png'"),
+        (inside("figures/pulls/"), f"{FOREIGN}: 'figures/pulls'"),
+        (inside("workspaces/mine.json"), f"{FOREIGN}: 'workspaces/mine.json'"),
+        (inside("empty/"), f"{FOREIGN}: 'empty'"),
+        (inside(".DS_Store"), f"{FOREIGN}: '.DS_Store'"),
+        (inside("figures/.hidden"), f"{FOREIGN}: 'figures/.hidden'"),
+        (inside("line\nbreak"), f"{FOREIGN}: 'line\\nbreak'"),
+        (inside("toys.parquet/"), f"{FOREIGN}: 'toys.parquet'"),
+        (inside("audit.toml"), f"{FOREIGN}: 'audit.toml'"),  # of another kind of result
+        (instead("toys.parquet", lambda path: path.symlink_to("/etc/hosts")), f"{FOREIGN}: 'toys"),
+        (instead("report.html", lambda path: path.symlink_to("gone")), f"{FOREIGN}: 'report.html'"),
+        (instead("toys.parquet", os.mkfifo), f"{FOREIGN}: 'toys.parquet'"),
+        (instead("summary.json", os.mkfifo), f"{FOREIGN}: 'figures/pulls.png'"),
+        (instead("workspaces", lambda path: path.symlink_to("/etc")), f"{FOREIGN}: 'workspaces'"),
+        (link_to_itself, "is a link that leads nowhere"),
+        (link_to_foreign, f"{FOREIGN}: 'thesis.tex'"),
+        (deep_summary, f"{FOREIGN}: 'summary.json'"),
+        (odd_summary, f"{FOREIGN}: 'summary.json'"),
         (foreign_summary, "holds something else than a result"),
         (damaged_summary, "holds something else than a result"),
         (file, "is a file"),
@@ -169,6 +307,13 @@ def test_folder_is_refused_and_nothing_touched(
     with pytest.raises(OutputError), replaced_folder(folder):
         pytest.fail("nothing may be written here")
     assert tree(tmp_path) == before
+
+
+def test_mount_point_is_refused(result: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, complaint in ((result, "is a mount point"), (result / "figures", FOREIGN)):
+        monkeypatch.setattr(os.path, "ismount", lambda path, place=place: Path(path) == place)
+        with pytest.raises(OutputError, match=f"result' {complaint}"):
+            check_folder(result)
 
 
 def refuse(*_arguments: object, **_options: object) -> None:
@@ -239,6 +384,27 @@ def test_file_is_refused(tmp_path: Path, place: Callable[[Path], Path], complain
         assert str(error.value) == (
             f"file '{path}' cannot be written ({complaint}); choose another place"
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "replaced"),
+    [
+        ("", True),
+        ('{"a": 1, "b": 2, "c": 3}', True),
+        ('{"a": 1}', False),
+        ("[" * 100_000, False),
+        ("My notes\n", False),
+    ],
+)
+def test_file_is_replaced_by_one_of_its_kind(tmp_path: Path, content: str, replaced: bool) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text(content)
+    if replaced:
+        assert check_file(path, keys=("a", "b")) == path
+    else:
+        with pytest.raises(OutputError, match=r"notes\.json' is there and holds something else"):
+            check_file(path, keys=("a", "b"))
+    assert path.read_text() == content
 
 
 def test_pipe_is_written_to_and_stays(tmp_path: Path) -> None:

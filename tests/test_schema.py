@@ -22,6 +22,8 @@ from pullfactory import (
 )
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.closing import ClosureVerdict
+from pullfactory.inference.shapes import PullShape
+from pullfactory.results import Remark
 
 SCHEMA = json.loads((files("pullfactory") / "schemas" / "summary.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -77,6 +79,8 @@ def test_too_few_toys_fit() -> None:
     ("part", "names"),
     [
         ("pull", ["method", "rho", *(field.name for field in fields(PullSummary))]),
+        ("remark", [field.name for field in fields(Remark)]),
+        ("shape", ["method", "rho", *(field.name for field in fields(PullShape))]),
         ("noise", [field.name for field in fields(CalibrationNoise)]),
         ("verdict", [*(field.name for field in fields(ClosureVerdict)), "reason"]),
         ("status", [status.label for status in FitStatus]),

@@ -56,7 +56,12 @@ if TYPE_CHECKING:
     from pullfactory.selection import select
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.study import Study
-    from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
+    from pullfactory.workspace import (
+        build_joint_workspace,
+        build_workspace,
+        negative_samples,
+        write_workspace,
+    )
 
 __all__ = [
     "AuditConfig",
@@ -93,6 +98,7 @@ __all__ = [
     "fit_events",
     "fit_minuit",
     "fit_toys",
+    "negative_samples",
     "predict",
     "read_summary",
     "read_workspace",
@@ -140,6 +146,7 @@ _HOMES = {
     "fit_events": "inference",
     "fit_minuit": "inference",
     "fit_toys": "inference",
+    "negative_samples": "workspace",
     "predict": "forecast",
     "read_summary": "results",
     "read_workspace": "likelihoods",

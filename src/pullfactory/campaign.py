@@ -15,7 +15,14 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
 from pullfactory.inference.flatness import refuse_flat
-from pullfactory.inference.throwing import Truth, check_toys, resolve_truth, throw_block
+from pullfactory.inference.shapes import Slices
+from pullfactory.inference.throwing import (
+    Truth,
+    check_toys,
+    prior_slices,
+    resolve_truth,
+    throw_block,
+)
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ToyLedger, ToysResult, provenance
@@ -79,6 +86,7 @@ def run_toys(
     theta = resolve_truth(likelihood, truth)
     refuse_flat(likelihood, theta)
     plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
+    slices = _slices(plan)
     n_workers = count_workers(workers)
     size = likelihood.batch
     ledger = ToyLedger(
@@ -97,7 +105,7 @@ def run_toys(
             kept = min(len(some) * size, n_toys - first)
             fits = FitBatch.join([block.fits for block in some]).head(kept)
             true = np.concatenate([block.truth for block in some])[:kept]
-            new, pairs = PullSums.of(fits, true), CorrelationSums.of(fits, true)
+            new, pairs = PullSums.of(fits, true, slices), CorrelationSums.of(fits, true)
             sums = new if sums is None else sums + new
             correlation = pairs if correlation is None else correlation + pairs
             minima.append(fits.nll[np.isfinite(fits.error).any(axis=1)])
@@ -114,6 +122,7 @@ def run_toys(
         correlation=correlation,
         minima=np.concatenate(minima),
         toys=ledger.close(),
+        slices=slices,
     )
 
 
@@ -126,5 +135,17 @@ def _grouped(blocks: Iterator[_Block], size: int) -> Iterator[list[_Block]]:
 def _run_block(plan: _Plan, index: int) -> _Block:
     thrown = throw_block(plan.likelihood, index, plan.seed, plan.theta, ensemble=plan.ensemble)
     fits = fit_toys(plan.likelihood, thrown.data).select(plan.moving)
-    moving = [plan.likelihood.names.index(name) for name in plan.moving]
-    return _Block(np.ascontiguousarray(thrown.truth[:, moving]), fits)
+    return _Block(np.ascontiguousarray(thrown.truth[:, _positions(plan)]), fits)
+
+
+def _slices(plan: _Plan) -> Slices | None:
+    """Where the toys are divided; None where true values are fixed."""
+    if plan.ensemble == "fixed":
+        return None
+    edges, estimated = prior_slices(plan.likelihood, plan.theta)
+    return Slices(edges[_positions(plan)], estimated[_positions(plan)])
+
+
+def _positions(plan: _Plan) -> list[int]:
+    """Of the parameters that move among those of the likelihood."""
+    return [plan.likelihood.names.index(name) for name in plan.moving]

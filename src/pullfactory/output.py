@@ -1,32 +1,36 @@
 """Output files and folders that appear whole or not at all."""
 
-import json
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pullfactory.contents import find_foreign, read_json
 from pullfactory.errors import OutputError
 
 __all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
 
-# of results in folders: names of JSON files
-_KINDS = ("summary", "prediction", "selection", "bootstrap", "closure", "scan", "audit")
+_NOWHERE = "is a link that leads nowhere"
+_IDENTITY = 3  # first entries of a `stat`: mode, number and device
+_TRIES = 5  # to look into a folder that others write to as well
 
 
-def check_file(path: str | Path) -> Path:
+def check_file(path: str | Path, *, keys: Collection[str] = ()) -> Path:
     """Refuse a file that cannot be written, before the work starts.
 
     Args:
         path: Need not exist.
+        keys: Of the JSON that will be written: a file that is there is replaced if it has them
+            too, or is empty. Without any every file is replaced.
 
     Returns:
         The file.
 
     Raises:
-        OutputError: If it is a folder, or cannot be written.
+        OutputError: If it is a folder, holds something else, or cannot be written.
     """
     path = Path(path)
     try:
@@ -39,6 +43,11 @@ def check_file(path: str | Path) -> Path:
         raise OutputError(
             f"file '{path}' cannot be written ({error.strerror}); choose another place"
         ) from None
+    if keys and target.is_file() and target.stat().st_size and not _has(target, keys):
+        raise OutputError(
+            f"file '{path}' is there and holds something else ({', '.join(keys)} are expected in "
+            "what may be replaced); choose another place or remove it"
+        )
     return path
 
 
@@ -46,19 +55,22 @@ def check_folder(folder: str | Path) -> Path:
     """Refuse a folder that a result may not be written to, before the work starts.
 
     Args:
-        folder: Need not exist. An earlier result of ours, known by its `summary.json` or
-            the like, may be replaced; an empty folder may be filled.
+        folder: Need not exist. An earlier result of ours, of any kind, may be replaced if
+            nothing else lies in it (see `find_foreign`); an empty folder may be filled. A link
+            to such a folder stays, and the folder that it leads to is replaced.
 
     Returns:
         The folder.
 
     Raises:
-        OutputError: If the folder holds anything else, is no folder, is the current one, or
-            cannot be written.
+        OutputError: If the folder holds anything else, is no folder, a mount point or the
+            current one, or cannot be written.
     """
     folder = Path(folder)
     try:
         complaint = _complaint(folder.resolve())
+    except RuntimeError:
+        complaint = _NOWHERE
     except OSError as error:
         complaint = f"cannot be written ({error.strerror})"
     if complaint:
@@ -77,7 +89,8 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
         An empty folder to write to. If the body raises, it is removed and nothing has changed.
 
     Raises:
-        OutputError: As `check_folder`.
+        OutputError: As `check_folder`. If something else came into the folder meanwhile, that
+            stays where it is, and the new folder beside it is named.
     """
     target = check_folder(folder).resolve()
     made = [parent for parent in target.parents if not parent.exists()]
@@ -96,7 +109,7 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
             "choose another --output"
         ) from None
     finally:
-        if staging is not None:
+        if staging is not None and staging.exists():
             shutil.rmtree(staging, ignore_errors=True)
         for parent in made:
             with suppress(OSError):  # it holds the result, unless that failed
@@ -136,18 +149,46 @@ def write_text(path: str | Path, text: str) -> Path:
     return path
 
 
+def _has(file: Path, keys: Collection[str]) -> bool:
+    """Whether a file is a JSON object with these keys."""
+    try:
+        return read_json(file).keys() >= set(keys)
+    except (OSError, ValueError):
+        return False
+
+
 def _complaint(folder: Path) -> str | None:
-    """What is wrong with an output folder; None if nothing is."""
+    """What is wrong with an output folder, followed to its end; None if nothing is."""
+    if folder.is_symlink():
+        return _NOWHERE
     if folder.exists() and not folder.is_dir():
         return "is a file"
-    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder):
-        return "holds something else than a result of pullfactory"
-    if Path.cwd().is_relative_to(folder):
-        return "is where you are, and cannot be replaced"
+    if folder.is_dir() and (name := _foreign_in(folder)):
+        return f"holds something else than a result of pullfactory: {name!r}"
+    for what, there in (
+        ("where you are", Path.cwd().is_relative_to(folder)),
+        ("a mount point", os.path.ismount(folder)),
+    ):
+        if there:
+            return f"is {what}, and cannot be replaced"
     if folder.is_dir() and not os.access(folder, os.W_OK):
         return "cannot be written (no permission)"
     _try_writing(folder.parent)
     return None
+
+
+def _foreign_in(folder: Path) -> str | None:
+    """As `find_foreign`, of a folder that another process may replace in this moment."""
+    name = None
+    for _ in range(_TRIES):
+        try:
+            before = folder.stat()
+            name = find_foreign(folder)
+            if name is None or folder.stat()[:_IDENTITY] == before[:_IDENTITY]:
+                return name
+        except FileNotFoundError:
+            name = None
+    return name
 
 
 def _try_writing(folder: Path) -> None:
@@ -163,26 +204,42 @@ def _swap(staging: Path, folder: Path) -> None:
     """Put the new folder where the old one is; whatever interrupts, one of them is there."""
     old = staging.with_name(f"{staging.name}.old")
     try:
-        if folder.exists():
-            folder.rename(old)
-        staging.rename(folder)
+        while not _take(staging, folder, old):  # others write there as well, and were faster
+            _remove(old)
     except BaseException:
         if old.exists() and not folder.exists():
             old.rename(folder)
         raise
-    finally:
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
-def _is_ours(folder: Path) -> bool:
-    return any(_has(folder, kind) for kind in _KINDS)
-
-
-def _has(folder: Path, kind: str) -> bool:
-    """Whether a folder holds a result of this kind."""
+def _take(staging: Path, folder: Path, old: Path) -> bool:
+    """Move the old folder away and the new one to its place; whether that was still free."""
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+        _check_again(old, staging, folder)
     try:
-        data = json.loads((folder / f"{kind}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(data, dict) and str(data.get("schema", "")).startswith(f"pullfactory-{kind}/")
+        staging.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    return True
+
+
+def _check_again(old: Path, staging: Path, folder: Path) -> None:
+    """Refuse to remove what came into a folder since it was looked at; keep the new one."""
+    if name := folder.name if old.is_symlink() else find_foreign(old):
+        old.rename(folder)
+        new = staging.rename(staging.with_name(staging.name.lstrip(".")))
+        raise OutputError(
+            f"output folder '{folder.name}' now holds something else than a result of "
+            f"pullfactory: {name!r}; the new result is in '{new}'"
+        )
+
+
+def _remove(folder: Path) -> None:
+    """Remove a result, and nothing that came to it since it was looked at."""
+    with suppress(OSError):
+        if find_foreign(folder) is None:
+            shutil.rmtree(folder)

@@ -24,6 +24,7 @@ from pullfactory.inference import (
     predict_pulls,
 )
 from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
+from pullfactory.inference.shapes import truth_slices
 from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
@@ -224,11 +225,11 @@ def _collect(
     ledger: ToyLedger,
 ) -> None:
     """Add the toys of one block that the study asked for to the sums and the ledger."""
-    truth = block.truth[:kept]
+    truth, slices = block.truth[:kept], truth_slices(study)
     for rho, row in zip(study.ensemble.rho, block.fits, strict=True):
         for method, batch in zip(study.methods, row, strict=True):
             fits = batch.head(kept)
-            new = PullSums.of(fits, truth)
+            new = PullSums.of(fits, truth, slices)
             key = (rho, method)
             sums[key] = sums[key] + new if key in sums else new
             ledger.append(first, rho, method, truth, fits)

@@ -17,7 +17,14 @@ from pullfactory.morphing import Process, assemble
 from pullfactory.output import write_text
 from pullfactory.study import Study
 
-__all__ = ["build_channels", "build_joint_workspace", "build_workspace", "write_workspace"]
+__all__ = [
+    "build_channels",
+    "build_joint_workspace",
+    "build_workspace",
+    "clipping_note",
+    "negative_samples",
+    "write_workspace",
+]
 
 SAMPLE = "ttbar"
 
@@ -107,6 +114,8 @@ def _process(templates: Templates) -> Process:
 def write_workspace(spec: Mapping[str, Any], path: str | Path) -> None:
     """Write a workspace as JSON; the file appears whole or not at all.
 
+    RooFit's HistFactory reads negative bins of a sample as 0 (see `negative_samples`).
+
     Args:
         spec: What `build_workspace` returns.
         path: The file; an existing one is replaced.
@@ -115,6 +124,43 @@ def write_workspace(spec: Mapping[str, Any], path: str | Path) -> None:
         OutputError: If the file cannot be written.
     """
     write_text(path, json.dumps(spec, indent=1, allow_nan=False) + "\n")
+
+
+def negative_samples(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """Samples that pyhf reads as they are and RooFit does not: those with a negative bin.
+
+    RooFit's HistFactory takes such bins as 0. Additive morphing makes them, in the sample that
+    carries a free parameter, multiplicative morphing does not; negative weights may.
+
+    Args:
+        spec: A pyhf workspace.
+
+    Returns:
+        Names, each once.
+    """
+    found = (
+        sample["name"]
+        for channel in spec["channels"]
+        for sample in channel["samples"]
+        if min(sample["data"], default=0.0) < 0.0
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def clipping_note(spec: Mapping[str, Any]) -> str | None:
+    """One line on what RooFit makes of a workspace, or None if it makes the same as pyhf.
+
+    Args:
+        spec: A pyhf workspace.
+    """
+    names = negative_samples(spec)
+    if not names:
+        return None
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"not for RooFit: it takes the negative bins of sample {shown} as 0, which pyhf does not; "
+        'workspace.morphing = "multiplicative" has none.'
+    )
 
 
 def _parameter(study: Study, k: int) -> dict[str, Any]:

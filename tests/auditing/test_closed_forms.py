@@ -109,6 +109,85 @@ def test_free_rate_is_counted_once_in_every_channel(
         assert error < 0.05 * width
 
 
+RATES = np.array([500.0, 1500.0])  # of two processes
+APART = 1.1  # their distance in every channel, in widths
+
+
+def shapes(edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities of the bins of one channel for both processes, shape (processes, bins)."""
+    return np.stack([np.diff(norm.cdf(edges - shift)) for shift in (0.0, APART)])
+
+
+def width_of_rates(information: NDArray[np.float64], channels: int) -> NDArray[np.float64]:
+    """Pull widths of free rates in equal channels of events that are independent in a process.
+
+    Let h be the information of one channel on the rates in units of themselves, and D those of
+    the rates. The fit claims (n h)^-1. An event of process s has a mean score of h_is / D_ss in
+    each channel, so two channels have the covariance h D^-1 h, and the estimates have
+    h^-1 / n + (1 - 1 / n) D^-1: what is counted n times is the number of events, whose relative
+    variance is 1 / D, and not what the shapes tell the processes apart with.
+    """
+    claimed = np.diag(np.linalg.inv(information))
+    return np.asarray(np.sqrt(1 + (channels - 1) / RATES / claimed))
+
+
+def pulls_of_rates(probabilities: NDArray[np.float64], toys: int) -> NDArray[np.float64]:
+    """Fits of two free rates to two channels of the same events, shape (toys, processes)."""
+    rng = np.random.default_rng(5)
+    rates = RATES[:, None] * probabilities
+    pulls = []
+    for _ in range(toys):
+        thrown = rng.poisson(RATES)
+        counts = np.sum(
+            [rng.multinomial(thrown, probabilities).sum(axis=0) for _ in range(2)], axis=0
+        )
+        factors = np.ones(2)
+        for _ in range(8):  # Newton, for both channels at once: they have the same rates
+            ratio = counts / (factors @ rates)
+            curvature = (rates * ratio / (factors @ rates)) @ rates.T
+            factors += np.linalg.solve(curvature, rates @ ratio - 2 * rates.sum(axis=1))
+        ratio = counts / (factors @ rates) ** 2
+        errors = np.sqrt(np.diag(np.linalg.inv((rates * ratio) @ rates.T)))
+        pulls.append((factors - 1) / errors)
+    return np.array(pulls)
+
+
+def test_free_rates_of_two_processes(location: dict[str, Any], pair: Pair) -> None:
+    """Not sqrt 2, which one process alone has, but 1.119 and 1.227 (here 1.226)."""
+    edges = np.array([-9, *np.linspace(-2.5, 3.5, 19), 9])
+    probabilities = shapes(edges)
+    rates = RATES[:, None] * probabilities
+    information = (rates / rates.sum(axis=0)) @ rates.T
+    expected = width_of_rates(information, 2)
+    assert expected == pytest.approx([1.119, 1.227], abs=2e-3)
+
+    toys = 2000
+    pulls = pulls_of_rates(probabilities, toys)
+    error = expected / (2 * toys) ** 0.5  # of the width of Gaussian pulls
+    assert np.abs(pulls.std(axis=0, ddof=1) - expected).max() < 3 * error.max()
+
+    location["samples"]["nominal"] |= {"norm": "free", "events": RATES[0]}
+    location["samples"]["background"] = {
+        "other": {"in_memory": True, "events": RATES[1], "norm": "free"}
+    }
+    location["parameter"] = [{"name": "t"}]  # that hardly matters: 1 % of a width
+    location["samples"]["t"] = {
+        side: {"observables": {"x": f"x {sign} 0.1"}} for side, sign in (("up", "+"), ("down", "-"))
+    }
+    location["observable"] = [
+        {"name": "x", "edges": (100 + 10 * edges).tolist()},
+        {"name": "y", "edges": (50 + 5 * edges).tolist()},
+    ]
+    events, other = pair(200_000, 0.0, 3), pair(200_000, 0.0, 4)
+    other = {"x": other["x"] + 10 * APART, "y": other["y"] + 5 * APART}
+    result = audit(location, {"nominal": events, "background.other": other})
+    for name, width in zip(("norm_signal", "norm_other"), expected, strict=True):
+        within(rows_of(result)["binned", name], "inflate_by", width)
+    (note,) = (note for note in result.notes if "norm_signal" in note)
+    assert "norm_signal by 1.1" in note
+    assert "norm_other by 1.2" in note
+
+
 def test_free_rate_with_a_fixed_number_of_events(location: dict[str, Any]) -> None:
     location["samples"]["nominal"]["norm"] = "free"
     location["n_events_law"] = "fixed"

@@ -333,7 +333,7 @@ class Calibration:
                 f"calibration file '{path}' cannot be read ({error.strerror}); "
                 "'pullfactory calibrate' writes one"
             ) from None
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise CalibrationError(
                 f"calibration file '{path}' is no JSON ({error}); "
                 "write it again with 'pullfactory calibrate'"

@@ -12,6 +12,7 @@ from pullfactory.cli._shared import (
     say,
     stage_progress,
     workers_option,
+    write_result,
 )
 
 __all__ = ["audit"]
@@ -70,7 +71,7 @@ def audit(
     folder = check_folder(output or Path("results") / config.name)
     result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=progress)
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))

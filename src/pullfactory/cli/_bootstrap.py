@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["bootstrap"]
@@ -69,7 +77,7 @@ def bootstrap(
         workers=workers,
         progress=progress,
     )
-    result.write(folder)
+    write_result(result, folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:

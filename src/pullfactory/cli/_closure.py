@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["closure"]
@@ -67,7 +74,7 @@ def closure(
         progress=progress,
     )
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
 __all__ = ["predict"]
@@ -46,7 +53,7 @@ def predict(
     folder = check_folder(output or Path("results") / f"{study.name}_prediction")
     calibration = read_calibration(calibration_file)
     result = predict_study(study, calibration=calibration, workers=workers, progress=progress)
-    result.write(folder)
+    write_result(result, folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return

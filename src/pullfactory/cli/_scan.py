@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.cli._study import read_study, study_options
 from pullfactory.errors import StudyError
 
@@ -63,7 +70,7 @@ def scan(
         progress=progress,
     )
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 from pullfactory.errors import StudyError
 
@@ -61,7 +68,7 @@ def select(
     )
     if not result.rows:
         raise StudyError(result.skipped[-1].reason)
-    result.write(folder)
+    write_result(result, folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return

@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from secrets import token_hex
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from pullfactory._cache import SWITCH
 from pullfactory._text import printable
+from pullfactory.errors import OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +27,17 @@ __all__ = [
     "say",
     "stage_progress",
     "workers_option",
+    "write_result",
 ]
+
+
+class Writable(Protocol):
+    """A result that fills a folder."""
+
+    def write(self, folder: str | Path) -> Path:
+        """Write it whole or not at all."""
+        ...
+
 
 _WIDTH = 140
 _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
@@ -138,6 +151,27 @@ def console() -> "Console":
     if not found.file.isatty():
         found.width = _WIDTH
     return found
+
+
+def write_result(result: Writable, folder: Path) -> None:
+    """Write a result, or, if something else came into its folder meanwhile, beside that.
+
+    Args:
+        result: What was worked for.
+        folder: Where it belongs; `check_folder` allowed it before the work.
+
+    Raises:
+        OutputError: If it does not stand in its folder.
+    """
+    from pullfactory.output import check_folder
+
+    try:
+        check_folder(folder)
+    except OutputError as error:
+        beside = folder.with_name(f"{folder.name}-{token_hex(4)}")
+        result.write(beside)
+        raise OutputError(f"{error}; this one is in '{beside}'") from None
+    result.write(folder)
 
 
 def named_lost(method: str, status: dict[str, int]) -> str | None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
@@ -81,7 +89,7 @@ def run(
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.output import check_folder
     from pullfactory.pipeline import run as run_study
-    from pullfactory.report.table import closure_line, pull_table
+    from pullfactory.report.table import closure_line, pull_table, remark_lines
 
     progress = stage_progress()
 
@@ -90,7 +98,7 @@ def run(
     calibration = read_calibration(calibration_file)
     result = run_study(study, calibration=calibration, workers=workers, progress=progress)
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
@@ -98,6 +106,8 @@ def run(
         console().print(pull_table(result.pulls, study.parameter))
         if result.closure is not None:
             say(f"Closure   {closure_line(result.closure)}")
+        for said in remark_lines(result.remarks):
+            say(f"Pulls     {said}")
         for name in ("summary.json", "figures", "report.html"):
             say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     for method, status in result.failures.items():
@@ -171,7 +181,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     study = read_study(**study_settings)
     output = output or f"{study.name}_calibration.json"
     if output != "-":
-        check_file(output)
+        check_file(output, keys=("schema", "study", "sha256"))
     with progress("calibration", 1) as advance:
         calibration = calibrate_study(study, workers=workers)
         advance(1)
@@ -211,7 +221,12 @@ def workspace(
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.output import check_file
-    from pullfactory.workspace import build_joint_workspace, build_workspace, write_workspace
+    from pullfactory.workspace import (
+        build_joint_workspace,
+        build_workspace,
+        clipping_note,
+        write_workspace,
+    )
 
     progress = stage_progress()
 
@@ -220,7 +235,7 @@ def workspace(
         study = _with_joint_channel(study)
     output = output or f"{study.name}{'_joint' if joint else ''}.json"
     if output != "-":
-        check_file(output)
+        check_file(output, keys=("channels", "measurements", "observations", "version"))
     calibration = read_calibration(calibration_file)
     if calibration is None:
         with progress("calibration", 1) as advance:
@@ -234,9 +249,11 @@ def workspace(
         spec = build_workspace(calibration)
     if output == "-":
         click.echo(json.dumps(spec, indent=1, allow_nan=False))
-        return
-    write_workspace(spec, output)
-    say(f"Workspace   {output}")
+    else:
+        write_workspace(spec, output)
+        say(f"Workspace   {output}")
+    if note := clipping_note(spec):
+        click.echo(f"{'joint' if joint else study.workspace.morphing} workspace: {note}", err=True)
 
 
 def _with_joint_channel(study: "Study") -> "Study":

@@ -8,7 +8,15 @@ from typing import Literal
 
 import click
 
-from pullfactory.cli._shared import console, epilog, named_lost, say, stage_progress, workers_option
+from pullfactory.cli._shared import (
+    console,
+    epilog,
+    named_lost,
+    say,
+    stage_progress,
+    workers_option,
+    write_result,
+)
 
 __all__ = ["toys"]
 
@@ -171,7 +179,7 @@ def toys(
     from pullfactory.campaign import run_toys
     from pullfactory.likelihoods import BinnedLikelihood, read_workspace
     from pullfactory.output import check_folder
-    from pullfactory.report.table import failure_table, toys_table
+    from pullfactory.report.table import failure_table, remark_lines, toys_table
 
     progress = stage_progress()
 
@@ -193,13 +201,15 @@ def toys(
         progress=progress,
     )
     with progress("figures", 1) as advance:
-        result.write(folder)
+        write_result(result, folder)
         advance(1)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
         console().print(toys_table(result))
         console().print(failure_table(result))
+        for said in remark_lines(result.remarks):
+            say(f"Pulls     {said}")
         for name in ("summary.json", "figures", "report.html"):
             say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
     if line := named_lost("binned", result.status):

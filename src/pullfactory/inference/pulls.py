@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import FitBatch
+from pullfactory.inference.shapes import Slices, transformed_counts
 from pullfactory.inference.status import FitStatus
 
 __all__ = [
@@ -46,6 +47,8 @@ class PullSums:
         residuals: Sums of first and second power of estimate - truth, shape (2, parameters).
         variance: Sums of the squared fitted and corrected errors, shape (2, parameters).
         histogram: Pulls in the bins of `PULL_EDGES`, shape (parameters, bins).
+        transformed: What `transformed_counts` returns: the pulls in fine bins of equal
+            probability, in slices of the toys.
     """
 
     toys: int
@@ -57,14 +60,22 @@ class PullSums:
     residuals: NDArray[np.float64]
     variance: NDArray[np.float64]
     histogram: NDArray[np.int64]
+    transformed: NDArray[np.int64]
 
     @classmethod
-    def of(cls, fits: FitBatch, truth: NDArray[np.float64]) -> Self:
+    def of(
+        cls,
+        fits: FitBatch,
+        truth: NDArray[np.float64],
+        slices: Slices | None = None,
+    ) -> Self:
         """Sum over one batch.
 
         Args:
             fits: Fits of shape (toys, parameters).
             truth: True parameters, same shape.
+            slices: Where to divide the toys; the same for all sums that are added. None where
+                true values are not drawn.
 
         Raises:
             LikelihoodError: If the shapes differ.
@@ -94,6 +105,7 @@ class PullSums:
                     for pull, used in zip(pulls[0].T, use[0].T, strict=True)
                 ]
             ),
+            transformed=transformed_counts(pulls, use, truth, fits.estimate, slices),
         )
 
     def __add__(self, other: Self) -> Self:

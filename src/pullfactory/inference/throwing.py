@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import double_precision, jax, jit
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import fit_toys
+from pullfactory.inference.shapes import Slices, normal_slices
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods._checking import MOST_EVENTS
@@ -127,6 +128,24 @@ def _drawn_parameters(likelihood: BinnedLikelihood) -> dict[int, int]:
         for term, k in enumerate(likelihood.aux_index)
         if likelihood.aux_used[term] and not likelihood.held[k]
     }
+
+
+def prior_slices(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> Slices:
+    """Where toys of the `prior` ensemble are divided, for all parameters of the model.
+
+    Args:
+        likelihood: The model.
+        theta: What the true values scatter around, shape (parameters,).
+    """
+    mean, sigma = theta.copy(), np.zeros_like(theta)
+    for k, term in _drawn_parameters(likelihood).items():
+        observed, factor = (
+            likelihood.observed[likelihood.n_main + term],
+            likelihood.aux_factor[term],
+        )
+        spread = np.sqrt(observed) if likelihood.aux_poisson[term] else likelihood.aux_sigma[term]
+        mean[k], sigma[k] = observed / factor, spread / abs(factor)
+    return normal_slices(mean, sigma, sigma > 0)
 
 
 def resolve_truth(likelihood: BinnedLikelihood, truth: Truth) -> NDArray[np.float64]:

@@ -18,8 +18,10 @@ from pullfactory.report.pull_plots import (
     plot_pulls,
     plot_repair,
 )
+from pullfactory.report.shape_plots import plot_shapes
 from pullfactory.report.style import (
     figure_style,
+    label_of,
     legend_above,
     method_label,
     new_panels,
@@ -90,6 +92,7 @@ def make_figures(
     yield "response", _response(calibration)
     for method in dict.fromkeys(method for _, method in sums):
         yield f"pulls_{method}", _pulls(study, sums, method)
+        yield f"pull_ecdf_{method}", _shapes(study, sums, method)
     yield "pull_width", _widths(study, sums, predictions)
     yield "pull_mean", _means(study, sums)
     yield "repair", _repair(study, sums, predictions)
@@ -159,6 +162,17 @@ def _pulls(study: Study, sums: Sums, method: str) -> Figure:
     for (ax,), name in zip(stacks, study.parameter_names, strict=True):
         plot_pulls(ax, study, rows, name)
         ax.set_title(method_label(method), loc="right")
+    return figure
+
+
+def _shapes(study: Study, sums: Sums, method: str) -> Figure:
+    rows = {rho: sums[rho, method] for rho in _spread([r for r, m in sums if m == method])}
+    figure, stacks = new_panels(len(study.parameter), share_y=True)
+    for (ax,), described in zip(stacks, study.parameter, strict=True):
+        plot_shapes(ax, study.parameter_names, rows, described.name)
+        ax.set_xlabel(f"pull of {label_of(described)}")
+        ax.set_title(method_label(method), loc="right")
+    legend_above(figure, stacks[0][0])
     return figure
 
 

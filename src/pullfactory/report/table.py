@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         BootstrapSummary,
         ClosureResult,
         PullRow,
+        Remark,
         ScanResult,
         SelectionResult,
         ToysResult,
@@ -34,12 +35,15 @@ __all__ = [
     "new_table",
     "prediction_table",
     "pull_table",
+    "remark_lines",
     "scan_table",
     "selection_table",
     "shown",
     "toys_table",
     "with_unit",
 ]
+
+_REMARKS = 6  # lines on pulls, at most
 
 
 _FEWEST = 10.0  # events; a bias that is above 10 % from here on always is
@@ -296,6 +300,24 @@ def closure_table(result: "ClosureResult") -> Table:
             "yes" if row["closes"] else "no",
         )
     return table
+
+
+def remark_lines(remarks: "Sequence[Remark]") -> Iterator[str]:
+    """What is to be said of pulls, a line for each method, parameter and kind.
+
+    Args:
+        remarks: Of a result; the first of several rho stands for all.
+    """
+    groups: dict[tuple[str, str, str], list[Remark]] = {}
+    for remark in remarks:
+        groups.setdefault((remark.method, remark.parameter, remark.kind), []).append(remark)
+    shown = list(groups.values())[:_REMARKS]
+    for first, *others in shown:
+        where = first.method if first.rho is None else f"{first.method}, rho {plain(first.rho)}"
+        also = ", ".join(plain(one.rho) for one in others if one.rho is not None)
+        yield f"{where}: {first.text}" + (f" (also at rho {also})" if also else "")
+    if left := len(groups) - len(shown):
+        yield f"{left} more of the kind are in summary.json"
 
 
 def closure_line(verdicts: Sequence[ClosureVerdict]) -> str:

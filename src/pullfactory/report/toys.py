@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
 from pullfactory.report.rounding import rounded
+from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import (
     REFERENCE,
     figure_style,
@@ -96,6 +97,7 @@ def make_toy_figures(
         minima: Minimum of the negative log-likelihood.
     """
     yield "pulls", _pulls(PullSummary.from_sums(parameters, sums))
+    yield "pull_ecdf", _shapes(parameters, sums)
     yield "minimum_nll", _minimum_nll(minima)
     yield "correlation", _correlation(parameters, correlation, sums.toys)
 
@@ -277,6 +279,12 @@ def _centre(panels: Sequence[Axes], reference: float) -> None:
     reach = max(abs(end - reference) for ax in panels for end in ax.get_xlim())
     for ax in panels:
         ax.set_xlim(reference - reach, reference + reach)
+
+
+def _shapes(parameters: tuple[str, ...], sums: PullSums) -> Figure:
+    figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
+    plot_toy_shapes(ax, parameters, sums)
+    return figure
 
 
 def _minimum_nll(minima: NDArray[np.float64]) -> Figure:

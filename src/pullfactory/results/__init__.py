@@ -5,6 +5,7 @@ from pullfactory.results._bootstrap import BootstrapSummary
 from pullfactory.results._closure import ClosureResult
 from pullfactory.results._ledger import ToyLedger, ToyTable
 from pullfactory.results._prediction import PredictionResult
+from pullfactory.results._remarks import Remark
 from pullfactory.results._report import write_report
 from pullfactory.results._rows import PullRow, provenance, read_summary
 from pullfactory.results._scan import ScanResult, ScanRow
@@ -20,6 +21,7 @@ __all__ = [
     "ClosureResult",
     "PredictionResult",
     "PullRow",
+    "Remark",
     "ScanResult",
     "ScanRow",
     "SelectionResult",

@@ -1,13 +1,17 @@
 """What a reader of the numbers of an audit should know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
-from pullfactory.report.rounding import plain, significant
+from pullfactory.inference.shapes import is_shifted
+from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.results._remarks import causes_of
+from pullfactory.workspace import clipping_note
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
+    from pullfactory.results._rows import PullRow
 
 __all__ = ["audit_notes"]
 
@@ -36,10 +40,15 @@ def audit_notes(result: "AuditResult") -> tuple[str, ...]:
 
 def _on_errors(result: "AuditResult") -> Iterator[str]:
     channels, rates = len(result.config.observable), result.expected.norm_names.values()
-    if rates and channels > 1:
+    told = [
+        f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
+        for row in result.rows
+        if row.method == "binned" and row.parameter in rates
+    ]
+    if told and channels > 1:
         yield (
-            f"{', '.join(rates)}: a rate is counted once in each of the {channels} channels, which "
-            "have the same events; its claimed error is too small even for independent observables."
+            f"The {channels} channels have the same events, and each counts their number: the fit "
+            f"claims wrong errors of rates even for independent observables. Inflate {_and(told)}."
         )
     for row in result.rows:
         worse = row.joint_error and row.joint_error > row.actual_error
@@ -64,12 +73,28 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
         yield f"No unbinned fit: {result.unbinned_reason}."
     for row in result.pulls:
         pull = row.pulls
+        if is_shifted(pull.mean, pull.mean_error):
+            yield (
+                f"{pull.parameter}: the pulls of {row.method} fits of toys are shifted by "
+                f"{rounded(pull.mean, pull.mean_error)}{_because(result, row)}."
+            )
         expected, width, error = pull.predicted_width, pull.width, pull.width_error
         if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
             yield (
                 f"{pull.parameter}: {row.method} fits of toys have a pull width of {width:.3f}, "
                 f"not {expected:.3f} as predicted: noise of the templates, or no linear fit."
             )
+
+
+def _because(result: "AuditResult", row: "PullRow") -> str:
+    """The noise of the nominal templates, if it can shift the pulls of a row, or a bound."""
+    known = list(causes_of(row))
+    for own in result.rows:
+        if (own.method, own.parameter) == (row.method, row.pulls.parameter) and own.template_noise:
+            expected = own.template_noise / own.claimed_error
+            if expected >= abs(row.pulls.mean or 0.0) / 3:
+                known.append(f"the noise of the nominal templates is {expected:.2f} of its error")
+    return f", because {' and because '.join(known)}" if known else ""
 
 
 def _on_templates(result: "AuditResult") -> Iterator[str]:
@@ -89,6 +114,8 @@ def _on_templates(result: "AuditResult") -> Iterator[str]:
                     f"{plain(parameter.step)}, in the claimed errors too; take samples further "
                     "away, or workspace.mass_constraint = false."
                 )
+    if note := clipping_note(result.workspace):
+        yield f"workspaces/{result.config.name}.json is {note}"
     yield from _rate_notes(result.expected)
     for name, part in noise_in_slopes(result.expected).items():
         if part > _FAKE:
@@ -136,3 +163,8 @@ def _on_data(result: "AuditResult") -> Iterator[str]:
                 f"{fit.bootstrap_failed} of {result.config.replicas} {fit.method} fits of the "
                 "bootstrap failed or ended at a bound."
             )
+
+
+def _and(texts: Sequence[str]) -> str:
+    *others, last = texts
+    return f"{', '.join(others)} and {last}" if others else last

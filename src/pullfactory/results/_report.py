@@ -11,6 +11,12 @@ __all__ = ["REPORT", "report_text", "write_report"]
 
 REPORT = "report.html"
 
+# what numbers of other types, lengths and sizes than ours lead to
+_INCOMPLETE = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
+
 
 def write_report(folder: str | Path) -> Path:
     """Write `report.html` into an output folder, from what the folder holds.
@@ -19,13 +25,17 @@ def write_report(folder: str | Path) -> Path:
         folder: What `StudyResult.write`, `ToysResult.write` or `AuditResult.write` wrote.
 
     Returns:
-        The file; an earlier one is replaced.
+        The file; an earlier one is replaced, but no link.
 
     Raises:
-        OutputError: If the folder holds no such result, or cannot be written.
+        OutputError: If the folder holds no such result, or files that are damaged or none of
+            ours, or cannot be written.
     """
     folder = Path(folder)
     summary = read_numbers(folder, "summary", "audit")
+    page = folder / REPORT
+    if page.is_symlink():
+        raise OutputError(f"'{page}' is a link, and would be written through; remove it")
     audited = summary["schema"].startswith("pullfactory-audit/")
     try:
         text = report_text(folder, summary)
@@ -38,12 +48,12 @@ def write_report(folder: str | Path) -> Path:
         raise OutputError(
             f"'{folder}' has no readable {place} ({error.strerror or error}); run it again"
         ) from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except _INCOMPLETE as error:
         numbers = folder / ("audit.json" if audited else "summary.json")
         raise OutputError(
             f"'{numbers}' is not complete ({type(error).__name__}: {error}); run it again"
         ) from None
-    return write_text(folder / REPORT, text)
+    return write_text(page, text)
 
 
 def report_text(folder: Path, summary: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.contents import read_json
 from pullfactory.errors import OutputError
 from pullfactory.inference import PullSummary
 
@@ -66,19 +67,19 @@ def read_numbers(folder: str | Path, *kinds: str) -> dict[str, Any]:
     paths = [Path(folder) / f"{kind}.json" for kind in kinds]
     path = next((path for path in paths if path.exists()), paths[0])
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        numbers = read_json(path)
     except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(
-            f"'{path}' is no {path.stem} of a run ({error}); give the folder of one"
+            f"'{path}' is no {path.stem} of a run ({reason}); give the folder of one"
         ) from None
-    schema = data.get("schema") if isinstance(data, dict) else None
+    schema = numbers.get("schema")
     wanted = f"pullfactory-{path.stem}/1"
     if schema != wanted:
         raise OutputError(
-            f"'{path}' is no {path.stem} of a run (schema {schema!r}, not {wanted!r}); "
+            f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not {wanted!r}); "
             "give the folder of one"
         )
-    numbers: dict[str, Any] = data
     return numbers
 
 

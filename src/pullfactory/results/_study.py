@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pullfactory.calibration import Calibration
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
+from pullfactory.inference.shapes import PullShape, truth_slices
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     SUMMARY_SCHEMA,
@@ -71,6 +73,21 @@ class StudyResult:
         return calibration_noise(self.calibration)
 
     @cached_property
+    def shapes(self) -> Shapes:
+        """Whether the pulls are unit normal as whole distributions, by method and rho."""
+        names, slices = self.study.parameter_names, truth_slices(self.study)
+        return {
+            (method, rho): PullShape.of(names, self.sums[rho, method].transformed, slices)
+            for method in self.study.methods
+            for rho in self.study.ensemble.rho
+        }
+
+    @cached_property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What a verdict says of the pulls beside their width."""
+        return remarks(self.pulls, self.shapes, self.noise, self.closure or ())
+
+    @cached_property
     def joint_workspaces(self) -> dict[float, dict[str, Any]]:
         """The pyhf workspaces of the joint channel by rho; none without `binned_joint`."""
         if "binned_joint" not in self.study.methods:
@@ -99,7 +116,9 @@ class StudyResult:
             "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
             "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
+            "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
+            "shapes": shape_rows(self.shapes),
         }
 
     def write(self, folder: str | Path) -> Path:

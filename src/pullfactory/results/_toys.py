@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
+from pullfactory.inference.shapes import PullShape, Slices
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     SUMMARY_SCHEMA,
@@ -36,6 +38,7 @@ class ToysResult:
         correlation: Sums for the correlation of the estimates.
         minima: Minimum of the negative log-likelihood of every toy whose fit has errors.
         toys: Every fit of every toy, on disk for as long as this result lives.
+        slices: Where the toys are divided in `sums`; None if they are not.
     """
 
     parameters: tuple[str, ...]
@@ -46,12 +49,23 @@ class ToysResult:
     correlation: CorrelationSums
     minima: NDArray[np.float64]
     toys: ToyTable
+    slices: Slices | None = None
 
     @cached_property
     def pulls(self) -> tuple[PullRow, ...]:
         """Pull summaries, one per parameter."""
         summaries = PullSummary.from_sums(self.parameters, self.sums)
         return tuple(PullRow(method="binned", rho=None, pulls=pulls) for pulls in summaries)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Whether the pulls are unit normal as whole distributions."""
+        return {("binned", None): PullShape.of(self.parameters, self.sums.transformed, self.slices)}
+
+    @cached_property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What a verdict says of the pulls beside their width."""
+        return remarks(self.pulls, self.shapes)
 
     @property
     def status(self) -> dict[str, int]:
@@ -78,7 +92,9 @@ class ToysResult:
                 "over_toys": plain_matrix(self.correlation.over_toys),
                 "fitted": plain_matrix(self.correlation.fitted),
             },
+            "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
+            "shapes": shape_rows(self.shapes),
         }
 
     def write(self, folder: str | Path) -> Path:

@@ -1,8 +1,11 @@
 """The page of a result: its numbers are those of the summary, and it needs nothing else."""
 
 import json
+import os
 import re
 import shutil
+import struct
+import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -234,6 +237,49 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     return spoiled
 
 
+def replaced(content: bytes) -> Callable[[Path], object]:
+    """Another picture in the place of one of ours."""
+    return lambda folder: (folder / "figures" / "repair.png").write_bytes(content)
+
+
+def spoiled_text(old: str, new: str) -> Callable[[Path], object]:
+    def spoiled(folder: Path) -> None:
+        file = folder / "summary.json"
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+
+    return spoiled
+
+
+def pipe(name: str) -> Callable[[Path], object]:
+    def spoiled(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return spoiled
+
+
+def png(width: int, height: int) -> bytes:
+    """A grey picture without any content."""
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    )
+    packed = (
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
+def linked_report(folder: Path) -> None:
+    """A page that is a link to another file with the same content."""
+    (folder / "report.html").rename(folder / "mine.html")
+    (folder / "report.html").symlink_to(folder / "mine.html")
+
+
 NO_SUMMARY = "summary.json' is no summary of a run"
 INCOMPLETE = "summary.json' is not complete"
 SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -246,8 +292,27 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
         "no readable study.toml",
     ),
     "no picture": (
-        lambda folder: (folder / "figures" / "repair.png").write_text("x"),
-        "has no readable repair.png (it is no picture)",
+        replaced(b"x"),
+        "has no readable repair.png (it is no PNG)",
+    ),
+    "PostScript": (
+        replaced(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n"),
+        "has no readable repair.png (it is no PNG)",
+    ),
+    "another picture": (replaced(b"GIF89a" + bytes(99)), "repair.png (it is no PNG)"),
+    "endless picture": (replaced(png(30_000, 30_000)), "(30000 x 30000 pixels are too many)"),
+    "half a picture": (replaced(png(9, 9)[:50]), "(it is a damaged picture)"),
+    "pipe for a picture": (pipe("figures/repair.png"), "no readable repair.png (it is no file)"),
+    "pipe for a study": (pipe("study.toml"), "no readable study.toml (it is no file)"),
+    "pipe for numbers": (pipe("summary.json"), f"{NO_SUMMARY} (it is no file)"),
+    "link for the page": (linked_report, "report.html' is a link, and would be written through"),
+    "deep numbers": (spoiled_text('"pulls": [', '"pulls": ' + "[" * 100_000), "nested too deep"),
+    "NaN": (spoiled_text('"rho": 0.3', '"rho": NaN'), f"{NO_SUMMARY} (NaN is no number of ours)"),
+    "endless number": (spoiled_text('"rho": 0.3', '"rho": 1e999'), "(1e999 is no number of ours)"),
+    "long number": (spoiled_text('"rho": 0.3', f'"rho": 1{"0" * 400}'), INCOMPLETE),
+    "text for a number": (
+        spoil(lambda summary: summary["pulls"][0].update(width="wide")),
+        INCOMPLETE,
     ),
     "no pulls": (spoil(lambda summary: summary.pop("pulls")), f"{INCOMPLETE} (KeyError: 'pulls')"),
     "no rows": (spoil(lambda summary: summary.update(pulls=[])), INCOMPLETE),

@@ -12,7 +12,11 @@ def row(actual: float, error: float, **changes: Any) -> dict[str, Any]:
     """A row of a summary: claimed error 0.5, pull width as the actual error says."""
     width = actual / 0.5
     return {
+        "method": "binned",
+        "rho": 0.3,
         "parameter": "m_t",
+        "mean": 0.02,
+        "mean_error": 0.01,
         "claimed_error": 0.5,
         "actual_error": actual,
         "width": width,
@@ -127,3 +131,37 @@ def test_many_parameters_are_in_the_table() -> None:
     *named, others = lead.details
     assert all(sentence.startswith("q") for sentence in named)
     assert others == f"The other {60 - len(named)} are in the table."
+
+
+@pytest.mark.parametrize(
+    ("actual", "answer"),
+    [
+        (0.5, "No: here, the pulls are shifted: m_t by -0.350 ± 0.020."),
+        (
+            0.6,
+            (
+                "No: here, the error of m_t is actually 20 % larger than claimed; the pulls are "
+                "shifted: m_t by -0.350 ± 0.020."
+            ),
+        ),
+    ],
+)
+def test_shift_is_in_the_answer_with_its_cause(actual: float, answer: str) -> None:
+    numbers = row(actual, 0.01, mean=-0.35, mean_error=0.02)
+    cause = "the pulls of m_t are shifted by -0.35 ± 0.02, because the templates are noisy"
+    remarks = [
+        {"method": method, "rho": 0.3, "parameter": "m_t", "text": text}
+        for method, text in (("binned", cause), ("unbinned", "nothing"))
+    ]
+    verdict = Verdict.of(numbers, "GeV", remarks)
+    lead = lead_of([verdict], where="here", independent=True, tags=Tags())
+    assert lead.answer == answer
+    assert lead.mood == "bad"
+    assert lead.details[0].endswith(f" T{cause[1:]}.")
+
+
+def test_small_shift_is_not_told() -> None:
+    verdict = Verdict.of(row(0.5, 0.01, mean=0.09, mean_error=0.001), "GeV")
+    assert verdict.shift is None
+    lead = lead_of([verdict], where="here", independent=True, tags=Tags())
+    assert lead.answer.startswith("Yes")

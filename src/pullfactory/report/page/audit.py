@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pullfactory.contents import read_text
 from pullfactory.inference import TOLERATED, Judgement, judge_error
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
@@ -79,7 +80,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         Section(
             name="config",
             heading="The configuration",
-            blocks=(Listing(text=(folder / "audit.toml").read_text(encoding="utf-8")),),
+            blocks=(Listing(text=read_text(folder / "audit.toml")),),
         ),
         *appendix(summary["provenance"]),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pullfactory.contents import read_json, read_text
 from pullfactory.inference import ClosureVerdict
 from pullfactory.likelihoods import method_kind
 from pullfactory.report.page.appendix import appendix
@@ -21,6 +22,7 @@ from pullfactory.report.page.tables import (
 from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
 from pullfactory.report.style import method_label
 from pullfactory.report.table import closure_line
+from pullfactory.workspace import clipping_note
 
 __all__ = ["study_page"]
 
@@ -61,7 +63,7 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     units = _units(summary)
     groups: dict[tuple[str, float], list[Verdict]] = {}
     for row in summary["pulls"]:
-        verdict = Verdict.of(row, units[row["parameter"]])
+        verdict = Verdict.of(row, units[row["parameter"]], summary.get("remarks", ()))
         groups.setdefault((row["method"], row["rho"]), []).append(verdict)
     first = min(groups, key=lambda key: (key[0] != _METHOD, abs(key[1] - _RHO)))
     ordered = {first: groups[first], **groups}
@@ -97,6 +99,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             blocks=(
                 pull_rows(rows),
                 *pictures(folder, "pulls", methods),
+                *pictures(folder, "pull_ecdf", methods),
                 *pictures(folder, "pull_mean"),
             ),
         ),
@@ -115,7 +118,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         Section(
             name="templates",
             heading="Templates",
-            blocks=pictures(folder, "templates", observables),
+            blocks=(*pictures(folder, "templates", observables), *_clipping(folder, summary)),
         ),
         Section(name="closure", heading="Closure", blocks=_closure(summary)),
         Section(
@@ -126,7 +129,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             heading="The study",
             blocks=(
                 Text(text="Save it as study.toml and run it again: pullfactory run study.toml"),
-                Listing(text=(folder / "study.toml").read_text(encoding="utf-8")),
+                Listing(text=read_text(folder / "study.toml")),
             ),
         ),
         *appendix(summary["provenance"]),
@@ -166,6 +169,15 @@ def _noise(rows: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
             for method, reason in unknown
         ),
     )
+
+
+def _clipping(folder: Path, summary: Mapping[str, Any]) -> tuple[Text, ...]:
+    """What another program would make of the workspace that lies in the folder."""
+    file = Path("workspaces") / f"{summary['study']['name']}.json"
+    if not (folder / file).exists():
+        return ()
+    note = clipping_note(read_json(folder / file))
+    return (Text(text=f"{file.as_posix()} is {note}"),) if note else ()
 
 
 def _closure(summary: Mapping[str, Any]) -> tuple[Block, ...]:

@@ -33,7 +33,7 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
     rows = summary["pulls"]
     toys = rows[0]["n_toys"]
     lead = lead_of(
-        [Verdict.of(row) for row in rows],
+        [Verdict.of(row, remarks=summary.get("remarks", ())) for row in rows],
         where=f"in {toys} toys",
         independent=False,
         tags=Tags(),
@@ -54,7 +54,7 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
         Section(
             name="distributions",
             heading="Pulls",
-            blocks=(*pictures(folder, "pulls"), pull_rows(rows)),
+            blocks=(*pictures(folder, "pulls"), *pictures(folder, "pull_ecdf"), pull_rows(rows)),
         ),
         Section(
             name="correlation",

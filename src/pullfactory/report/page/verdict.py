@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pullfactory.inference import TOLERATED, Judgement, judge_error
+from pullfactory.inference.shapes import is_shifted
 from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
@@ -15,6 +16,7 @@ __all__ = ["Verdict", "lead_of", "rho_name", "where_of"]
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
 _LISTED = 12  # parameters with a sentence of their own
 _NAMED = 3  # parameters in the answer
+_KEY = ("method", "rho", "parameter")  # of a row
 
 PullNumbers = Mapping[str, Any]
 """A row of `pulls` of a summary."""
@@ -36,6 +38,8 @@ class Verdict:
         n_toys: Toys thrown.
         n_failed: Toys without a pull of this parameter, which are not in the numbers.
         n_at_bound: Those of them where it ended at its bound.
+        shift: Mean pull with its error, if it is off by more than is tolerated; else None.
+        remarks: What is to be said of its pulls beside their width, without a full stop.
     """
 
     parameter: str
@@ -49,14 +53,19 @@ class Verdict:
     n_toys: int
     n_failed: int
     n_at_bound: int
+    shift: str | None
+    remarks: tuple[str, ...]
 
     @classmethod
-    def of(cls, row: PullNumbers, unit: str = "") -> "Verdict":
+    def of(
+        cls, row: PullNumbers, unit: str = "", remarks: Sequence[Mapping[str, Any]] = ()
+    ) -> "Verdict":
         """What a row of a summary says.
 
         Args:
             row: Summary of the pulls of one parameter.
             unit: Of the parameter.
+            remarks: Those of the summary, on all its rows.
         """
         claimed, actual = row["claimed_error"], row["actual_error"]
         relative = (
@@ -75,6 +84,12 @@ class Verdict:
             n_toys=row["n_toys"],
             n_failed=row["n_failed"],
             n_at_bound=row["n_at_bound"],
+            shift=(
+                rounded(row["mean"], row["mean_error"])
+                if is_shifted(row["mean"], row["mean_error"])
+                else None
+            ),
+            remarks=tuple(one["text"] for one in remarks if all(one[k] == row[k] for k in _KEY)),
         )
 
     @property
@@ -85,6 +100,11 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
+        said = "".join(f" {text[0].upper()}{text[1:]}." for text in self.remarks)
+        return f"{self._counted}{said}"
+
+    @property
+    def _counted(self) -> str:
         if not self.n_failed:
             return self._sentence
         bound = f", {self.n_at_bound} of them at its bound" if self.n_at_bound else ""
@@ -124,6 +144,7 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
     """
     wrong = [verdict for verdict in verdicts if verdict.kind == "wrong"]
     unknown = [verdict for verdict in verdicts if verdict.kind == "unknown"]
+    shifted = [verdict for verdict in verdicts if verdict.shift]
     if wrong:
         worst = max(wrong, key=lambda verdict: abs(math.log(verdict.factor or 1.0)))
         off = 100.0 * ((worst.factor or 1.0) - 1.0)
@@ -132,14 +153,23 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
         answer = f"the error of {worst.parameter} is actually {abs(off):.0f} % {way} than claimed"
         if others := _names([verdict for verdict in wrong if verdict is not worst]):
             answer += f"; also wrong: {others}"
+    elif shifted:
+        mood, word = "bad", "No"
+        answer = ""
     elif unknown:
         mood, word = "open", "Perhaps"
         answer = f"the toys are too few to tell for {_names(unknown)}"
     else:
         mood, word = "good", "Yes"
         answer = f"all errors are right within {_TOLERATED_TEXT}"
+    if shifted:
+        shifts = ", ".join(
+            f"{verdict.parameter} by {verdict.shift}" for verdict in shifted[:_NAMED]
+        )
+        more = f" and {len(shifted) - _NAMED} more" if len(shifted) > _NAMED else ""
+        answer += f"{'; ' if answer else ''}the pulls are shifted: {shifts}{more}"
     said = f"{word}: {where}, {answer}." if independent else f"{where.capitalize()}, {answer}."
-    ordered = verdicts if len(verdicts) <= _LISTED else wrong or unknown
+    ordered = verdicts if len(verdicts) <= _LISTED else wrong or shifted or unknown
     details = [verdict.sentence for verdict in ordered[:_LISTED]]
     if left := len(verdicts) - len(details):
         details.append(f"The other {left} are in the table.")

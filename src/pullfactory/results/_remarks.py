@@ -1,0 +1,152 @@
+"""What a verdict says of pulls beside their width: shifts with their causes, and shapes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any, Literal
+
+from pullfactory.inference import ClosureVerdict, PullSummary, judge_error
+from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.shapes import PullShape, is_shifted
+from pullfactory.likelihoods import method_kind
+from pullfactory.report.rounding import rounded
+from pullfactory.results._rows import PullRow
+
+__all__ = ["Remark", "causes_of", "remarks", "shape_rows"]
+
+_PART = 1 / 3  # of a shift that a cause must be expected to make to be named
+_AT_BOUND = 0.01  # part of the toys
+
+Shapes = dict[tuple[str, float | None], tuple[PullShape, ...]]
+"""Shapes of pulls by method and rho."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """A sentence on the pulls of one parameter, with one method, at one rho (None: no scan)."""
+
+    method: str
+    rho: float | None
+    parameter: str
+    kind: Literal["shift", "shape"]
+    text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """One row, as in `summary.json`."""
+        return asdict(self)
+
+
+def causes_of(
+    row: PullRow,
+    noise: Iterable[CalibrationNoise] = (),
+    closure: Iterable[ClosureVerdict] = (),
+) -> tuple[str, ...]:
+    """Why the pulls of a row may be shifted, as far as that is known; each follows "because".
+
+    Args:
+        row: Pulls that are shifted.
+        noise: What the noise of the calibration is expected to do.
+        closure: What the workspace alone does to the pulls of `binned`.
+    """
+    pulls, found = row.pulls, []
+    mean, least = pulls.mean or 0.0, _PART * abs(pulls.mean or 0.0)
+    found += [
+        f"the noise of the calibration is expected to shift them by about {one.shift:.2f}"
+        for one in noise
+        if (one.method, one.parameter) == (row.method, pulls.parameter)
+        and (one.rho == row.rho or method_kind(one.method).independent)
+        and one.shift is not None
+        and one.shift >= least
+    ]
+    for verdict in closure if row.method == "binned" else ():
+        bias = verdict.pull_mean or 0.0
+        if verdict.parameter == pulls.parameter and bias * mean > 0 and abs(bias) >= least:
+            found.append(f"the morphing does not close and alone shifts them by {bias:.2f}")
+    if pulls.n_at_bound > _AT_BOUND * pulls.n_toys:
+        found.append(f"{pulls.n_at_bound} of {pulls.n_toys} toys end at its bound and have no pull")
+    return tuple(found)
+
+
+def remarks(
+    rows: Sequence[PullRow],
+    shapes: Shapes,
+    noise: Sequence[CalibrationNoise] = (),
+    closure: Sequence[ClosureVerdict] = (),
+) -> tuple[Remark, ...]:
+    """All that is to be said of some pulls, in their order.
+
+    Args:
+        rows: Summaries.
+        shapes: Their distributions.
+        noise: As in `causes_of`; also below.
+        closure: What the workspace alone does.
+    """
+    found = []
+    for row in rows:
+        say = partial(Remark, method=row.method, rho=row.rho, parameter=row.pulls.parameter)
+        name, pulls = row.pulls.parameter, row.pulls
+        if is_shifted(pulls.mean, pulls.mean_error):
+            because = " and because ".join(causes_of(row, noise, closure))
+            shift = rounded(pulls.mean, pulls.mean_error)
+            text = f"the pulls of {name} are shifted by {shift}" + (
+                because and f", because {because}"
+            )
+            found.append(say(kind="shift", text=text))
+        mine = [one for one in shapes[row.method, row.rho] if one.parameter == name]
+        beside = [one.pulls for one in rows if (one.method, one.rho) == (row.method, row.rho)]
+        right = all(judge_error(one.width, one.width_error) == "right" for one in beside)
+        found += [say(kind="shape", text=text) for text in _on_shape(mine, pulls, right)]
+    return tuple(found)
+
+
+def shape_rows(shapes: Shapes) -> list[dict[str, Any]]:
+    """Rows of `shapes` in `summary.json`; the ECDF is told of all toys alone."""
+    return [
+        {
+            "method": method,
+            "rho": rho,
+            **asdict(one),
+            "ecdf": list(one.ecdf) if one.sliced_by is None else None,
+        }
+        for (method, rho), some in shapes.items()
+        for one in some
+    ]
+
+
+def _on_shape(shapes: Sequence[PullShape], pulls: PullSummary, right: bool) -> Iterator[str]:
+    """What mean and width do not tell; at most one sentence.
+
+    Slices of estimates say nothing unless all claimed errors are right.
+    """
+    numbers = {
+        "claimed": (pulls.width, pulls.width_error),
+        "corrected": (pulls.corrected_width, pulls.corrected_width_error),
+    }
+    for errors, width in numbers.items():
+        whole = [one for one in shapes if one.errors == errors and one.sliced_by is None]
+        off = [
+            one
+            for one in shapes
+            if one.errors == errors
+            and one.off
+            and (one.sliced_in == "truth" or (one.sliced_in == "estimate" and right))
+        ]
+        if any(one.off for one in whole):
+            told = is_shifted(pulls.mean, pulls.mean_error) or judge_error(*width) != "right"
+            if not told:
+                yield (
+                    f"the pulls of {pulls.parameter} with {errors} errors have the right mean and "
+                    f"width, and are not normal: up to {whole[0].distance:.2f} off in the ECDF"
+                )
+                return
+        elif off:
+            thirds = (f"the {one.sliced_in} of {one.sliced_by} is {_third(one)}" for one in off)
+            yield (
+                f"the pulls of {pulls.parameter} with {errors} errors are unit normal in all toys, "
+                f"and not where {' or where '.join(thirds)}"
+            )
+            return
+
+
+def _third(shape: PullShape) -> str:
+    return "in the middle" if shape.slice == "middle" else str(shape.slice)
