@@ -28,7 +28,7 @@ from pullfactory.report.toys import (
 )
 from pullfactory.results import ToysResult
 
-FIGURES = ("pulls", "minimum_nll", "correlation")
+FIGURES = ("pulls", "pull_ecdf", "minimum_nll", "correlation")
 ENDINGS = ("png", "pdf", "svg")
 ODD_NAMES = ("staterror_SR[3]", "p_$T^", "$\\frac{$", "a_b^c", "#%&~")
 
