@@ -83,7 +83,8 @@ def open_source(
             .parquet, .pq, .csv, .csv.gz or .npz. Or a table in memory: a mapping of column to
             array, a structured NumPy array, a pandas DataFrame, an awkward Array of records, or a
             pyarrow Table.
-        tree: Name of the TTree or RNTuple in ROOT files. It may be left out if a file has one.
+        tree: Name of the TTree or RNTuple in ROOT files, with a cycle (``events;1``) or the latest.
+            It may be left out if a file has one.
         place: What the events are called in messages, for example "sample 'nominal'".
         base: Folder of relative paths; None is the working folder.
         chunk: Most rows of a chunk.
