@@ -32,6 +32,7 @@ from pullfactory.auditing import (
     predict_subset,
     predict_unbinned,
     read_events,
+    refuse_same,
 )
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -81,6 +82,7 @@ def audit(
         config = AuditConfig.from_dict(config)
     n_workers = count_workers(workers)
     read = read_events(config, events, base=folder, progress=progress)
+    refuse_same(config, read)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
