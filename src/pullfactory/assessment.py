@@ -97,7 +97,7 @@ def audit(
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
-        if joint_spec:
+        if joint_spec and config.repeated != "cluster":
             joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
         advance(1)
         dependence = measure_dependence(expected)

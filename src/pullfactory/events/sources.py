@@ -28,7 +28,7 @@ class Source(Protocol):
         """What it is called in messages, for example "file 'x.root', tree 'events'"."""
 
     def names(self) -> tuple[str, ...]:
-        """Names of the columns there are; no event is read.
+        """Names of the columns there are, in all files; no event is read.
 
         Raises:
             EventsError: If the file or table cannot be used.
@@ -59,7 +59,9 @@ class _Files:
     place: str
 
     def names(self) -> tuple[str, ...]:
-        return self.parts[0].names()
+        first, *others = (part.names() for part in self.parts)
+        shared = set(first).intersection(*others)
+        return tuple(name for name in first if name in shared)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         for part in self.parts:
