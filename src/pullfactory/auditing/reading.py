@@ -62,7 +62,7 @@ class SampleCheck:
     events: int | None = None
     apart: int | None = None
     runs: int | None = None
-    marks: tuple[str, ...] = ()
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -285,7 +285,7 @@ class _Reader:
                 events=events if repeats else None,
                 apart=repeats.apart if repeats else None,
                 runs=self._runs.count,
-                marks=self._runs.names,
+                marks=", ".join(self._runs.names),
                 negative=self._seen["negative"],
                 lacking=dict(zip(self._names, self._lacking.tolist(), strict=True)),
                 outside=dict(zip(self._names, self._outside.tolist(), strict=True)),

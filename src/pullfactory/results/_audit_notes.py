@@ -154,8 +154,8 @@ def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
         if check.runs:
             yield (
                 f"{check.role}: {check.runs} of {check.selected} rows have the same "
-                f"{', '.join(check.marks)} as the row before, and count as independent events; if "
-                f"several rows are one event, set identifier = {json.dumps(list(check.marks))} and "
+                f"{check.marks} as the row before, and count as independent events; if several "
+                f"rows are one event, set identifier = {json.dumps(check.marks.split(', '))} and "
                 'repeated = "cluster".'
             )
 
