@@ -32,6 +32,7 @@ from pullfactory.auditing import (
     predict_subset,
     predict_unbinned,
     read_events,
+    refuse_same,
 )
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -81,6 +82,7 @@ def audit(
         config = AuditConfig.from_dict(config)
     n_workers = count_workers(workers)
     read = read_events(config, events, base=folder, progress=progress)
+    refuse_same(config, read)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
@@ -95,7 +97,7 @@ def audit(
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
-        if joint_spec:
+        if joint_spec and config.repeated != "cluster":
             joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
         advance(1)
         dependence = measure_dependence(expected)

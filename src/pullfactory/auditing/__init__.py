@@ -3,6 +3,7 @@
 from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
+from pullfactory.auditing.gate import refuse_same
 from pullfactory.auditing.measurement import (
     ChannelFit,
     DataFit,
@@ -60,5 +61,6 @@ __all__ = [
     "predict_subset",
     "predict_unbinned",
     "read_events",
+    "refuse_same",
     "starved_bins",
 ]

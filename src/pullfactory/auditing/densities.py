@@ -178,14 +178,7 @@ def _method(
 
     def observe(block: ToyBlock) -> Observation:
         shifted = block.events + offsets if offsets.any() else block.events
-        return likelihood.observe(
-            ToyBlock(
-                theta_true=block.theta_true,
-                aux=block.aux[:, terms],
-                events=shifted,
-                event_weights=block.event_weights,
-            )
-        )
+        return likelihood.observe(replace(block, aux=block.aux[:, terms], events=shifted))
 
     aux_scatter = np.zeros(len(likelihood.names))
     aux_scatter[list(likelihood.constrained)] = 1.0

@@ -10,6 +10,7 @@ from pullfactory.auditing.model import binned_audit_method, drawn_terms, rates_a
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
+from pullfactory.events import first_rows
 from pullfactory.inference import FitBatch, FitStatus, bootstrap, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
@@ -125,6 +126,7 @@ def fit_data_unbinned(
         aux=binned.observed[None, binned.n_main :],
         events=rows.values[None],
         event_weights=None if np.all(rows.weights == 1) else rows.weights[None],
+        owners=first_rows(rows.keys)[None] if expected.config.repeated == "cluster" else None,
     )
     config = expected.config
     drawn = bootstrap(
@@ -163,16 +165,16 @@ def in_units(fits: FitBatch, steps: NDArray[np.float64]) -> FitBatch:
 def _pairs(expected: Expected, often: NDArray[np.float64]) -> PairCounts:
     """Counts of the data where each group of events comes so often."""
     counts = expected.read("data").counts
-    events = often @ counts.events
+    events = often @ counts.once
     factor = np.ones(len(often))
     if expected.config.n_events_law == "fixed":
-        factor = counts.events.sum() / events
+        factor = counts.once.sum() / events
     return PairCounts(
         tuple(factor[:, None] * (often @ groups) for groups in counts.channels),
         {
             key: factor[:, None, None]
             * (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
-            for key, groups in counts.pairs.items()
+            for key, groups in counts.products.items()
         },
         factor * events,
     )

@@ -239,7 +239,7 @@ class ErrorModel:
                 (a, b): drawn.pairs.joint[i, j]
                 for a, i in enumerate(observables)
                 for b, j in enumerate(observables)
-                if i < j
+                if (i, j) in drawn.pairs.joint
             },
             drawn.pairs.events,
         )
@@ -270,12 +270,12 @@ class ErrorModel:
         for process in expected.config.sample_set.processes:
             role = process.nominal.role
             counts, factor = expected.read(role).counts, self._factors(role, often)
-            events += factor * (often @ counts.events)
+            events += factor * (often @ counts.once)
             own = [factor[:, None] * (often @ counts.channels[o]) for o in range(n_obs)]
             by_process[process.name] = own
             for o in range(n_obs):
                 channels[o] += own[o]
-            for key, groups in counts.pairs.items():
+            for key, groups in counts.products.items():
                 joint = (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
                 pairs[key] = pairs.get(key, 0.0) + factor[:, None, None] * joint
         rates = np.empty((len(often), len(self.rates)))
@@ -376,7 +376,7 @@ class ErrorModel:
         weight, square = np.empty(len(self.rates)), np.empty(len(self.rates))
         for o, groups in enumerate(read.counts.channels):
             weight[self._slice(o)] = factor * groups.sum(axis=0)
-            square[self._slice(o)] = factor**2 * read.counts.squares[o]
+            square[self._slice(o)] = factor**2 * read.counts.shared[o]
         total = factor * read.counts.events.sum()
         squares = factor * total * read.check.weight / read.check.effective
         mean, cross = log_slopes.T @ weight / total, log_slopes.T @ square

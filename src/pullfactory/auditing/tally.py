@@ -8,11 +8,12 @@ Poisson number of events.
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.auditing.repeats import HeldRows, Repeats
 from pullfactory.auditing.values import Chunk
 from pullfactory.calibration.joint_bins import JointBins
 
@@ -59,20 +60,38 @@ class Counts:
     Attributes:
         events: Of all selected events of each group, shape (groups,).
         channels: One array of shape (groups, bins) per observable.
-        squares: Sums of squared weights, one array of shape (bins,) per observable.
+        squares: Sums over events of the squared weight that they have in a bin, one array of shape
+            (bins,) per observable.
+        shared: The same of the product of that weight and all that the event has; `squares` where
+            every row is an event.
         pairs: For each pair of observables, shape (groups, bins, bins); empty if not asked for.
-        pair_squares: Sums of squared weights, shape (bins, bins), likewise.
+        pair_squares: Sums of products of weights, shape (bins, bins), likewise; where several rows
+            may be one event, of pairs of its rows too, as in `repeated`.
         joint: For each pattern of observables that events have together, shape (groups, bins).
-        joint_squares: Sums of squared weights, shape (bins,), likewise.
+        joint_squares: As `squares`, shape (bins,), likewise.
+        once: As `events`, with every event once however many rows it has, shape (groups,).
+        repeated: What pairs of rows of one event have in two bins, shape (groups, bins, bins): of
+            one observable with itself each pair once, of two both ways; empty where every row is
+            an event.
     """
 
     events: NDArray[np.float64]
     channels: tuple[NDArray[np.float64], ...]
     squares: tuple[NDArray[np.float64], ...]
+    shared: tuple[NDArray[np.float64], ...]
     pairs: dict[tuple[int, int], NDArray[np.float64]]
     pair_squares: dict[tuple[int, int], NDArray[np.float64]]
     joint: dict[tuple[int, ...], NDArray[np.float64]]
     joint_squares: dict[tuple[int, ...], NDArray[np.float64]]
+    once: NDArray[np.float64]
+    repeated: dict[tuple[int, int], NDArray[np.float64]]
+
+    @property
+    def products(self) -> dict[tuple[int, int], NDArray[np.float64]]:
+        """What events have in two bins, whichever of their rows: what covariances are made of."""
+        if not self.repeated:
+            return self.pairs
+        return {key: each + self.pairs.get(key, 0.0) for key, each in self.repeated.items()}
 
 
 class Tally:
@@ -82,11 +101,18 @@ class Tally:
         axes: Bins of each observable.
         joint: Bins of the observables together, for each pattern; empty for none.
         paired: Whether pairs of observables are counted.
+        held: Takes in rows where several may be one event; None where every row is one.
     """
 
     def __init__(
-        self, axes: Sequence[Axis], joint: dict[tuple[int, ...], JointBins], *, paired: bool
+        self,
+        axes: Sequence[Axis],
+        joint: dict[tuple[int, ...], JointBins],
+        *,
+        paired: bool,
+        held: HeldRows | None = None,
     ) -> None:
+        self._held = held
         self._axes = tuple(axes)
         self._joint = joint
         sizes = [axis.size for axis in axes]
@@ -115,7 +141,9 @@ class Tally:
             both = bins[i] * width + bins[j]
             _count(into, groups * ((self._axes[i].size + 1) * width) + both, weights)
             _count(self._pair_squares[i, j], both, squares)
-        self._add_joint(chunk, bins, groups, weights, squares)
+        together = self._add_joint(chunk, bins, groups, weights, squares)
+        if self._held:
+            self._held.add(chunk.keys, chunk.weights, bins, together)
 
     def _add_joint(
         self,
@@ -124,34 +152,75 @@ class Tally:
         groups: NDArray[np.intp],
         weights: NDArray[np.float64] | None,
         squares: NDArray[np.float64] | None,
-    ) -> None:
+    ) -> NDArray[np.intp]:
+        """Count in the bins of all observables together, which are numbered through."""
+        first, last = 0, sum(bins.size for bins in self._joint.values())
+        together = np.full(len(chunk.weights), last)
         if not self._joint:
-            return
+            return together
         has = np.stack([b < axis.size for b, axis in zip(bins, self._axes, strict=True)], axis=1)
         whole = bool(has.all())
         for pattern, joint in self._joint.items():
             wanted = np.isin(np.arange(has.shape[1]), pattern)
             chosen = slice(None) if whole else np.all(has == wanted, axis=1)
             if whole and len(pattern) < has.shape[1]:
+                first += joint.size
                 continue
             index = joint.index([chunk.values[chosen, o] for o in pattern])
+            together[chosen] = first + index
+            first += joint.size
             some = None if weights is None else weights[chosen]
             _count(self._patterns[pattern], groups[chosen] * joint.size + index, some)
             _count(
                 self._pattern_squares[pattern], index, None if squares is None else squares[chosen]
             )
+        return together
 
-    def counts(self) -> Counts:
+    @property
+    def weight_squares(self) -> NDArray[np.float64]:
+        """Sum of the squared weights of all rows, of those without a first observable too."""
+        return self._squares[0]
+
+    def counts(self) -> tuple[Counts, Repeats | None]:
         """What was counted so far, without events that lack an observable."""
-        return Counts(
+        squares = tuple(each[:-1] for each in self._squares)
+        counts = Counts(
             events=self._events,
             channels=tuple(each[:, :-1] for each in self._channels),
-            squares=tuple(each[:-1] for each in self._squares),
+            squares=squares,
+            shared=squares,
             pairs={key: each[:, :-1, :-1] for key, each in self._pairs.items()},
             pair_squares={key: each[:-1, :-1] for key, each in self._pair_squares.items()},
             joint=self._patterns,
             joint_squares=self._pattern_squares,
+            once=self._events,
+            repeated={},
         )
+        if not self._held:
+            return counts, None
+        repeats = self._held.counts()
+        return _together(counts, repeats), repeats
+
+
+def _together(counts: Counts, repeats: Repeats) -> Counts:
+    """What was counted of rows and of pairs of rows of one event."""
+    ends = np.cumsum([len(each) for each in counts.joint_squares.values()])[:-1]
+    joint = np.split(repeats.joint_squares, ends)
+    return replace(
+        counts,
+        squares=tuple(a + b for a, b in zip(counts.squares, repeats.squares, strict=True)),
+        shared=tuple(a + b for a, b in zip(counts.squares, repeats.shared, strict=True)),
+        pair_squares={
+            key: each + counts.pair_squares.get(key, 0.0)
+            for key, each in repeats.pair_squares.items()
+        },
+        joint_squares={
+            key: each + more
+            for (key, each), more in zip(counts.joint_squares.items(), joint, strict=False)
+        },
+        once=repeats.once,
+        repeated=repeats.pairs,
+    )
 
 
 def _count(

@@ -10,6 +10,7 @@ from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.prediction import PredictedErrors, redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
+from pullfactory.events import first_rows
 from pullfactory.inference.information import inverted
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Likelihood
@@ -101,14 +102,15 @@ def _learnt(
 
 def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     """Nominal events of all processes, each group as a toy, weighted to the data."""
-    values, weights, groups = [], [], []
+    values, weights, keys = [], [], []
     for role in expected.nominal_roles:
         read = expected.read(role)
         yields = expected.factors[role] * read.counts.events.sum()
         values.append(read.rows.values)
         weights.append(yields * read.rows.weights / read.rows.weights.sum())
-        groups.append(read.rows.keys % np.uint64(GROUPS))
-    group = np.concatenate(groups).astype(np.intp)
+        keys.append(read.rows.keys)
+    key = np.concatenate(keys)
+    group = (key % np.uint64(GROUPS)).astype(np.intp)
     order = np.argsort(group, kind="stable")
     sizes = np.bincount(group, minlength=GROUPS)
     place = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -118,11 +120,16 @@ def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     events[group[order], place] = first[order]
     padded = np.zeros(shape)
     padded[group[order], place] = np.concatenate(weights)[order]
+    owners = None
+    if expected.config.repeated == "cluster":
+        owners = np.tile(np.arange(shape[1]), (shape[0], 1))
+        owners[group[order], place] = place[first_rows(key[order])]
     return ToyBlock(
         theta_true=np.zeros((GROUPS, 0)),
         aux=np.zeros((GROUPS, n_aux)),
         events=events,
         event_weights=padded,
+        owners=owners,
     )
 
 

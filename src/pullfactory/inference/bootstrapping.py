@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pullfactory._jax import jax
 from pullfactory.errors import LikelihoodError
+from pullfactory.events import first_rows
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.inference.status import FitStatus
@@ -162,8 +163,11 @@ def _take(data: ToyBlock, toy: int) -> ToyBlock:
     if not 0 <= toy < len(data.events):
         raise LikelihoodError(f"toy {toy} is none of the {len(data.events)} of the block")
     events = data.events[toy]
+    owners = None if data.owners is None else data.owners[toy]
     if data.event_weights is not None:
-        events = events[data.event_weights[toy] > 0]
+        used = data.event_weights[toy] > 0
+        events = events[used]
+        owners = None if owners is None else first_rows(owners[used].astype(np.uint64))
     if not len(events):
         raise LikelihoodError(f"toy {toy} has no events; a bootstrap needs some")
     return ToyBlock(
@@ -171,6 +175,7 @@ def _take(data: ToyBlock, toy: int) -> ToyBlock:
         aux=data.aux[toy][None],
         events=events[None],
         event_weights=None,
+        owners=None if owners is None else owners[None],
     )
 
 
@@ -182,24 +187,29 @@ def _draw(
     aux_sigma: NDArray[np.float64],
 ) -> ToyBlock:
     """Replicas of a data set as toys: the same events with other weights; 0 is the data itself."""
-    n_events = one.events.shape[1]
-    weights = np.ones((len(numbers), n_events))
+    shape = len(numbers), one.events.shape[1]
+    owners = np.arange(shape[1]) if one.owners is None else one.owners[0]
+    _, event = np.unique(owners, return_inverse=True)  # of each row
+    n_events = int(event.max()) + 1
+    weights = np.ones(shape)
     aux = np.tile(one.aux, (len(numbers), 1))
     for row, replica in enumerate(numbers):
         if replica == 0:
             continue
         rng = generator(seed, Stream.BOOTSTRAP, replica)
         aux[row] += aux_sigma * rng.standard_normal(one.aux.shape[1])
-        weights[row] = (
+        often = (
             np.bincount(rng.integers(n_events, size=n_events), minlength=n_events)
             if law == "fixed"
             else rng.poisson(1.0, n_events)
         )
+        weights[row] = often[event]
     return ToyBlock(
         theta_true=np.broadcast_to(one.theta_true, (len(numbers), one.theta_true.shape[1])),
         aux=aux,
         events=np.broadcast_to(one.events, (len(numbers), *one.events.shape[1:])),
         event_weights=weights,
+        owners=None if one.owners is None else np.broadcast_to(one.owners, shape),
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory.calibration.binning import count_pairs, find_bins
+from pullfactory.events import row_pairs
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
@@ -25,7 +26,9 @@ class PairCounts(NamedTuple):
 
     Attributes:
         counts: One array of shape (toys, bins) per channel.
-        joint: For each pair of channels the joint counts, shape (toys, bins, bins).
+        joint: For each pair of channels the joint counts, shape (toys, bins, bins). Where several
+            rows belong to one event, pairs of its rows too: of one channel with itself each once,
+            of two channels both ways.
         events: Number of events, shape (toys,); None if every event is in every channel.
     """
 
@@ -74,7 +77,7 @@ class Channels:
         for o, size in enumerate(sizes):
             bins[o] = np.where(np.isnan(block.events[..., o]), np.int32(size), bins[o])
         nowhere = np.zeros_like(bins[0])
-        return PairCounts(
+        pairs = PairCounts(
             tuple(
                 count_pairs(one, nowhere, (size + 1, 1), weights)[:, :-1, 0]
                 for one, size in zip(bins, sizes, strict=True)
@@ -89,6 +92,7 @@ class Channels:
             if weights is None
             else weights.sum(axis=1),
         )
+        return pairs if block.owners is None else _with_repeats(pairs, block, bins, sizes)
 
     def expect(self, population: Population) -> PairCounts:
         """Expected counts of one toy, with a toy axis of length 1."""
@@ -129,6 +133,33 @@ class Channels:
             outer = total[:, :, None] * total[:, None, :]
             result = result - outer / np.maximum(events, 1.0)[:, None, None]
         return np.asarray(result)
+
+
+def _with_repeats(
+    pairs: PairCounts, block: ToyBlock, bins: list[NDArray[np.int32]], sizes: list[int]
+) -> PairCounts:
+    """Counts of rows together with those of pairs of rows of one event."""
+    assert block.owners is not None
+    toys, rows = block.owners.shape
+    weights = np.ones((toys, rows)) if block.event_weights is None else block.event_weights
+    owners = (np.arange(toys)[:, None] * rows + block.owners).ravel()
+    flat, column = weights.ravel(), [one.ravel() for one in bins]
+    channels = range(len(bins))
+    joint = {
+        (i, j): np.zeros((toys, sizes[i] + 1, sizes[j] + 1)) for i in channels for j in channels[i:]
+    }
+    for one, other in row_pairs(owners):
+        weight = flat[one] * flat[other]
+        for (i, j), into in joint.items():
+            for a, b in ((one, other), (other, one))[: 1 if i == j else 2]:
+                np.add.at(into, (a // rows, column[i][a], column[j][b]), weight)
+    found = {key: each[:, :-1, :-1] for key, each in joint.items()}
+    first = block.owners == np.arange(rows)
+    return PairCounts(
+        pairs.counts,
+        {key: each + pairs.joint.get(key, 0.0) for key, each in found.items()},
+        np.sum(first * weights, axis=1),
+    )
 
 
 def _sums(joint: dict[tuple[int, int], NDArray[np.float64]]) -> tuple[NDArray[np.float64], ...]:

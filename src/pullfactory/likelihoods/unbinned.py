@@ -161,7 +161,7 @@ class UnbinnedLikelihood(Likelihood):
         """
         events = [block.events[..., o] for o in range(len(self.families))]
         weights = block.event_weights
-        if self._sufficient:
+        if self._sufficient and block.owners is None:
             gram = self._gram(events, weights)
             moments = tuple(self._moments(gram, o) for o in range(len(events)))
             return Observation(UnbinnedData(moments, None, block.aux), gram)
@@ -170,7 +170,8 @@ class UnbinnedLikelihood(Likelihood):
             for x, member in zip(events, self.families, strict=True)
         )
         return Observation(
-            UnbinnedData(observed, weights, block.aux), _Events(tuple(events), weights)
+            UnbinnedData(observed, weights, block.aux),
+            _Events(tuple(events), weights, block.owners),
         )
 
     def expect(self, population: Population) -> Observation | None:
@@ -274,10 +275,12 @@ class _Events(NamedTuple):
     Attributes:
         observables: Events of each observable, each of shape (toys, events).
         weights: Shape (toys, events), or None for ones.
+        owners: As in `ToyBlock`.
     """
 
     observables: tuple[NDArray[np.float64], ...]
     weights: NDArray[np.float64] | None
+    owners: NDArray[np.intp] | None
 
 
 @jax.jit
@@ -318,7 +321,11 @@ def _scatter_of_events(
                 - (slope[0][o][:, None] * df + slope[1][o][:, None] * (1.0 + z * df)) / scale[o]
             )
         counted = score if events.weights is None else score * events.weights
-        return counted @ score.T
+        if events.owners is None:
+            return counted @ score.T
+        root = jnp.ones(1) if events.weights is None else jnp.sqrt(events.weights)
+        summed = jnp.zeros_like(score).at[:, events.owners].add(score * root)
+        return summed @ summed.T
 
     return jax.vmap(one)(theta, pairs)
 

@@ -25,7 +25,7 @@ from pullfactory.auditing import (
 from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
-from pullfactory.results._audit_notes import audit_notes
+from pullfactory.results._audit_notes import audit_notes, repeated_rows
 from pullfactory.results._audit_tables import write_tables
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
@@ -205,6 +205,11 @@ class AuditResult:
     def notes(self) -> tuple[str, ...]:
         """What a reader of the numbers should know, a line each."""
         return audit_notes(self)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Notes on what makes the numbers wrong unless it is meant so."""
+        return tuple(repeated_rows(self.checks))
 
     @cached_property
     def templates(self) -> tuple[hist.Hist[Any], ...]:

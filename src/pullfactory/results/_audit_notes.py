@@ -1,15 +1,16 @@
 """What a reader of the numbers of an audit should know."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
+from pullfactory.auditing import Expected, SampleCheck, noise_in_slopes, starved_bins
 from pullfactory.report.rounding import plain, significant
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
 
-__all__ = ["audit_notes"]
+__all__ = ["audit_notes", "repeated_rows"]
 
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
@@ -39,6 +40,11 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
         yield (
             f"{', '.join(rates)}: a rate is counted once in each of the {channels} channels, which "
             "have the same events; its claimed error is too small even for independent observables."
+        )
+    if result.config.repeated == "cluster" and result.joint_workspace:
+        yield (
+            "No joint error: the joint workspace takes every row for an event, and its error would "
+            "be that of independent rows."
         )
     for row in result.rows:
         worse = row.joint_error and row.joint_error > row.actual_error
@@ -115,7 +121,19 @@ def _rate_notes(expected: Expected) -> Iterator[str]:
 
 
 def _on_samples(result: "AuditResult") -> Iterator[str]:
+    yield from repeated_rows(result.checks)
     for check in result.checks:
+        if check.events is not None and check.events < check.selected:
+            yield (
+                f"{check.role}: {check.selected} rows are {check.events} events, as the identifier "
+                "says; numbers of events count rows."
+            )
+        if check.apart:
+            yield (
+                f"{check.role}: the rows of {check.apart} of {check.events} events are no "
+                "neighbours; if the numbers of events begin anew in each file, they are different "
+                "events, and a column that tells the files apart belongs into identifier."
+            )
         if check.shared is not None and check.shared < _SHARED:
             yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
         for name, events in check.outside.items():
@@ -124,6 +142,22 @@ def _on_samples(result: "AuditResult") -> Iterator[str]:
                     f"{check.role}: {events} of {check.selected} events are outside the edges of "
                     f"{name}."
                 )
+
+
+def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
+    """Say which samples look as if several of their rows were one event.
+
+    Args:
+        checks: What was seen in each sample.
+    """
+    for check in checks:
+        if check.runs:
+            yield (
+                f"{check.role}: {check.runs} of {check.selected} rows have the same "
+                f"{check.marks} as the row before, and count as independent events; if several "
+                f"rows are one event, set identifier = {json.dumps(check.marks.split(', '))} and "
+                'repeated = "cluster".'
+            )
 
 
 def _on_data(result: "AuditResult") -> Iterator[str]:

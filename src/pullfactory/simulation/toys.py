@@ -49,12 +49,15 @@ class ToyBlock:
         events: Observed values, shape (toys, events, observables), in the observables' units.
         event_weights: 1 for an event, 0 for padding; shape (toys, events). None if every toy
             has the same number of events.
+        owners: Where several rows may belong to one event, the first row of the event of each,
+            shape (toys, events); padding is of its own. None if every row is an event.
     """
 
     theta_true: NDArray[np.float64]
     aux: NDArray[np.float64]
     events: NDArray[np.float64]
     event_weights: NDArray[np.float64] | None
+    owners: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
