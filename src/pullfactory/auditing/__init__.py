@@ -10,6 +10,7 @@ from pullfactory.auditing.measurement import (
     fit_data_unbinned,
     in_units,
     observed_counts,
+    unbinned_obstacle,
 )
 from pullfactory.auditing.model import audit_likelihood, binned_audit_method
 from pullfactory.auditing.pool import EventPool
@@ -61,4 +62,5 @@ __all__ = [
     "predict_unbinned",
     "read_events",
     "starved_bins",
+    "unbinned_obstacle",
 ]

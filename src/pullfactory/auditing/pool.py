@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import drawn_terms
+from pullfactory.auditing.model import aux_covariance
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import EventsError
+from pullfactory.inference.information import symmetric_root
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.simulation.toys import Stream, ToyBlock, generator
 
@@ -28,7 +29,8 @@ class EventPool:
         cumulative: Probability to draw an event or one before it, shape (events,).
         n_events: Mean number of events of a toy.
         fixed: Whether every toy has the same number.
-        drawn: Which auxiliary values of the likelihood vary from toy to toy, shape (auxdata,).
+        scatter: Root of the covariance of the auxiliary values of the likelihood, shape (auxdata,
+            auxdata).
         seed: Of the audit.
     """
 
@@ -36,7 +38,7 @@ class EventPool:
     cumulative: NDArray[np.float64]
     n_events: float
     fixed: bool
-    drawn: NDArray[np.bool_]
+    scatter: NDArray[np.float64]
     seed: int
 
     @classmethod
@@ -68,7 +70,7 @@ class EventPool:
             cumulative=np.cumsum(probability / probability.sum()),
             n_events=expected.n_events,
             fixed=expected.config.n_events_law == "fixed",
-            drawn=drawn_terms(expected, likelihood),
+            scatter=symmetric_root(aux_covariance(expected, likelihood)),
             seed=expected.config.seed,
         )
 
@@ -104,7 +106,7 @@ class EventPool:
         drawn = self.cumulative.searchsorted(places, side="right").clip(max=len(self.values) - 1)
         return ToyBlock(
             theta_true=truth,
-            aux=aux + np.where(self.drawn, likelihood.aux_sigma * normal, 0.0),
+            aux=aux + normal @ self.scatter,
             events=self.values[drawn],
             event_weights=None if self.fixed else used.astype(np.float64),
         )

@@ -58,6 +58,7 @@ class Counts:
 
     Attributes:
         events: Of all selected events of each group, shape (groups,).
+        numbers: How many of these have a weight that is not 0, shape (groups,).
         channels: One array of shape (groups, bins) per observable.
         squares: Sums of squared weights, one array of shape (bins,) per observable.
         pairs: For each pair of observables, shape (groups, bins, bins); empty if not asked for.
@@ -67,6 +68,7 @@ class Counts:
     """
 
     events: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     channels: tuple[NDArray[np.float64], ...]
     squares: tuple[NDArray[np.float64], ...]
     pairs: dict[tuple[int, int], NDArray[np.float64]]
@@ -91,7 +93,7 @@ class Tally:
         self._joint = joint
         sizes = [axis.size for axis in axes]
         pairs = list(itertools.combinations(range(len(sizes)), 2)) if paired else []
-        self._events = np.zeros(GROUPS)
+        self._events, self._numbers = np.zeros(GROUPS), np.zeros(GROUPS)
         self._channels = [np.zeros((GROUPS, size + 1)) for size in sizes]
         self._squares = [np.zeros(size + 1) for size in sizes]
         self._pairs = {(i, j): np.zeros((GROUPS, sizes[i] + 1, sizes[j] + 1)) for i, j in pairs}
@@ -106,6 +108,7 @@ class Tally:
         weights = None if equal else chunk.weights
         squares = None if equal else chunk.weights**2  # of ones: ones again
         self._events += np.bincount(groups, weights, GROUPS)
+        self._numbers += np.bincount(groups[chunk.weights != 0], minlength=GROUPS)
         bins = [axis.index(chunk.values[:, o]) for o, axis in enumerate(self._axes)]
         for o, axis in enumerate(self._axes):
             _count(self._channels[o], groups * (axis.size + 1) + bins[o], weights)
@@ -145,6 +148,7 @@ class Tally:
         """What was counted so far, without events that lack an observable."""
         return Counts(
             events=self._events,
+            numbers=self._numbers,
             channels=tuple(each[:, :-1] for each in self._channels),
             squares=tuple(each[:-1] for each in self._squares),
             pairs={key: each[:, :-1, :-1] for key, each in self._pairs.items()},

@@ -20,6 +20,7 @@ from pullfactory._jax import Array, jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
+from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
@@ -158,19 +159,24 @@ class UnbinnedLikelihood(Likelihood):
 
         Args:
             block: Toys with events of shape (toys, events, observables).
+
+        Raises:
+            LikelihoodError: If events have negative weights.
         """
+        _refuse_negative(block)
         events = [block.events[..., o] for o in range(len(self.families))]
-        weights = block.event_weights
+        sums, variances = block.sums, block.variances
         if self._sufficient:
-            gram = self._gram(events, weights)
+            gram = self._gram(events, sums)
             moments = tuple(self._moments(gram, o) for o in range(len(events)))
-            return Observation(UnbinnedData(moments, None, block.aux), gram)
+            pairs = gram if variances is sums else self._gram(events, variances)
+            return Observation(UnbinnedData(moments, None, block.aux), pairs)
         observed = tuple(
-            event_moments(x, weights) if member.sufficient else x
+            event_moments(x, sums) if member.sufficient else x
             for x, member in zip(events, self.families, strict=True)
         )
         return Observation(
-            UnbinnedData(observed, weights, block.aux), _Events(tuple(events), weights)
+            UnbinnedData(observed, sums, block.aux), _Events(tuple(events), variances)
         )
 
     def expect(self, population: Population) -> Observation | None:
@@ -198,7 +204,7 @@ class UnbinnedLikelihood(Likelihood):
     def scatter(
         self, theta: NDArray[np.float64], pairs: "NDArray[np.float64] | _Events"
     ) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events of s s^T, s summed over the observables.
+        """Covariance of the score: sum over events of w^2 s s^T, s summed over the observables.
 
         Args:
             theta: Shape (toys, parameters).
@@ -216,7 +222,7 @@ class UnbinnedLikelihood(Likelihood):
         mu, sigma = self.response.mu[observable], self.response.sigma[observable]
         column = 1 + 2 * observable
         count, first, second = gram[:, 0, 0], gram[:, 0, column], gram[:, column, column]
-        mean = first / np.maximum(count, 1.0)
+        mean = first / np.where(count > 0, count, 1.0)
         spread = second - first * mean
         return np.stack([count, mu + sigma * mean, sigma**2 * spread], axis=1)
 
@@ -248,6 +254,23 @@ class UnbinnedLikelihood(Likelihood):
         return 0.5 * jnp.sum(pulls**2)
 
 
+def _refuse_negative(block: ToyBlock) -> None:
+    """Refuse events that a likelihood of single events cannot take.
+
+    Args:
+        block: Toys.
+
+    Raises:
+        LikelihoodError: If events have negative weights: the likelihood may have no maximum.
+    """
+    weights = block.event_weights
+    if weights is not None and (negative := int(np.sum(weights < 0))):
+        raise LikelihoodError(
+            f"{negative} events have negative weights (such as {weights[weights < 0][0]:g}), and "
+            "an unbinned likelihood may have no maximum with them; fit them binned"
+        )
+
+
 def _moments_of_squares(
     mean: NDArray[np.float64], covariance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -273,7 +296,7 @@ class _Events(NamedTuple):
 
     Attributes:
         observables: Events of each observable, each of shape (toys, events).
-        weights: Shape (toys, events), or None for ones.
+        weights: Squares of the event weights, shape (toys, events), or None for ones.
     """
 
     observables: tuple[NDArray[np.float64], ...]
@@ -357,5 +380,5 @@ def unbinned_method(calibration: Calibration) -> Method:
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=likelihood.expect,
-        aux_scatter=np.where(study.constrained, study.aux_variance, 0.0),
+        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
     )

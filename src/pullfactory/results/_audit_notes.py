@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
+from pullfactory.auditing import Expected, noise_in_slopes, starved_bins, unbinned_obstacle
 from pullfactory.report.rounding import plain, significant
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ _NOISY = 0.3  # of the claimed error, above which the noise of the templates is 
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
 _FAKE = 0.05  # part of the sensitivity, above which its noise is told
 _SHARED = 0.9  # part of the events of a variation that the nominal sample has
+_WEIGHTED = 0.01  # part of the events of the data that weights take, from which it is told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -127,7 +128,23 @@ def _on_samples(result: "AuditResult") -> Iterator[str]:
 
 
 def _on_data(result: "AuditResult") -> Iterator[str]:
+    if not result.data:
+        return
+    check = result.expected.read("data").check
+    if abs(check.effective - check.selected) > _WEIGHTED * check.selected:
+        yield (
+            f"data: its {check.selected} events have weights and fluctuate like "
+            f"{check.effective:.4g} of weight 1, which neither the prediction nor the toys have; "
+            "take the sandwich and bootstrap errors of the data."
+        )
+    if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):
+        yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
+        if fit.groups:
+            yield (
+                f"The {fit.method} bootstrap drew {fit.groups} groups of the {check.selected} "
+                "events of the data, which are more than toys.reservoir keeps in memory."
+            )
         if fit.status not in ("converged", "recovered"):
             yield f"The {fit.method} fit of the data ended as {fit.status}."
         if fit.bootstrap_failed:

@@ -47,14 +47,47 @@ class ToyBlock:
         aux: Auxiliary values of the constrained parameters, shape (toys, constrained), in units
             of one constraint width.
         events: Observed values, shape (toys, events, observables), in the observables' units.
-        event_weights: 1 for an event, 0 for padding; shape (toys, events). None if every toy
-            has the same number of events.
+        event_weights: What each event counts for, w, so that its variance is w^2; 0 for padding;
+            shape (toys, events). None for ones.
+        multiplicity: How many independent events each stands for, k: as often as it was drawn
+            again, or a fraction where light events together are what is expected; shape (toys,
+            events). None for ones.
     """
 
     theta_true: NDArray[np.float64]
     aux: NDArray[np.float64]
     events: NDArray[np.float64]
     event_weights: NDArray[np.float64] | None
+    multiplicity: NDArray[np.float64] | None = None
+
+    @property
+    def sums(self) -> NDArray[np.float64] | None:
+        """What an event adds to a sum, k w, shape (toys, events); None for ones."""
+        if self.event_weights is None or self.multiplicity is None:
+            return self.multiplicity if self.event_weights is None else self.event_weights
+        return self.event_weights * self.multiplicity
+
+    @property
+    def variances(self) -> NDArray[np.float64] | None:
+        """What it adds to the variance of a sum, k w^2; None for ones.
+
+        The same array as `sums` where there are no weights but 0 and 1.
+        """
+        weights = self.event_weights
+        if weights is None or np.all((weights == 0) | (weights == 1)):
+            return self.sums
+        squares = np.square(weights)
+        return squares if self.multiplicity is None else squares * self.multiplicity
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """Independent events of each toy, shape (toys,)."""
+        if self.event_weights is None and self.multiplicity is None:
+            return np.full(len(self.events), float(self.events.shape[1]))
+        counted = 1.0 if self.event_weights is None else (self.event_weights != 0).astype(float)
+        return np.asarray(
+            np.sum(counted if self.multiplicity is None else counted * self.multiplicity, axis=1)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
