@@ -91,7 +91,8 @@ def probabilities(rho: float) -> Array:
     """Of the pairs of bins, shape (bins, bins)."""
     events = even_pair(20, rho)
     both = [np.searchsorted(WHERE[1:-1], events[o]) for o in ("x", "y")]
-    return np.bincount(both[0] * BINS + both[1], minlength=BINS**2).reshape(BINS, BINS) / 2**20
+    found = np.bincount(both[0] * BINS + both[1], minlength=BINS**2) / 2**20
+    return np.asarray(found.reshape(BINS, BINS))
 
 
 def closed_form(rho: float) -> Array:
@@ -112,7 +113,7 @@ def closed_form(rho: float) -> Array:
     scatter[1, 1] += 1.0
     scatter[2:, 2:] += counts
     actual = inverse @ scatter @ inverse
-    return np.sqrt(actual.diagonal() / inverse.diagonal())[:2]
+    return np.asarray(np.sqrt(actual.diagonal() / inverse.diagonal())[:2])
 
 
 def toys(rho: float, n_toys: int) -> tuple[float, float]:

@@ -167,9 +167,9 @@ def test_bootstrap_of_the_data_beside_rows_drawn_in_numpy(data: Table, law: str)
     found = fitted(data, replicas=2000, n_events_law=law)
     other, rng = Numpy(data), np.random.default_rng(9)
     often = (
-        rng.multinomial(N, np.full(N, 1 / N), 8000)
+        rng.multinomial(N, np.full(N, 1 / N), 8000).astype(float)
         if law == "fixed"
-        else rng.poisson(1.0, (8000, N))
+        else rng.poisson(1.0, (8000, N)).astype(float)
     )
     right = other.fit(other.counts(often)).std()
     assert found.bootstrap[0] == pytest.approx(right, rel=0.03)
