@@ -33,6 +33,7 @@ from pullfactory.auditing import (
     predict_unbinned,
     read_events,
     refuse_same,
+    unbinned_obstacle,
 )
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -157,11 +158,9 @@ def _fit_data(
     unbinned: UnbinnedModel | None,
     progress: Progress,
 ) -> tuple[DataFit, ...]:
-    read = expected.read("data")
     with progress("data", 1) as advance:
         fits = [fit_data(expected, likelihood)]
-        complete = len(read.rows) == read.check.selected and np.isfinite(read.rows.values).all()
-        if unbinned and complete and not read.check.negative:
+        if unbinned and unbinned_obstacle(expected) is None:
             fits.append(fit_data_unbinned(expected, unbinned, likelihood))
         advance(1)
     return tuple(fits)

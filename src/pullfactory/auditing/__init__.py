@@ -11,6 +11,7 @@ from pullfactory.auditing.measurement import (
     fit_data_unbinned,
     in_units,
     observed_counts,
+    unbinned_obstacle,
 )
 from pullfactory.auditing.model import audit_likelihood, binned_audit_method
 from pullfactory.auditing.pool import EventPool
@@ -63,4 +64,5 @@ __all__ = [
     "read_events",
     "refuse_same",
     "starved_bins",
+    "unbinned_obstacle",
 ]

@@ -193,7 +193,9 @@ class AuditConfig(Document):
     columns: dict[Name, str] = Field(
         default_factory=dict, description='short names of columns, such as pt = "jet.pt"'
     )
-    replicas: Count = Field(default=400, ge=10, description="replicas of the bootstrap")
+    replicas: Count = Field(
+        default=400, ge=10, description="replicas of the bootstrap, of the samples and of the data"
+    )
     workspace: AuditWorkspace = Field(default_factory=AuditWorkspace)
     joint: JointChannel = Field(default_factory=JointChannel)
     toys: AuditToys = Field(default_factory=AuditToys)

@@ -180,15 +180,15 @@ def _method(
         shifted = block.events + offsets if offsets.any() else block.events
         return likelihood.observe(replace(block, aux=block.aux[:, terms], events=shifted))
 
-    aux_scatter = np.zeros(len(likelihood.names))
-    aux_scatter[list(likelihood.constrained)] = 1.0
+    constrained = np.zeros(len(likelihood.names))
+    constrained[list(likelihood.constrained)] = 1.0
     return Method(
         name="unbinned",
         likelihood=likelihood,
         observe=observe,
         scatter=likelihood.scatter,
         expect=lambda _population: None,
-        aux_scatter=aux_scatter,
+        aux_scatter=np.diag(constrained),
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import drawn_terms
+from pullfactory.auditing.model import aux_covariance
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import EventsError
 from pullfactory.events import first_rows
+from pullfactory.inference.information import symmetric_root
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.simulation.toys import Stream, ToyBlock, generator
 
@@ -31,7 +32,8 @@ class EventPool:
             None where every row is an event.
         n_events: Mean number of events of a toy.
         fixed: Whether every toy has the same number.
-        drawn: Which auxiliary values of the likelihood vary from toy to toy, shape (auxdata,).
+        scatter: Root of the covariance of the auxiliary values of the likelihood, shape (auxdata,
+            auxdata).
         seed: Of the audit.
     """
 
@@ -40,7 +42,7 @@ class EventPool:
     first: NDArray[np.intp] | None
     n_events: float
     fixed: bool
-    drawn: NDArray[np.bool_]
+    scatter: NDArray[np.float64]
     seed: int
 
     @classmethod
@@ -79,7 +81,7 @@ class EventPool:
             first=first,
             n_events=n_events,
             fixed=expected.config.n_events_law == "fixed",
-            drawn=drawn_terms(expected, likelihood),
+            scatter=symmetric_root(aux_covariance(expected, likelihood)),
             seed=expected.config.seed,
         )
 
@@ -115,7 +117,7 @@ class EventPool:
         places.sort(axis=1)  # so that memory is walked through in order
         last = len(self.cumulative) - 1
         drawn = self.cumulative.searchsorted(places, side="right").clip(max=last)
-        aux = aux + np.where(self.drawn, likelihood.aux_sigma * normal, 0.0)
+        aux = aux + normal @ self.scatter
         if self.first is not None:
             return self._unfolded(truth, aux, drawn, used)
         return ToyBlock(

@@ -205,12 +205,13 @@ class _Reader:
             axes,
             joint,
             paired=paired,
+            expected=sample.role != "data",
             held=HeldRows(
                 GROUPS,
                 [axis.size + 1 for axis in axes],
                 sum(bins.size for bins in joint.values()) + 1,
                 paired=paired,
-                squared=not self._nominal,
+                expected=sample.role != "data",
             )
             if self._cluster
             else None,

@@ -28,11 +28,11 @@ class Repeats:
         largest: Rows of the event that has most.
         apart: Events whose rows are no neighbours.
         unequal: Events whose rows have different weights.
-        once: Sums of weights with every event once, shape (groups,).
-        pairs: Weights of pairs of rows, for each pair of observables of shape
-            (groups, bins, bins): of one observable with itself each once, of two both ways.
-        pair_squares: The same of products of weights, without groups, and without pairs of rows
-            in the same bin of the same observable.
+        numbers: As in `Counts`, shape (groups,).
+        pairs: Expected pairs of rows, for each pair of observables of shape (groups, bins, bins):
+            of one observable with itself each once, of two both ways; empty for data.
+        pair_squares: The same of products of weights, of data too, without groups, and without
+            pairs of rows in the same bin of the same observable.
         squares: Twice the sum of products of weights of rows in the same bin, one array of shape
             (bins,) per observable.
         shared: Sum of products of weights of each row in a bin with all others, likewise.
@@ -44,7 +44,7 @@ class Repeats:
     largest: int
     apart: int
     unequal: int
-    once: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     pairs: dict[tuple[int, int], NDArray[np.float64]]
     pair_squares: dict[tuple[int, int], NDArray[np.float64]]
     squares: tuple[NDArray[np.float64], ...]
@@ -62,15 +62,14 @@ class HeldRows:
             lack it.
         joint: Bins of the observables together, of all patterns, likewise.
         paired: Whether pairs of observables are counted.
-        squared: Whether a pair of rows counts the product of their weights, as in data, and not
-            their common weight, as in what is expected of weighted events.
+        expected: As in `Tally`; the rows of an event then have one weight, that of the event.
     """
 
     def __init__(
-        self, groups: int, sizes: Sequence[int], joint: int, *, paired: bool, squared: bool
+        self, groups: int, sizes: Sequence[int], joint: int, *, paired: bool, expected: bool
     ) -> None:
         self._groups, self._sizes, self._joint_size = groups, tuple(sizes), joint
-        self._paired, self._squared = paired, squared
+        self._paired, self._expected = paired, expected
         self._keys: list[NDArray[np.uint64]] = []
         self._weights: list[NDArray[np.float64]] = []
         self._bins: list[NDArray[np.int32]] = []
@@ -97,14 +96,15 @@ class HeldRows:
         number = range(len(bins))
         chosen = [(i, j) for i, j in itertools.product(number, number) if i <= j and self._paired]
         shapes = {(i, j): (self._sizes[i], self._sizes[j]) for i, j in chosen}
-        pairs = {key: np.zeros((self._groups, *shape)) for key, shape in shapes.items()}
         pair_squares = {key: np.zeros(shape) for key, shape in shapes.items()}
+        pairs = {
+            key: np.zeros((self._groups, *shape)) for key, shape in shapes.items() if self._expected
+        }
         squares = [np.zeros(size) for size in self._sizes]
         shared = [np.zeros(size) for size in self._sizes]
         joint_squares, square = np.zeros(self._joint_size), 0.0
         for one, other in row_pairs(first):
             product = weights[one] * weights[other]
-            weight = product if self._squared else weights[one]
             square += 2.0 * float(product.sum())
             same = joint[one] == joint[other]
             joint_squares += np.bincount(joint[one][same], 2.0 * product[same], self._joint_size)
@@ -114,20 +114,23 @@ class HeldRows:
                 squares[o] += np.bincount(column[one][same], 2.0 * product[same], size)
                 for rows in (one, other):
                     shared[o] += np.bincount(column[rows], product, size)
-            for (i, j), into in pairs.items():
+            for (i, j), into in pair_squares.items():
                 for a, b in ((one, other), (other, one))[: 1 if i == j else 2]:
                     at = np.ravel_multi_index((bins[i][a], bins[j][b]), shapes[i, j])
-                    _count(into, group[one] * pair_squares[i, j].size + at, weight)
                     counted = product * (bins[i][a] != bins[j][b]) if i == j else product
-                    _count(pair_squares[i, j], at, counted)
+                    _count(into, at, counted)
+                    if self._expected:
+                        _count(pairs[i, j], group[one] * into.size + at, weights[one])
         differ = np.abs(weights - weights[first]) > _EQUAL * np.abs(weights[first])
         rows = np.bincount(first)
+        used = np.bincount(first, weights != 0, len(first)) > 0
+        each = weights if self._expected else used.astype(np.float64)
         return Repeats(
             events=int(own.sum()),
             largest=int(rows.max(initial=0)),
             apart=_apart(first, rows),
             unequal=len(np.unique(first[differ])),
-            once=np.bincount(group[own], weights[own], self._groups).astype(np.float64),
+            numbers=np.bincount(group[own], each[own], self._groups).astype(np.float64),
             pairs={key: each[:, :-1, :-1] for key, each in pairs.items()},
             pair_squares={key: each[:-1, :-1] for key, each in pair_squares.items()},
             squares=tuple(each[:-1] for each in squares),

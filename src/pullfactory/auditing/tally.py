@@ -59,39 +59,34 @@ class Counts:
 
     Attributes:
         events: Of all selected events of each group, shape (groups,).
+        numbers: Independent events among these, each once however many rows it has: of data those
+            with a weight that is not 0, else how many are expected, sums of weights; shape
+            (groups,).
         channels: One array of shape (groups, bins) per observable.
         squares: Sums over events of the squared weight that they have in a bin, one array of shape
             (bins,) per observable.
         shared: The same of the product of that weight and all that the event has; `squares` where
             every row is an event.
-        pairs: For each pair of observables, shape (groups, bins, bins); empty if not asked for.
-        pair_squares: Sums of products of weights, shape (bins, bins), likewise; where several rows
-            may be one event, of pairs of its rows too, as in `repeated`.
+        pairs: For each pair of observables of a row, shape (groups, bins, bins); of nominal events
+            alone.
+        products: The same of all rows of an event, of one observable with itself too: each pair of
+            rows once, of two observables both ways. `pairs` where every row is an event.
+        pair_squares: As `products`, of the product of the weights, shape (bins, bins), but without
+            what is in `squares`; of nominal events and data.
         joint: For each pattern of observables that events have together, shape (groups, bins).
         joint_squares: As `squares`, shape (bins,), likewise.
-        once: As `events`, with every event once however many rows it has, shape (groups,).
-        repeated: What pairs of rows of one event have in two bins, shape (groups, bins, bins): of
-            one observable with itself each pair once, of two both ways; empty where every row is
-            an event.
     """
 
     events: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     channels: tuple[NDArray[np.float64], ...]
     squares: tuple[NDArray[np.float64], ...]
     shared: tuple[NDArray[np.float64], ...]
     pairs: dict[tuple[int, int], NDArray[np.float64]]
+    products: dict[tuple[int, int], NDArray[np.float64]]
     pair_squares: dict[tuple[int, int], NDArray[np.float64]]
     joint: dict[tuple[int, ...], NDArray[np.float64]]
     joint_squares: dict[tuple[int, ...], NDArray[np.float64]]
-    once: NDArray[np.float64]
-    repeated: dict[tuple[int, int], NDArray[np.float64]]
-
-    @property
-    def products(self) -> dict[tuple[int, int], NDArray[np.float64]]:
-        """What events have in two bins, whichever of their rows: what covariances are made of."""
-        if not self.repeated:
-            return self.pairs
-        return {key: each + self.pairs.get(key, 0.0) for key, each in self.repeated.items()}
 
 
 class Tally:
@@ -101,6 +96,8 @@ class Tally:
         axes: Bins of each observable.
         joint: Bins of the observables together, for each pattern; empty for none.
         paired: Whether pairs of observables are counted.
+        expected: Whether weights are numbers of events, as those of simulated events are, and not
+            what single events count for, as in data.
         held: Takes in rows where several may be one event; None where every row is one.
     """
 
@@ -110,18 +107,23 @@ class Tally:
         joint: dict[tuple[int, ...], JointBins],
         *,
         paired: bool,
+        expected: bool,
         held: HeldRows | None = None,
     ) -> None:
-        self._held = held
+        self._held, self._expected = held, expected
         self._axes = tuple(axes)
         self._joint = joint
         sizes = [axis.size for axis in axes]
         pairs = list(itertools.combinations(range(len(sizes)), 2)) if paired else []
-        self._events = np.zeros(GROUPS)
+        self._events, self._numbers = np.zeros(GROUPS), np.zeros(GROUPS)
         self._channels = [np.zeros((GROUPS, size + 1)) for size in sizes]
         self._squares = [np.zeros(size + 1) for size in sizes]
-        self._pairs = {(i, j): np.zeros((GROUPS, sizes[i] + 1, sizes[j] + 1)) for i, j in pairs}
         self._pair_squares = {(i, j): np.zeros((sizes[i] + 1, sizes[j] + 1)) for i, j in pairs}
+        self._pairs = {
+            key: np.zeros((GROUPS, *each.shape))
+            for key, each in self._pair_squares.items()
+            if expected
+        }
         self._patterns = {key: np.zeros((GROUPS, bins.size)) for key, bins in joint.items()}
         self._pattern_squares = {key: np.zeros(bins.size) for key, bins in joint.items()}
 
@@ -132,15 +134,17 @@ class Tally:
         weights = None if equal else chunk.weights
         squares = None if equal else chunk.weights**2  # of ones: ones again
         self._events += np.bincount(groups, weights, GROUPS)
+        used = None if equal else (chunk.weights != 0).astype(np.float64)
+        self._numbers += np.bincount(groups, weights if self._expected else used, GROUPS)
         bins = [axis.index(chunk.values[:, o]) for o, axis in enumerate(self._axes)]
         for o, axis in enumerate(self._axes):
             _count(self._channels[o], groups * (axis.size + 1) + bins[o], weights)
             _count(self._squares[o], bins[o], squares)
-        for (i, j), into in self._pairs.items():
-            width = self._axes[j].size + 1
-            both = bins[i] * width + bins[j]
-            _count(into, groups * ((self._axes[i].size + 1) * width) + both, weights)
-            _count(self._pair_squares[i, j], both, squares)
+        for (i, j), into in self._pair_squares.items():
+            both = bins[i] * (self._axes[j].size + 1) + bins[j]
+            _count(into, both, squares)
+            if self._expected:
+                _count(self._pairs[i, j], groups * into.size + both, weights)
         together = self._add_joint(chunk, bins, groups, weights, squares)
         if self._held:
             self._held.add(chunk.keys, chunk.weights, bins, together)
@@ -184,17 +188,18 @@ class Tally:
     def counts(self) -> tuple[Counts, Repeats | None]:
         """What was counted so far, without events that lack an observable."""
         squares = tuple(each[:-1] for each in self._squares)
+        pairs = {key: each[:, :-1, :-1] for key, each in self._pairs.items()}
         counts = Counts(
             events=self._events,
+            numbers=self._numbers,
             channels=tuple(each[:, :-1] for each in self._channels),
             squares=squares,
             shared=squares,
-            pairs={key: each[:, :-1, :-1] for key, each in self._pairs.items()},
+            pairs=pairs,
+            products=pairs,
             pair_squares={key: each[:-1, :-1] for key, each in self._pair_squares.items()},
             joint=self._patterns,
             joint_squares=self._pattern_squares,
-            once=self._events,
-            repeated={},
         )
         if not self._held:
             return counts, None
@@ -208,6 +213,8 @@ def _together(counts: Counts, repeats: Repeats) -> Counts:
     joint = np.split(repeats.joint_squares, ends)
     return replace(
         counts,
+        numbers=repeats.numbers,
+        products={key: each + counts.pairs.get(key, 0.0) for key, each in repeats.pairs.items()},
         squares=tuple(a + b for a, b in zip(counts.squares, repeats.squares, strict=True)),
         shared=tuple(a + b for a, b in zip(counts.squares, repeats.shared, strict=True)),
         pair_squares={
@@ -218,8 +225,6 @@ def _together(counts: Counts, repeats: Repeats) -> Counts:
             key: each + more
             for (key, each), more in zip(counts.joint_squares.items(), joint, strict=False)
         },
-        once=repeats.once,
-        repeated=repeats.pairs,
     )
 
 

@@ -38,13 +38,13 @@ def predict_unbinned(
     seen = model.method.observe(block)
     at = np.zeros((GROUPS, len(likelihood.parameters)))
     penalty = model.method.aux_scatter
-    information = np.asarray(_information(likelihood, at, seen.data)) - np.diag(penalty)
+    information = np.asarray(_information(likelihood, at, seen.data)) - penalty
     scatter = model.method.scatter(at, seen.pairs)
 
     def covariances(
         often: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        total = np.tensordot(often, information, 1) + np.diag(penalty)
+        total = np.tensordot(often, information, 1) + penalty
         inverse = np.stack([inverted(matrix) for matrix in total])
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
@@ -84,8 +84,8 @@ def _learnt(
     def logs(places: NDArray[np.float64]) -> NDArray[np.float64]:
         method = model.at(places)
         seen = method.observe(block)
-        information = np.asarray(_information(method.likelihood, at, seen.data)) - np.diag(penalty)
-        inverse = inverted(information.sum(axis=0) + np.diag(penalty))[None]
+        information = np.asarray(_information(method.likelihood, at, seen.data)) - penalty
+        inverse = inverted(information.sum(axis=0) + penalty)[None]
         scatter = method.scatter(at, seen.pairs).sum(axis=0)[None]
         actual = sandwich_covariance(inverse, scatter, penalty)
         return np.stack([0.5 * np.log(np.diag(matrix[0])) for matrix in (inverse, actual)])
@@ -128,7 +128,8 @@ def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
         theta_true=np.zeros((GROUPS, 0)),
         aux=np.zeros((GROUPS, n_aux)),
         events=events,
-        event_weights=padded,
+        event_weights=None,
+        multiplicity=padded,
         owners=owners,
     )
 

@@ -8,7 +8,7 @@ from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
 
-__all__ = ["inverted", "joint_errors", "joint_information"]
+__all__ = ["inverted", "joint_errors", "joint_information", "symmetric_root"]
 
 _SINGULAR = 1e-8  # smallest eigenvalue of an information scaled to a unit diagonal
 
@@ -25,6 +25,16 @@ def inverted(information: NDArray[np.float64]) -> NDArray[np.float64]:
     if np.linalg.eigvalsh(scaled).min(initial=1.0) < _SINGULAR:
         return np.full_like(information, np.nan)
     return np.asarray(np.linalg.inv(information), dtype=np.float64)
+
+
+def symmetric_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The R with R R = covariance: independent standard normals times R have this covariance.
+
+    Args:
+        covariance: Shape (values, values); what rounding leaves below 0 is 0.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def joint_information(
@@ -72,5 +82,5 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
     )
     constraints = study.constrained.astype(np.float64)
     inverse = inverted(events + np.diag(constraints))
-    covariance = sandwich_covariance(inverse, events, constraints * study.aux_variance)
+    covariance = sandwich_covariance(inverse, events, np.diag(constraints * study.aux_variance))
     return np.asarray(np.sqrt(np.diag(covariance)))

@@ -356,6 +356,7 @@ def _data_row(data: DataFit) -> dict[str, Any]:
         "status": data.status,
         "nll": float(fit.nll[0]) if math.isfinite(fit.nll[0]) else None,
         "bootstrap_failed": data.bootstrap_failed,
+        "bootstrap_groups": data.groups,
         "estimates": [
             finite_or_none(
                 {
@@ -364,6 +365,7 @@ def _data_row(data: DataFit) -> dict[str, Any]:
                     "claimed_error": float(fit.error[0, k]),
                     "sandwich_error": float(fit.corrected_error[0, k]),
                     "bootstrap_error": float(data.bootstrap[k]),
+                    "bootstrap_error_error": float(data.bootstrap_error[k]),
                 }
             )
             for k, name in enumerate(fit.parameters)

@@ -4,7 +4,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pullfactory.auditing import Expected, SampleCheck, noise_in_slopes, starved_bins
+import numpy as np
+
+from pullfactory.auditing import (
+    Expected,
+    SampleCheck,
+    noise_in_slopes,
+    starved_bins,
+    unbinned_obstacle,
+)
 from pullfactory.report.rounding import plain, significant
 
 if TYPE_CHECKING:
@@ -16,6 +24,7 @@ _NOISY = 0.3  # of the claimed error, above which the noise of the templates is 
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
 _FAKE = 0.05  # part of the sensitivity, above which its noise is told
 _SHARED = 0.9  # part of the events of a variation that the nominal sample has
+_WEIGHTED = 0.01  # mean distance of the weights of the data from 1, from which it is told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -161,7 +170,24 @@ def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
 
 
 def _on_data(result: "AuditResult") -> Iterator[str]:
+    if not result.data:
+        return
+    read = result.expected.read("data")
+    check = read.check
+    if np.abs(read.rows.weights - 1.0).mean() > _WEIGHTED:
+        yield (
+            f"data: its {check.selected} events have weights and fluctuate like "
+            f"{check.effective:.4g} of weight 1, which neither the prediction nor the toys have; "
+            "take the sandwich and bootstrap errors of the data."
+        )
+    if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):
+        yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
+        if fit.groups:
+            yield (
+                f"The {fit.method} bootstrap drew {fit.groups} groups of the {check.selected} "
+                "events of the data, which are more than toys.reservoir keeps in memory."
+            )
         if fit.status not in ("converged", "recovered"):
             yield f"The {fit.method} fit of the data ended as {fit.status}."
         if fit.bootstrap_failed:
