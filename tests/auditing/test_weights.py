@@ -11,6 +11,7 @@ from pullfactory.auditing import (
     AuditConfig,
     DataFit,
     ErrorModel,
+    EventPool,
     Expected,
     audit_likelihood,
     build_audit_workspace,
@@ -261,7 +262,7 @@ def test_simulated_events_of_weight_2() -> None:
         plain | {"w": np.where(heavy, 2.0, 1.0)},
         {name: column[twice] for name, column in plain.items()},
     )
-    predicted, places, unbinned, dependence = [], [], [], []
+    predicted, places, unbinned, dependence, drawn = [], [], [], [], []
     for table in tables:
         expected, likelihood = prepared({"nominal": table}, weight="w")
         model = ErrorModel.of(expected, likelihood)
@@ -270,6 +271,10 @@ def test_simulated_events_of_weight_2() -> None:
         places.append(densities.places)
         unbinned.append(predict_unbinned(expected, densities, likelihood))
         dependence.append(measure_dependence(expected)[0])
+        pool = EventPool.of(expected, likelihood)
+        _, event = np.unique(pool.values[:, 0], return_inverse=True)
+        drawn.append(np.bincount(event, np.diff(pool.cumulative, prepend=0.0)))
+    assert drawn[0] == pytest.approx(drawn[1], rel=1e-9)  # probability of each event in the toys
     for weighted, doubled in (predicted, unbinned):
         assert weighted.claimed == pytest.approx(doubled.claimed, rel=1e-9)
         assert weighted.actual == pytest.approx(doubled.actual, rel=1e-9)

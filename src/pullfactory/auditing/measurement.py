@@ -35,7 +35,8 @@ class ChannelFit:
 
     Attributes:
         name: Of the channel.
-        observed: Events, shape (bins,).
+        observed: Events, sums of their weights, shape (bins,).
+        observed_error: Roots of the sums of squared weights, shape (bins,).
         before: Expected events before the fit, shape (bins,).
         after: Expected events at the estimate, shape (bins,).
         after_error: Their standard errors from the corrected covariance, shape (bins,).
@@ -43,6 +44,7 @@ class ChannelFit:
 
     name: str
     observed: NDArray[np.float64]
+    observed_error: NDArray[np.float64]
     before: NDArray[np.float64]
     after: NDArray[np.float64]
     after_error: NDArray[np.float64]
@@ -257,14 +259,15 @@ def _channels(
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
     before, _ = rates_and_slopes(likelihood, likelihood.init)
-    observed = observed_counts(expected)
+    observed, squares = observed_counts(expected), expected.read("data").counts.squares
     found = []
-    for name in expected.config.observable_names:
+    for name, square in zip(expected.config.observable_names, squares, strict=True):
         where = likelihood.channel_slice(name)
         found.append(
             ChannelFit(
                 name=name,
                 observed=observed[name],
+                observed_error=np.sqrt(square),
                 before=before[where],
                 after=after[where],
                 after_error=error[where],

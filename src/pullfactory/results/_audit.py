@@ -375,7 +375,7 @@ def _data_row(data: DataFit) -> dict[str, Any]:
                 "name": channel.name,
                 **{
                     key: getattr(channel, key).tolist()
-                    for key in ("observed", "before", "after", "after_error")
+                    for key in ("observed", "observed_error", "before", "after", "after_error")
                 },
             }
             for channel in data.channels

@@ -24,7 +24,7 @@ _NOISY = 0.3  # of the claimed error, above which the noise of the templates is 
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
 _FAKE = 0.05  # part of the sensitivity, above which its noise is told
 _SHARED = 0.9  # part of the events of a variation that the nominal sample has
-_WEIGHTED = 0.01  # mean distance of the weights of the data from 1, from which it is told
+_WEIGHTED = 0.01  # relative change of the scatter of counts, from which weights are told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -173,12 +173,13 @@ def _on_data(result: "AuditResult") -> Iterator[str]:
     if not result.data:
         return
     read = result.expected.read("data")
-    check = read.check
-    if np.abs(read.rows.weights - 1.0).mean() > _WEIGHTED:
+    check, weights = read.check, read.rows.weights
+    scatter = abs(np.square(weights).sum() / weights.sum()) ** 0.5  # of rows that are events
+    if abs(scatter - 1) > _WEIGHTED:
         yield (
-            f"data: its {check.selected} events have weights and fluctuate like "
-            f"{check.effective:.4g} of weight 1, which neither the prediction nor the toys have; "
-            "take the sandwich and bootstrap errors of the data."
+            f"data: with the weights of its events counts scatter {scatter:.3g} times as much as "
+            "the claimed errors, the prediction and the toys say; take the sandwich and bootstrap "
+            "errors of the data."
         )
     if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):
         yield f"No unbinned fit of the data: {obstacle}."
