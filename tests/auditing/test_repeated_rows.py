@@ -236,14 +236,13 @@ def test_fit_of_data(clustered: dict[str, Any]) -> None:
     sandwich = float(np.sum(per_event(data, scores) ** 2)) ** 0.5 / squares
     assert binned.fit.corrected_error[0, 0] == pytest.approx(sandwich, rel=1e-5)
     assert binned.fit.error[0, 0] == pytest.approx(squares**-0.5, rel=1e-5)
-    # Bootstrap of events by hand; groups of events know a spread to 1 / sqrt(2 * 127), replicas to
-    # 1 / sqrt(2 * 400) and 1 / sqrt(2 * 300).
+    # Bootstrap of events by hand: 400 replicas know a spread to 1 / sqrt(2 * 400), 300 likewise.
     rng = np.random.default_rng(6)
     own = owners(data)
     drawn = [hand.fit(data, rng.poisson(1.0, 340)[own].astype(float)) for _ in range(300)]
-    error = (1 / 254 + 1 / 800 + 1 / 600) ** 0.5
+    error = (1 / 800 + 1 / 600) ** 0.5
     assert binned.bootstrap[0] == pytest.approx(np.std(drawn), rel=3 * error)
-    # The unbinned fit draws events, not groups; at this correlation both fits are nearly as good.
+    # The unbinned fit; at this correlation both fits are nearly as good.
     score, information = 0.0, 0.0
     theta = unbinned.fit.estimate[0, 0]
     for name, shift in SHIFTS.items():

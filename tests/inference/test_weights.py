@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pullfactory import FitBatch, Study, bootstrap, build_method, calibrate, draw_toys
+from pullfactory._jax import jax
 from pullfactory.errors import LikelihoodError
+from pullfactory.events import first_rows
 from pullfactory.inference import fit_events, sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
 from pullfactory.likelihoods.binned import log_slopes
@@ -128,8 +130,6 @@ def test_one_weight_for_all_events(case: str) -> None:
 
 
 def _one(data: object) -> object:
-    from pullfactory._jax import jax
-
     return jax.tree.map(lambda leaf: leaf[0], data)
 
 
@@ -182,6 +182,49 @@ def test_light_events_are_expected_ones(case: str) -> None:
     found, once = fit_events(method, halves), fit_events(method, events())
     same_fit(found, once)
     assert np.allclose(scatter(method, halves, once), scatter(method, events(), once), rtol=1e-9)
+
+
+@pytest.mark.parametrize("case", marked([*CASES, *FIXED]))
+def test_rows_of_one_event(case: str) -> None:
+    """C is that of sums of w s over the rows of an event, k times; s are gradients, row by row."""
+    rng, rows_used = np.random.default_rng(4), 60
+    method = method_of(case)
+    likelihood = method.likelihood
+    some = rows(np.arange(rows_used))
+    event = rng.integers(20, size=rows_used)
+    weights = rng.lognormal(size=rows_used)
+    weights[event == 3], weights[:5] = 0.0, 0.0
+    often = rng.poisson(1.0, 20).astype(float)
+    block = replace(
+        some,
+        event_weights=weights[None],
+        multiplicity=often[event][None],
+        owners=first_rows(event.astype(np.uint64))[None],
+    )
+    theta = likelihood.start[None] + 0.1
+    alone = np.vstack([np.eye(rows_used), np.zeros(rows_used)])
+
+    def repeated(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.repeat(values, len(alone), axis=0)
+
+    single = replace(
+        some,
+        theta_true=repeated(some.theta_true),
+        aux=repeated(some.aux),
+        events=repeated(some.events),
+        event_weights=alone,
+    )
+    slope = jax.jit(jax.vmap(jax.grad(likelihood.nll), (None, 0)))
+    slopes = slope(theta[0], method.observe(single).data)
+    scores = np.asarray(slopes[-1] - slopes[:-1])
+    sums = np.zeros((20, scores.shape[1]))
+    np.add.at(sums, event, weights[:, None] * scores)
+    expected = (sums.T * often) @ sums
+    if case in FIXED:
+        used = np.bincount(event, weights, 20) > 0
+        expected -= np.outer(often @ sums, often @ sums) / (often @ used)
+    found = method.scatter(theta, method.observe(block).pairs)[0]
+    assert np.allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("case", ["unbinned", "binned", "binned, fixed number"])
