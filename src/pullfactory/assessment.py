@@ -34,6 +34,8 @@ from pullfactory.auditing import (
     predict_subset,
     predict_unbinned,
     read_events,
+    refuse_same,
+    unbinned_obstacle,
 )
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.execution import count_workers, in_order, worker_pool
@@ -84,6 +86,7 @@ def audit(
         config = AuditConfig.from_dict(config)
     n_workers = count_workers(workers)
     read = read_events(config, events, base=folder, progress=progress)
+    refuse_same(config, read)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
@@ -98,7 +101,7 @@ def audit(
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
-        if joint_spec:
+        if joint_spec and config.repeated != "cluster":
             joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
         advance(1)
         dependence = measure_dependence(expected)
@@ -161,11 +164,9 @@ def _fit_data(
     unbinned: UnbinnedModel | None,
     progress: Progress,
 ) -> tuple[DataFit, ...]:
-    read = expected.read("data")
     with progress("data", 1) as advance:
         fits = [fit_data(expected, likelihood)]
-        complete = len(read.rows) == read.check.selected and np.isfinite(read.rows.values).all()
-        if unbinned and complete and not read.check.negative:
+        if unbinned and unbinned_obstacle(expected) is None:
             fits.append(fit_data_unbinned(expected, unbinned, likelihood))
         advance(1)
     return tuple(fits)

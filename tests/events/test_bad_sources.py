@@ -1,8 +1,10 @@
 """Files and tables that cannot be used end with one line: value, place, remedy."""
 
+import gzip
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import awkward as ak
@@ -263,7 +265,13 @@ def test_parquet_columns_without_use(here: Path) -> None:
     ("text", "complaint"),
     [
         ("x,y\n1,2\n3\n", r"cannot be read \(CSV parse error: Expected 2 columns, got 1: 3\); .*"),
-        ("x\n1\n\xff\n", r"cannot be read \(.*invalid UTF8.*\); .*"),
+        ("x\n1\n\xff\n", r"line 3 is no UTF-8 \(byte 0xff at its beginning\); save the .*"),
+        (
+            "x,\xe9nergie\n1,2\n",
+            r"line 1 is no UTF-8 \(byte 0xe9 after 'x,'\); save the file as UTF-8",
+        ),
+        ("x\0,y\n1,2\n", "line 1 holds a null byte; save the file as UTF-8"),
+        ("x,y\n1,2\n\0\n", r"cannot be read \(CSV parse error: .*got 1: \\x00\); .*"),
         ("x;y\n1;2\n", "column 'x' is missing; use for example 'x;y'"),
         ("x,x\n1,2\n", "2 columns are named 'x'; rename them"),
         ("\n\n", r"cannot be read \(.*Empty CSV file.*\); .*"),
@@ -272,6 +280,38 @@ def test_parquet_columns_without_use(here: Path) -> None:
 def test_csv(here: Path, text: str, complaint: str) -> None:
     (here / "a.csv").write_text(text, encoding="latin-1")
     assert_refused(f"file 'a.csv': {complaint}", "a.csv")
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-le", "latin-1"])
+def test_csv_of_another_encoding(here: Path, encoding: str, ending: str) -> None:
+    """Refused where names are looked for, too."""
+    name = f"a{ending}"
+    opener: Callable[..., Any] = gzip.open if ending == ".csv.gz" else open
+    with opener(here / name, "wb") as stream:
+        stream.write("x,\xe9\n1,2\n".encode(encoding))
+    found = {
+        "utf-16": "is UTF-16 text",
+        "utf-32": "is UTF-32 text",
+        "utf-16-le": "line 1 holds a null byte",
+        "latin-1": r"line 1 is no UTF-8 \(byte 0xe9 after 'x,'\)",
+    }[encoding]
+    complaint = f"file '{name}': {found}; save the file as UTF-8"
+    assert_refused(complaint, name)
+    with pytest.raises(EventsError, match=complaint):
+        open_source(name, place="s").names()
+
+
+def test_csv_with_a_byte_order_mark(here: Path) -> None:
+    (here / "a.csv").write_text("x,\xe9\n1,2\n", encoding="utf-8-sig")
+    (chunk,) = open_source("a.csv", place="s").chunks(["x", "\xe9"])
+    assert {name: values.tolist() for name, values in chunk.items()} == {"x": [1], "\xe9": [2]}
+
+
+def test_csv_text_of_another_encoding_that_is_not_read(here: Path) -> None:
+    (here / "a.csv").write_text("x,y\n1,\xe9\n", encoding="latin-1")
+    (chunk,) = open_source("a.csv", place="s").chunks(["x"])
+    assert chunk["x"].tolist() == [1]
 
 
 def test_npz(here: Path) -> None:

@@ -70,7 +70,7 @@ def test_auxiliary_values_are_part_of_the_errors() -> None:
     method = method_of("unbinned")
     held = bootstrap(method, data(), replicas=REPLICAS, aux_sigma=0.0)
     inverse = held.fit.covariance[0]
-    aux = inverse @ np.diag(method.aux_scatter) @ inverse
+    aux = inverse @ method.aux_scatter @ inverse
     expected = np.sqrt(held.fit.corrected_error[0] ** 2 - np.diag(aux))
     assert held.error == pytest.approx(expected, rel=4 / np.sqrt(2 * (REPLICAS - 1)))
     assert np.all(held.error < 0.95 * result("unbinned").error)
@@ -103,8 +103,8 @@ def test_correlation_of_the_observables() -> None:
 @pytest.mark.parametrize(("law", "spread"), [("fixed", 0.0), ("poisson", 1.0)])
 def test_number_of_events_varies_as_that_of_the_ensemble(law: str, spread: float) -> None:
     one = bootstrapping._take(data(), 0)
-    drawn = bootstrapping._draw(one, range(1, 401), 3, law, np.ones(1))  # type: ignore[arg-type]
-    weights = drawn.event_weights
+    drawn = bootstrapping._draw(one, range(1, 401), 3, law, np.eye(2))  # type: ignore[arg-type]
+    weights = drawn.multiplicity
     assert weights is not None
     totals = weights.sum(axis=1)
     n_events = STUDY.ensemble.n_events

@@ -177,7 +177,7 @@ def test_binned_scatter_against_a_loop_over_events(law: str) -> None:
 
 def test_parameters_without_error_stay_without() -> None:
     inverse = np.array([[0.5, np.nan], [np.nan, np.nan]])
-    found = sandwich_covariance(inverse, np.array([[3.0, 1.0], [1.0, 2.0]]), np.array([1.0, 1.0]))
+    found = sandwich_covariance(inverse, np.array([[3.0, 1.0], [1.0, 2.0]]), np.eye(2))
     assert found[0, 0] == pytest.approx(0.5 * 4 * 0.5)
     assert np.isnan(found[1]).all()
 

@@ -4,6 +4,7 @@ from pullfactory.auditing.closure import AuditClosure, compare_morphings
 from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
+from pullfactory.auditing.gate import refuse_same
 from pullfactory.auditing.measurement import (
     ChannelFit,
     DataFit,
@@ -11,6 +12,7 @@ from pullfactory.auditing.measurement import (
     fit_data_unbinned,
     in_units,
     observed_counts,
+    unbinned_obstacle,
 )
 from pullfactory.auditing.model import audit_likelihood, binned_audit_method
 from pullfactory.auditing.pool import EventPool
@@ -63,5 +65,7 @@ __all__ = [
     "predict_subset",
     "predict_unbinned",
     "read_events",
+    "refuse_same",
     "starved_bins",
+    "unbinned_obstacle",
 ]

@@ -186,10 +186,16 @@ class AuditConfig(Document):
     identifier: Listed[str] = Field(
         default=(), description="columns that identify an event; none: its position in the sample"
     )
+    repeated: Literal["refuse", "cluster"] = Field(
+        default="refuse",
+        description='several rows of one identifier: "refuse", or "cluster": one event',
+    )
     columns: dict[Name, str] = Field(
         default_factory=dict, description='short names of columns, such as pt = "jet.pt"'
     )
-    replicas: Count = Field(default=400, ge=10, description="replicas of the bootstrap")
+    replicas: Count = Field(
+        default=400, ge=10, description="replicas of the bootstrap, of the samples and of the data"
+    )
     workspace: AuditWorkspace = Field(default_factory=AuditWorkspace)
     joint: JointChannel = Field(default_factory=JointChannel)
     toys: AuditToys = Field(default_factory=AuditToys)
@@ -210,6 +216,11 @@ class AuditConfig(Document):
         for key in ("selection", "weight"):
             if text := getattr(self, key):
                 parse_expression(text, place=key)
+        if self.repeated == "cluster" and not self.identifier:
+            raise ValueError(
+                'repeated = "cluster" needs to know which rows are one event; name the columns '
+                "that identify it (identifier), such as run and event"
+            )
         bins = self.joint.n_bins
         if isinstance(bins, tuple) and len(bins) != len(self.observable):
             raise ValueError(

@@ -178,24 +178,17 @@ def _method(
 
     def observe(block: ToyBlock) -> Observation:
         shifted = block.events + offsets if offsets.any() else block.events
-        return likelihood.observe(
-            ToyBlock(
-                theta_true=block.theta_true,
-                aux=block.aux[:, terms],
-                events=shifted,
-                event_weights=block.event_weights,
-            )
-        )
+        return likelihood.observe(replace(block, aux=block.aux[:, terms], events=shifted))
 
-    aux_scatter = np.zeros(len(likelihood.names))
-    aux_scatter[list(likelihood.constrained)] = 1.0
+    constrained = np.zeros(len(likelihood.names))
+    constrained[list(likelihood.constrained)] = 1.0
     return Method(
         name="unbinned",
         likelihood=likelihood,
         observe=observe,
         scatter=likelihood.scatter,
         expect=lambda _population: None,
-        aux_scatter=aux_scatter,
+        aux_scatter=np.diag(constrained),
     )
 
 

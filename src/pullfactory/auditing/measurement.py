@@ -6,17 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.model import binned_audit_method, drawn_terms, rates_and_slopes
+from pullfactory.auditing.model import aux_covariance, binned_audit_method, rates_and_slopes
 from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
-from pullfactory.inference import FitBatch, FitStatus, bootstrap, fit_toys
+from pullfactory.events import first_rows
+from pullfactory.inference import BootstrapResult, FitBatch, FitStatus, bootstrap, fit_toys
+from pullfactory.inference.information import symmetric_root
 from pullfactory.inference.sandwich import sandwich_covariance
-from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["ChannelFit", "DataFit", "fit_data", "fit_data_unbinned", "in_units", "observed_counts"]
+__all__ = [
+    "ChannelFit",
+    "DataFit",
+    "fit_data",
+    "fit_data_unbinned",
+    "in_units",
+    "observed_counts",
+    "unbinned_obstacle",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,7 +35,8 @@ class ChannelFit:
 
     Attributes:
         name: Of the channel.
-        observed: Events, shape (bins,).
+        observed: Events, sums of their weights, shape (bins,).
+        observed_error: Roots of the sums of squared weights, shape (bins,).
         before: Expected events before the fit, shape (bins,).
         after: Expected events at the estimate, shape (bins,).
         after_error: Their standard errors from the corrected covariance, shape (bins,).
@@ -33,6 +44,7 @@ class ChannelFit:
 
     name: str
     observed: NDArray[np.float64]
+    observed_error: NDArray[np.float64]
     before: NDArray[np.float64]
     after: NDArray[np.float64]
     after_error: NDArray[np.float64]
@@ -46,6 +58,8 @@ class DataFit:
         method: Its name.
         fit: One toy, with claimed and sandwich covariance, of the parameters that are shown.
         bootstrap: Standard deviations over replicas of the data, shape (parameters,).
+        bootstrap_error: Their standard errors, same shape.
+        groups: Groups of events that the bootstrap drew; None where it drew the events.
         bootstrap_failed: Replicas whose fit failed or ended at a bound.
         channels: Data and rates; empty for an unbinned fit.
     """
@@ -53,6 +67,8 @@ class DataFit:
     method: str
     fit: FitBatch
     bootstrap: NDArray[np.float64]
+    bootstrap_error: NDArray[np.float64]
+    groups: int | None
     bootstrap_failed: int
     channels: tuple[ChannelFit, ...]
 
@@ -73,39 +89,55 @@ def observed_counts(expected: Expected) -> dict[str, NDArray[np.float64]]:
     return {name: each.sum(axis=0) for name, each in zip(names, counts.channels, strict=True)}
 
 
+def unbinned_obstacle(expected: Expected) -> str | None:
+    """Why the data cannot be fitted with densities, though there are some; None if they can.
+
+    Args:
+        expected: With data among its samples.
+    """
+    read = expected.read("data")
+    check, rows = read.check, read.rows
+    if check.negative:
+        return f"{check.negative} of {check.selected} events of the data have negative weights"
+    if len(rows) < check.selected:
+        return (
+            f"{check.selected} events of the data are more than toys.reservoir = {len(rows)} keeps "
+            "in memory"
+        )
+    if missing := int(np.sum(~np.isfinite(rows.values).all(axis=1))):
+        return f"{missing} of {check.selected} events of the data lack an observable"
+    return None
+
+
 def fit_data(expected: Expected, likelihood: BinnedLikelihood) -> DataFit:
     """Fit the data in bins.
 
-    The bootstrap draws groups of events again, with all their observables, and the auxiliary
-    values around those observed.
+    The bootstrap draws events again, with all their observables, and the auxiliary values around
+    those observed; where not all events are in memory, it draws groups of them.
 
     Args:
         expected: With data among its samples.
         likelihood: Of the observables taken as independent.
     """
     method = binned_audit_method(expected, likelihood)
-    often = redraws(expected.config.seed + 1, expected.config.replicas)
-    pairs = _pairs(expected, np.concatenate([np.ones((1, GROUPS)), often]))
-    fits = fit_toys(likelihood, _data(expected, likelihood, pairs))
-    own = PairCounts(
-        tuple(each[:1] for each in pairs.counts),
-        {key: each[:1] for key, each in pairs.joint.items()},
-        None if pairs.events is None else pairs.events[:1],
+    read = expected.read("data")
+    in_memory = len(read.rows) == read.check.selected
+    drawn = (
+        _bootstrap(expected, method, likelihood)
+        if in_memory
+        else _group_bootstrap(expected, method, likelihood)
     )
-    fit = fits.head(1)
-    scatter = method.scatter(fit.estimate, own)
-    fit = replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter))
-    drawn = fits.select(expected.parameters)
-    good = drawn.status[1:] <= FitStatus.RECOVERED
-    estimates = np.where(good[:, None], drawn.estimate[1:], np.nan)
-    with np.errstate(invalid="ignore"):
-        spread = np.nanstd(estimates, axis=0, ddof=1) if good.sum() > 1 else estimates[0] * np.nan
+    shown = drawn.select(expected.parameters)
+    groups = None if in_memory else GROUPS
+    few = 0.0 if groups is None else 1.0 / (2 * (groups - 1))
     return DataFit(
         method="binned",
-        fit=fit.select(expected.parameters),
-        bootstrap=np.asarray(spread),
-        bootstrap_failed=int(np.sum(~good)),
-        channels=_channels(expected, likelihood, fit),
+        fit=shown.fit,
+        bootstrap=shown.error,
+        bootstrap_error=np.hypot(shown.error_of_error, shown.error * np.sqrt(few)),
+        groups=groups,
+        bootstrap_failed=int(np.sum(drawn.status > FitStatus.RECOVERED)),
+        channels=_channels(expected, likelihood, drawn.fit),
     )
 
 
@@ -119,28 +151,63 @@ def fit_data_unbinned(
         model: The densities.
         binned: Gives the auxiliary values.
     """
-    rows = expected.read("data").rows
-    block = ToyBlock(
-        theta_true=np.zeros((1, len(binned.names))),
-        aux=binned.observed[None, binned.n_main :],
-        events=rows.values[None],
-        event_weights=None if np.all(rows.weights == 1) else rows.weights[None],
-    )
-    config = expected.config
-    drawn = bootstrap(
-        model.method,
-        block,
-        replicas=config.replicas,
-        seed=config.seed,
-        n_events_law=config.n_events_law,
-        aux_sigma=np.where(drawn_terms(expected, binned), binned.aux_sigma, 0.0),
-    )
+    drawn = _bootstrap(expected, model.method, binned)
     return DataFit(
         method="unbinned",
         fit=in_units(drawn.fit, model.steps),
         bootstrap=drawn.error * model.steps,
+        bootstrap_error=drawn.error_of_error * model.steps,
+        groups=None,
         bootstrap_failed=int(np.sum(drawn.status > FitStatus.RECOVERED)),
         channels=(),
+    )
+
+
+def _bootstrap(expected: Expected, method: Method, binned: BinnedLikelihood) -> BootstrapResult:
+    """Replicas of the data, drawn from its events; every method has the same."""
+    rows, config = expected.read("data").rows, expected.config
+    block = ToyBlock(
+        theta_true=np.zeros((1, len(binned.names))),
+        aux=binned.observed[None, binned.n_main :],
+        events=rows.values[None],
+        event_weights=rows.weights[None],
+        owners=first_rows(rows.keys)[None] if config.repeated == "cluster" else None,
+    )
+    return bootstrap(
+        method,
+        block,
+        replicas=config.replicas,
+        seed=config.seed,
+        n_events_law=config.n_events_law,
+        aux_sigma=symmetric_root(aux_covariance(expected, binned)),
+    )
+
+
+def _group_bootstrap(
+    expected: Expected, method: Method, likelihood: BinnedLikelihood
+) -> BootstrapResult:
+    """Replicas of the data, drawn from groups of its events."""
+    often = redraws(expected.config.seed + 1, expected.config.replicas)
+    counts = _counts(expected, np.concatenate([np.ones((1, GROUPS)), often]))
+    fits = fit_toys(likelihood, _data(expected, likelihood, counts))
+    read = expected.read("data")
+    own = PairCounts(
+        tuple(each[:1] for each in counts),
+        {key: each[None] for key, each in read.counts.pair_squares.items()},
+        read.counts.numbers.sum()[None],
+        tuple(each[None] for each in read.counts.squares),
+    )
+    fit = fits.head(1)
+    scatter = method.scatter(fit.estimate, own)
+    good = fits.status[1:] <= FitStatus.RECOVERED
+    unknown = np.full(2 * (len(expected.config.observable),), np.nan)
+    return BootstrapResult(
+        method=method.name,
+        fit=replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter)),
+        estimates=np.where(good[:, None], fits.estimate[1:], np.nan),
+        status=fits.status[1:],
+        correlation=unknown,
+        correlation_error=unknown,
     )
 
 
@@ -160,35 +227,26 @@ def in_units(fits: FitBatch, steps: NDArray[np.float64]) -> FitBatch:
     )
 
 
-def _pairs(expected: Expected, often: NDArray[np.float64]) -> PairCounts:
-    """Counts of the data where each group of events comes so often."""
+def _counts(expected: Expected, often: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Counts of the data in each channel where each group of events comes so often."""
     counts = expected.read("data").counts
-    events = often @ counts.events
     factor = np.ones(len(often))
     if expected.config.n_events_law == "fixed":
-        factor = counts.events.sum() / events
-    return PairCounts(
-        tuple(factor[:, None] * (often @ groups) for groups in counts.channels),
-        {
-            key: factor[:, None, None]
-            * (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
-            for key, groups in counts.pairs.items()
-        },
-        factor * events,
-    )
+        factor = counts.numbers.sum() / (often @ counts.numbers)
+    return [factor[:, None] * (often @ groups) for groups in counts.channels]
 
 
 def _data(
-    expected: Expected, likelihood: BinnedLikelihood, pairs: PairCounts
+    expected: Expected, likelihood: BinnedLikelihood, counts: list[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """The data, then replicas, whose auxiliary values are drawn around those observed."""
     names = expected.config.observable_names
-    data = likelihood.data(dict(zip(names, pairs.counts, strict=True)))
+    data = likelihood.data(dict(zip(names, counts, strict=True)))
     sequence = np.random.SeedSequence(expected.config.seed, spawn_key=(2,))
     rng = np.random.Generator(np.random.SFC64(sequence))
-    shape = len(data) - 1, len(likelihood.aux_index)
-    sigma = np.where(drawn_terms(expected, likelihood), likelihood.aux_sigma, 0.0)
-    data[1:, likelihood.n_main :] += sigma * rng.standard_normal(shape)
+    normal = rng.standard_normal((len(data) - 1, len(likelihood.aux_index)))
+    root = symmetric_root(aux_covariance(expected, likelihood))
+    data[1:, likelihood.n_main :] += normal @ root
     return data
 
 
@@ -201,14 +259,15 @@ def _channels(
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
     before, _ = rates_and_slopes(likelihood, likelihood.init)
-    observed = observed_counts(expected)
+    observed, squares = observed_counts(expected), expected.read("data").counts.squares
     found = []
-    for name in expected.config.observable_names:
+    for name, square in zip(expected.config.observable_names, squares, strict=True):
         where = likelihood.channel_slice(name)
         found.append(
             ChannelFit(
                 name=name,
                 observed=observed[name],
+                observed_error=np.sqrt(square),
                 before=before[where],
                 after=after[where],
                 after_error=error[where],

@@ -7,19 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit
+from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.templates import Expected
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, read_workspace
+from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = [
     "audit_likelihood",
+    "aux_covariance",
     "binned_audit_method",
     "channels_of",
     "constraint_information",
     "drawn_scatter",
-    "drawn_terms",
     "rates_and_slopes",
 ]
 
@@ -110,17 +112,28 @@ def _rates_and_slopes(
     return likelihood.expected(theta), likelihood.slopes(theta)
 
 
-def drawn_terms(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.bool_]:
-    """Auxiliary values that vary from toy to toy, shape (auxdata,).
+def aux_covariance(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+    """Covariance over the ensemble of the auxiliary values, shape (auxdata, auxdata).
 
-    All but those that pyhf gives a free parameter: it has not been measured elsewhere.
+    None for the values that pyhf gives a free parameter: it has not been measured elsewhere. The
+    gammas of a `staterror` are measured by the simulated events of their bin; bins of different
+    channels have events in common.
 
     Args:
         expected: Names the free parameters.
-        likelihood: Of one of its workspaces.
+        likelihood: With one channel for each observable.
     """
     free = {likelihood.positions(name)[0] for name in expected.config.free_names}
-    return np.array([k not in free for k in likelihood.aux_index], dtype=bool)
+    drawn = np.array([k not in free for k in likelihood.aux_index], dtype=bool)
+    result = np.diag(np.where(drawn, np.square(likelihood.aux_sigma), 0.0))
+    if not expected.config.workspace.staterror:
+        return result
+    rates, _ = rates_and_slopes(likelihood, likelihood.init)
+    terms = gamma_terms(likelihood)
+    result[np.ix_(terms, terms)] = template_scatter(
+        expected, channels_of(expected, likelihood), np.diag(1.0 / rates)
+    )
+    return result
 
 
 def constraint_information(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
@@ -129,24 +142,20 @@ def constraint_information(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
     Args:
         likelihood: Of an audit: its terms are Gaussian.
     """
-    return _summed(likelihood, np.ones(len(likelihood.aux_index)))
+    result = np.zeros(len(likelihood.names))
+    weights = likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
+    np.add.at(result, list(likelihood.aux_index), weights)
+    return result
 
 
 def drawn_scatter(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
-    """Variance of the score of the auxiliary data: the information of those that are drawn.
+    """Covariance K of the score of the auxiliary data, from that of the auxiliary values.
 
     Args:
         expected: Names the free parameters.
-        likelihood: Of one of its workspaces.
+        likelihood: With one channel for each observable.
 
     Returns:
-        Shape (parameters,).
+        Shape (parameters, parameters).
     """
-    return _summed(likelihood, drawn_terms(expected, likelihood).astype(np.float64))
-
-
-def _summed(likelihood: BinnedLikelihood, used: NDArray[np.float64]) -> NDArray[np.float64]:
-    result = np.zeros(len(likelihood.names))
-    weights = used * likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
-    np.add.at(result, list(likelihood.aux_index), weights)
-    return result
+    return score_covariance(likelihood, aux_covariance(expected, likelihood))

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import drawn_terms
+from pullfactory.auditing.model import aux_covariance
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import EventsError
+from pullfactory.events import first_rows
+from pullfactory.inference.information import symmetric_root
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.simulation.toys import Stream, ToyBlock, generator
 
@@ -24,19 +26,23 @@ class EventPool:
     """Nominal events of all processes, to be drawn with replacement.
 
     Attributes:
-        values: Shape (events, observables), in their units; NaN where an event lacks one.
+        values: Shape (rows, observables), in their units; NaN where an event lacks one.
         cumulative: Probability to draw an event or one before it, shape (events,).
+        first: First row of each event, and the number of rows at the end, shape (events + 1,);
+            None where every row is an event.
         n_events: Mean number of events of a toy.
         fixed: Whether every toy has the same number.
-        drawn: Which auxiliary values of the likelihood vary from toy to toy, shape (auxdata,).
+        scatter: Root of the covariance of the auxiliary values of the likelihood, shape (auxdata,
+            auxdata).
         seed: Of the audit.
     """
 
     values: NDArray[np.float64]
     cumulative: NDArray[np.float64]
+    first: NDArray[np.intp] | None
     n_events: float
     fixed: bool
-    drawn: NDArray[np.bool_]
+    scatter: NDArray[np.float64]
     seed: int
 
     @classmethod
@@ -51,7 +57,7 @@ class EventPool:
             EventsError: If an event has a negative weight, or a sample has none held apart.
         """
         refuse_negative(expected)
-        values, weights = [], []
+        values, weights, keys = [], [], []
         for role in expected.nominal_roles:
             read = expected.read(role)
             if not len(read.apart):
@@ -61,21 +67,29 @@ class EventPool:
                 )
             yields = expected.factors[role] * read.counts.events.sum()
             values.append(read.apart.values)
+            keys.append(read.apart.keys)
             weights.append(yields * read.apart.weights / read.apart.weights.sum())
-        probability = np.concatenate(weights)
+        probability, n_events, first = np.concatenate(weights), expected.n_events, None
+        if expected.config.repeated == "cluster":
+            rows = len(probability)
+            first = np.flatnonzero(first_rows(np.concatenate(keys)) == np.arange(rows))
+            probability = probability[first]
+            n_events, first = float(probability.sum()), np.append(first, rows)
         return cls(
             values=np.concatenate(values),
             cumulative=np.cumsum(probability / probability.sum()),
-            n_events=expected.n_events,
+            first=first,
+            n_events=n_events,
             fixed=expected.config.n_events_law == "fixed",
-            drawn=drawn_terms(expected, likelihood),
+            scatter=symmetric_root(aux_covariance(expected, likelihood)),
             seed=expected.config.seed,
         )
 
     @property
     def block_size(self) -> int:
         """Toys per block, a function of the size of a toy alone."""
-        values: int = max(int(self.n_events) * self.values.shape[1], 1)
+        rows = 1.0 if self.first is None else self._rows_of_event[0]
+        values: int = max(int(self.n_events * rows) * self.values.shape[1], 1)
         return max(1, min(_BLOCK_TOYS, _BLOCK_VALUES // values))
 
     def draw(self, likelihood: BinnedLikelihood, block: int) -> ToyBlock:
@@ -101,13 +115,56 @@ class EventPool:
         places = rng.random((toys, width))
         places[~used] = 1.0  # padding, last
         places.sort(axis=1)  # so that memory is walked through in order
-        drawn = self.cumulative.searchsorted(places, side="right").clip(max=len(self.values) - 1)
+        last = len(self.cumulative) - 1
+        drawn = self.cumulative.searchsorted(places, side="right").clip(max=last)
+        aux = aux + normal @ self.scatter
+        if self.first is not None:
+            return self._unfolded(truth, aux, drawn, used)
         return ToyBlock(
             theta_true=truth,
-            aux=aux + np.where(self.drawn, likelihood.aux_sigma * normal, 0.0),
+            aux=aux,
             events=self.values[drawn],
             event_weights=None if self.fixed else used.astype(np.float64),
         )
+
+    def _unfolded(
+        self,
+        truth: NDArray[np.float64],
+        aux: NDArray[np.float64],
+        drawn: NDArray[np.intp],
+        used: NDArray[np.bool_],
+    ) -> ToyBlock:
+        """Toys of the rows of the events drawn."""
+        assert self.first is not None
+        toy, event = np.nonzero(used)[0], drawn[used]
+        rows = np.diff(self.first)[event]
+        ends = np.cumsum(rows)
+        total = np.bincount(toy, rows, len(drawn)).astype(np.intp)
+        starts = np.cumsum(total) - total  # of each toy, in all rows
+        within = np.arange(ends[-1]) - np.repeat(ends - rows, rows)  # of the event
+        which = np.repeat(toy, rows)
+        place = np.arange(ends[-1]) - starts[which]
+        mean, square = self._rows_of_event
+        room = self.n_events * mean + _SPREAD * np.sqrt(self.n_events * square)
+        width = -(-int(max(room, total.max())) // _PADDING) * _PADDING
+        events = np.tile(self.values[:1], (len(drawn), width, 1))
+        events[which, place] = self.values[np.repeat(self.first[event], rows) + within]
+        owners = np.tile(np.arange(width), (len(drawn), 1))
+        owners[which, place] = place - within
+        return ToyBlock(
+            theta_true=truth,
+            aux=aux,
+            events=events,
+            event_weights=(np.arange(width) < total[:, None]).astype(np.float64),
+            owners=owners,
+        )
+
+    @property
+    def _rows_of_event(self) -> tuple[float, float]:
+        """Mean of the number of rows of an event that is drawn, and of its square."""
+        assert self.first is not None
+        rows, probability = np.diff(self.first), np.diff(self.cumulative, prepend=0.0)
+        return float(rows @ probability), float(rows**2 @ probability)
 
     def _width(self, counts: NDArray[np.int_]) -> int:
         """Room for the events of a toy: nearly always the same, so that one shape is compiled."""

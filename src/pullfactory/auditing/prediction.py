@@ -17,6 +17,7 @@ from pullfactory.auditing.model import (
     drawn_scatter,
     rates_and_slopes,
 )
+from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import CalibrationError
@@ -198,7 +199,7 @@ class ErrorModel:
         rates: Of the bins, shape (bins,).
         slopes: Their derivatives, shape (bins, parameters).
         penalty: Information of the constraints, shape (parameters,).
-        scatter: Variance of the score of the auxiliary data, shape (parameters,).
+        scatter: Covariance of the score of the auxiliary data, shape (parameters, parameters).
     """
 
     expected: Expected
@@ -259,7 +260,7 @@ class ErrorModel:
                 (a, b): drawn.pairs.joint[i, j]
                 for a, i in enumerate(observables)
                 for b, j in enumerate(observables)
-                if i < j
+                if (i, j) in drawn.pairs.joint
             },
             drawn.pairs.events,
         )
@@ -297,12 +298,12 @@ class ErrorModel:
         for process in expected.config.sample_set.processes:
             role = process.nominal.role
             counts, factor = expected.read(role).counts, self._factors(role, often)
-            events += factor * (often @ counts.events)
+            events += factor * (often @ counts.numbers)
             own = [factor[:, None] * (often @ counts.channels[o]) for o in range(n_obs)]
             by_process[process.name] = own
             for o in range(n_obs):
                 channels[o] += own[o]
-            for key, groups in counts.pairs.items():
+            for key, groups in counts.products.items():
                 joint = (often @ groups.reshape(GROUPS, -1)).reshape(-1, *groups.shape[1:])
                 pairs[key] = pairs.get(key, 0.0) + factor[:, None, None] * joint
         rates = np.empty((len(often), len(self.rates)))
@@ -369,46 +370,11 @@ class ErrorModel:
     def template_noise(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
         """Covariance of the estimates from the finite number of nominal events.
 
-        Where a sample stands for a given number of events, its sum of weights is no noise.
-
         Args:
             inverse: Claimed covariance, shape (parameters, parameters).
         """
-        n_obs = len(self.expected.config.observable)
-        channels = [np.zeros((1, axis.size)) for axis in self.expected.events.axes]
-        pairs: dict[tuple[int, int], NDArray[np.float64]] = {}
-        log_slopes = self.slopes / self.rates[:, None]
-        known = np.zeros_like(inverse)
-        for role in self.expected.nominal_roles:
-            if self.expected.normalised[role] is not None:
-                known += self._sum_noise(role, log_slopes)
-            counts, square = self.expected.read(role).counts, self.expected.factors[role] ** 2
-            for o in range(n_obs):
-                channels[o] += square * counts.squares[o]
-            for key, each in counts.pair_squares.items():
-                pairs[key] = pairs.get(key, 0.0) + square * each[None]
-        free = Channels(
-            edges=self.channels.edges, slices=self.channels.slices, centred=False, partial=True
-        )
-        scatter = free.scatter(log_slopes[None], PairCounts(tuple(channels), pairs))[0]
-        return np.asarray(inverse @ (scatter - known) @ inverse)
-
-    def _sum_noise(self, role: str, log_slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What is no noise of a sample whose sum of weights is known.
-
-        With scores s and weights w of its events, and m the mean of s, it is the sum of w^2 s s^T
-        less that of w^2 (s - m) (s - m)^T.
-        """
-        read, factor = self.expected.read(role), self.expected.factors[role]
-        weight, square = np.empty(len(self.rates)), np.empty(len(self.rates))
-        for o, groups in enumerate(read.counts.channels):
-            weight[self._slice(o)] = factor * groups.sum(axis=0)
-            square[self._slice(o)] = factor**2 * read.counts.squares[o]
-        total = factor * read.counts.events.sum()
-        squares = factor * total * read.check.weight / read.check.effective
-        mean, cross = log_slopes.T @ weight / total, log_slopes.T @ square
-        product = np.outer(mean, cross)
-        return np.asarray(product + product.T - squares * np.outer(mean, mean))
+        scatter = template_scatter(self.expected, self.channels, self.slopes / self.rates[:, None])
+        return np.asarray(inverse @ scatter @ inverse)
 
 
 def _per_rate(slopes: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArray[np.float64]:

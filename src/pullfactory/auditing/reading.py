@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.configuration import AuditConfig
+from pullfactory.auditing.marks import RepeatedRows
+from pullfactory.auditing.repeats import HeldRows, Repeats
 from pullfactory.auditing.reservoir import Reservoir, Rows
 from pullfactory.auditing.samples import Sample, refuse_unread
-from pullfactory.auditing.tally import Axis, Counts, Tally
+from pullfactory.auditing.tally import GROUPS, Axis, Counts, Tally
 from pullfactory.auditing.values import Chunk, View, read_chunks
 from pullfactory.calibration.joint_bins import JointBins
 from pullfactory.errors import CalibrationError, EventsError
@@ -21,6 +23,8 @@ from pullfactory.progress import Advance, Progress, silent
 __all__ = ["ReadEvents", "ReadSample", "SampleCheck", "read_events"]
 
 _DRAWN_TAIL = 5e-4  # probability beyond the outermost edges that are drawn; the bins are open
+_MOST_ROWS = 1000  # of one event
+_LARGEST, _FEW = 0.1, 20  # part of the rows that one event may have, and rows that it may have
 _SKETCH = 2**21  # identifiers kept to look for repeated and shared ones
 
 
@@ -39,6 +43,11 @@ class SampleCheck:
         outside: For each observable, events outside its bins.
         shared: Part of the identifiers that the nominal sample has too; None where it is not
             said to have the same events, or there are no identifiers.
+        events: Events that the selected rows are of; None where every row is one.
+        apart: Of these, events whose rows are no neighbours; None likewise.
+        runs: Selected rows with the run, lumi and event of the row before; None where there are
+            identifiers, or no such columns of integers.
+        marks: These columns.
     """
 
     role: str
@@ -50,6 +59,10 @@ class SampleCheck:
     lacking: dict[str, int]
     outside: dict[str, int]
     shared: float | None
+    events: int | None = None
+    apart: int | None = None
+    runs: int | None = None
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +142,8 @@ def read_events(
                 _Reader(config, view.sample, axes, joint, paired=view.sample.role in paired)
                 for view in feed
             ]
-            for chunks in read_chunks(config, feed, events, base):
+            marked = any(view.sample.role in paired for view in feed)
+            for chunks in read_chunks(config, feed, events, base, marked=marked):
                 for reader, chunk in zip(readers, chunks, strict=True):
                     reader.add(chunk)
                 advance(chunks[0].rows)
@@ -184,8 +198,26 @@ class _Reader:
     ) -> None:
         n = len(axes)
         self.sample, self._axes, self._names = sample, axes, config.observable_names
+        self._nominal = paired and sample.role != "data"
+        self._cluster = config.repeated == "cluster"
         self._held_apart = 0.0 if sample.role == "data" else config.toys.held_apart
-        self._tally = Tally(axes, joint, paired=paired)
+        self._tally = Tally(
+            axes,
+            joint,
+            paired=paired,
+            expected=sample.role != "data",
+            held=HeldRows(
+                GROUPS,
+                [axis.size + 1 for axis in axes],
+                sum(bins.size for bins in joint.values()) + 1,
+                paired=paired,
+                expected=sample.role != "data",
+            )
+            if self._cluster
+            else None,
+        )
+        self._runs = RepeatedRows()
+        self._keys_apart: list[NDArray[np.uint64]] = []
         self._rows = Reservoir(config.toys.reservoir, n)
         self._apart = Reservoir(config.toys.reservoir, n) if self._held_apart else None
         self._keys = Reservoir(_SKETCH, 0) if config.identifier else None
@@ -201,12 +233,15 @@ class _Reader:
         self._weight += float(chunk.weights.sum())
         self._square += float(np.square(chunk.weights).sum())
         self._look_outside(chunk.values)
+        self._runs.add(chunk.marks)
         if self._keys is not None:
             self._keys.add(np.empty((len(chunk.keys), 0)), chunk.weights, chunk.keys)
         if self._apart is not None:
             apart = _uniform(chunk.keys) < self._held_apart
             self._apart.add(chunk.values[apart], chunk.weights[apart], chunk.keys[apart])
             kept = ~apart
+            if self._cluster:
+                self._keys_apart.append(np.unique(chunk.keys[apart]))
             chunk = chunk._replace(
                 values=chunk.values[kept], weights=chunk.weights[kept], keys=chunk.keys[kept]
             )
@@ -233,6 +268,13 @@ class _Reader:
                 f"samples.{role}: toys.held_apart = {self._held_apart:g} of "
                 f"{self._seen['selected']} events leaves none for templates; lower it"
             )
+        counts, repeats = self._tally.counts()
+        events = 0
+        if repeats:
+            self._refuse_clusters(role, repeats)
+            events = repeats.events + len(np.unique(np.concatenate([[], *self._keys_apart])))
+            rows_square = float(np.sum(self._tally.weight_squares))
+            self._square *= 1.0 + repeats.square / rows_square
         return ReadSample(
             sample=self.sample,
             check=SampleCheck(
@@ -241,12 +283,16 @@ class _Reader:
                 selected=self._seen["selected"],
                 weight=self._weight,
                 effective=self._weight**2 / self._square,
+                events=events if repeats else None,
+                apart=repeats.apart if repeats else None,
+                runs=self._runs.count,
+                marks=", ".join(self._runs.names),
                 negative=self._seen["negative"],
                 lacking=dict(zip(self._names, self._lacking.tolist(), strict=True)),
                 outside=dict(zip(self._names, self._outside.tolist(), strict=True)),
                 shared=None,
             ),
-            counts=self._tally.counts(),
+            counts=counts,
             rows=rows,
             apart=rows if self._apart is None else self._apart.rows(),
         )
@@ -261,15 +307,30 @@ class _Reader:
                     f"[{self._axes[o].edges[0]:g}, {self._axes[o].edges[-1]:g}]; check the "
                     "edges and the unit"
                 )
-        if self._keys is not None:
+        if self._keys is not None and not self._cluster:
             keys = self._keys.rows().keys
             repeated = len(keys) - len(np.unique(keys))
             if repeated:
                 raise EventsError(
                     f"samples.{role}: {repeated} of {len(keys)} identifiers are repeated; name "
-                    "the columns that identify an event, such as run and event, or remove repeated "
-                    "events"
+                    "the columns that identify an event, such as run and event, remove repeated "
+                    'events, or, if several rows are one event, set repeated = "cluster"'
                 )
+
+    def _refuse_clusters(self, role: str, repeats: Repeats) -> None:
+        """Refuse rows that cannot be all of one event, or that cannot be one."""
+        if repeats.largest > min(_MOST_ROWS, max(_LARGEST * self._seen["selected"], _FEW)):
+            raise EventsError(
+                f"samples.{role}: {repeats.largest} of {self._seen['selected']} rows have one "
+                "identifier, too many for an event; name all columns that identify an event, such "
+                "as run and event"
+            )
+        if self._nominal and repeats.unequal:
+            raise EventsError(
+                f"samples.{role}: the rows of {repeats.unequal} of {repeats.events} events have "
+                "different weights, and how often two rows of one event are expected together is "
+                "not known; use a weight of the event"
+            )
 
 
 def _refuse_empty(role: str, rows: int, selected: int, weight: float) -> None:

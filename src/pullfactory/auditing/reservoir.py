@@ -83,7 +83,9 @@ class Reservoir:
         places = _place(keys)
         order = np.argpartition(places, self._capacity)
         self._limit = places[order[self._capacity]]
-        chosen = np.sort(order[: self._capacity])
+        chosen = np.flatnonzero(places < self._limit)  # the rows of one event, or none of them
+        if not len(chosen):
+            chosen = np.sort(order[: self._capacity])
         return Rows(values=values[chosen], weights=weights[chosen], keys=keys[chosen])
 
 

@@ -10,6 +10,7 @@ from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.prediction import PredictedErrors, redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
+from pullfactory.events import first_rows
 from pullfactory.inference.information import inverted
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Likelihood
@@ -37,15 +38,15 @@ def predict_unbinned(
     seen = model.method.observe(block)
     at = np.zeros((GROUPS, len(likelihood.parameters)))
     penalty = model.method.aux_scatter
-    assert block.event_weights is not None
-    terms, size = block.events.size, float(block.event_weights.sum())
-    information = np.asarray(_information(likelihood, at, seen.data)) - np.diag(penalty)
+    assert block.multiplicity is not None
+    terms, size = block.events.size, float(block.multiplicity.sum())
+    information = np.asarray(_information(likelihood, at, seen.data)) - penalty
     scatter = model.method.scatter(at, seen.pairs)
 
     def covariances(
         often: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        total = np.tensordot(often, information, 1) + np.diag(penalty)
+        total = np.tensordot(often, information, 1) + penalty
         inverse = np.stack([inverted(matrix, terms=terms, size=size) for matrix in total])
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
@@ -81,14 +82,14 @@ def _learnt(
     errors = moves.std(axis=0)
     at = np.zeros((GROUPS, len(model.steps)))
     penalty = model.method.aux_scatter
-    assert block.event_weights is not None
-    terms, size = block.events.size, float(block.event_weights.sum())
+    assert block.multiplicity is not None
+    terms, size = block.events.size, float(block.multiplicity.sum())
 
     def logs(places: NDArray[np.float64]) -> NDArray[np.float64]:
         method = model.at(places)
         seen = method.observe(block)
-        information = np.asarray(_information(method.likelihood, at, seen.data)) - np.diag(penalty)
-        total = information.sum(axis=0) + np.diag(penalty)
+        information = np.asarray(_information(method.likelihood, at, seen.data)) - penalty
+        total = information.sum(axis=0) + penalty
         inverse = inverted(total, terms=terms, size=size)[None]
         scatter = method.scatter(at, seen.pairs).sum(axis=0)[None]
         actual = sandwich_covariance(inverse, scatter, penalty)
@@ -106,14 +107,15 @@ def _learnt(
 
 def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     """Nominal events of all processes, each group as a toy, weighted to the data."""
-    values, weights, groups = [], [], []
+    values, weights, keys = [], [], []
     for role in expected.nominal_roles:
         read = expected.read(role)
         yields = expected.factors[role] * read.counts.events.sum()
         values.append(read.rows.values)
         weights.append(yields * read.rows.weights / read.rows.weights.sum())
-        groups.append(read.rows.keys % np.uint64(GROUPS))
-    group = np.concatenate(groups).astype(np.intp)
+        keys.append(read.rows.keys)
+    key = np.concatenate(keys)
+    group = (key % np.uint64(GROUPS)).astype(np.intp)
     order = np.argsort(group, kind="stable")
     sizes = np.bincount(group, minlength=GROUPS)
     place = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -123,11 +125,17 @@ def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     events[group[order], place] = first[order]
     padded = np.zeros(shape)
     padded[group[order], place] = np.concatenate(weights)[order]
+    owners = None
+    if expected.config.repeated == "cluster":
+        owners = np.tile(np.arange(shape[1]), (shape[0], 1))
+        owners[group[order], place] = place[first_rows(key[order])]
     return ToyBlock(
         theta_true=np.zeros((GROUPS, 0)),
         aux=np.zeros((GROUPS, n_aux)),
         events=events,
-        event_weights=padded,
+        event_weights=None,
+        multiplicity=padded,
+        owners=owners,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.configuration import AuditConfig
+from pullfactory.auditing.marks import Marks, mark_columns
 from pullfactory.auditing.samples import Sample
 from pullfactory.errors import EventsError
 from pullfactory.events import Expression, hash_events, hash_rows, open_source, parse_expression
@@ -27,12 +28,14 @@ class Chunk(NamedTuple):
         weights: Shape (events,).
         keys: The same for the same event in every sample of a family, else random; shape
             (events,).
+        marks: What hints at rows of one event where no identifiers are named; None without.
     """
 
     rows: int
     values: NDArray[np.float64]
     weights: NDArray[np.float64]
     keys: NDArray[np.uint64]
+    marks: Marks | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +133,20 @@ class View:
                 needed.update(set(expression.columns) - made - set(self.names))
         return needed
 
-    def chunk(self, columns: Mapping[str, NDArray[Any]], first: int, rows: int) -> Chunk:
+    def chunk(
+        self,
+        columns: Mapping[str, NDArray[Any]],
+        first: int,
+        rows: int,
+        marks: Marks | None = None,
+    ) -> Chunk:
         """Compute what is wanted of some rows.
 
         Args:
             columns: By short name, each of shape (rows,).
             first: Number of the first row in the sample.
             rows: How many.
+            marks: What hints at rows of one event.
 
         Raises:
             EventsError: If a weight is no number, or an observable that may not be missing.
@@ -152,6 +162,7 @@ class View:
             if not chosen.all():
                 known = {name: column[chosen] for name, column in known.items()}
                 keys = keys[chosen]
+                marks = marks and marks.select(chosen)
         events = len(keys)
         values = np.empty((events, len(self.names)))
         for o, compute in enumerate(self.observables):
@@ -169,7 +180,7 @@ class View:
                 f"samples.{self.sample.role}: {len(bad)} of {events} weights are no finite number "
                 f"(such as {bad[0]}); mend the weight or select these events away"
             )
-        return Chunk(rows, values, weights, keys)
+        return Chunk(rows, values, weights, keys, marks)
 
     def _drop_missing(
         self, values: NDArray[np.float64], columns: Mapping[str, NDArray[Any]]
@@ -208,6 +219,8 @@ def read_chunks(
     views: Sequence[View],
     given: Mapping[str, object],
     base: Path | None,
+    *,
+    marked: bool = False,
 ) -> Iterator[list[Chunk]]:
     """Read the file of some samples once, and compute all of them.
 
@@ -216,6 +229,7 @@ def read_chunks(
         views: Samples that are made of the same file.
         given: Events from Python, by role.
         base: Folder that files are relative to.
+        marked: Whether to look for rows of one event where no identifiers are named.
 
     Yields:
         One chunk for each view.
@@ -229,11 +243,13 @@ def read_chunks(
     source = open_source(data, tree=tree, place=f"samples.{sample.source}", base=base)
     short = sorted(set().union(*(view.needs for view in views)))
     actual = {name: config.columns.get(name, name) for name in short}
+    marking = mark_columns(source) if marked and not config.identifier else ()
     first = 0
-    for table in source.chunks(sorted(set(actual.values()))):
+    for table in source.chunks(sorted({*actual.values(), *marking})):
         rows = len(next(iter(table.values())))
         columns = {name: table[column] for name, column in actual.items()}
-        yield [view.chunk(columns, first, rows) for view in views]
+        marks = Marks.of({name: table[name] for name in marking})
+        yield [view.chunk(columns, first, rows, marks) for view in views]
         first += rows
 
 

@@ -83,11 +83,14 @@ def audit(
         if result.data:
             console().print(data_table(result))
         for note in result.notes:
-            say(f"Note: {note}")
+            if note not in result.warnings:
+                say(f"Note: {note}")
         say(
             f"Report      {folder / 'report.html'}\nSummary     {folder / 'audit.json'}\n"
             f"Figures     {folder / 'figures'}\nWorkspaces  {folder / 'workspaces'}"
         )
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     for method, status in result.status.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)

@@ -144,7 +144,7 @@ def event_moments(
         spread = np.einsum("te,te->t", deviations, deviations)
     else:
         count = weights.sum(axis=1)
-        mean = np.einsum("te,te->t", weights, events) / np.maximum(count, 1.0)
+        mean = np.einsum("te,te->t", weights, events) / np.where(count > 0, count, 1.0)
         deviations = events - mean[:, None]
         spread = np.einsum("te,te,te->t", weights, deviations, deviations)
     return np.stack([count, mean, spread], axis=1)

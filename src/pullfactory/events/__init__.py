@@ -2,13 +2,16 @@
 
 from .expressions import Expression, parse_expression
 from .identifiers import hash_events, hash_rows
+from .repeats import first_rows, row_pairs
 from .sources import Source, open_source
 
 __all__ = [
     "Expression",
     "Source",
+    "first_rows",
     "hash_events",
     "hash_rows",
     "open_source",
     "parse_expression",
+    "row_pairs",
 ]

@@ -8,8 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from pullfactory.errors import EventsError
+
 from ._columns import from_arrow, require
 from ._damage import reading, watched
+from ._encoding import refuse_encoding
 
 __all__ = ["CsvSource"]
 
@@ -38,20 +41,40 @@ class CsvSource:
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""
-        with self._opened(()) as reader:
+        with self._opened(()) as reader, reading(self.place):
             return tuple(reader.schema.names)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         """The columns, in pieces; see `Source.chunks`."""
-        import pyarrow as pa
-
         wanted = require(self.names(), columns, place=self.place)
         with self._opened(wanted) as reader:
-            for table in self._regrouped(watched(iter(reader), self.place, pa.ArrowException)):
+            for table in self._regrouped(self._batches(reader)):
                 yield {
                     name: from_arrow(_typed(table.column(name)), name=name, place=self.place)
                     for name in wanted
                 }
+
+    def _batches(self, reader: Any) -> Iterator[Any]:
+        import pyarrow as pa
+
+        batches = watched(iter(reader), self.place, pa.ArrowException)
+        while True:
+            with self._decoding():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Within it, an error at a text that is no UTF-8 says in which line that is."""
+        try:
+            yield
+        except EventsError as error:
+            if "invalid UTF8" in str(error):
+                with reading(self.place):
+                    refuse_encoding(self.path, self.place)
+            raise
 
     def _regrouped(self, batches: Iterator[Any]) -> Iterator[Any]:
         """Tables of `chunk` rows each, the last of fewer."""
@@ -78,7 +101,9 @@ class CsvSource:
         import pyarrow as pa
         from pyarrow import csv
 
-        with reading(self.place, pa.ArrowException):
+        with reading(self.place):
+            refuse_encoding(self.path, self.place, lines=1)
+        with self._decoding(), reading(self.place, pa.ArrowException):
             reader = csv.open_csv(
                 self.path,
                 read_options=csv.ReadOptions(block_size=_BLOCK),

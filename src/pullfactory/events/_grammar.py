@@ -84,9 +84,8 @@ def translate(text: str, *, place: str) -> tuple[Part, tuple[str, ...]]:
     source = Text(text=text, place=place)
     tree = source.tree()
     functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    names = sorted(
-        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in functions}
-    )
+    used = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in functions)
+    names = sorted({source.name(node) for node in used})
     if len(names) > _MOST_COLUMNS:
         source.refuse(f"needs {len(names)} columns, more than {_MOST_COLUMNS}")
     numbers = sum(isinstance(node, ast.Constant) for node in ast.walk(tree))
@@ -109,8 +108,8 @@ class _Translation:
         match node:
             case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
                 part = self.constant(value, node)
-            case ast.Name(id=name):
-                part = Part(code=self.codes[name], condition=False)
+            case ast.Name():
+                part = Part(code=self.codes[self.text.name(node)], condition=False)
             case ast.UnaryOp():
                 part = self.sign(node, depth)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:

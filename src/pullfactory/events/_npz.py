@@ -57,7 +57,10 @@ class NpzSource:
 
     def _array(self, archive: Any, name: str) -> NDArray[Any]:
         try:
-            array: NDArray[Any] = archive[name]
+            # A column may be called as the file of another is, "x.npy".
+            inside = f"{name}.npy"
+            key = inside if inside in archive.zip.namelist() else name
+            array: NDArray[Any] = archive[key]
         except ValueError as error:
             if "allow_pickle" not in str(error):
                 raise

@@ -28,7 +28,7 @@ class RootSource:
     Attributes:
         path: The file.
         file: What the file is called in messages.
-        tree: Name of the tree; None is the only one.
+        tree: Name of the tree, with a cycle (``events;1``) or the latest; None is the only one.
         chunk: Most rows of a chunk.
     """
 
@@ -86,27 +86,29 @@ class RootSource:
             yield reader, failures
 
     def _reader(self, directory: Any) -> TTreeReader | RNTupleReader:
-        kinds = {
-            name: kind
-            for name, kind in directory.iterclassnames(recursive=True, cycle=False)
-            if kind in _TTREES + _RNTUPLES
-        }
-        name = self._chosen(tuple(dict.fromkeys(kinds)))
-        place = f"{self.file}, tree {name!r}"
+        found = directory.iterclassnames(recursive=True, cycle=True)
+        kinds = {name: kind for name, kind in found if kind in _TTREES + _RNTUPLES}
+        name = self._chosen(tuple(kinds))
+        place = f"{self.file}, tree {self.tree or name.partition(';')[0]!r}"
         with reading(place):
             reader = TTreeReader if kinds[name] in _TTREES else RNTupleReader
             return reader(tree=directory[name], place=place, chunk=self.chunk)
 
-    def _chosen(self, names: tuple[str, ...]) -> str:
-        if not names:
+    def _chosen(self, keys: tuple[str, ...]) -> str:
+        """The key, with its cycle, of the tree that was named; the latest of several cycles."""
+        if not keys:
             raise EventsError(f"{self.file}: holds no TTree and no RNTuple; write one")
+        latest: dict[str, str] = {}
+        for key in sorted(keys, key=lambda key: int(key.rpartition(";")[2])):
+            latest[key.rpartition(";")[0]] = key
+        names = tuple(dict.fromkeys(key.rpartition(";")[0] for key in keys))
         listed = ", ".join(map(repr, names))
         if self.tree is None:
             if len(names) > 1:
                 raise EventsError(f"{self.file}: holds {len(names)} trees; name one of {listed}")
-            return names[0]
-        if self.tree not in names:
+            return latest[names[0]]
+        if self.tree not in (*names, *keys):
             near = get_close_matches(self.tree, names, n=3)
             hint = ", ".join(map(repr, near)) if near else listed
             raise EventsError(f"{self.file}: tree {self.tree!r} is missing; use {hint}")
-        return self.tree
+        return latest.get(self.tree, self.tree)

@@ -115,6 +115,12 @@ class Text:
         """A node as the user wrote it, in quotes."""
         return repr(shorten(ast.get_source_segment(self._line, node) or "it"))
 
+    def name(self, node: ast.Name) -> str:
+        """A name as it was written: Python's tree has the micro sign as the Greek letter."""
+        if node.id.isascii() and self.text.isascii():
+            return node.id
+        return ast.get_source_segment(self._line, node) or node.id
+
     def refuse(self, complaint: str, remedy: str = _PARTS) -> NoReturn:
         """Raise the error."""
         raise EventsError(f"{self.place} = {shorten(self.text)!r}: {complaint}; {remedy}")

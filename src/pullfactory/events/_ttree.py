@@ -1,5 +1,6 @@
 """The branches of a TTree."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,30 +34,27 @@ class TTreeReader:
         return int(self.tree.num_entries)
 
     def names(self) -> tuple[str, ...]:
-        """Full names of the branches, and the short ones of branches inside others."""
-        return tuple(self._branches())
+        """Full names of the branches, and the short ones that only one branch inside others has."""
+        return tuple(name for name, _ in self._branches())
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         """The columns, in pieces."""
-        branches = self._branches()
-        wanted = require(branches, columns, place=self.place)
+        found = self._branches()
+        wanted = require((name for name, _ in found), columns, place=self.place)
+        branches = dict(found)
         for name in wanted:
             self._check(name, branches[name])
-        # One by one, since branches inside others may share a short name.
-        streams = [self._stream(branches[name]) for name in wanted]
-        for arrays in zip(*streams, strict=True):
-            yield {
-                name: from_numpy(array, name=name, place=self.place)
-                for name, array in zip(wanted, arrays, strict=True)
-            }
+        for start in range(0, self.entries, self.chunk):
+            stop = min(start + self.chunk, self.entries)
+            yield {name: self._read(name, branches[name], start, stop) for name in wanted}
 
-    def _branches(self) -> dict[str, Any]:
-        branches = dict(self.tree.iteritems(recursive=True, full_paths=True))
-        short: dict[str, list[Any]] = {}
-        for branch in branches.values():
-            short.setdefault(branch.name, []).append(branch)
-        alone = {name: found[0] for name, found in short.items() if len(found) == 1}
-        return {**branches, **{n: b for n, b in alone.items() if n not in branches}}
+    def _branches(self) -> list[tuple[str, Any]]:
+        """Names and branches; a full name is there twice where two branches have it."""
+        full = list(self.tree.iteritems(recursive=True, full_paths=True))
+        taken = {name for name, _ in full}
+        short = Counter(branch.name for _, branch in full)
+        alone = [(b.name, b) for _, b in full if short[b.name] == 1 and b.name not in taken]
+        return [*full, *alone]
 
     def _check(self, name: str, branch: Any) -> None:
         from uproot.interpretation.numerical import Numerical
@@ -75,9 +73,12 @@ class TTreeReader:
                 "entries; fill all branches together"
             )
 
-    def _stream(self, branch: Any) -> Iterator[NDArray[Any]]:
-        for arrays in self.tree.iterate(
-            filter_branch=lambda other: other is branch, step_size=self.chunk, library="np"
-        ):
-            (array,) = arrays.values()
-            yield array
+    def _read(self, name: str, branch: Any, start: int, stop: int) -> NDArray[Any]:
+        """Some rows of a branch, from the branch itself: the tree knows it by its short name."""
+        array = branch.array(entry_start=start, entry_stop=stop, library="np", array_cache=None)
+        if len(array) != stop - start:
+            raise EventsError(
+                f"{self.place}: has {len(array)} of the rows {start} to {stop}; "
+                "write or copy it again"
+            )
+        return from_numpy(array, name=name, place=self.place)

@@ -28,7 +28,7 @@ class Source(Protocol):
         """What it is called in messages, for example "file 'x.root', tree 'events'"."""
 
     def names(self) -> tuple[str, ...]:
-        """Names of the columns there are; no event is read.
+        """Names of the columns there are, in all files; no event is read.
 
         Raises:
             EventsError: If the file or table cannot be used.
@@ -59,7 +59,9 @@ class _Files:
     place: str
 
     def names(self) -> tuple[str, ...]:
-        return self.parts[0].names()
+        first, *others = (part.names() for part in self.parts)
+        shared = set(first).intersection(*others)
+        return tuple(name for name in first if name in shared)
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         for part in self.parts:
@@ -83,7 +85,8 @@ def open_source(
             .parquet, .pq, .csv, .csv.gz or .npz. Or a table in memory: a mapping of column to
             array, a structured NumPy array, a pandas DataFrame, an awkward Array of records, or a
             pyarrow Table.
-        tree: Name of the TTree or RNTuple in ROOT files. It may be left out if a file has one.
+        tree: Name of the TTree or RNTuple in ROOT files, with a cycle (``events;1``) or the latest.
+            It may be left out if a file has one.
         place: What the events are called in messages, for example "sample 'nominal'".
         base: Folder of relative paths; None is the working folder.
         chunk: Most rows of a chunk.

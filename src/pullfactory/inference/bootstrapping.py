@@ -4,19 +4,20 @@ Events are drawn again from the events (Efron 1979, doi:10.1214/aos/1176344552),
 of an event together: nothing is assumed about their dependence. Where the number of events of the
 ensemble is fixed, so is that of each replica, and the multiplicities of the events are
 multinomial; where it is Poisson, they are Poisson with mean 1 (Chamandy et al. 2012, "Estimating
-uncertainty for massive data streams"). The auxiliary values were measured too, so each replica
-draws them again, around those observed.
+uncertainty for massive data streams"). An event keeps its weight. The auxiliary values were
+measured too, so each replica draws them again, around those observed.
 """
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pullfactory._jax import double_precision, jax
 from pullfactory.errors import LikelihoodError
+from pullfactory.events import first_rows
 from pullfactory.inference.fits import FitBatch, fit_toys
 from pullfactory.inference.sandwich import sandwich_covariance
 from pullfactory.inference.status import FitStatus
@@ -71,7 +72,10 @@ class BootstrapResult:
 
     @property
     def error_of_error(self) -> NDArray[np.float64]:
-        """Standard error of `error` for normal estimates, shape (parameters,)."""
+        """Standard error of `error` from a finite number of replicas, shape (parameters,).
+
+        For normal estimates.
+        """
         used = int(np.isfinite(self.estimates).all(axis=1).sum())
         return np.asarray(self.error / np.sqrt(2 * max(used - 1, 1)))
 
@@ -119,22 +123,26 @@ def bootstrap(
         n_events_law: "fixed": every replica has as many events as the data; "poisson": their
             number varies as that of the ensemble does.
         aux_sigma: Width with which auxiliary values are drawn again, in units of one constraint
-            width; a number, or shape (constrained,).
+            width; a number, shape (constrained,), or the symmetric root of their covariance.
 
     Raises:
-        LikelihoodError: If there is no such toy, it has no events, or replicas is below 2.
+        LikelihoodError: If there is no such toy, it has no events, or only expected ones,
+            replicas is below 2, or the method refuses the weights of the events.
     """
     if replicas < 2:
         raise LikelihoodError(f"replicas = {replicas} have no spread; draw at least 2")
     one = _take(data, toy)
+    root = np.asarray(aux_sigma, dtype=np.float64)
+    if root.ndim < 2:
+        root = np.diag(np.broadcast_to(root, one.aux.shape[1:]))
     moments = _moments(one.events[0])
     size = min(replicas + 1, _BATCH, max(1, _BATCH_VALUES // one.events.size))
     fits, correlations = [], []
     for first in range(0, replicas + 1, size):
-        drawn = _draw(one, range(first, first + size), seed, n_events_law, np.asarray(aux_sigma))
+        drawn = _draw(one, range(first, first + size), seed, n_events_law, root)
         seen = method.observe(drawn)
         fits.append(fit_toys(method.likelihood, seen.data))
-        correlations.append(_correlations(np.asarray(drawn.event_weights) @ moments))
+        correlations.append(_correlations(np.asarray(drawn.sums) @ moments))
         if first == 0:
             itself = _with_sandwich(method, fits[0].head(1), seen)
     drawn_again = slice(1, replicas + 1)
@@ -162,16 +170,26 @@ def _take(data: ToyBlock, toy: int) -> ToyBlock:
     """One toy of a block, without padding."""
     if not 0 <= toy < len(data.events):
         raise LikelihoodError(f"toy {toy} is none of the {len(data.events)} of the block")
-    events = data.events[toy]
-    if data.event_weights is not None:
-        events = events[data.event_weights[toy] > 0]
+    if data.multiplicity is not None:
+        raise LikelihoodError("the events are expected ones; a bootstrap needs observed events")
+    events, weights, owners = (
+        None if each is None else each[toy]
+        for each in (data.events, data.event_weights, data.owners)
+    )
+    assert events is not None
+    if weights is not None:
+        used = weights != 0
+        events, weights = events[used], weights[used]
+        owners = None if owners is None else first_rows(owners[used].astype(np.uint64))
+        weights = None if np.all(weights == 1) else weights
     if not len(events):
         raise LikelihoodError(f"toy {toy} has no events; a bootstrap needs some")
     return ToyBlock(
         theta_true=data.theta_true[toy][None],
         aux=data.aux[toy][None],
         events=events[None],
-        event_weights=None,
+        event_weights=None if weights is None else weights[None],
+        owners=None if owners is None else owners[None],
     )
 
 
@@ -180,27 +198,36 @@ def _draw(
     numbers: range,
     seed: int,
     law: Literal["fixed", "poisson"],
-    aux_sigma: NDArray[np.float64],
+    aux_root: NDArray[np.float64],
 ) -> ToyBlock:
-    """Replicas of a data set as toys: the same events with other weights; 0 is the data itself."""
-    n_events = one.events.shape[1]
-    weights = np.ones((len(numbers), n_events))
+    """Replicas of a data set as toys: its events, each so often; 0 is the data itself."""
+    rows = np.arange(one.events.shape[1]) if one.owners is None else one.owners[0]
+    _, event = np.unique(rows, return_inverse=True)  # of each row
+    n_events = int(event.max()) + 1
+    often = np.ones((len(numbers), len(event)))
     aux = np.tile(one.aux, (len(numbers), 1))
     for row, replica in enumerate(numbers):
         if replica == 0:
             continue
         rng = generator(seed, Stream.BOOTSTRAP, replica)
-        aux[row] += aux_sigma * rng.standard_normal(one.aux.shape[1])
-        weights[row] = (
+        aux[row] += rng.standard_normal(one.aux.shape[1]) @ aux_root
+        drawn = (
             np.bincount(rng.integers(n_events, size=n_events), minlength=n_events)
             if law == "fixed"
             else rng.poisson(1.0, n_events)
         )
+        often[row] = drawn[event]
+
+    def again(values: NDArray[Any]) -> NDArray[Any]:
+        return np.broadcast_to(values, (len(numbers), *values.shape[1:]))
+
     return ToyBlock(
-        theta_true=np.broadcast_to(one.theta_true, (len(numbers), one.theta_true.shape[1])),
+        theta_true=again(one.theta_true),
         aux=aux,
-        events=np.broadcast_to(one.events, (len(numbers), *one.events.shape[1:])),
-        event_weights=weights,
+        events=again(one.events),
+        event_weights=None if one.event_weights is None else again(one.event_weights),
+        multiplicity=often,
+        owners=None if one.owners is None else again(one.owners),
     )
 
 

@@ -9,7 +9,7 @@ from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
 
-__all__ = ["inverted", "joint_errors", "joint_information"]
+__all__ = ["inverted", "joint_errors", "joint_information", "symmetric_root"]
 
 
 def inverted(information: NDArray[np.float64], *, terms: int, size: float) -> NDArray[np.float64]:
@@ -23,6 +23,16 @@ def inverted(information: NDArray[np.float64], *, terms: int, size: float) -> ND
     if spectrum(information, terms=terms, size=size).flat.any():
         return np.full_like(information, np.nan)
     return np.asarray(np.linalg.inv(information), dtype=np.float64)
+
+
+def symmetric_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The R with R R = covariance: independent standard normals times R have this covariance.
+
+    Args:
+        covariance: Shape (values, values); what rounding leaves below 0 is 0.
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T)
 
 
 def joint_information(
@@ -74,5 +84,5 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
         terms=2 * len(study.observable) ** 2,
         size=study.ensemble.n_events,
     )
-    covariance = sandwich_covariance(inverse, events, constraints * study.aux_variance)
+    covariance = sandwich_covariance(inverse, events, np.diag(constraints * study.aux_variance))
     return np.asarray(np.sqrt(np.diag(covariance)))

@@ -163,5 +163,6 @@ def _sample(study: Study, rho: float) -> ToyBlock:
         theta_true=block.theta_true,
         aux=block.aux,
         events=block.events,
-        event_weights=np.full(block.events.shape[:2], weight),
+        event_weights=None,
+        multiplicity=np.full(block.events.shape[:2], weight),
     )

@@ -4,7 +4,7 @@ A product of marginal densities is a composite likelihood (Varin, Reid, Firth, S
 21 (2011) 5). Its estimates have the covariance V = H^-1 (C + K) H^-1 (Godambe, Ann. Math. Stat.
 31 (1960) 1208), with the observed information H of the fitted likelihood, the covariance C of
 its score, for which the score of an event is summed over the observables of that event, and the
-variance K of the score of the auxiliary data.
+covariance K of the score of the auxiliary data.
 """
 
 from dataclasses import replace
@@ -43,9 +43,8 @@ def sandwich_covariance(
         inverse: H^-1, shape (toys, parameters, parameters); NaN in rows and columns of
             parameters that did not move, which stay NaN.
         scatter: C, same shape.
-        aux_scatter: Diagonal of K, shape (parameters,).
+        aux_scatter: K, shape (parameters, parameters), or one for each toy.
     """
     known = np.isfinite(inverse)
     bread = np.where(known, inverse, 0.0)
-    meat = scatter + np.diag(aux_scatter)
-    return np.where(known, bread @ meat @ bread, np.nan)
+    return np.where(known, bread @ (scatter + aux_scatter) @ bread, np.nan)

@@ -136,12 +136,13 @@ class Method:
         likelihood: What is minimised.
         observe: From a block of toys to what the likelihood takes of them.
         scatter: From parameters, shape (toys, parameters), and the pairs of an observation to
-            the covariance of the score of the events: sum_e s_e s_e^T with the score s_e of
-            event e summed over its observables; shape (toys, parameters, parameters).
+            the covariance of the score of the events: sum_e k_e s_e s_e^T with the weighted score
+            s_e of event e summed over its observables and rows, and its multiplicity k_e; shape
+            (toys, parameters, parameters).
         expect: From a population to the observation of a toy without fluctuations (Asimov), with
             a toy axis of length 1; None where there is no closed form.
-        aux_scatter: Variance over the ensemble of the score of the auxiliary data, shape
-            (parameters,).
+        aux_scatter: Covariance K over the ensemble of the score of the auxiliary data, shape
+            (parameters, parameters).
     """
 
     name: str

@@ -24,6 +24,7 @@ from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._reading import build_model, read_workspace, refuse_rates
 from pullfactory.likelihoods._trace import Program, trace_rates
+from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
@@ -36,7 +37,6 @@ __all__ = [
     "binned_method",
     "likelihood_of_study",
     "log_slopes",
-    "score_variance",
 ]
 
 _KINKED_CODES = ("code0", "code1")
@@ -529,6 +529,10 @@ def binned_method(calibration: Calibration) -> Method:
         centred=study.ensemble.n_events_law == "fixed",
     )
 
+    contents = [
+        calibration.template(study.observable_names.index(name)) for name, _ in likelihood.channels
+    ]
+
     def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
         counts = dict(zip(study.observable_names, pairs.counts, strict=True))
         return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
@@ -548,7 +552,7 @@ def binned_method(calibration: Calibration) -> Method:
         observe=observe,
         scatter=scatter,
         expect=expect,
-        aux_scatter=score_variance(likelihood, study),
+        aux_scatter=study_scatter(likelihood, study, np.concatenate(contents)),
     )
 
 
@@ -565,25 +569,6 @@ def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
         return jnp.where(rates > 0, slopes / jnp.where(rates > 0, rates, 1.0), 0.0)
 
     return jax.vmap(one)(theta)
-
-
-def score_variance(likelihood: BinnedLikelihood, study: Study) -> NDArray[np.float64]:
-    """Variance of the score of the auxiliary data over the ensemble of a study.
-
-    The gammas of a staterror are not drawn with the toys; where the calibration is repeated,
-    their truth is.
-    """
-    own = dict(zip(study.parameter_names, study.aux_variance, strict=True))
-    repeated = study.calibration.replicas > 1
-    result = np.zeros(len(likelihood.names))
-    for term, k in enumerate(likelihood.aux_index):
-        weight = (
-            likelihood.aux_used[term]
-            * (likelihood.aux_factor[term] / likelihood.aux_sigma[term]) ** 2
-        )
-        spread = 1 / weight if repeated and weight else 0.0
-        result[k] = weight**2 * own.get(likelihood.names[k], spread)
-    return result
 
 
 def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikelihood:

@@ -6,13 +6,9 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._likelihood import Method, Observation
 from pullfactory.likelihoods._template_noise import Bins, template_noise, workspace_constraint
-from pullfactory.likelihoods.binned import (
-    auxiliary_values,
-    likelihood_of_study,
-    log_slopes,
-    score_variance,
-)
-from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.likelihoods.auxiliary import study_scatter
+from pullfactory.likelihoods.binned import auxiliary_values, likelihood_of_study, log_slopes
+from pullfactory.likelihoods.channels import Channels, PairCounts, count_repeats
 from pullfactory.likelihoods.noise import (
     MethodNoise,
     ToldNoise,
@@ -45,17 +41,27 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
     bins = calibration.joint_at(rho).bins
     assert bins is not None
     ((channel, _),) = likelihood.channels
+    contents = calibration.joint_channel(rho).template(0)
 
     channels = Channels(
         edges=(), slices=(slice(None),), centred=study.ensemble.n_events_law == "fixed"
     )
 
-    def observation(counts: NDArray[np.float64], aux: NDArray[np.float64]) -> Observation:
-        return Observation(likelihood.data({channel: counts}, auxiliary_values(study, aux)), counts)
+    def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
+        counts = {channel: pairs.counts[0]}
+        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
 
     def observe(block: ToyBlock) -> Observation:
-        events = np.moveaxis(block.events, -1, 0)
-        return observation(bins.count(list(events), block.event_weights), block.aux)
+        events, sums, variances = (
+            list(np.moveaxis(block.events, -1, 0)),
+            block.sums,
+            block.variances,
+        )
+        squares = None if variances is sums else (bins.count(events, variances),)
+        found = [] if block.owners is None else [bins.index(events)]
+        repeats = count_repeats(block, found, [bins.size])
+        pairs = PairCounts((bins.count(events, sums),), repeats, block.numbers, squares)
+        return observation(pairs, block.aux)
 
     def expect(population: Population) -> Observation | None:
         if len(bins.edges) != 2:
@@ -63,13 +69,12 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
         first, second = (population.normal_scores(o, inner) for o, inner in enumerate(bins.edges))
         correlation = float(population.correlation[0, 1])
         contents = population.n_events * bin_probabilities(first[0], second, correlation)
-        return observation(contents[None], population.aux[None])
+        return observation(PairCounts((contents[None],), {}), population.aux[None])
 
     leak = _leak(calibration, rho, likelihood.names)
 
-    def scatter(theta: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        slopes = np.asarray(log_slopes(likelihood, theta))
-        return channels.scatter(slopes, PairCounts((counts,), {})) + leak
+    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
+        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs) + leak
 
     return Method(
         name="binned_joint",
@@ -77,7 +82,7 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
         observe=observe,
         scatter=scatter,
         expect=expect,
-        aux_scatter=score_variance(likelihood, study),
+        aux_scatter=study_scatter(likelihood, study, contents),
     )
 
 

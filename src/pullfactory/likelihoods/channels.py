@@ -3,9 +3,13 @@
 The channels hold the same events, so counts of different channels are correlated. For a fixed
 number N of events the covariance of the counts in bins a and b of two channels is
 N (p_ab - p_a p_b), for a Poisson number N p_ab; within a channel p_ab is p_a on the diagonal.
+Counts of weighted events have sums of squared weights instead of N p_ab; what a fixed number of
+events takes off is the product of two sums of weights over that number. Where an event has several
+rows, its weight in a bin is that of its rows there.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,21 +21,27 @@ from pullfactory.calibration.binning import count_pairs, find_bins
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["Channels", "PairCounts"]
+__all__ = ["Channels", "PairCounts", "count_repeats"]
 
 
 class PairCounts(NamedTuple):
     """Counts of toys in all channels, and in all pairs of channels.
 
     Attributes:
-        counts: One array of shape (toys, bins) per channel.
-        joint: For each pair of channels the joint counts, shape (toys, bins, bins).
-        events: Number of events, shape (toys,); None if every event is in every channel.
+        counts: Sums of weights, one array of shape (toys, bins) per channel.
+        joint: For each pair of channels the sums of products of the weights that events have in
+            two bins, which are joint counts where there are no weights; shape (toys, bins, bins).
+            Where several rows may belong to one event, those of pairs of its rows too: of one
+            channel with itself each pair once, of two channels both ways.
+        events: Number of independent events, shape (toys,); None if it is that of the first
+            channel.
+        squares: Sums over rows of squared weights, like `counts`; None if they are the counts.
     """
 
     counts: tuple[NDArray[np.float64], ...]
     joint: dict[tuple[int, int], NDArray[np.float64]]
     events: NDArray[np.float64] | None = None
+    squares: tuple[NDArray[np.float64], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,42 +62,28 @@ class Channels:
 
     def count(self, block: ToyBlock) -> PairCounts:
         """Count a block of toys."""
-        weights = block.event_weights
         bins = [find_bins(block.events[..., o], edges) for o, edges in enumerate(self.edges)]
         sizes = [len(edges) - 1 for edges in self.edges]
-        if self.partial:
-            return self._count_partial(block, bins, sizes)
+        inside = slice(None)
+        if self.partial:  # one more bin for the events that a channel lacks, dropped in the end
+            for o, size in enumerate(sizes):
+                bins[o] = np.where(np.isnan(block.events[..., o]), np.int32(size), bins[o])
+                sizes[o] += 1
+            inside = slice(-1)
+        sums, variances = block.sums, block.variances
         joint = {
-            (i, j): count_pairs(bins[i], bins[j], (sizes[i], sizes[j]), weights)
+            (i, j): count_pairs(bins[i], bins[j], (sizes[i], sizes[j]), variances)
             for i, j in itertools.combinations(range(len(bins)), 2)
         }
-        if joint:
-            return PairCounts(_sums(joint), joint)
-        alone = count_pairs(bins[0], np.zeros_like(bins[0]), (sizes[0], 1), weights)
-        return PairCounts((alone[..., 0],), joint)
-
-    def _count_partial(
-        self, block: ToyBlock, bins: list[NDArray[np.int32]], sizes: list[int]
-    ) -> PairCounts:
-        """With one more bin for the events that a channel lacks, dropped in the end."""
-        weights = block.event_weights
-        for o, size in enumerate(sizes):
-            bins[o] = np.where(np.isnan(block.events[..., o]), np.int32(size), bins[o])
-        nowhere = np.zeros_like(bins[0])
+        squares = _sums(joint) if joint else _alone(bins, sizes, variances)
+        counts = squares if variances is sums else _alone(bins, sizes, sums)
+        for pair, repeated in count_repeats(block, bins, sizes).items():
+            joint[pair] = joint.get(pair, 0.0) + repeated
         return PairCounts(
-            tuple(
-                count_pairs(one, nowhere, (size + 1, 1), weights)[:, :-1, 0]
-                for one, size in zip(bins, sizes, strict=True)
-            ),
-            {
-                (i, j): count_pairs(bins[i], bins[j], (sizes[i] + 1, sizes[j] + 1), weights)[
-                    :, :-1, :-1
-                ]
-                for i, j in itertools.combinations(range(len(bins)), 2)
-            },
-            np.full(len(block.events), float(block.events.shape[1]))
-            if weights is None
-            else weights.sum(axis=1),
+            tuple(each[:, inside] for each in counts),
+            {pair: each[:, inside, inside] for pair, each in joint.items()},
+            block.numbers,
+            None if counts is squares else tuple(each[:, inside] for each in squares),
         )
 
     def expect(self, population: Population) -> PairCounts:
@@ -114,9 +110,7 @@ class Channels:
             Shape (toys, parameters, parameters).
         """
         slopes = [log_slopes[:, where] for where in self.slices]
-        scored = [
-            counts[:, :, None] * slope for counts, slope in zip(pairs.counts, slopes, strict=True)
-        ]
+        scored = _scored(pairs.counts if pairs.squares is None else pairs.squares, slopes)
         result = sum(
             slope.transpose(0, 2, 1) @ score for slope, score in zip(slopes, scored, strict=True)
         )
@@ -124,14 +118,59 @@ class Channels:
             cross = slopes[i].transpose(0, 2, 1) @ joint @ slopes[j]
             result = result + cross + cross.transpose(0, 2, 1)
         if self.centred:
-            total = sum(score.sum(axis=1) for score in scored)
+            weighed = scored if pairs.squares is None else _scored(pairs.counts, slopes)
+            total = sum(score.sum(axis=1) for score in weighed)
             events = pairs.counts[0].sum(axis=1) if pairs.events is None else pairs.events
             outer = total[:, :, None] * total[:, None, :]
-            result = result - outer / np.maximum(events, 1.0)[:, None, None]
+            result = result - outer / np.where(events > 0, events, 1.0)[:, None, None]
         return np.asarray(result)
+
+
+def count_repeats(
+    block: ToyBlock, bins: Sequence[NDArray[np.integer]], sizes: Sequence[int]
+) -> dict[tuple[int, int], NDArray[np.float64]]:
+    """Count pairs of different rows of one event in pairs of bins, as in `PairCounts.joint`.
+
+    Args:
+        block: Toys.
+        bins: Of the rows in each channel, shape (toys, events).
+        sizes: Number of bins of each.
+
+    Returns:
+        For each pair of channels, each with itself too; empty where every row is an event.
+    """
+    if block.owners is None:
+        return {}
+    toys, rows = block.owners.shape
+    column = [each.ravel() for each in bins]
+    channels = itertools.combinations_with_replacement(range(len(bins)), 2)
+    found = {(i, j): np.zeros((toys, sizes[i], sizes[j])) for i, j in channels}
+    for one, other, weight in block.row_pairs():
+        for (i, j), into in found.items():
+            for a, b in ((one, other), (other, one))[: 1 if i == j else 2]:
+                at = (a // rows, column[i][a], column[j][b])
+                np.add.at(into.reshape(-1), np.ravel_multi_index(at, into.shape), weight)
+    return found
+
+
+def _scored(
+    counts: tuple[NDArray[np.float64], ...], slopes: list[NDArray[np.float64]]
+) -> list[NDArray[np.float64]]:
+    return [each[:, :, None] * slope for each, slope in zip(counts, slopes, strict=True)]
 
 
 def _sums(joint: dict[tuple[int, int], NDArray[np.float64]]) -> tuple[NDArray[np.float64], ...]:
     """Counts of each channel from the joint ones."""
     others = [pair for pair in joint if pair[0] == 0]
     return joint[0, 1].sum(axis=2), *(joint[pair].sum(axis=1) for pair in others)
+
+
+def _alone(
+    bins: list[NDArray[np.int32]], sizes: list[int], weights: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], ...]:
+    """Counts of each channel."""
+    nowhere = np.zeros_like(bins[0])
+    return tuple(
+        count_pairs(one, nowhere, (size, 1), weights)[..., 0]
+        for one, size in zip(bins, sizes, strict=True)
+    )

@@ -20,9 +20,11 @@ from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
+from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._response_noise import response_noise
 from pullfactory.likelihoods.noise import MethodNoise
+from pullfactory.likelihoods.rows import EventRows, sum_rows
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
@@ -162,20 +164,24 @@ class UnbinnedLikelihood(Likelihood):
 
         Args:
             block: Toys with events of shape (toys, events, observables).
+
+        Raises:
+            LikelihoodError: If events have negative weights.
         """
+        _refuse_negative(block)
         events = [block.events[..., o] for o in range(len(self.families))]
-        weights = block.event_weights
+        sums, variances, owners = block.sums, block.variances, block.owners
         if self._sufficient:
-            gram = self._gram(events, weights)
+            gram = self._gram(events, sums)
             moments = tuple(self._moments(gram, o) for o in range(len(events)))
-            return Observation(UnbinnedData(moments, None, block.aux), gram)
+            same = variances is sums and owners is None
+            pairs = gram if same else self._gram(events, variances, owners)
+            return Observation(UnbinnedData(moments, None, block.aux), pairs)
         observed = tuple(
-            event_moments(x, weights) if member.sufficient else x
+            event_moments(x, sums) if member.sufficient else x
             for x, member in zip(events, self.families, strict=True)
         )
-        return Observation(
-            UnbinnedData(observed, weights, block.aux), _Events(tuple(events), weights)
-        )
+        return Observation(UnbinnedData(observed, sums, block.aux), EventRows.of(block))
 
     def expect(self, population: Population) -> Observation | None:
         """What it would take of a toy without fluctuations, if all families are Gaussian.
@@ -200,9 +206,9 @@ class UnbinnedLikelihood(Likelihood):
         return Observation(data, n * _moments_of_squares(mean, covariance)[None])
 
     def scatter(
-        self, theta: NDArray[np.float64], pairs: "NDArray[np.float64] | _Events"
+        self, theta: NDArray[np.float64], pairs: NDArray[np.float64] | EventRows
     ) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events of s s^T, s summed over the observables.
+        """Covariance of the score: sum over events, s summed over observables and rows.
 
         Args:
             theta: Shape (toys, parameters).
@@ -211,7 +217,7 @@ class UnbinnedLikelihood(Likelihood):
         Returns:
             Shape (toys, parameters, parameters).
         """
-        if isinstance(pairs, _Events):
+        if isinstance(pairs, EventRows):
             return np.asarray(_scatter_of_events(self, theta, pairs))
         return np.asarray(_scatter_of_gram(self, theta, pairs))
 
@@ -220,7 +226,7 @@ class UnbinnedLikelihood(Likelihood):
         mu, sigma = self.response.mu[observable], self.response.sigma[observable]
         column = 1 + 2 * observable
         count, first, second = gram[:, 0, 0], gram[:, 0, column], gram[:, column, column]
-        mean = first / np.maximum(count, 1.0)
+        mean = first / np.where(count > 0, count, 1.0)
         spread = second - first * mean
         return np.stack([count, mu + sigma * mean, sigma**2 * spread], axis=1)
 
@@ -229,11 +235,15 @@ class UnbinnedLikelihood(Likelihood):
         return all(member.sufficient for member in self.families)
 
     def _gram(
-        self, events: list[NDArray[np.float64]], weights: NDArray[np.float64] | None
+        self,
+        events: list[NDArray[np.float64]],
+        weights: NDArray[np.float64] | None,
+        owners: NDArray[np.intp] | None = None,
     ) -> NDArray[np.float64]:
         """Sums over events of all products of 1, u and u^2, with u = (x - mu) / sigma at 0.
 
-        The columns are 1, then u and u^2 of each observable; shape (toys, columns, columns).
+        Where an event has several rows, its 1, u and u^2 are sums over these. The columns are 1,
+        then u and u^2 of each observable; shape (toys, columns, columns).
         """
         columns = np.ones((len(events[0]), 1 + 2 * len(events), events[0].shape[1]))
         for o, x in enumerate(events):
@@ -241,6 +251,11 @@ class UnbinnedLikelihood(Likelihood):
             np.subtract(x, self.response.mu[o], out=u)
             u /= self.response.sigma[o]
             np.square(u, out=columns[:, 2 + 2 * o])
+        if owners is not None:
+            columns = sum_rows(
+                columns if weights is None else columns * np.sqrt(weights)[:, None, :], owners
+            )
+            return np.asarray(columns @ columns.transpose(0, 2, 1))
         counted = columns if weights is None else columns * weights[:, None, :]
         return np.asarray(counted @ columns.transpose(0, 2, 1))
 
@@ -250,6 +265,23 @@ class UnbinnedLikelihood(Likelihood):
     def _penalty(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         pulls = theta[jnp.array(self.constrained, dtype=int)] - data.aux
         return 0.5 * jnp.sum(pulls**2)
+
+
+def _refuse_negative(block: ToyBlock) -> None:
+    """Refuse events that a likelihood of single events cannot take.
+
+    Args:
+        block: Toys.
+
+    Raises:
+        LikelihoodError: If events have negative weights: the likelihood may have no maximum.
+    """
+    weights = block.event_weights
+    if weights is not None and (negative := int(np.sum(weights < 0))):
+        raise LikelihoodError(
+            f"{negative} events have negative weights (such as {weights[weights < 0][0]:g}), and "
+            "an unbinned likelihood may have no maximum with them; fit them binned"
+        )
 
 
 def _moments_of_squares(
@@ -270,18 +302,6 @@ def _moments_of_squares(
     result[2::2, 1::2] = mixed.T
     result[2::2, 2::2] = squares
     return result
-
-
-class _Events(NamedTuple):
-    """Events themselves, for families without sufficient statistics.
-
-    Attributes:
-        observables: Events of each observable, each of shape (toys, events).
-        weights: Shape (toys, events), or None for ones.
-    """
-
-    observables: tuple[NDArray[np.float64], ...]
-    weights: NDArray[np.float64] | None
 
 
 @jit
@@ -308,9 +328,9 @@ def _scatter_of_gram(
 
 @jit
 def _scatter_of_events(
-    likelihood: UnbinnedLikelihood, theta: jax.Array, pairs: _Events
+    likelihood: UnbinnedLikelihood, theta: jax.Array, pairs: EventRows
 ) -> jax.Array:
-    def one(at: jax.Array, events: _Events) -> jax.Array:
+    def one(at: jax.Array, events: EventRows) -> jax.Array:
         location, scale = likelihood.response(at)
         slope = jax.jacfwd(likelihood.response.__call__)(at)
         score = jnp.zeros((len(at), 1))
@@ -321,8 +341,7 @@ def _scatter_of_events(
                 score
                 - (slope[0][o][:, None] * df + slope[1][o][:, None] * (1.0 + z * df)) / scale[o]
             )
-        counted = score if events.weights is None else score * events.weights
-        return counted @ score.T
+        return events.scatter(score)
 
     return jax.vmap(one)(theta, pairs)
 
@@ -361,7 +380,7 @@ def unbinned_method(calibration: Calibration) -> Method:
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=likelihood.expect,
-        aux_scatter=np.where(study.constrained, study.aux_variance, 0.0),
+        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
     )
 
 

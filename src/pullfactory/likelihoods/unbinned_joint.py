@@ -24,13 +24,12 @@ from pullfactory.likelihoods._copula import (
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._response_noise import joint_response_noise
 from pullfactory.likelihoods.noise import MethodNoise, ToldNoise, Untold
+from pullfactory.likelihoods.rows import EventRows
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.study import RHO
 
 __all__ = ["JointData", "JointLikelihood", "unbinned_joint_method", "unbinned_joint_noise"]
-
-_Pairs = tuple[tuple[Array, ...], Array | None]
 
 
 class JointData(NamedTuple):
@@ -167,17 +166,17 @@ class JointLikelihood(Likelihood):
         """
         marginals = self.marginals.observe(block).data
         events = tuple(block.events[..., o] for o in range(block.events.shape[-1]))
-        pairs = events, block.event_weights
+        pairs = EventRows.of(block)
         if self._sufficient:
             return Observation(JointData(marginals, _spread(block, marginals), None), pairs)
         return Observation(JointData(marginals, None, events), pairs)
 
-    def scatter(self, theta: NDArray[np.float64], pairs: _Pairs) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events of s s^T.
+    def scatter(self, theta: NDArray[np.float64], pairs: EventRows) -> NDArray[np.float64]:
+        """Covariance of the score: sum over events, s summed over rows.
 
         Args:
             theta: Shape (toys, parameters).
-            pairs: Of an observation: events of each observable, and weights.
+            pairs: Of an observation.
 
         Returns:
             Shape (toys, parameters, parameters).
@@ -227,12 +226,9 @@ class JointLikelihood(Likelihood):
 
 
 @jit
-def _scatter(likelihood: JointLikelihood, theta: jax.Array, pairs: _Pairs) -> jax.Array:
-    def one(at: jax.Array, pair: _Pairs) -> jax.Array:
-        events, weights = pair
-        scores = likelihood.scores(at, events)
-        counted = scores if weights is None else scores * weights
-        return counted @ scores.T
+def _scatter(likelihood: JointLikelihood, theta: jax.Array, pairs: EventRows) -> jax.Array:
+    def one(at: jax.Array, rows: EventRows) -> jax.Array:
+        return rows.scatter(likelihood.scores(at, rows.observables))
 
     return jax.vmap(one)(theta, pairs)
 
@@ -241,13 +237,13 @@ def _spread(block: ToyBlock, marginals: UnbinnedData) -> NDArray[np.float64]:
     """Sums of products of deviations from the means, shape (toys, observables, observables)."""
     moments = np.stack([np.asarray(row) for row in marginals.observables], axis=1)
     n = moments.shape[1]
-    spread = np.empty((len(moments), n, n))
+    spread, sums = np.empty((len(moments), n, n)), block.sums
     events = [block.events[..., o] - moments[:, o, 1, None] for o in range(n)]
     for a in range(n):
         spread[:, a, a] = moments[:, a, 2]
         for b in range(a):
             factors = [events[a], events[b]]
-            factors += [] if block.event_weights is None else [block.event_weights]
+            factors += [] if sums is None else [sums]
             letters = ",".join(["te"] * len(factors))
             spread[:, a, b] = spread[:, b, a] = np.einsum(f"{letters}->t", *factors)
     return spread
@@ -273,7 +269,7 @@ def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
         likelihood = JointLikelihood.known(marginals, study.correlation(rho))
     else:
         likelihood = JointLikelihood.known(marginals, calibration.joint_at(rho).correlation)
-    own = np.where(study.constrained, study.aux_variance, 0.0)
+    own = np.diag(np.where(study.constrained, study.aux_variance, 0.0))
     return Method(
         name="unbinned_joint",
         likelihood=likelihood,

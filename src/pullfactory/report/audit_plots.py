@@ -264,7 +264,7 @@ def plot_postfit(
         points = ax.errorbar(
             centres,
             channel.observed / scale,
-            np.sqrt(channel.observed) / scale,
+            channel.observed_error / scale,
             fmt="o",
             color="black",
             markersize=4,

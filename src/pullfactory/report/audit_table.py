@@ -96,7 +96,7 @@ def data_table(result: "AuditResult") -> Table:
                 significant(float(fit.fit.estimate[0, k])),
                 significant(float(fit.fit.error[0, k])),
                 significant(float(fit.fit.corrected_error[0, k])),
-                significant(float(fit.bootstrap[k])),
+                rounded(float(fit.bootstrap[k]), float(fit.bootstrap_error[k])),
             )
     return table
 

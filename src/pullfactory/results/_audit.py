@@ -27,7 +27,7 @@ from pullfactory.auditing import (
 from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.output import replaced_folder
-from pullfactory.results._audit_notes import audit_notes
+from pullfactory.results._audit_notes import audit_notes, repeated_rows
 from pullfactory.results._audit_tables import write_tables
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
@@ -217,6 +217,11 @@ class AuditResult:
         """What a reader of the numbers should know, a line each."""
         return audit_notes(self)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Notes on what makes the numbers wrong unless it is meant so."""
+        return tuple(repeated_rows(self.checks))
+
     @cached_property
     def templates(self) -> tuple[hist.Hist[Any], ...]:
         """One weighted histogram per observable, of expected events, with axes role and value."""
@@ -369,6 +374,7 @@ def _data_row(data: DataFit, withheld: Collection[str]) -> dict[str, Any]:
         "status": data.status,
         "nll": float(fit.nll[0]) if math.isfinite(fit.nll[0]) else None,
         "bootstrap_failed": data.bootstrap_failed,
+        "bootstrap_groups": data.groups,
         "estimates": [
             finite_or_none(
                 {
@@ -377,6 +383,7 @@ def _data_row(data: DataFit, withheld: Collection[str]) -> dict[str, Any]:
                     "claimed_error": float(fit.error[0, k]),
                     "sandwich_error": float(fit.corrected_error[0, k]),
                     "bootstrap_error": float(data.bootstrap[k]),
+                    "bootstrap_error_error": float(data.bootstrap_error[k]),
                 }
             )
             for k, name in enumerate(fit.parameters)
@@ -386,7 +393,7 @@ def _data_row(data: DataFit, withheld: Collection[str]) -> dict[str, Any]:
                 "name": channel.name,
                 **{
                     key: getattr(channel, key).tolist()
-                    for key in ("observed", "before", "after", "after_error")
+                    for key in ("observed", "observed_error", "before", "after", "after_error")
                 },
             }
             for channel in data.channels

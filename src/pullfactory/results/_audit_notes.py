@@ -1,9 +1,18 @@
 """What a reader of the numbers of an audit should know."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pullfactory.auditing import Expected, noise_in_slopes, starved_bins
+import numpy as np
+
+from pullfactory.auditing import (
+    Expected,
+    SampleCheck,
+    noise_in_slopes,
+    starved_bins,
+    unbinned_obstacle,
+)
 from pullfactory.inference.shapes import is_shifted
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.results._remarks import causes_of
@@ -13,12 +22,13 @@ if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult
     from pullfactory.results._rows import PullRow
 
-__all__ = ["audit_notes"]
+__all__ = ["audit_notes", "repeated_rows"]
 
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
 _FAKE = 0.05  # part of the sensitivity, above which its noise is told
 _SHARED = 0.9  # part of the events of a variation that the nominal sample has
+_WEIGHTED = 0.01  # relative change of the scatter of counts, from which weights are told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -49,6 +59,11 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
         yield (
             f"The {channels} channels have the same events, and each counts their number: the fit "
             f"claims wrong errors of rates even for independent observables. Inflate {_and(told)}."
+        )
+    if result.config.repeated == "cluster" and result.joint_workspace:
+        yield (
+            "No joint error: the joint workspace takes every row for an event, and its error would "
+            "be that of independent rows."
         )
     for row in result.rows:
         worse = row.joint_error and row.joint_error > row.actual_error
@@ -143,7 +158,19 @@ def _rate_notes(expected: Expected) -> Iterator[str]:
 
 
 def _on_samples(result: "AuditResult") -> Iterator[str]:
+    yield from repeated_rows(result.checks)
     for check in result.checks:
+        if check.events is not None and check.events < check.selected:
+            yield (
+                f"{check.role}: {check.selected} rows are {check.events} events, as the identifier "
+                "says; numbers of events count rows."
+            )
+        if check.apart:
+            yield (
+                f"{check.role}: the rows of {check.apart} of {check.events} events are no "
+                "neighbours; if the numbers of events begin anew in each file, they are different "
+                "events, and a column that tells the files apart belongs into identifier."
+            )
         if check.shared is not None and check.shared < _SHARED:
             yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
         for name, events in check.outside.items():
@@ -154,8 +181,42 @@ def _on_samples(result: "AuditResult") -> Iterator[str]:
                 )
 
 
+def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
+    """Say which samples look as if several of their rows were one event.
+
+    Args:
+        checks: What was seen in each sample.
+    """
+    for check in checks:
+        if check.runs:
+            yield (
+                f"{check.role}: {check.runs} of {check.selected} rows have the same "
+                f"{check.marks} as the row before, and count as independent events; if several "
+                f"rows are one event, set identifier = {json.dumps(check.marks.split(', '))} and "
+                'repeated = "cluster".'
+            )
+
+
 def _on_data(result: "AuditResult") -> Iterator[str]:
+    if not result.data:
+        return
+    read = result.expected.read("data")
+    check, weights = read.check, read.rows.weights
+    scatter = abs(np.square(weights).sum() / weights.sum()) ** 0.5  # of rows that are events
+    if abs(scatter - 1) > _WEIGHTED:
+        yield (
+            f"data: with the weights of its events counts scatter {scatter:.3g} times as much as "
+            "the claimed errors, the prediction and the toys say; take the sandwich and bootstrap "
+            "errors of the data."
+        )
+    if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):
+        yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
+        if fit.groups:
+            yield (
+                f"The {fit.method} bootstrap drew {fit.groups} groups of the {check.selected} "
+                "events of the data, which are more than toys.reservoir keeps in memory."
+            )
         if fit.status not in ("converged", "recovered"):
             yield f"The {fit.method} fit of the data ended as {fit.status}."
         if fit.bootstrap_failed:

@@ -5,6 +5,7 @@ how many there are, on the order of the blocks, or on who computes them; the sam
 serve every correlation of a scan.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.errors import StudyError
+from pullfactory.events import row_pairs
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
@@ -47,14 +49,75 @@ class ToyBlock:
         aux: Auxiliary values of the constrained parameters, shape (toys, constrained), in units
             of one constraint width.
         events: Observed values, shape (toys, events, observables), in the observables' units.
-        event_weights: 1 for an event, 0 for padding; shape (toys, events). None if every toy
-            has the same number of events.
+        event_weights: What each row counts for, w; 0 for padding; shape (toys, events). None for
+            ones.
+        multiplicity: How many independent events each stands for, k: as often as it was drawn
+            again, or a fraction where light events together are what is expected; the same for
+            all rows of an event, shape (toys, events). None for ones.
+        owners: Where several rows may belong to one event, the first row of the event of each,
+            shape (toys, events); padding is of its own. None if every row is an event.
+
+    A sum over rows of k w s has the covariance that independent events give it: the sum over
+    events of k (sum of w s)(sum of w s)^T, with the inner sums over the rows of an event.
     """
 
     theta_true: NDArray[np.float64]
     aux: NDArray[np.float64]
     events: NDArray[np.float64]
     event_weights: NDArray[np.float64] | None
+    multiplicity: NDArray[np.float64] | None = None
+    owners: NDArray[np.intp] | None = None
+
+    @property
+    def sums(self) -> NDArray[np.float64] | None:
+        """What a row adds to a sum, k w, shape (toys, events); None for ones."""
+        if self.event_weights is None or self.multiplicity is None:
+            return self.multiplicity if self.event_weights is None else self.event_weights
+        return self.event_weights * self.multiplicity
+
+    @property
+    def variances(self) -> NDArray[np.float64] | None:
+        """What it adds to the variance of a sum, k w^2; None for ones.
+
+        The same array as `sums` where there are no weights but 0 and 1.
+        """
+        weights = self.event_weights
+        if weights is None or np.all((weights == 0) | (weights == 1)):
+            return self.sums
+        squares = np.square(weights)
+        return squares if self.multiplicity is None else squares * self.multiplicity
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        """Independent events of each toy, shape (toys,): those of a weight that is not 0."""
+        counted = np.ones(self.events.shape[:2])
+        if self.event_weights is not None:
+            counted = (self.event_weights != 0).astype(np.float64)
+        if self.owners is not None:
+            toy, row = np.nonzero(counted)
+            counted = np.zeros_like(counted)
+            counted[toy, self.owners[toy, row]] = 1.0
+        if self.multiplicity is not None:
+            counted *= self.multiplicity
+        return np.asarray(counted.sum(axis=1))
+
+    def row_pairs(
+        self,
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
+        """All pairs of different rows of one event, each once, and what they add to a covariance.
+
+        Yields:
+            Of some pairs the positions of the one and of the other row in all rows of the block,
+            toy by toy, and k w w'; each of shape (pairs,).
+        """
+        if self.owners is None:
+            return
+        toys, rows = self.owners.shape
+        weights = None if self.event_weights is None else self.event_weights.ravel()
+        often = None if self.multiplicity is None else self.multiplicity.ravel()
+        for one, other in row_pairs((np.arange(toys)[:, None] * rows + self.owners).ravel()):
+            product = np.ones(len(one)) if weights is None else weights[one] * weights[other]
+            yield one, other, product if often is None else product * often[one]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

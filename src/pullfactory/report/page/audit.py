@@ -269,7 +269,7 @@ def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Blo
                         significant_cell(row["estimate"]),
                         significant_cell(row["claimed_error"]),
                         significant_cell(row["sandwich_error"]),
-                        significant_cell(row["bootstrap_error"]),
+                        measured(row["bootstrap_error"], row["bootstrap_error_error"]),
                     ),
                     tags=Tags(method=fit["method"], parameter=row["parameter"]),
                 )
