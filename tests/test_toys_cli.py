@@ -109,7 +109,8 @@ def test_folder_tables_and_figures(invoke: Invoke, here: Path) -> None:
     assert figures.split() == ["Figures", "results/small_toys/figures"]
     assert report.split() == ["Report", "results/small_toys/report.html"]
     folder = here / "results" / "small_toys"
-    drawn = {f"figures/{name}.{kind}" for name in ("pulls", "pull_ecdf", "minimum_nll", "correlation")
+    names = ("pulls", "pull_ecdf", "minimum_nll", "correlation")
+    drawn = {f"figures/{name}.{kind}" for name in names
              for kind in ("png", "pdf", "svg")}  # fmt: skip
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert files == {"report.html", "summary.json", "toys.parquet", *drawn}
