@@ -140,10 +140,10 @@ def test_first_choice_is_the_verdict(ask: Callable[..., Any], study_folder: Path
     pulls = read_summary(study_folder)["pulls"]
     assert answers == [
         [1, 3, 3, 3],  # one method and rho; pulls and ECDF of the method, and the means of all
-        [1, 1, 1, 2],
-        [1, 3, 1, 2],
-        [1, 6, 1, 3],
-        [1, len(pulls), 3, 3],
+        [1, 1, 1, 3],
+        [1, 3, 1, 3],
+        [1, 6, 1, 5],
+        [1, len(pulls), 3, 5],
         [1, 3, 3, 3],
         [pulls[0]["method"], "−0.6"],
     ]
