@@ -180,7 +180,9 @@ def test_closure_fills_a_folder_and_prints_its_table(
             assert strictly(outcome.stdout) == content
             return
         *table, file, figures = outcome.stdout.rstrip().splitlines()
-        assert len(re.findall(r"^ (?:m_t|JSF|JRF) .* (?:yes|no)", "\n".join(table), re.MULTILINE)) == 3
+        assert (
+            len(re.findall(r"^ (?:m_t|JSF|JRF) .* (?:yes|no)", "\n".join(table), re.MULTILINE)) == 3
+        )
         assert file == f"Closure   {folder / 'closure.json'}"
         assert figures == f"Figures   {folder / 'figures'}"
         assert len(list((folder / "figures").iterdir())) == 3 * 3
