@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory import AuditResult, audit
-from pullfactory.report.audit_table import audit_answer, audit_table
 
 PARAMETERS = ("mass", "jes")
 MU, SIGMA = np.array([100.0, 50.0]), np.array([10.0, 5.0])
@@ -71,32 +70,24 @@ def test_small_shifts_close() -> None:
     for row in result.closure:
         assert row.closes
         assert row.reason is None
-    assert not result.withheld
     assert not any("close" in note for note in result.notes)
 
 
-def test_large_shifts_have_no_corrected_error(far: AuditResult) -> None:
-    assert "mass" in far.withheld
+def test_large_shifts_are_told(far: AuditResult) -> None:
     summary = json.loads(json.dumps(far.summary(), allow_nan=False))
-    row = next(r for r in summary["errors"] if (r["method"], r["parameter"]) == ("binned", "mass"))
-    assert row["claimed_error"] > 0
-    for key in ("actual_error", "actual_error_error", "inflate_by", "coverage_68"):
-        assert row[key] is None
-    assert summary["independent"] is None
     judged = summary["closure"][0]
+    assert judged["parameter"] == "mass"
     assert judged["closes"] is False
     assert judged["bias"] > 0.1
     assert judged["reason"] in summary["notes"]
-    assert "does not close for" in audit_answer(far)
-    assert audit_table(far).row_count == len(far.rows)
 
 
-def test_products_are_told_but_kept(far: AuditResult) -> None:
+def test_products_are_told() -> None:
     """Nobody knows which of the two is right; here the products are."""
     result = audited(LARGE, 4000.0, workspace={"morphing": "multiplicative"})
-    assert not result.withheld
     mass = result.closure[0]
     assert mass.closes is None
-    assert mass.bias == pytest.approx(far.closure[0].bias, rel=0.3)
+    assert mass.bias is not None
+    assert mass.bias > 0.1
     assert mass.reason is not None
     assert "cannot be known" in mass.reason

@@ -21,7 +21,7 @@ from pullfactory._jax import jax, jit
 from pullfactory.auditing.model import audit_likelihood, rates_and_slopes
 from pullfactory.auditing.templates import Expected, build_audit_workspace
 from pullfactory.errors import CalibrationError
-from pullfactory.inference.closing import TOLERATED_BIAS, TOLERATED_OFF
+from pullfactory.inference.closing import TOLERATED_BIAS
 from pullfactory.inference.fits import fit_toys
 from pullfactory.likelihoods import BinnedLikelihood
 
@@ -63,11 +63,6 @@ class AuditClosure:
             return None
         return True if self.bias <= TOLERATED_BIAS else (False if self.sums else None)
 
-    @property
-    def correctable(self) -> bool:
-        """Whether a correction is given: nothing is known against it."""
-        return not self.sums or self.typical_bias is None or self.typical_bias <= TOLERATED_OFF
-
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `audit.json`."""
         return {
@@ -75,7 +70,6 @@ class AuditClosure:
             "bias": self.bias,
             "typical_bias": self.typical_bias,
             "closes": self.closes,
-            "correctable": self.correctable,
             "reason": self.reason,
         }
 
@@ -93,11 +87,11 @@ class AuditClosure:
                 f"{self.parameter}: whether the workspace closes cannot be known (products beside "
                 f"sums of templates move the estimate by {self.bias:.2f} of its error)."
             )
-        said = (
-            f"{self.parameter}: what the samples leave open between their steps moves the estimate "
-            f"by {self.bias:.2f} of its error (sums beside products of templates)."
+        return (
+            f"{self.parameter}: the workspace does not close as far as its samples tell: sums "
+            f"beside products of templates move the estimate by {self.bias:.2f} of its error, "
+            "which no corrected error knows."
         )
-        return said if self.correctable else f"{said} No corrected error is given."
 
 
 def compare_morphings(expected: Expected, likelihood: BinnedLikelihood) -> tuple[AuditClosure, ...]:

@@ -25,7 +25,6 @@ def audit_answer(result: "AuditResult") -> str:
     names = ", ".join(result.config.observable_names)
     question = f"May {names} be fitted as if they were independent?"
     judged = result.judgements
-    hidden = result.withheld
     wrong, unsure = (
         [name for name, kind in judged.items() if kind == wanted] for wanted in ("wrong", "unknown")
     )
@@ -33,10 +32,7 @@ def audit_answer(result: "AuditResult") -> str:
     if result.independent:
         return f"{question} Yes: every claimed error is {right}."
     if not wrong:
-        few = [name for name in unsure if name not in hidden]
-        reasons = [f"too few events to tell for {', '.join(few)}"] if few else []
-        reasons += [f"the workspace does not close for {', '.join(hidden)}"] if hidden else []
-        return f"{question} Perhaps: {'; '.join(reasons)}."
+        return f"{question} Perhaps: too few events to tell for {', '.join(unsure)}."
     poi = result.config.poi
     own = next(r for r in result.rows if r.method == "binned" and r.parameter == poi)
     if poi in wrong:

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,8 +56,7 @@ class AuditRow:
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         claimed_error_error: Its error.
-        actual_error: Spread of estimate - truth, in the parameter's unit; NaN, as what follows
-            from it, where the workspace does not close.
+        actual_error: Spread of estimate - truth, in the parameter's unit.
         actual_error_error: Its error.
         inflate_by: Actual over claimed error, which is the pull width.
         inflate_by_error: Its error.
@@ -125,8 +123,7 @@ class AuditResult:
         unbinned_reason: Why not.
         toys: The check by toys.
         data: Fits of the data by method; empty if there are none.
-        closure: What the samples leave open between their steps, by parameter; the binned fit has
-            no actual and sandwich error of what is not `correctable`.
+        closure: What the samples leave open between their steps, by parameter.
     """
 
     expected: Expected
@@ -143,11 +140,6 @@ class AuditResult:
     closure: tuple[AuditClosure, ...] = ()
 
     @property
-    def withheld(self) -> tuple[str, ...]:
-        """Parameters whose errors the binned fit has no correction for."""
-        return tuple(row.parameter for row in self.closure if not row.correctable)
-
-    @property
     def config(self) -> AuditConfig:
         """What was asked."""
         return self.expected.config
@@ -161,7 +153,7 @@ class AuditResult:
     def rows(self) -> tuple[AuditRow, ...]:
         """Expected errors, by method and parameter."""
         return tuple(
-            _row(method, predicted, k, self.joint_errors, self.withheld)
+            _row(method, predicted, k, self.joint_errors)
             for method, predicted in self.predictions.items()
             for k in range(len(predicted.parameters))
         )
@@ -283,7 +275,7 @@ class AuditResult:
             },
             "status": self.status,
             "pulls": [row.to_dict() for row in self.pulls],
-            "data": [_data_row(fit, self.withheld) for fit in self.data] if self.data else None,
+            "data": [_data_row(fit) for fit in self.data] if self.data else None,
             "closure": [row.to_dict() for row in self.closure],
         }
 
@@ -323,15 +315,9 @@ class AuditResult:
 
 
 def _row(
-    method: str,
-    predicted: PredictedErrors,
-    k: int,
-    joint: NDArray[np.float64] | None,
-    withheld: Collection[str],
+    method: str, predicted: PredictedErrors, k: int, joint: NDArray[np.float64] | None
 ) -> AuditRow:
     claimed, actual = (float(errors[k]) for errors in predicted.errors)
-    if method == "binned" and predicted.parameters[k] in withheld:
-        actual = math.nan
     width = actual / claimed
     noise, error = float(predicted.template[k]), float(predicted.width_error[k])
     return AuditRow(
@@ -340,9 +326,9 @@ def _row(
         claimed_error=claimed,
         claimed_error_error=float(predicted.claimed_error[k]),
         actual_error=actual,
-        actual_error_error=float(predicted.actual_error[k]) + 0.0 * actual,
+        actual_error_error=float(predicted.actual_error[k]),
         inflate_by=width,
-        inflate_by_error=error + 0.0 * actual,
+        inflate_by_error=error,
         **_coverage("coverage_68", 1.0, width, error),
         **_coverage("coverage_95", 2.0, width, error),
         template_noise=noise if math.isfinite(noise) else None,
@@ -367,8 +353,8 @@ def _dependence_row(pair: PairDependence) -> dict[str, Any]:
     }
 
 
-def _data_row(data: DataFit, withheld: Collection[str]) -> dict[str, Any]:
-    fit = data.fit.uncorrected(withheld if data.method == "binned" else ())
+def _data_row(data: DataFit) -> dict[str, Any]:
+    fit = data.fit
     return {
         "method": data.method,
         "status": data.status,

@@ -21,7 +21,7 @@ from pullfactory.report.page.content import (
 )
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
-from pullfactory.report.rounding import ABSENT, plain, rounded, significant
+from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
 
 __all__ = ["audit_page"]
@@ -114,11 +114,7 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     if wrong:
         answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}.", "bad"
     elif unsure:
-        few = [row["parameter"] for row in rows if row["inflate_by"] is not None]
-        few, hidden = ([n for n in unsure if (n in few) == told] for told in (True, False))
-        said = [f"too few events to tell for {_listed(few)}"] if few else []
-        said += [f"the workspace does not close for {_listed(hidden)}"] if hidden else []
-        answer, mood = f"Perhaps: {where}, {'; '.join(said)}.", "open"
+        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}.", "open"
     else:
         answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}.", "good"
     details = tuple(_sentence(row, units.get(row["parameter"], "")) for row in rows)
@@ -145,9 +141,6 @@ def _wrong(rows: Sequence[Numbers], poi: str, wrong: Sequence[str]) -> str:
 def _sentence(row: Numbers, unit: str) -> str:
     shown = f" {unit}" if unit else ""
     factor = rounded(row["inflate_by"], row["inflate_by_error"])
-    if row["inflate_by"] is None:
-        claimed = f"claimed error {significant(row['claimed_error'])}{shown}"
-        return f"{row['parameter']}: {claimed}; the workspace does not close, see the notes."
     errors = (
         f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
         f"{significant(row['actual_error'])}{shown}"
@@ -170,7 +163,10 @@ def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
                 measured(row[key], row[f"{key}_error"])
                 for key in ("claimed_error", "actual_error", "inflate_by")
             ),
-            _percent(row["coverage_68"], row["coverage_68_error"]),
+            Cell(
+                rounded(100 * row["coverage_68"], 100 * row["coverage_68_error"]),
+                row["coverage_68"],
+            ),
             significant_cell(row["joint_error"]),
             significant_cell(row["template_noise"]),
         )
@@ -189,12 +185,6 @@ def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
         ),
         headings=2,
     )
-
-
-def _percent(value: float | None, error: float | None) -> Cell:
-    if value is None or error is None:
-        return Cell(ABSENT)
-    return Cell(rounded(100 * value, 100 * error), value)
 
 
 def _notes(summary: Numbers) -> tuple[Text, ...]:
