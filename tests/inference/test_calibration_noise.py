@@ -66,10 +66,10 @@ def test_unbinned_shift_is_that_of_repeated_calibrations() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [-0.6, 0.9])
 def test_unbinned_joint_shift_is_that_of_repeated_calibrations(rho: float) -> None:
-    """As above; the calibrations learn the correlation too."""
+    """As above, of samples that keep the shifts small; these learn the correlation too."""
     study = STUDY.with_settings(
         {
-            "calibration.events_per_point": 3000,
+            "calibration.events_per_point": 20_000,
             "methods": ["unbinned_joint"],
             "ensemble.rho": [rho],
         }
