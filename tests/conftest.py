@@ -16,11 +16,9 @@ import pullfactory as pf
 from pullfactory import Study
 from pullfactory.cli import main
 
-# Commands and notebooks compile the same programs in processes of their own; each worker keeps what
-# it has compiled. JAX reads this when it is loaded, which is later.
-_CACHE = (
-    Path(__file__).parents[1] / "build" / "jax" / os.environ.get("PYTEST_XDIST_WORKER", "alone")
-)
+# Workers, commands and notebooks compile the same programs, and keep them in one place. JAX reads
+# this when it is loaded, which is later.
+_CACHE = Path(__file__).parents[1] / "build" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
