@@ -153,7 +153,7 @@ class Unbinned:
             float(weights @ (self.data[n] - mean)) * s / variance
             for n, s, mean, variance in self.moments
         )
-        return total / (float(weights.sum()) * sum(s**2 / v for _, s, _, v in self.moments))
+        return float(total / (weights.sum() * sum(s**2 / v for _, s, _, v in self.moments)))
 
     def errors(self, law: str) -> tuple[float, float, float]:
         """Estimate, claimed error and that of the sandwich."""
@@ -164,6 +164,10 @@ class Unbinned:
         return t, information**-0.5, scatter**0.5 / information
 
 
+def by_hand(data: Table) -> tuple[Binned | Unbinned, ...]:
+    return Binned(data), Unbinned(data)
+
+
 def index(name: str, values: Numbers) -> NDArray[np.intp]:
     return np.searchsorted(EDGES[name][1:-1], values, side="right")
 
@@ -171,9 +175,7 @@ def index(name: str, values: Numbers) -> NDArray[np.intp]:
 @pytest.mark.parametrize("law", ["poisson", "fixed"])
 def test_fit_and_sandwich(law: str) -> None:
     data = weighted(2)
-    for found, hand in zip(
-        fitted(data, n_events_law=law), (Binned(data), Unbinned(data)), strict=True
-    ):
+    for found, hand in zip(fitted(data, n_events_law=law), by_hand(data), strict=True):
         estimate, claimed, sandwich = hand.errors(law)
         assert found.fit.estimate[0, 0] == pytest.approx(estimate, abs=1e-3 * claimed)
         assert found.fit.error[0, 0] == pytest.approx(claimed, rel=1e-3)
@@ -218,7 +220,7 @@ def test_bootstrap(law: str) -> None:
         else rng.poisson(1.0, (4000, len(used)))
     )
     fits = fitted(data, n_events_law=law, replicas=1000)
-    for found, hand in zip(fits, (Binned(data), Unbinned(data)), strict=True):
+    for found, hand in zip(fits, by_hand(data), strict=True):
         right = np.std([hand.fit(row) for row in often])
         assert found.bootstrap[0] == pytest.approx(right, rel=0.075)
         assert found.bootstrap[0] > 1.5 * found.fit.error[0, 0]
