@@ -127,11 +127,11 @@ def test_unit_normal_pulls_are_so_in_every_slice() -> None:
 
     right = of([False, True])
     assert len(right) == 2 * 7
-    assert not any(one.off for one in right)
+    assert not any(one.off() for one in right)
     assert min(one.p_value for one in right) > 0.05 / len(right) / 3
     wrong = of([False, False])
-    assert {one.sliced_by for one in wrong if one.off} == {"scale"}
-    assert not any(one.off for one in wrong if one.sliced_by is None)
+    assert {one.sliced_by for one in wrong if one.off()} == {"scale"}
+    assert not any(one.off() for one in wrong if one.sliced_by is None)
 
 
 def test_opposite_biases_are_seen_in_slices_alone() -> None:
@@ -142,11 +142,11 @@ def test_opposite_biases_are_seen_in_slices_alone() -> None:
     pull = slope * truth + np.sqrt(1 - slope**2) * rng.standard_normal((toys, 1))
     slices = normal_slices(np.zeros(1), np.ones(1), np.zeros(1, dtype=bool))
     whole, low, middle, high = shapes(truth + pull, truth, slices)[:4]
-    assert not whole.off
+    assert not whole.off()
     assert (low.slice, middle.slice, high.slice) == ("low", "middle", "high")
-    assert low.off
-    assert high.off
-    assert not middle.off
+    assert low.off()
+    assert high.off()
+    assert not middle.off()
     assert low.n + middle.n + high.n == toys
 
 
@@ -154,8 +154,8 @@ def test_corrected_errors_have_a_shape_of_their_own() -> None:
     rng = np.random.default_rng(6)
     truth = np.zeros((4000, 1))
     claimed, corrected = shapes(2.0 * rng.standard_normal((4000, 1)), truth)
-    assert (claimed.errors, claimed.off) == ("claimed", True)
-    assert (corrected.errors, corrected.off) == ("corrected", False)
+    assert (claimed.errors, claimed.off()) == ("claimed", True)
+    assert (corrected.errors, corrected.off()) == ("corrected", False)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ _THIRD = 0.4307272992954576  # of a normal distribution lies above it
 _BAND = 0.05  # part of samples that leave the band
 _CHANCE = 0.0027  # and that leave what is told, as in 3 standard deviations ...
 _DISTANCE = TOLERATED_SHIFT / np.sqrt(2.0 * np.pi)  # ... if further off than by such a shift
+_FITTED = 1.2
 _DISCERNED = 3.0  # standard errors that a shift must have
 
 # -log10 of the probability that a standardised bridge is further off than z at one of 99 edges,
@@ -106,10 +107,28 @@ class PullShape:
     p_value: float
     ecdf: tuple[float, ...]
 
-    @property
-    def off(self) -> bool:
-        """Whether these pulls are no unit normal ones: by no chance, and by more than a little."""
-        return self.p_value < _CHANCE and self.distance > _DISTANCE
+    def off(self, looked_at: int = 1) -> bool:
+        """Whether these pulls are no unit normal ones: by no chance, and by more than a little.
+
+        Args:
+            looked_at: How many such distributions one of them was chosen of (Bonferroni).
+        """
+        return self.p_value < _CHANCE / looked_at and self.distance > _DISTANCE
+
+    def abnormal(self, mean: float, width: float) -> bool:
+        """Whether these pulls are not normal, whatever their mean and width.
+
+        The largest distance of the ECDF from that of the fitted normal distribution (Lilliefors
+        1967, doi:10.1080/01621459.1967.10482916) exceeds 1.2 / sqrt(n) by chance in about 2 of
+        1000 samples.
+
+        Args:
+            mean: Of the pulls.
+            width: Their standard deviation.
+        """
+        fitted = ndtr((ndtri(SHAPE_EDGES[1:-1]) - mean) / width)
+        distance = float(np.abs(np.array(self.ecdf) - fitted).max())
+        return distance > max(_FITTED / np.sqrt(self.n), _DISTANCE / 2.0)
 
     @classmethod
     def of(

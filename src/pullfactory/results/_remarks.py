@@ -95,7 +95,9 @@ def remarks(
         mine = [one for one in shapes[row.method, row.rho] if one.parameter == name]
         beside = [one.pulls for one in rows if (one.method, one.rho) == (row.method, row.rho)]
         right = all(judge_error(one.width, one.width_error) == "right" for one in beside)
-        found += [say(kind="shape", text=text) for text in _on_shape(mine, pulls, right)]
+        slices = sum(one.sliced_by is not None for one in shapes[row.method, row.rho])
+        said = _on_shape(mine, pulls, right=right, slices=slices)
+        found += [say(kind="shape", text=text) for text in said]
     return tuple(found)
 
 
@@ -113,37 +115,42 @@ def shape_rows(shapes: Shapes) -> list[dict[str, Any]]:
     ]
 
 
-def _on_shape(shapes: Sequence[PullShape], pulls: PullSummary, right: bool) -> Iterator[str]:
+def _on_shape(
+    shapes: Sequence[PullShape], pulls: PullSummary, *, right: bool, slices: int
+) -> Iterator[str]:
     """What mean and width do not tell; at most one sentence.
 
     Slices of estimates say nothing unless all claimed errors are right.
     """
+    mean, width = pulls.mean or 0.0, pulls.width
     numbers = {
         "claimed": (pulls.width, pulls.width_error),
         "corrected": (pulls.corrected_width, pulls.corrected_width_error),
     }
-    for errors, width in numbers.items():
-        whole = [one for one in shapes if one.errors == errors and one.sliced_by is None]
-        off = [
-            one
-            for one in shapes
-            if one.errors == errors
-            and one.off
-            and (one.sliced_in == "truth" or (one.sliced_in == "estimate" and right))
-        ]
-        if is_shifted(pulls.mean, pulls.mean_error) or judge_error(*width) != "right":
+    for errors, (own, error) in numbers.items():
+        if own is None or not width or is_shifted(pulls.mean, pulls.mean_error):
+            continue
+        if judge_error(own, error) != "right":
             continue  # that they are not unit normal is told already
-        if any(one.off for one in whole):
+        mine = [one for one in shapes if one.errors == errors]
+        whole = [one for one in mine if one.sliced_by is None]
+        if any(one.off() and one.abnormal(mean * own / width, own) for one in whole):
             yield (
                 f"the pulls of {pulls.parameter} with {errors} errors have the right mean and "
                 f"width, and are not normal: up to {whole[0].distance:.2f} off in the ECDF"
             )
             return
+        sliced = [
+            one
+            for one in mine
+            if one.sliced_in == "truth" or (one.sliced_in == "estimate" and right)
+        ]
+        off = [one for one in sliced if one.off(slices)]
         if off:
             thirds = (f"the {one.sliced_in} of {one.sliced_by} is {_third(one)}" for one in off)
             yield (
-                f"the pulls of {pulls.parameter} with {errors} errors are unit normal in all toys, "
-                f"and not where {' or where '.join(thirds)}"
+                f"the pulls of {pulls.parameter} with {errors} errors are right on average over "
+                f"all toys, and not where {' or where '.join(thirds)}"
             )
             return
 
