@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pyhf
 import pytest
 import uhi.io.json
+from scipy.stats import norm
 
 import pullfactory
 from pullfactory import AuditConfig, audit
@@ -27,6 +28,7 @@ Invoke = Callable[..., CompletedProcess[str]]
 
 N = 800.0
 EVENTS = 40_000
+SIDES = (("up", "+"), ("down", "-"))
 CONFIG = """
 name = "mine"
 seed = 5
@@ -135,7 +137,13 @@ def test_folder(files: Path, summary: Any) -> None:
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
         *(
             f"figures/{name}.{ending}"
-            for name in (*figures, "covariance", "postfit")
+            for name in (
+                *figures,
+                "covariance",
+                "postfit",
+                "pull_ecdf_binned",
+                "pull_ecdf_unbinned",
+            )
             for ending in ("png", "pdf", "svg")
         ),
     }
@@ -175,7 +183,8 @@ def test_summary(summary: Any) -> None:
         "reason": None,
     }
     assert summary["status"]["binned"]["converged"] == 60
-    assert {row["rho"] for row in summary["pulls"]} == {None}
+    for rows in ("pulls", "shapes"):
+        assert {row["rho"] for row in summary[rows]} == {None}
     assert len(summary["correlations"][0]["excess"]) == 20
     errors = {tuple(row["observables"]): row["actual_error"] for row in summary["sets"]}
     assert errors["x", "y"] > errors["x",]
@@ -213,6 +222,51 @@ def test_toys(files: Path, summary: Any) -> None:
         pulls = (some.estimate - some.truth) / some.error
         assert row["width"] == pytest.approx(pulls.std(ddof=1))
         assert row["n_toys"] == 60
+
+
+def test_shapes_are_those_of_the_toys(files: Path, summary: Any) -> None:
+    """The ECDF of claimed and corrected pulls, from the table of toys; no slices."""
+    toys = pq.read_table(files / "out" / "toys.parquet").to_pandas()
+    t = np.arange(1, 100) / 100
+    assert len(summary["shapes"]) == 2 * 2 * 2
+    for row in summary["shapes"]:
+        own = toys[(toys["method"] == row["method"]) & (toys["parameter"] == row["parameter"])]
+        error = own["error" if row["errors"] == "claimed" else "error_corrected"]
+        u = norm.cdf((own["estimate"] - own["truth"]) / error)
+        ecdf = (u[:, None] < t).mean(axis=0)
+        assert (row["n"], row["sliced_by"]) == (60, None)
+        assert row["ecdf"] == pytest.approx(ecdf)
+        assert row["distance"] == pytest.approx(np.abs(ecdf - t).max())
+
+
+def test_shift_of_toys_is_told_with_its_cause() -> None:
+    """Few nominal events, and toys of others: the templates are off by half an error."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(100.0, 10.0, 2000)
+    config = {
+        "name": "shifted",
+        "poi": "m",
+        "replicas": 10,
+        "workspace": {"n_bins": 6},
+        "toys": {"n_toys": 400, "held_apart": 0.5, "unbinned": "none"},
+        "parameter": [{"name": "m", "constraint": "free"}],
+        "observable": [{"name": "x"}],
+        "samples": {
+            "nominal": {"in_memory": True, "events": 500.0},
+            "m": {side: {"observables": {"x": f"x {sign} 1"}} for side, sign in SIDES},
+        },
+    }
+    result = audit(config, {"nominal": {"x": x}}, workers=1)
+    (row,), (error,) = result.pulls, result.rows
+    assert row.pulls.mean is not None
+    assert error.template_noise is not None
+    (remark,) = (one for one in result.remarks if one.kind == "shift")
+    part = error.template_noise / error.claimed_error
+    assert 0.3 < abs(row.pulls.mean) < 3 * part
+    assert remark.text.endswith(
+        f", because the noise of the nominal templates is {part:.2f} of its error"
+    )
+    assert result.summary()["remarks"][0]["text"] == remark.text
 
 
 def test_templates(files: Path, summary: Any) -> None:
@@ -349,7 +403,7 @@ def test_folder_of_others_is_refused(files: Path, invoke: Invoke, tmp_path: Path
     (tmp_path / "thesis.tex").write_text("x")
     done = invoke("audit", files / "mine.toml", "-o", tmp_path)
     assert done.returncode == 2
-    assert "holds something else than a result of pullfactory; choose another" in done.stderr
+    assert "holds something else than a result of pullfactory: 'thesis.tex'" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -363,7 +417,8 @@ def test_folder_appears_whole_or_not_at_all(
     monkeypatch.setattr("pullfactory.report.audit.write_audit_figures", fail)
     old = tmp_path / "out"
     old.mkdir()
-    (old / "audit.json").write_text('{"schema": "pullfactory-audit/1"}')
+    earlier = {"schema": "pullfactory-audit/1", "config": {"name": "mine", "parameter": []}}
+    (old / "audit.json").write_text(json.dumps({**earlier, "errors": [], "pulls": []}))
     settings = {"toys.n_toys": 0, "toys.unbinned": "none", "replicas": 10}
     config = AuditConfig.from_toml(files / "mine.toml").with_settings(settings)
     result = audit(config, base=files)

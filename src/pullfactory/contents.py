@@ -154,12 +154,14 @@ def _of_study(numbers: Numbers) -> Iterator[str]:
 def _of_audit(numbers: Numbers) -> Iterator[str]:
     config = numbers["config"]
     name, tables = config["name"], ("errors", "correlations", "bin_pairs", "samples", "data")
+    methods = dict.fromkeys(row["method"] for row in numbers["pulls"])
     return chain(
         ("toys.parquet", "report.html", "audit.toml", "templates.json"),
         (f"workspaces/{name}.json", f"workspaces/{name}_joint.json"),
         (f"tables/{table}.csv" for table in tables),
         _figures("errors", "sets", "correlations", "bin_pairs", "covariance", "postfit"),
         _figures(*(f"templates_{parameter}" for parameter in _shown(numbers))),
+        _figures(*(f"pull_ecdf_{method}" for method in methods)),
     )
 
 

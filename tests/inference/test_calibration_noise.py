@@ -100,15 +100,29 @@ def test_unbinned_joint_shift_is_that_of_repeated_calibrations(rho: float) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "rho"), [(m, 0.0) for m in METHODS] + [("binned_joint", -0.6)])
-def test_every_method_tells_the_width_of_repeated_calibrations(method: str, rho: float) -> None:
+@pytest.mark.parametrize(
+    ("method", "rho", "truth"),
+    [
+        *((method, 0.0, "prior") for method in METHODS),
+        ("binned_joint", -0.6, "prior"),
+        ("binned", 0.0, "fixed"),
+    ],
+)
+def test_every_method_tells_the_width_of_repeated_calibrations(
+    method: str, rho: float, truth: str
+) -> None:
     """Widths within one calibration, over 12 of them with 256 toys each.
 
     Within 5 % and four standard errors, from the spread of the 12; the noise of one method would
     not do for another: those of `unbinned_joint` are 1.00, those of `binned` 1.14 to 1.23.
     """
     study = STUDY.with_settings(
-        {"methods": [method], "ensemble.rho": [rho], "calibration.events_per_point": 50_000}
+        {
+            "methods": [method],
+            "ensemble.rho": [rho],
+            "ensemble.truth": truth,
+            "calibration.events_per_point": 50_000,
+        }
     )
     found = []
     for replica in range(12):
@@ -142,6 +156,19 @@ def test_at_a_calibration_point_its_template_is_all(morphing: str, step: float) 
     whole = (1.0, 0.0, 0.0) if morphing == "multiplicative" else (0.5, -0.5, 1.0)
     assert (up, down, nominal) == pytest.approx(whole, abs=1e-3)
     assert slopes.sum(axis=-1) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("method", ["binned", "binned_joint"])
+def test_the_nominal_template_is_noisy_where_the_truth_is_nominal(method: str) -> None:
+    """There its rates have no slope, and its noise shifts the pulls as it does over the prior."""
+    study = STUDY.with_settings({"methods": [method]})
+    fixed = study.with_settings({"ensemble.truth": "fixed"})
+    over_prior, at_nominal = (
+        expected(calibrate(one, workers=1), method).values() for one in (study, fixed)
+    )
+    for (wanted, _), (shift, width) in zip(over_prior, at_nominal, strict=True):
+        assert shift == pytest.approx(wanted, rel=0.1)
+        assert width > 1.0
 
 
 def test_exact_calibration_has_no_noise(tiny_study: Study) -> None:

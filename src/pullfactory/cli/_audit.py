@@ -60,6 +60,7 @@ def audit(
         dependence_lines,
         pay_line,
     )
+    from pullfactory.report.table import remark_lines
     from pullfactory.study import Study
 
     progress = stage_progress()
@@ -78,6 +79,8 @@ def audit(
     else:
         say(audit_answer(result))
         console().print(audit_table(result))
+        for said in remark_lines(result.remarks, "audit.json"):
+            say(f"Toys: {said}")
         for text in (*dependence_lines(result), pay_line(result)):
             say(text)
         if result.data:

@@ -115,7 +115,8 @@ def template_noise(templates: Templates, channel: int, bins: Bins, theta: Array)
     """
     study = templates.study
     factors = template_factors(templates, channel, theta)
-    used = np.flatnonzero(np.abs(factors[1]).max(axis=(0, 1)) > _STEP)
+    largest = [np.abs(factor).max(axis=tuple(range(factor.ndim - 1))) for factor in factors]
+    used = np.flatnonzero(np.max(largest, axis=0) > _STEP)
     covariance, contents = _covariance(templates, bins, used)
     rates = _rates(study, bins, theta)
     points = tuple(zip(*rates, *(factor[..., used] for factor in factors), strict=True))

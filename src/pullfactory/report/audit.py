@@ -18,11 +18,13 @@ from pullfactory.report.audit_plots import (
     plot_variation,
 )
 from pullfactory.report.selection_plots import plot_selection, selection_size
+from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import (
     figure_style,
     label_of,
     label_width,
     legend_above,
+    method_label,
     new_panels,
     save_figure,
 )
@@ -69,6 +71,8 @@ def make_audit_figures(result: "AuditResult") -> Iterator[tuple[str, Figure]]:
     for parameter in result.config.parameter_names:
         yield f"templates_{parameter}", _templates(result, parameter)
     yield "covariance", _covariance(result)
+    for method in result.toys.sums:
+        yield f"pull_ecdf_{method}", _shapes(result, method)
     if channels := [channel for fit in result.data for channel in fit.channels]:
         figure, stacks = new_panels(len(channels), heights=_STACK)
         for channel, (upper, lower), axis, observable in zip(
@@ -88,6 +92,14 @@ def _errors(result: "AuditResult") -> Figure:
     figure, [(ax,)] = new_panels(1, size=(8.5, 2.6 + 0.8 * len(labels)))
     plot_inflation(ax, result.rows, result.pulls, labels)
     legend_above(figure, ax)
+    return figure
+
+
+def _shapes(result: "AuditResult", method: str) -> Figure:
+    names, labels = result.predictions[method].parameters, _labels(result)
+    figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
+    plot_toy_shapes(ax, tuple(labels[name] for name in names), result.toys.sums[method])
+    ax.set_title(method_label(method), loc="right")
     return figure
 
 

@@ -50,35 +50,39 @@ def plot_shapes(
                 largest = max(largest, shape.n)
     _draw_band(ax, largest)
     if any(line.get_linestyle() == ":" for line in lines):
-        ax.plot([], [], color=REFERENCE, linestyle=":", label="corrected errors")
+        _name_corrected(ax)
     ax.set_xlabel("pull")
     return lines
 
 
-def plot_toy_shapes(ax: Axes, parameters: tuple[str, ...], sums: PullSums) -> list[Line2D]:
+def plot_toy_shapes(ax: Axes, labels: tuple[str, ...], sums: PullSums) -> list[Line2D]:
     """ECDF of the pulls of every parameter less that of a unit Gaussian.
+
+    Full lines have the claimed errors, dotted ones the corrected errors of those that are named.
 
     Args:
         ax: Panel.
-        parameters: Names, in the order of the sums.
+        labels: Of the parameters, in the order of the sums; may be LaTeX.
         sums: Sums over the pulls.
 
     Returns:
-        The lines; those furthest off are named.
+        The lines with claimed errors; those furthest off are named.
     """
-    shapes = [
-        shape
-        for shape in PullShape.of(parameters, sums.transformed)
-        if shape.errors == "claimed" and shape.sliced_by is None
-    ]
+    whole = [one for one in PullShape.of(labels, sums.transformed) if one.sliced_by is None]
+    corrected = {one.parameter: one for one in whole if one.errors == "corrected"}
+    shapes = [one for one in whole if one.errors == "claimed"]
     shapes.sort(key=lambda shape: -shape.distance)
     named, others = shapes[:_NAMED], shapes[_NAMED:]
     lines: list[Line2D] = []
     for shape in others:
         lines += ax.plot(*_points(shape), color=_GREY, linewidth=0.8)
     for shape, colour in zip(named, scan_colours(len(named)), strict=True):
-        lines += ax.plot(*_points(shape), color=colour, label=shape.parameter.replace("$", r"\$"))
+        lines += ax.plot(*_points(shape), color=colour, label=shape.parameter)
+        if shape.parameter in corrected:
+            ax.plot(*_points(corrected[shape.parameter]), color=colour, linestyle=":")
     _draw_band(ax, max((shape.n for shape in shapes), default=0))
+    if corrected:
+        _name_corrected(ax)
     ax.set_xlabel("pull")
     inner_legend(ax, "largest distances" if others else "")
     return lines
@@ -88,6 +92,10 @@ def _points(shape: PullShape) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return ndtri(_T), np.asarray(shape.ecdf) - _T
 
 
+def _name_corrected(ax: Axes) -> None:
+    ax.plot([], [], color=REFERENCE, linestyle=":", label="corrected errors")
+
+
 def _draw_band(ax: Axes, n: int) -> None:
     """The simultaneous band of the ECDF of n unit normal pulls, around 0."""
     ax.axhline(0.0, color=REFERENCE, linestyle="--", linewidth=1.2)
@@ -95,4 +103,4 @@ def _draw_band(ax: Axes, n: int) -> None:
         low, high = ecdf_band(n, _T)
         label = f"95 % band of {n} toys"
         ax.fill_between(ndtri(_T), low - _T, high - _T, color=REFERENCE, alpha=0.2, label=label)
-    ax.set_ylabel("ECDF - unit Gaussian")
+    ax.set_ylabel(with_minus("ECDF - unit Gaussian"))

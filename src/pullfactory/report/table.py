@@ -43,9 +43,7 @@ __all__ = [
     "with_unit",
 ]
 
-_REMARKS = 6  # lines on pulls, at most
-
-
+_REMARKS = 4  # lines on pulls, at most
 _FEWEST = 10.0  # events; a bias that is above 10 % from here on always is
 
 
@@ -302,22 +300,25 @@ def closure_table(result: "ClosureResult") -> Table:
     return table
 
 
-def remark_lines(remarks: "Sequence[Remark]") -> Iterator[str]:
+def remark_lines(remarks: "Sequence[Remark]", file: str = "summary.json") -> Iterator[str]:
     """What is to be said of pulls, a line for each method, parameter and kind.
 
     Args:
         remarks: Of a result; the first of several rho stands for all.
+        file: What has all of them.
     """
     groups: dict[tuple[str, str, str], list[Remark]] = {}
     for remark in remarks:
         groups.setdefault((remark.method, remark.parameter, remark.kind), []).append(remark)
-    shown = list(groups.values())[:_REMARKS]
+    shown = list(groups.values())
+    if len(shown) > _REMARKS:
+        shown = shown[: _REMARKS - 1]
     for first, *others in shown:
         where = first.method if first.rho is None else f"{first.method}, rho {plain(first.rho)}"
         also = ", ".join(plain(one.rho) for one in others if one.rho is not None)
         yield f"{where}: {first.text}" + (f" (also at rho {also})" if also else "")
     if left := len(groups) - len(shown):
-        yield f"{left} more of the kind are in summary.json"
+        yield f"{left} more of the kind are in {file}"
 
 
 def closure_line(verdicts: Sequence[ClosureVerdict]) -> str:

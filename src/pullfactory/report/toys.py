@@ -283,7 +283,7 @@ def _centre(panels: Sequence[Axes], reference: float) -> None:
 
 def _shapes(parameters: tuple[str, ...], sums: PullSums) -> Figure:
     figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
-    plot_toy_shapes(ax, parameters, sums)
+    plot_toy_shapes(ax, tuple(name.replace("$", r"\$") for name in parameters), sums)
     return figure
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,12 @@ from pullfactory.auditing import (
 )
 from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
+from pullfactory.inference.shapes import PullShape
 from pullfactory.output import replaced_folder
-from pullfactory.results._audit_notes import audit_notes, repeated_rows
+from pullfactory.results._audit_notes import audit_notes, causes_in_audit, repeated_rows
 from pullfactory.results._audit_tables import write_tables
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     PullRow,
@@ -171,6 +173,19 @@ class AuditResult:
             ]
         return tuple(found)
 
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Whether the pulls of the toys are unit normal as whole distributions."""
+        return {
+            (method, None): PullShape.of(self.predictions[method].parameters, sums.transformed)
+            for method, sums in self.toys.sums.items()
+        }
+
+    @cached_property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What a verdict says of the pulls of the toys beside their width."""
+        return remarks(self.pulls, self.shapes, partial(causes_in_audit, errors=self.rows))
+
     @property
     def status(self) -> dict[str, dict[str, int]]:
         """Number of fits of toys by method and status."""
@@ -274,7 +289,9 @@ class AuditResult:
                 "reason": self.toys.reason,
             },
             "status": self.status,
+            "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
+            "shapes": shape_rows(self.shapes),
             "data": [_data_row(fit) for fit in self.data] if self.data else None,
             "closure": [row.to_dict() for row in self.closure],
         }

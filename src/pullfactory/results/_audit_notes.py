@@ -13,16 +13,15 @@ from pullfactory.auditing import (
     starved_bins,
     unbinned_obstacle,
 )
-from pullfactory.inference.shapes import is_shifted
 from pullfactory.report.rounding import plain, rounded, significant
-from pullfactory.results._remarks import causes_of
+from pullfactory.results._remarks import LEAST_PART, causes_of
+from pullfactory.results._rows import PullRow
 from pullfactory.workspace import clipping_note
 
 if TYPE_CHECKING:
-    from pullfactory.results._audit import AuditResult
-    from pullfactory.results._rows import PullRow
+    from pullfactory.results._audit import AuditResult, AuditRow
 
-__all__ = ["audit_notes", "repeated_rows"]
+__all__ = ["audit_notes", "causes_in_audit", "repeated_rows"]
 
 _NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
 _OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
@@ -88,11 +87,6 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
         yield f"No unbinned fit: {result.unbinned_reason}."
     for row in result.pulls:
         pull = row.pulls
-        if is_shifted(pull.mean, pull.mean_error):
-            yield (
-                f"{pull.parameter}: the pulls of {row.method} fits of toys are shifted by "
-                f"{rounded(pull.mean, pull.mean_error)}{_because(result, row)}."
-            )
         expected, width, error = pull.predicted_width, pull.width, pull.width_error
         if expected and width and error and abs(width - expected) > _FAR * error + _CLOSE:
             yield (
@@ -101,15 +95,25 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
             )
 
 
-def _because(result: "AuditResult", row: "PullRow") -> str:
-    """The noise of the nominal templates, if it can shift the pulls of a row, or a bound."""
-    known = list(causes_of(row))
-    for own in result.rows:
-        if (own.method, own.parameter) == (row.method, row.pulls.parameter) and own.template_noise:
-            expected = own.template_noise / own.claimed_error
-            if expected >= abs(row.pulls.mean or 0.0) / 3:
-                known.append(f"the noise of the nominal templates is {expected:.2f} of its error")
-    return f", because {' and because '.join(known)}" if known else ""
+def causes_in_audit(row: PullRow, errors: "Sequence[AuditRow]") -> tuple[str, ...]:
+    """Why the pulls of toys may be shifted, as `causes_of` tells, or by noise of the templates.
+
+    Args:
+        row: Pulls that are shifted.
+        errors: What is expected of the errors.
+    """
+    key = (row.method, row.pulls.parameter)
+    noise = (
+        one.template_noise / one.claimed_error
+        for one in errors
+        if (one.method, one.parameter) == key and one.template_noise
+    )
+    told = (
+        f"the noise of the nominal templates is {part:.2f} of its error"
+        for part in noise
+        if part >= LEAST_PART * abs(row.pulls.mean or 0.0)
+    )
+    return (*causes_of(row), *told)
 
 
 def _on_templates(result: "AuditResult") -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What a verdict says of pulls beside their width: shifts with their causes, and shapes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
@@ -12,9 +12,10 @@ from pullfactory.likelihoods import method_kind
 from pullfactory.report.rounding import rounded
 from pullfactory.results._rows import PullRow
 
-__all__ = ["Remark", "causes_of", "remarks", "shape_rows"]
+__all__ = ["LEAST_PART", "Remark", "causes_of", "remarks", "shape_rows"]
 
-_PART = 1 / 3  # of a shift that a cause must be expected to make to be named
+LEAST_PART = 1 / 3
+"""Of a shift that a cause must be expected to make to be named."""
 _AT_BOUND = 0.01  # part of the toys
 
 Shapes = dict[tuple[str, float | None], tuple[PullShape, ...]]
@@ -49,7 +50,7 @@ def causes_of(
         closure: What the workspace alone does to the pulls of `binned`.
     """
     pulls, found = row.pulls, []
-    mean, least = pulls.mean or 0.0, _PART * abs(pulls.mean or 0.0)
+    mean, least = pulls.mean or 0.0, LEAST_PART * abs(pulls.mean or 0.0)
     found += [
         f"the noise of the calibration is expected to shift them by about {one.shift:.2f}"
         for one in noise
@@ -70,23 +71,21 @@ def causes_of(
 def remarks(
     rows: Sequence[PullRow],
     shapes: Shapes,
-    noise: Sequence[CalibrationNoise] = (),
-    closure: Sequence[ClosureVerdict] = (),
+    why: Callable[[PullRow], Sequence[str]] = causes_of,
 ) -> tuple[Remark, ...]:
     """All that is to be said of some pulls, in their order.
 
     Args:
         rows: Summaries.
         shapes: Their distributions.
-        noise: As in `causes_of`; also below.
-        closure: What the workspace alone does.
+        why: Gives the known causes of a shift, as `causes_of` does.
     """
     found = []
     for row in rows:
         say = partial(Remark, method=row.method, rho=row.rho, parameter=row.pulls.parameter)
         name, pulls = row.pulls.parameter, row.pulls
         if is_shifted(pulls.mean, pulls.mean_error):
-            because = " and because ".join(causes_of(row, noise, closure))
+            because = " and because ".join(why(row))
             shift = rounded(pulls.mean, pulls.mean_error)
             text = f"the pulls of {name} are shifted by {shift}" + (
                 because and f", because {because}"

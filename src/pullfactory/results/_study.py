@@ -1,7 +1,7 @@
 """What the run of a study gives back."""
 
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from pullfactory.inference.calibration_noise import CalibrationNoise, calibratio
 from pullfactory.inference.shapes import PullShape, truth_slices
 from pullfactory.output import replaced_folder
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
+from pullfactory.results._remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import (
     SUMMARY_SCHEMA,
@@ -85,7 +85,8 @@ class StudyResult:
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:
         """What a verdict says of the pulls beside their width."""
-        return remarks(self.pulls, self.shapes, self.noise, self.closure or ())
+        why = partial(causes_of, noise=self.noise, closure=self.closure or ())
+        return remarks(self.pulls, self.shapes, why)
 
     @cached_property
     def joint_workspaces(self) -> dict[float, dict[str, Any]]:

@@ -136,12 +136,12 @@ def test_many_parameters_are_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("actual", "answer"),
     [
-        (0.5, "No: here, the pulls are shifted: m_t by -0.350 ± 0.020."),
+        (0.5, "No: here, the pulls are shifted: m_t by −0.350 ± 0.020."),
         (
             0.6,
             (
                 "No: here, the error of m_t is actually 20 % larger than claimed; the pulls are "
-                "shifted: m_t by -0.350 ± 0.020."
+                "shifted: m_t by −0.350 ± 0.020."
             ),
         ),
     ],
@@ -157,7 +157,8 @@ def test_shift_is_in_the_answer_with_its_cause(actual: float, answer: str) -> No
     lead = lead_of([verdict], where="here", independent=True, tags=Tags())
     assert lead.answer == answer
     assert lead.mood == "bad"
-    assert lead.details[0].endswith(f" T{cause[1:]}.")
+    said = cause.replace("-0.35", "\N{MINUS SIGN}0.35")
+    assert lead.details[0].endswith(f" T{said[1:]}.")
 
 
 def test_small_shift_is_not_told() -> None:

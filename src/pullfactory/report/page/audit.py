@@ -21,6 +21,7 @@ from pullfactory.report.page.content import (
 )
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
+from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
 
@@ -70,7 +71,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
             heading="Correlation of the parameters",
             blocks=pictures(folder, "covariance"),
         ),
-        Section(name="toys", heading="Toys drawn from the events", blocks=_toys(summary)),
+        Section(name="toys", heading="Toys drawn from the events", blocks=_toys(folder, summary)),
         Section(
             name="templates",
             heading="Templates",
@@ -112,13 +113,21 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     unsure = [name for name, kind in kinds.items() if kind == "unknown"]
     where = f"with the {method_label(method)} fit"
     if wrong:
-        answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}.", "bad"
+        answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}", "bad"
     elif unsure:
-        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}.", "open"
+        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}", "open"
     else:
-        answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}.", "good"
-    details = tuple(_sentence(row, units.get(row["parameter"], "")) for row in rows)
-    return Lead(answer=answer, mood=mood, details=details, tags=Tags(method=method))
+        answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}", "good"
+    pulls = [Verdict.of(row) for row in summary["pulls"] if row["method"] == method]
+    if shifts := shifts_of(pulls):
+        answer = f"{answer}; in toys {shifts}"
+        mood = "open" if mood == "good" else mood
+    said = summary.get("remarks", ())
+    details = tuple(
+        " ".join((_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
+        for row in rows
+    )
+    return Lead(answer=f"{answer}.", mood=mood, details=details, tags=Tags(method=method))
 
 
 def _kind(row: Numbers) -> Judgement:
@@ -278,12 +287,18 @@ def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Blo
     return (table, *pictures(folder, "postfit"))
 
 
-def _toys(summary: Numbers) -> tuple[Block, ...]:
+def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
     toys = summary["toys"]
     if not summary["pulls"]:
         return (Text(text=f"No toys: {toys['reason']}."),)
     drawn = f"{toys['n_toys']} toys, drawn from {toys['pool']} events."
-    return (Text(text=drawn), pull_rows(summary["pulls"]), status_rows(summary["status"]))
+    methods = tuple(dict.fromkeys(row["method"] for row in summary["pulls"]))
+    return (
+        Text(text=drawn),
+        *pictures(folder, "pull_ecdf", methods),
+        pull_rows(summary["pulls"]),
+        status_rows(summary["status"]),
+    )
 
 
 def _sample_rows(summary: Numbers) -> Table:

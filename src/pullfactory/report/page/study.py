@@ -146,8 +146,8 @@ def _repair(folder: Path, summary: Mapping[str, Any]) -> tuple[Block, ...]:
 
 def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:
     """What is to be known of the corrected errors of the binned fit."""
-    said = [row.reason for row in _verdicts(summary) if row.reason]
-    return (Text(text=f"Morphing of the binned fit: {' '.join(said)}"),) if said else ()
+    said = " ".join(row.reason for row in _verdicts(summary) if row.reason)
+    return (Text(text=f"What the morphing does to the binned fit. {said}"),) if said else ()
 
 
 def _verdicts(summary: Mapping[str, Any]) -> list[ClosureVerdict]:

@@ -29,7 +29,8 @@ def verdict_rows(rows: Sequence[PullNumbers], units: Mapping[str, str]) -> Table
         rows: Of a summary.
         units: Of the parameters; "" is none.
     """
-    with_rho = _with_rho(rows)
+    keys = _keys(rows)
+    with_rho = "ρ" in keys
     found = []
     for row in rows:
         verdict = Verdict.of(row, units.get(row["parameter"], ""))
@@ -43,7 +44,7 @@ def verdict_rows(rows: Sequence[PullNumbers], units: Mapping[str, str]) -> Table
             *(() if with_rho else (Cell(str(row["n_at_bound"]), row["n_at_bound"]),)),
             Cell(str(row["n_failed"]), row["n_failed"]),
         )
-        found.append(_row(row, units, numbers, with_rho=with_rho))
+        found.append(_row(row, units, numbers, keys))
     only = ("predicted", "corrected error") if with_rho else ()
     counted = ("toys", "without pull") if with_rho else ("toys", "at its bound", "without pull")
     return Table(
@@ -51,14 +52,14 @@ def verdict_rows(rows: Sequence[PullNumbers], units: Mapping[str, str]) -> Table
         caption="“Inflate by” is actual / claimed: multiply the claimed error by it."
         + (" “Predicted” is that factor without toys." if with_rho else ""),
         columns=(
-            *(("method", "ρ") if with_rho else ()),
+            *keys,
             "parameter",
             *("claimed error", "actual error", "inflate by"),
             *only,
             *counted,
         ),
         rows=tuple(found),
-        headings=3 if with_rho else 1,
+        headings=len(keys) + 1,
     )
 
 
@@ -68,7 +69,8 @@ def pull_rows(rows: Sequence[PullNumbers]) -> Table:
     Args:
         rows: Of a summary.
     """
-    with_rho = _with_rho(rows)
+    keys = _keys(rows)
+    with_rho = "ρ" in keys
     found = []
     for row in rows:
         corrected = (
@@ -82,19 +84,18 @@ def pull_rows(rows: Sequence[PullNumbers]) -> Table:
             _fraction(row, "coverage_68"),
             _fraction(row, "coverage_95"),
         )
-        found.append(_row(row, {}, numbers, with_rho=with_rho))
+        found.append(_row(row, {}, numbers, keys))
     return Table(
         name="pulls",
         caption="Pulls, (estimate − truth) / claimed error: for right errors their mean is 0, "
         "their width 1, and 68.27 % and 95.45 % of them are within ± 1 and ± 2.",
         columns=(
-            *(("method", "ρ") if with_rho else ()),
-            *("parameter", "mean", "width"),
+            *(*keys, "parameter", "mean", "width"),
             *(("predicted width", "width with corrected errors") if with_rho else ()),
             *("within ± 1 [%]", "within ± 2 [%]"),
         ),
         rows=tuple(found),
-        headings=3 if with_rho else 1,
+        headings=len(keys) + 1,
     )
 
 
@@ -216,20 +217,25 @@ def closure_rows(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _row(
-    row: PullNumbers, units: Mapping[str, str], numbers: tuple[Cell, ...], *, with_rho: bool
+    row: PullNumbers, units: Mapping[str, str], numbers: tuple[Cell, ...], keys: tuple[str, ...]
 ) -> Row:
     unit = units.get(row["parameter"], "")
     name = Cell(f"{row['parameter']} [{unit}]" if unit else row["parameter"])
-    if not with_rho:
-        return Row(cells=(name, *numbers), tags=Tags(parameter=row["parameter"]))
     rho = rho_name(row["rho"])
-    where = (Cell(method_label(row["method"])), Cell(rho, row["rho"]))
-    tags = Tags(method=row["method"], rho=rho, parameter=row["parameter"])
-    return Row(cells=(*where, name, *numbers), tags=tags)
+    where = {"method": Cell(method_label(row["method"])), "ρ": Cell(rho, row["rho"])}
+    tags = Tags(
+        method=row["method"] if "method" in keys else None,
+        rho=rho if "ρ" in keys else None,
+        parameter=row["parameter"],
+    )
+    return Row(cells=(*(where[key] for key in keys), name, *numbers), tags=tags)
 
 
-def _with_rho(rows: Sequence[PullNumbers]) -> bool:
-    return any(row["rho"] is not None for row in rows)
+def _keys(rows: Sequence[PullNumbers]) -> tuple[str, ...]:
+    """What tells the rows of one parameter apart, as columns."""
+    if any(row["rho"] is not None for row in rows):
+        return ("method", "ρ")
+    return ("method",) if len({row["method"] for row in rows}) > 1 else ()
 
 
 def significant_cell(value: float | None) -> Cell:

@@ -1,6 +1,7 @@
 """By how much claimed errors are wrong, as numbers and in words."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,13 @@ from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.rounding import plain, rounded, significant
 from pullfactory.report.style import method_label, with_minus
 
-__all__ = ["Verdict", "lead_of", "rho_name", "where_of"]
+__all__ = ["Verdict", "lead_of", "remarks_on", "rho_name", "shifts_of", "where_of"]
 
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
 _LISTED = 12  # parameters with a sentence of their own
 _NAMED = 3  # parameters in the answer
 _KEY = ("method", "rho", "parameter")  # of a row
+_NEGATIVE = re.compile(r"(?<= )-(?=\d)")  # sign of a number in a sentence
 
 PullNumbers = Mapping[str, Any]
 """A row of `pulls` of a summary."""
@@ -39,7 +41,7 @@ class Verdict:
         n_failed: Toys without a pull of this parameter, which are not in the numbers.
         n_at_bound: Those of them where it ended at its bound.
         shift: Mean pull with its error, if it is off by more than is tolerated; else None.
-        remarks: What is to be said of its pulls beside their width, without a full stop.
+        remarks: What is to be said of its pulls beside their width, in sentences.
     """
 
     parameter: str
@@ -85,11 +87,11 @@ class Verdict:
             n_failed=row["n_failed"],
             n_at_bound=row["n_at_bound"],
             shift=(
-                rounded(row["mean"], row["mean_error"])
+                with_minus(rounded(row["mean"], row["mean_error"]))
                 if is_shifted(row["mean"], row["mean_error"])
                 else None
             ),
-            remarks=tuple(one["text"] for one in remarks if all(one[k] == row[k] for k in _KEY)),
+            remarks=remarks_on(row, remarks),
         )
 
     @property
@@ -100,8 +102,7 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        said = "".join(f" {text[0].upper()}{text[1:]}." for text in self.remarks)
-        return f"{self._counted}{said}"
+        return " ".join((self._counted, *self.remarks))
 
     @property
     def _counted(self) -> str:
@@ -144,7 +145,7 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
     """
     wrong = [verdict for verdict in verdicts if verdict.kind == "wrong"]
     unknown = [verdict for verdict in verdicts if verdict.kind == "unknown"]
-    shifted = [verdict for verdict in verdicts if verdict.shift]
+    shifted, shifts = [verdict for verdict in verdicts if verdict.shift], shifts_of(verdicts)
     if wrong:
         worst = max(wrong, key=lambda verdict: abs(math.log(verdict.factor or 1.0)))
         off = 100.0 * ((worst.factor or 1.0) - 1.0)
@@ -162,18 +163,33 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
     else:
         mood, word = "good", "Yes"
         answer = f"all errors are right within {_TOLERATED_TEXT}"
-    if shifted:
-        shifts = ", ".join(
-            f"{verdict.parameter} by {verdict.shift}" for verdict in shifted[:_NAMED]
-        )
-        more = f" and {len(shifted) - _NAMED} more" if len(shifted) > _NAMED else ""
-        answer += f"{'; ' if answer else ''}the pulls are shifted: {shifts}{more}"
+    answer = "; ".join(text for text in (answer, shifts) if text)
     said = f"{word}: {where}, {answer}." if independent else f"{where.capitalize()}, {answer}."
     ordered = verdicts if len(verdicts) <= _LISTED else wrong or shifted or unknown
     details = [verdict.sentence for verdict in ordered[:_LISTED]]
     if left := len(verdicts) - len(details):
         details.append(f"The other {left} are in the table.")
     return Lead(answer=said, mood=mood, details=tuple(details), tags=tags)
+
+
+def remarks_on(row: Mapping[str, Any], remarks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What is to be said of the pulls of one row, in sentences.
+
+    Args:
+        row: Its method, rho and parameter choose; without a rho, what belongs to none.
+        remarks: Those of a result, on all its rows.
+    """
+    texts = (one["text"] for one in remarks if all(one[k] == row.get(k) for k in _KEY))
+    shown = (_NEGATIVE.sub("\N{MINUS SIGN}", text) for text in texts)
+    return tuple(f"{text[0].upper()}{text[1:]}." for text in shown)
+
+
+def shifts_of(verdicts: Sequence[Verdict]) -> str:
+    """Whose pulls are shifted, and by what; empty if none are."""
+    shifted = [verdict for verdict in verdicts if verdict.shift]
+    shifts = ", ".join(f"{verdict.parameter} by {verdict.shift}" for verdict in shifted[:_NAMED])
+    more = f" and {len(shifted) - _NAMED} more" if len(shifted) > _NAMED else ""
+    return f"the pulls are shifted: {shifts}{more}" if shifted else ""
 
 
 def rho_name(rho: float | None) -> str:
