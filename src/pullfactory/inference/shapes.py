@@ -128,7 +128,7 @@ class PullShape:
         """
         fitted = ndtr((ndtri(SHAPE_EDGES[1:-1]) - mean) / width)
         distance = float(np.abs(np.array(self.ecdf) - fitted).max())
-        return distance > max(_FITTED / np.sqrt(self.n), _DISTANCE / 2.0)
+        return bool(distance > max(_FITTED / np.sqrt(self.n), _DISTANCE / 2.0))
 
     @classmethod
     def of(
