@@ -91,7 +91,7 @@ def test_products_are_told() -> None:
     mass = result.closure[0]
     assert mass.closes is None
     assert mass.correctable
-    assert all(row.actual_error for row in result.rows)
+    assert all(np.isfinite(row.actual_error) for row in result.rows)
     assert mass.bias is not None
     assert mass.bias > 0.1
     assert mass.reason is not None
@@ -115,7 +115,9 @@ def test_nothing_is_corrected_that_does_not_close(far: AuditResult, tmp_path: Pa
     assert "cannot be told for mass" in audit_answer(far)
     assert "multiplicative" in audit_answer(far)
     assert "does not close" in pay_line(far)
-    assert "does not" in next(iter(audit_table(far).columns[3].cells))
+    shown = next(iter(audit_table(far).columns[3].cells))
+    assert isinstance(shown, str)
+    assert "does not" in shown
     page = (far.write(tmp_path / "far") / "report.html").read_text()
     assert "does not close" in page
 
@@ -171,9 +173,9 @@ def test_parameters_that_are_alike() -> None:
     )
     claimed = additive.covariance()["claimed"]
     assert claimed[0, 1] / np.sqrt(claimed[0, 0] * claimed[1, 1]) < -0.9
-    assert [row.actual_error for row in additive.rows] == [None, None]
+    assert np.isnan([row.actual_error for row in additive.rows]).all()
     assert all(row.reason and row.closes is False for row in additive.rows)
-    assert all(row.actual_error for row in multiplicative.rows)
+    assert all(np.isfinite(row.actual_error) for row in multiplicative.rows)
 
 
 @pytest.mark.slow
@@ -182,7 +184,7 @@ def test_small_samples_are_not_taken_for_what_does_not_close() -> None:
     for seed in range(4):
         result = alike(5000, 500.0, "additive", seed)
         assert all(row.correctable for row in result.closure)
-        assert all(row.actual_error for row in result.rows)
+        assert all(np.isfinite(row.actual_error) for row in result.rows)
 
 
 def test_squares_without_noise() -> None:

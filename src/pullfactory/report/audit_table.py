@@ -41,7 +41,7 @@ def audit_answer(result: "AuditResult") -> str:
     if not wrong:
         return f"{question} Perhaps: too few events to tell for {', '.join(unsure)}."
     poi = result.config.poi
-    if poi in wrong and own.inflate_by is not None:
+    if poi in wrong:
         kind = "small" if own.inflate_by > 1 else "large"
         said = f"is too {kind}, multiply it by {rounded(own.inflate_by, own.inflate_by_error)}"
     else:
@@ -73,7 +73,7 @@ def audit_table(result: "AuditResult") -> Table:
             f"{rounded(row.actual_error, row.actual_error_error)}{_mark(row.closes)}",
             rounded(row.inflate_by, row.inflate_by_error),
             rounded(pulls.width, pulls.width_error) if pulls else ABSENT,
-            rounded(_percent(row.coverage_68), _percent(row.coverage_68_error)),
+            rounded(100 * row.coverage_68, 100 * row.coverage_68_error),
             significant(row.joint_error),
         )
         method = row.method
@@ -83,10 +83,6 @@ def audit_table(result: "AuditResult") -> Table:
 def _mark(closes: bool | None) -> str:
     """What stands beside an actual error of a workspace that does not close."""
     return " does not\nclose" if closes is False else ""
-
-
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
 
 
 def data_table(result: "AuditResult") -> Table:

@@ -68,21 +68,21 @@ class AuditRow:
             it is not known.
         joint_error: Error of a fit to the joint workspace; None where there is none.
         closes: Whether the workspace closes; None where that is not known, and unbinned.
-        reason: Why there are no actual error, `inflate_by` and coverages; None where there are.
+        reason: Why actual error, `inflate_by` and coverages are NaN; None where they are not.
     """
 
     method: str
     parameter: str
     claimed_error: float
     claimed_error_error: float
-    actual_error: float | None
-    actual_error_error: float | None
-    inflate_by: float | None
-    inflate_by_error: float | None
-    coverage_68: float | None
-    coverage_68_error: float | None
-    coverage_95: float | None
-    coverage_95_error: float | None
+    actual_error: float
+    actual_error_error: float
+    inflate_by: float
+    inflate_by_error: float
+    coverage_68: float
+    coverage_68_error: float
+    coverage_95: float
+    coverage_95_error: float
     template_noise: float | None
     joint_error: float | None
     closes: bool | None = None
@@ -351,7 +351,7 @@ def _row(
         parameter=predicted.parameters[k],
         claimed_error=claimed,
         claimed_error_error=float(predicted.claimed_error[k]),
-        **(corrected if known else dict.fromkeys(corrected)),
+        **(corrected if known else dict.fromkeys(corrected, math.nan)),
         template_noise=noise if math.isfinite(noise) else None,
         joint_error=None if joint is None or method != "binned" else float(joint[k]),
         closes=None if closure is None else closure.closes,

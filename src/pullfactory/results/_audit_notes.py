@@ -53,7 +53,7 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
         for row in result.rows
-        if row.method == "binned" and row.parameter in rates and row.inflate_by is not None
+        if row.method == "binned" and row.parameter in rates and not row.reason
     ]
     if told and channels > 1:
         yield (
@@ -66,7 +66,7 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
             "be that of independent rows."
         )
     for row in result.rows:
-        worse = row.joint_error and row.actual_error and row.joint_error > row.actual_error
+        worse = row.joint_error and row.joint_error > row.actual_error
         if row.parameter == result.config.poi and worse:
             yield (
                 f"{row.parameter}: the joint workspace has an error of "
