@@ -499,8 +499,8 @@ OPTIONS = {
     "output among other things": (
         ["run", "-o", "foreign"],
         (
-            "output folder 'foreign' holds something else than a result of pullfactory; "
-            "choose another --output"
+            "output folder 'foreign' holds something else than a result of pullfactory: "
+            "'thesis.tex'; choose another --output"
         ),
     ),
     "workspace over a folder": (

@@ -1,7 +1,6 @@
 """The cache folder: private, shared by processes, harmless whatever happens to it."""
 
 import os
-import resource
 import stat
 import subprocess
 import sys
@@ -35,10 +34,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "pullfactory"
 
 
-def compute(**options: object) -> tuple[str, str]:
+def compute(before: str = "", env: dict[str, str] | None = None) -> tuple[str, str]:
     """A number, and what is told of the programs, from a process that takes warnings for errors."""
-    command = [sys.executable, "-W", "error", "-c", PROGRAM]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, **options)  # type: ignore[call-overload]
+    command = [sys.executable, "-W", "error", "-c", before + PROGRAM]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     assert not found.stderr
     number, told = found.stdout.strip().split(maxsplit=1)
     return number, told
@@ -157,7 +156,7 @@ def test_two_processes_at_once() -> None:
 
 
 def test_full_disk_does_no_harm(home: Path) -> None:
-    full = compute(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    full = compute(before="import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n")
     assert not [program for program in programs(home) if program.stat().st_size]
     assert full[0] == compute()[0]
 

@@ -56,7 +56,8 @@ def test_xml_and_back(tmp_path: Path, name: str) -> None:
     )
     before, after = (pyhf.Workspace(json.loads(p.read_text())).model() for p in (path, again))
     assert after.config.par_names == before.config.par_names
-    for theta in ([0.0, 0.0, 0.0], [0.5, -1.0, 0.3]):
+    start = np.array(before.config.suggested_init())
+    for theta in (start, start + np.resize([0.5, -1.0, 0.3], len(start))):
         np.testing.assert_allclose(
             after.expected_data(theta), before.expected_data(theta), rtol=1e-6
         )

@@ -66,8 +66,11 @@ def test_verbose_tells_how_long_each_stage_took(
     outcome = invoke(*words)
     assert outcome.returncode == 0
     lines = [re.fullmatch(r"(\w+): \d+\.\d s", line) for line in outcome.stderr.splitlines()]
-    stages = [line and line[1] for line in lines]
-    assert stages == ["calibration", "toys", "prediction", "figures", "all"]
+    stages = [line[1] for line in lines if line]
+    assert stages == ["calibration", "closure", "toys", "prediction", "figures", "all"]
+    told = [line for line in outcome.stderr.splitlines() if line.startswith("programs: ")]
+    assert len(told) == 1
+    assert re.match(r"programs: \d+ read, \d+ compiled; ", told[0])
     assert outcome.stdout == invoke("run", study_file, "-o", tmp_path / "out").stdout
 
 

@@ -255,7 +255,8 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=1e-100, max_value=1e100)
 slopes = st.floats(min_value=-0.99, max_value=0.99)
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,30}", fullmatch=True)
-texts = st.text().filter(lambda text: "$" not in text) | st.sampled_from(
+printed = st.text().filter(lambda text: "$" not in text and text.isprintable())
+texts = printed | st.sampled_from(
     [r"$\Delta m_\mathrm{t}$", r"it's $\mu'$", 'a "quoted" \\ text', "'''", "10 % # \\"]
 )
 shapes: dict[str, dict[str, st.SearchStrategy[float]]] = {

@@ -265,7 +265,7 @@ def test_too_many_failed(invoke: Invoke, here: Path) -> None:
     assert summary["correlation"]["fitted"] is None
     assert all(row["width"] is None and row["n_failed"] == TOYS for row in summary["pulls"])
     assert pq.read_table(folder / "toys.parquet")["error"].null_count == TOYS * 5
-    assert len(list((folder / "figures").iterdir())) == 9
+    assert len(list((folder / "figures").iterdir())) == 12
     assert "mu: too few fits give an error" in (folder / "report.html").read_text()
 
 
@@ -604,8 +604,8 @@ OPTIONS = {
     "output among other things": (
         ["small.json", "-o", "foreign"],
         (
-            "output folder 'foreign' holds something else than a result of pullfactory; "
-            "choose another --output"
+            "output folder 'foreign' holds something else than a result of pullfactory: "
+            "'thesis.tex'; choose another --output"
         ),
     ),
 }

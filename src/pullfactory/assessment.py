@@ -1,8 +1,8 @@
 """The audit: from files of events to errors that can be defended."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,8 @@ def audit(
         dependence = measure_dependence(expected)
         advance(1)
         closure = compare_morphings(expected, likelihood)
+        withheld = {row.parameter for row in closure if not row.correctable}
+        predictions["binned"] = predictions["binned"].uncorrected(withheld)
         advance(1)
     return AuditResult(
         expected=expected,
@@ -115,11 +117,11 @@ def audit(
         dependence=dependence,
         predictions=predictions,
         joint_errors=joint,
-        sets=_sets(model, progress),
+        sets=_sets(model, withheld, progress),
         unbinned=unbinned,
         unbinned_reason=reason,
         toys=_toys(expected, likelihood, unbinned, n_workers, progress),
-        data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
+        data=_fit_data(expected, likelihood, unbinned, withheld, progress) if has_data else (),
         closure=closure,
     )
 
@@ -136,8 +138,13 @@ def _learn_unbinned(
         return None, str(error)
 
 
-def _sets(model: ErrorModel, progress: Progress) -> tuple[SelectionRow, ...]:
-    """Errors of the parameter of interest with sets of the observables, the best first."""
+def _sets(
+    model: ErrorModel, withheld: Collection[str], progress: Progress
+) -> tuple[SelectionRow, ...]:
+    """Errors of the parameter of interest with sets of the observables, the best first.
+
+    Where there is no actual error of it the lowest claimed one is best.
+    """
     config = model.expected.config
     names, k = config.observable_names, config.parameter_names.index(config.poi)
     found: list[SelectionRow] = []
@@ -155,6 +162,9 @@ def _sets(model: ErrorModel, progress: Progress) -> tuple[SelectionRow, ...]:
             return float(actual[k])
 
         search_sets(names, look)
+    if config.poi in withheld:
+        found = [replace(row, pull=row.pull.without_actual()) for row in found]
+        return tuple(sorted(found, key=lambda row: row.pull.claimed_error))
     return tuple(sorted(found, key=lambda row: row.pull.actual_error))
 
 
@@ -162,10 +172,12 @@ def _fit_data(
     expected: Expected,
     likelihood: BinnedLikelihood,
     unbinned: UnbinnedModel | None,
+    withheld: Collection[str],
     progress: Progress,
 ) -> tuple[DataFit, ...]:
     with progress("data", 1) as advance:
-        fits = [fit_data(expected, likelihood)]
+        binned = fit_data(expected, likelihood)
+        fits = [replace(binned, fit=binned.fit.uncorrected(withheld))]
         if unbinned and unbinned_obstacle(expected) is None:
             fits.append(fit_data_unbinned(expected, unbinned, likelihood))
         advance(1)

@@ -49,11 +49,13 @@ def test_workspace_is_one_that_pyhf_reads(morphing: str) -> None:
     one = calibrate(STUDY.with_settings({"joint.morphing": morphing}))
     model = pyhf.Workspace(build_joint_workspace(one, 0.5)).model()
     assert model.config.channels == ["joint"]
-    assert sorted(model.config.par_order) == ["JRF", "JSF", "m_t"]
+    totals = ["total_joint"] if morphing == "multiplicative" else []
+    assert sorted(model.config.par_order) == ["JRF", "JSF", "m_t", *totals]
     rates = model.expected_data(model.config.suggested_init(), include_auxdata=False)
     assert np.allclose(rates, 500 / 12)
     up = one.joint_channel(0.5).template(0, {"JSF": 1.0}) * 500 / 1e6
-    at = [1.0 if name == "JSF" else 0.0 for name in model.config.par_order]
+    at = model.config.suggested_init()
+    at[model.config.par_map["JSF"]["slice"].start] = 1.0
     assert np.allclose(model.expected_data(at, include_auxdata=False), up)
 
 

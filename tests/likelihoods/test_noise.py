@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory import Study, calibrate, run
+from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.likelihoods import build_method
 from pullfactory.likelihoods.noise import (
     LocalPrediction,
@@ -86,7 +87,8 @@ def test_what_leaks_is_in_the_covariance_of_the_score() -> None:
         study = JOINT.with_settings({"calibration.source": source})
         method = build_method("binned_joint", calibrate(study, workers=1), 0.5)
         start = method.likelihood.start[None]
-        leaks.append(method.scatter(start, np.zeros((1, 36)))[0])
+        nothing = PairCounts((np.zeros((1, 36)),), {})
+        leaks.append(method.scatter(start, nothing)[0])
     assert np.all(np.diag(leaks[0]) > 0.0)
     assert np.all(leaks[1] == 0.0)
 

@@ -4,8 +4,8 @@ For weighted events the expected data have C = sum of w s s^T, with weights that
 events expected in the data; the sum of w^2 s s^T is the noise of the templates instead.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,20 @@ class PredictedErrors:
         """Pull widths: actual over claimed errors, shape (parameters,)."""
         claimed, actual = self.errors
         return np.asarray(actual / claimed)
+
+    def uncorrected(self, parameters: Collection[str]) -> "PredictedErrors":
+        """The same without the actual errors of some parameters, which are NaN.
+
+        Args:
+            parameters: Names.
+        """
+        hidden = np.isin(self.parameters, list(parameters))
+        return replace(
+            self,
+            actual=np.where(hidden[:, None] | hidden, np.nan, self.actual),
+            actual_error=np.where(hidden, np.nan, self.actual_error),
+            width_error=np.where(hidden, np.nan, self.width_error),
+        )
 
 
 def redraws(seed: int, replicas: int) -> NDArray[np.float64]:

@@ -63,7 +63,7 @@ def plot_inflation(
     series: dict[str, tuple[list[float], list[float], list[float], str, bool]] = {}
     for i, method in enumerate(methods):
         shift = (2 * i - len(methods) + 1) * _GAP
-        mine = [row for row in rows if row.method == method]
+        mine = [row for row in rows if row.method == method and not row.reason]
         series[f"{method_label(method)}, predicted"] = (
             [places[row.parameter] + shift - _GAP / 2 for row in mine],
             [row.inflate_by for row in mine],

@@ -31,10 +31,16 @@ def audit_answer(result: "AuditResult") -> str:
     right = f"right within {TOLERATED:.0%}"
     if result.independent:
         return f"{question} Yes: every claimed error is {right}."
+    own = next(r for r in result.rows if r.method == "binned" and r.parameter == result.config.poi)
+    open_ = [row.parameter for row in result.rows if row.reason]
+    if open_ and (not wrong or own.reason):
+        return (
+            f"{question} That cannot be told for {', '.join(open_)}: the workspace does not close; "
+            'use workspace.morphing = "multiplicative", or samples at smaller steps.'
+        )
     if not wrong:
         return f"{question} Perhaps: too few events to tell for {', '.join(unsure)}."
     poi = result.config.poi
-    own = next(r for r in result.rows if r.method == "binned" and r.parameter == poi)
     if poi in wrong:
         kind = "small" if own.inflate_by > 1 else "large"
         said = f"is too {kind}, multiply it by {rounded(own.inflate_by, own.inflate_by_error)}"
@@ -64,7 +70,7 @@ def audit_table(result: "AuditResult") -> Table:
             "" if row.method == method else row.method,
             with_unit(row.parameter, units.get(row.parameter, "")),
             rounded(row.claimed_error, row.claimed_error_error),
-            rounded(row.actual_error, row.actual_error_error),
+            f"{rounded(row.actual_error, row.actual_error_error)}{_mark(row.closes)}",
             rounded(row.inflate_by, row.inflate_by_error),
             rounded(pulls.width, pulls.width_error) if pulls else ABSENT,
             rounded(100 * row.coverage_68, 100 * row.coverage_68_error),
@@ -72,6 +78,11 @@ def audit_table(result: "AuditResult") -> Table:
         )
         method = row.method
     return table
+
+
+def _mark(closes: bool | None) -> str:
+    """What stands beside an actual error of a workspace that does not close."""
+    return " does not\nclose" if closes is False else ""
 
 
 def data_table(result: "AuditResult") -> Table:
@@ -119,6 +130,8 @@ def pay_line(result: "AuditResult") -> str:
         result: The audit.
     """
     poi, idle = result.config.poi, result.do_not_pay
+    if any(row.method == "binned" and row.parameter == poi and row.reason for row in result.rows):
+        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
     if not idle:
         return f"Every observable lowers the actual error of {poi}."
     return f"Not worth their work for {poi}: {escape(', '.join(idle))}."

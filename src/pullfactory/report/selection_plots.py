@@ -135,7 +135,7 @@ def _names(study: Labelled, rows: "Sequence[SelectionRow]") -> list[str]:
 def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
     """Those worth drawing."""
     limit = _FAR * rows[0].pull.actual_error
-    return [row for row in rows[:_SHOWN] if row.pull.actual_error <= limit]
+    return [row for row in rows[:_SHOWN] if not row.pull.actual_error > limit]
 
 
 def _finish(ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]") -> None:

@@ -69,6 +69,8 @@ class AuditRow:
         template_noise: What the finite number of nominal events adds to the estimates; None where
             it is not known.
         joint_error: Error of a fit to the joint workspace; None where there is none.
+        closes: Whether the workspace closes; None where that is not known, and unbinned.
+        reason: Why actual error, `inflate_by` and coverages are NaN; None where they are not.
     """
 
     method: str
@@ -85,6 +87,8 @@ class AuditRow:
     coverage_95_error: float
     template_noise: float | None
     joint_error: float | None
+    closes: bool | None = None
+    reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `audit.json`; no NaN."""
@@ -155,10 +159,16 @@ class AuditResult:
     def rows(self) -> tuple[AuditRow, ...]:
         """Expected errors, by method and parameter."""
         return tuple(
-            _row(method, predicted, k, self.joint_errors)
+            _row(method, predicted, k, self.joint_errors, self._closure_of(method, name))
             for method, predicted in self.predictions.items()
-            for k in range(len(predicted.parameters))
+            for k, name in enumerate(predicted.parameters)
         )
+
+    def _closure_of(self, method: str, parameter: str) -> AuditClosure | None:
+        """What is known of the closure of what a method fits a parameter with."""
+        if method != "binned":
+            return None
+        return next((row for row in self.closure if row.parameter == parameter), None)
 
     @cached_property
     def pulls(self) -> tuple[PullRow, ...]:
@@ -166,7 +176,8 @@ class AuditResult:
         found = []
         for method, sums in self.toys.sums.items():
             predicted = self.predictions[method]
-            widths = dict(zip(predicted.parameters, predicted.width.tolist(), strict=True))
+            named = zip(predicted.parameters, predicted.width.tolist(), strict=True)
+            widths = {name: width for name, width in named if math.isfinite(width)}
             found += [
                 PullRow(method=method, rho=None, pulls=pulls)
                 for pulls in PullSummary.from_sums(predicted.parameters, sums, widths)
@@ -197,6 +208,8 @@ class AuditResult:
     @property
     def do_not_pay(self) -> tuple[str, ...]:
         """Observables that do not lower the actual error of the parameter of interest."""
+        if not all(math.isfinite(row.pull.actual_error) for row in self.sets):
+            return ()
         best = worth_most(
             self.sets, lambda row: row.pull.actual_error, lambda row: len(row.observables)
         )
@@ -332,24 +345,34 @@ class AuditResult:
 
 
 def _row(
-    method: str, predicted: PredictedErrors, k: int, joint: NDArray[np.float64] | None
+    method: str,
+    predicted: PredictedErrors,
+    k: int,
+    joint: NDArray[np.float64] | None,
+    closure: AuditClosure | None,
 ) -> AuditRow:
     claimed, actual = (float(errors[k]) for errors in predicted.errors)
     width = actual / claimed
     noise, error = float(predicted.template[k]), float(predicted.width_error[k])
+    known = closure is None or closure.correctable
+    corrected = {
+        "actual_error": actual,
+        "actual_error_error": float(predicted.actual_error[k]),
+        "inflate_by": width,
+        "inflate_by_error": error,
+        **_coverage("coverage_68", 1.0, width, error),
+        **_coverage("coverage_95", 2.0, width, error),
+    }
     return AuditRow(
         method=method,
         parameter=predicted.parameters[k],
         claimed_error=claimed,
         claimed_error_error=float(predicted.claimed_error[k]),
-        actual_error=actual,
-        actual_error_error=float(predicted.actual_error[k]),
-        inflate_by=width,
-        inflate_by_error=error,
-        **_coverage("coverage_68", 1.0, width, error),
-        **_coverage("coverage_95", 2.0, width, error),
+        **(corrected if known else dict.fromkeys(corrected, math.nan)),
         template_noise=noise if math.isfinite(noise) else None,
         joint_error=None if joint is None or method != "binned" else float(joint[k]),
+        closes=None if closure is None else closure.closes,
+        reason=None if closure is None or known else closure.reason,
     )
 
 

@@ -52,7 +52,7 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
         for row in result.rows
-        if row.method == "binned" and row.parameter in rates
+        if row.method == "binned" and row.parameter in rates and not row.reason
     ]
     if told and channels > 1:
         yield (

@@ -112,7 +112,14 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     wrong = [name for name, kind in kinds.items() if kind == "wrong"]
     unsure = [name for name, kind in kinds.items() if kind == "unknown"]
     where = f"with the {method_label(method)} fit"
-    if wrong:
+    hidden = [row["parameter"] for row in rows if row.get("reason")]
+    if hidden and (not wrong or summary["config"]["poi"] in hidden):
+        answer, mood = (
+            f"That cannot be told for {_listed(hidden)} {where}: the workspace does not "
+            'close; use workspace.morphing = "multiplicative", or samples at smaller steps',
+            "open",
+        )
+    elif wrong:
         answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}", "bad"
     elif unsure:
         answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}", "open"
@@ -154,6 +161,9 @@ def _sentence(row: Numbers, unit: str) -> str:
         f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
         f"{significant(row['actual_error'])}{shown}"
     )
+    if row.get("reason"):
+        claimed = significant(row["claimed_error"])
+        return f"{row['parameter']}: claimed error {claimed}{shown}. {row['reason']}"
     if _kind(row) == "right":
         return f"{errors}: right within {TOLERATED:.0%}. Actual / claimed is {factor}."
     if _kind(row) == "unknown":
@@ -168,14 +178,10 @@ def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
         return (
             Cell(method_label(row["method"])),
             Cell(name),
-            *(
-                measured(row[key], row[f"{key}_error"])
-                for key in ("claimed_error", "actual_error", "inflate_by")
-            ),
-            Cell(
-                rounded(100 * row["coverage_68"], 100 * row["coverage_68_error"]),
-                row["coverage_68"],
-            ),
+            measured(row["claimed_error"], row["claimed_error_error"]),
+            _actual(row),
+            measured(row["inflate_by"], row["inflate_by_error"]),
+            _coverage(row),
             significant_cell(row["joint_error"]),
             significant_cell(row["template_noise"]),
         )
@@ -193,6 +199,21 @@ def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
             for row in rows
         ),
         headings=2,
+    )
+
+
+def _actual(row: Numbers) -> Cell:
+    """The actual error, and whether the workspace does not close."""
+    shown = measured(row["actual_error"], row["actual_error_error"])
+    said = f"{shown.text} does not close" if row.get("closes") is False else shown.text
+    return Cell(said, row["actual_error"])
+
+
+def _coverage(row: Numbers) -> Cell:
+    if row["coverage_68"] is None:
+        return significant_cell(None)
+    return Cell(
+        rounded(100 * row["coverage_68"], 100 * row["coverage_68_error"]), row["coverage_68"]
     )
 
 
@@ -228,6 +249,8 @@ def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Table, ...]:
 
 def _pay(summary: Numbers) -> str:
     poi, idle = summary["config"]["poi"], summary["do_not_pay"]
+    if any(row["actual_error"] is None for row in summary["sets"]):
+        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
     if not idle:
         return f"Every observable lowers the actual error of {poi}."
     return f"Not worth their work for {poi}: {_listed(idle)}."
