@@ -355,7 +355,12 @@ def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFacto
 
 def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditResult) -> None:
     config = tiny_audit.config
-    names = {"audit name": [config.name], "parameter": config.parameter_names}
+    methods = tuple(tiny_audit.predictions)
+    names = {
+        "audit name": [config.name],
+        "parameter": config.parameter_names,
+        "method": methods,
+    }
     assert files_in(audit_folder) == stated_files("Files of an audit", names)
 
 
