@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory import Study, calibrate, run
-from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.likelihoods import build_method
+from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.likelihoods.noise import (
     LocalPrediction,
     MethodNoise,

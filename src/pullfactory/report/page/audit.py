@@ -114,10 +114,10 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     where = f"with the {method_label(method)} fit"
     hidden = [row["parameter"] for row in rows if row.get("reason")]
     if hidden and (not wrong or summary["config"]["poi"] in hidden):
-        answer, mood = (
-            f"That cannot be told for {_listed(hidden)} {where}: the workspace does not "
-            'close; use workspace.morphing = "multiplicative", or samples at smaller steps',
-            "open",
+        mood = "open"
+        answer = (
+            f"That cannot be told for {_listed(hidden)} {where}: the workspace does not close; "
+            'use workspace.morphing = "multiplicative", or samples at smaller steps'
         )
     elif wrong:
         answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}", "bad"
