@@ -393,9 +393,10 @@ def test_options(files: Path, invoke: Invoke, tmp_path: Path, monkeypatch: Any) 
     assert printed["pulls"] == []
     assert not (folder / "toys.parquet").exists()
     (folder / "stale.txt").write_text("old")
-    again = invoke(*arguments, "--set", "samples.nominal.events=400.0")
-    assert again.returncode == 0, again.stderr
-    assert not (folder / "stale.txt").exists()
+    again = (*arguments, "--set", "samples.nominal.events=400.0")
+    assert "stale.txt" in invoke(*again).stderr
+    (folder / "stale.txt").unlink()
+    assert (outcome := invoke(*again)).returncode == 0, outcome.stderr
     assert strictly((folder / "audit.json").read_text())["n_events"] == pytest.approx(400)
 
 

@@ -4,13 +4,7 @@ from collections.abc import Sequence
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
-from pullfactory.inference import (
-    ClosureVerdict,
-    PredictedPull,
-    closure_of,
-    judge_closure,
-    predict_pulls,
-)
+from pullfactory.inference import judge_closure, known_predictions, predict_pulls
 from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
@@ -66,12 +60,4 @@ def predict(
         binned = next(one for one in methods[study.ensemble.rho[0]] if one.name == "binned")
         verdicts = judge_closure(calibration, binned)
         advance(1)
-    return PredictionResult(
-        study=study, rows=tuple(_known(row, verdicts) for row in rows), closure=verdicts
-    )
-
-
-def _known(row: PredictedPull, verdicts: Sequence[ClosureVerdict]) -> PredictedPull:
-    """The row, without what holds for a workspace that closes where this one does not."""
-    verdict = closure_of(verdicts, row.method, row.parameter)
-    return row if verdict is None or verdict.correctable else row.without_actual()
+    return PredictionResult(study=study, rows=known_predictions(rows, verdicts), closure=verdicts)

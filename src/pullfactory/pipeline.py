@@ -21,6 +21,7 @@ from pullfactory.inference import (
     PullSums,
     fit_events,
     judge_closure,
+    known_predictions,
     predict_pulls,
 )
 from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
@@ -140,7 +141,7 @@ def run(
                 )
                 advance(kept)
     with progress("prediction", 1) as advance:
-        predictions = _predict(study, _methods(plan, 0))
+        predictions = known_predictions(_predict(study, _methods(plan, 0)), verdicts)
         advance(1)
     return StudyResult(
         study=study,

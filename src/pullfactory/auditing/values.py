@@ -17,6 +17,8 @@ from pullfactory.events import Expression, hash_events, hash_rows, open_source, 
 
 __all__ = ["Chunk", "View", "read_chunks"]
 
+_SMALLEST, _LARGEST = 1e-150, 1e150  # sizes of weights whose squares are numbers
+
 
 class Chunk(NamedTuple):
     """Selected events of one sample.
@@ -179,6 +181,13 @@ class View:
             raise EventsError(
                 f"samples.{self.sample.role}: {len(bad)} of {events} weights are no finite number "
                 f"(such as {bad[0]}); mend the weight or select these events away"
+            )
+        sizes = np.abs(weights[weights != 0])
+        if sizes.size and not (sizes.min() > _SMALLEST and sizes.max() < _LARGEST):
+            worst = sizes.max() if sizes.max() >= _LARGEST else sizes.min()
+            raise EventsError(
+                f"samples.{self.sample.role}: a weight of size {worst:.3g}, whose square no number "
+                "holds; scale the weights of the sample"
             )
         return Chunk(rows, values, weights, keys, marks)
 

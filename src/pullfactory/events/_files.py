@@ -99,6 +99,8 @@ def _checked(name: str, place: str, base: Path) -> EventFile:
         raise EventsError(f"{here} has an unknown ending; use one of {_ENDINGS}")
     kind, magic = _FORMATS[ending]
     try:
+        if path.exists() and not path.is_dir() and not path.is_file():  # to read a pipe is to wait
+            raise EventsError(f"{here} is no regular file; name one")
         with path.open("rb") as stream:
             start = stream.read(8)
     except FileNotFoundError:

@@ -6,6 +6,7 @@ from pullfactory.inference.closing import (
     ClosureVerdict,
     closure_of,
     judge_closure,
+    known_predictions,
     measure_closure,
 )
 from pullfactory.inference.correlation import CorrelationSums
@@ -48,6 +49,7 @@ __all__ = [
     "joint_information",
     "judge_closure",
     "judge_error",
+    "known_predictions",
     "measure_closure",
     "predict_pulls",
     "sandwich_covariance",

@@ -21,6 +21,7 @@ from pullfactory.calibration.binning import exact_probabilities
 from pullfactory.errors import StudyError
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
+from pullfactory.inference.prediction import PredictedPull
 from pullfactory.likelihoods import Method
 from pullfactory.simulation.response import Response
 from pullfactory.study import Study
@@ -36,6 +37,7 @@ __all__ = [
     "closure_of",
     "first_above",
     "judge_closure",
+    "known_predictions",
     "measure_closure",
 ]
 
@@ -304,6 +306,24 @@ def closure_of(
     if method != "binned":
         return None
     return next((row for row in verdicts or () if row.parameter == parameter), None)
+
+
+def known_predictions(
+    rows: Iterable[PredictedPull], verdicts: Iterable[ClosureVerdict] | None
+) -> tuple[PredictedPull, ...]:
+    """Predictions without what holds for a workspace that closes where this one does not.
+
+    Args:
+        rows: Of a study.
+        verdicts: On its workspace; None where there are none.
+    """
+    known = tuple(verdicts or ())
+
+    def correctable(row: PredictedPull) -> bool:
+        verdict = closure_of(known, row.method, row.parameter)
+        return verdict is None or verdict.correctable
+
+    return tuple(row if correctable(row) else row.without_actual() for row in rows)
 
 
 def first_above(events: NDArray[np.float64], size: NDArray[np.float64]) -> float | None:

@@ -5,7 +5,9 @@ parameters that move and have no constraint; a constraint alone determines its p
 is identified where the rank is full, and almost everywhere the rank is the largest there is
 (Rothenberg 1971, doi:10.2307/1913267). It may be flat at one point only, as k is in
 b + mu (s + k t) at mu = 0; so one that is flat where it is looked at first is looked at on either
-side too, a little away in every parameter, and is refused if it is flat in all three.
+side too, a little away in all of these parameters, and is refused if it is flat in all three. The
+constrained ones stay at the truth: what depends on where toys happen to have drawn them is no
+measurement.
 """
 
 from collections.abc import Iterable, Sequence
@@ -132,7 +134,8 @@ def flat_parameters(
     if not found.flat.any():
         return ()
     parts = 0.1 + 0.2 * np.mod(_GOLDEN * np.arange(1, len(theta) + 1), 1.0)
-    step = np.where(likelihood.held, 0.0, parts * np.maximum(1.0, np.abs(theta)))
+    step = np.zeros(len(theta))
+    step[free] = (parts * np.maximum(1.0, np.abs(theta)))[free]
     for side in (theta + step, theta - step):
         if not _at(likelihood, np.clip(side, *likelihood.bounds.T), free).flat.any():
             return ()

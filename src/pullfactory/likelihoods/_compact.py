@@ -46,6 +46,8 @@ def compact(model: pyhf.Model) -> tuple[pyhf.Model, NDArray[np.int_]]:
         return model, np.arange(config.npars)
     components: dict[str, NDArray[np.int_]] = {}
     channels = [_channel(config, i, group, components) for i, group in enumerate(groups)]
+    if not any(sample["modifiers"] for channel in channels for sample in channel["samples"]):
+        return model, np.arange(config.npars)  # nothing moves a rate, and pyhf wants a parameter
     scalars = [entry for entry in model.spec.get("parameters", []) if _is_scalar(config, entry)]
     arranged = pyhf.Model(
         {"channels": channels, "parameters": scalars},

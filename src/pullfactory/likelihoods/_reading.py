@@ -215,6 +215,11 @@ def _check_observations(workspace: pyhf.Workspace, model: pyhf.Model) -> None:
                 f"channel {channel!r} has {bins} bins, but observations for {found}; "
                 "give one number for each bin"
             )
+        if min(counts) < 0:
+            raise WorkspaceError(
+                f"channel {channel!r}, bin {counts.index(min(counts))}: {min(counts):g} observed "
+                "events; no count is below 0, mend the observation"
+            )
 
 
 def _apply(spec: dict[str, Any], patch: str) -> Any:

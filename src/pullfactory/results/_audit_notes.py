@@ -206,11 +206,16 @@ def _on_data(result: "AuditResult") -> Iterator[str]:
         return
     read = result.expected.read("data")
     check, weights = read.check, read.rows.weights
-    scatter = abs(np.square(weights).sum() / weights.sum()) ** 0.5  # of rows that are events
+    clustered = result.config.repeated == "cluster" and not np.all(weights == 1)
+    if clustered:
+        event = np.unique(read.rows.keys, return_inverse=True)[1]
+        weights = np.bincount(event, weights).astype(np.float64)
+    scatter = abs(np.square(weights).sum() / weights.sum()) ** 0.5
     if abs(scatter - 1) > _WEIGHTED:
+        said = "say" if clustered else ", the prediction and the toys say"
         yield (
             f"data: with the weights of its events counts scatter {scatter:.3g} times as much as "
-            "the claimed errors, the prediction and the toys say; take the sandwich and bootstrap "
+            f"the claimed errors{' ' if clustered else ''}{said}; take the sandwich and bootstrap "
             "errors of the data."
         )
     if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):

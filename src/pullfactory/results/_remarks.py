@@ -61,8 +61,13 @@ def causes_of(
     ]
     for verdict in closure if row.method == "binned" else ():
         bias = verdict.pull_mean or 0.0
-        if verdict.parameter == pulls.parameter and bias * mean > 0 and abs(bias) >= least:
-            found.append(f"the morphing does not close and alone shifts them by {bias:.2f}")
+        if verdict.parameter != pulls.parameter or bias * mean <= 0 or abs(bias) < least:
+            continue
+        found.append(
+            f"fits of exact rates are shifted by about {bias:.2f} too, by constraints or few events"
+            if verdict.closes
+            else f"the morphing does not close and alone shifts them by {bias:.2f}"
+        )
     if pulls.n_at_bound > _AT_BOUND * pulls.n_toys:
         found.append(f"{pulls.n_at_bound} of {pulls.n_toys} toys end at its bound and have no pull")
     return tuple(found)

@@ -1,11 +1,12 @@
 """The page of a study."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pullfactory.contents import read_json, read_text
-from pullfactory.inference import ClosureVerdict
+from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.likelihoods import method_kind
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
@@ -68,14 +69,30 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     first = min(groups, key=lambda key: (key[0] != _METHOD, abs(key[1] - _RHO)))
     ordered = {first: groups[first], **groups}
     return tuple(
-        lead_of(
-            verdicts,
-            where=where_of(method, rho),
-            independent=method_kind(method).independent,
-            tags=Tags(method=method, rho=rho_name(rho)),
+        _with_closure(
+            lead_of(
+                verdicts,
+                where=where_of(method, rho),
+                independent=method_kind(method).independent,
+                tags=Tags(method=method, rho=rho_name(rho)),
+            ),
+            where_of(method, rho),
+            [row for row in _verdicts(summary) if closure_of([row], method, row.parameter)],
         )
         for (method, rho), verdicts in ordered.items()
     )
+
+
+def _with_closure(lead: Lead, where: str, closure: Sequence[ClosureVerdict]) -> Lead:
+    """The answer, where the morphing is so far off that no factor makes the errors right."""
+    hidden = [row.parameter for row in closure if not row.correctable]
+    if not hidden:
+        return lead
+    answer = (
+        f"No: {where}, the morphing does not close for {', '.join(hidden)}, and no factor makes "
+        "the claimed error right."
+    )
+    return replace(lead, answer=answer, mood="bad")
 
 
 def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
