@@ -225,6 +225,16 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
         nan_in("w"),
         r"^samples.nominal: 1 of 2000 weights are no finite number \(such as nan\)",
     ),
+    "squares of weights are no numbers": (
+        put("weight", "w * 1e200"),
+        lambda _: None,
+        r"^samples.nominal: a weight of size 1e\+200, whose square no number holds; scale the",
+    ),
+    "squares of weights are nothing": (
+        put("weight", "w * 1e-200"),
+        lambda _: None,
+        r"^samples.nominal: a weight of size 1e-200, whose square no number holds; scale the",
+    ),
     "weight is infinite": (
         put("weight", "1 / (w - w)"),
         lambda _: None,

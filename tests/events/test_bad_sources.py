@@ -1,6 +1,7 @@
 """Files and tables that cannot be used end with one line: value, place, remedy."""
 
 import gzip
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_paths(here: Path) -> None:
     (here / "text.txt").write_text("x\n1\n")
     (here / "broken.csv").symlink_to("nothing.csv")
     (here / "same.csv").symlink_to("a.csv")
+    os.mkfifo(here / "pipe.csv")
     refused: list[tuple[object, str]] = [
         ("no.root", "file 'no.root' is missing; mend the path"),
         ("no/no.csv", "file 'no/no.csv' is missing; mend the path"),
@@ -100,6 +102,7 @@ def test_paths(here: Path) -> None:
         ("broken.csv", "file 'broken.csv' is missing; mend the path"),
         ("no*.root", r"no file matches 'no\*.root'; mend the pattern"),
         ("folder.root", "file 'folder.root' is a folder; name the files in it"),
+        ("pipe.csv", "file 'pipe.csv' is no regular file; name one"),
         ("empty.root", "file 'empty.root' is empty; write it again"),
         ("text.txt", "file 'text.txt' has an unknown ending; use one of .root, .parquet, .*"),
         ("text", "file 'text' has an unknown ending; .*"),

@@ -312,3 +312,24 @@ def test_too_few_bins_for_a_study() -> None:
     )
     with pytest.raises(StudyError, match="the bins of method 'binned' do not tell apart"):
         pf.run(study, workers=1)
+
+
+def test_gammas_of_toys_tell_nothing_apart() -> None:
+    """At gammas of 1 the second sample is 0.3 of the first; only one of them has a staterror."""
+    data = [40.0, 60.0, 30.0]
+    gammas = {"name": "stat", "type": "staterror", "data": [4.0, 5.0, 4.0]}
+    found = likelihood(
+        workspace(
+            sample("signal", [5.0, 2.0, 9.0], factor("mu")),
+            sample("one", data, factor("k"), gammas),
+            sample("other", [0.3 * n for n in data], factor("k2")),
+        )
+    )
+    assert set(*flat_parameters(found, found.init)) == {"k", "k2"}
+    assert not flat_parameters(found.fix({"k2": 1.0}), found.init)
+
+
+def test_a_model_in_which_nothing_moves() -> None:
+    spec = workspace(sample("signal", [0.0, 0.0], factor("mu")), sample("other", [50.0, 60.0]))
+    with pytest.raises(LikelihoodError, match=r"parameter 'mu' moves no rate.* --fix mu=1"):
+        run_toys(likelihood(spec), 10, 1)

@@ -289,3 +289,13 @@ def test_after_the_patch(invoke: Callable[..., CompletedProcess[str]], tmp_path:
     assert "key 'op' is there twice" in refused(
         invoke, tmp_path, json.dumps(SPEC), "--patch", str(patch)
     )
+
+
+def test_negative_observations(
+    invoke: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    spec = copy.deepcopy(SPEC)
+    spec["observations"][0]["data"][0] = -6
+    assert "bin 0: -6 observed events; no count is below 0" in refused(
+        invoke, tmp_path, json.dumps(spec)
+    )

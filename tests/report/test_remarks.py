@@ -76,6 +76,10 @@ def test_shift_is_told_with_its_cause() -> None:
 def test_causes_are_those_that_can_make_the_shift() -> None:
     row = row_of(NORMAL - 0.35)
     assert len(causes_of(row, [NOISE], [CLOSURE])) == 2
+    (cause,) = causes_of(row, closure=[replace(CLOSURE, closes=True)])
+    assert (
+        cause == "fits of exact rates are shifted by about -0.33 too, by constraints or few events"
+    )
     for noise in (
         replace(NOISE, method="unbinned"),
         replace(NOISE, parameter="JSF"),
