@@ -121,7 +121,7 @@ def audit(
         unbinned=unbinned,
         unbinned_reason=reason,
         toys=_toys(expected, likelihood, unbinned, n_workers, progress),
-        data=_fit_data(expected, likelihood, unbinned, withheld, progress) if has_data else (),
+        data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
         closure=closure,
     )
 
@@ -172,12 +172,10 @@ def _fit_data(
     expected: Expected,
     likelihood: BinnedLikelihood,
     unbinned: UnbinnedModel | None,
-    withheld: Collection[str],
     progress: Progress,
 ) -> tuple[DataFit, ...]:
     with progress("data", 1) as advance:
-        binned = fit_data(expected, likelihood)
-        fits = [replace(binned, fit=binned.fit.uncorrected(withheld))]
+        fits = [fit_data(expected, likelihood)]
         if unbinned and unbinned_obstacle(expected) is None:
             fits.append(fit_data_unbinned(expected, unbinned, likelihood))
         advance(1)
