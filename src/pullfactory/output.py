@@ -171,10 +171,15 @@ def _complaint(folder: Path) -> str | None:
     ):
         if there:
             return f"is {what}, and cannot be replaced"
-    if folder.is_dir() and not os.access(folder, os.W_OK):
+    if folder.is_dir() and not _is_writable(folder) and folder.is_dir():
         return "cannot be written (no permission)"
     _try_writing(folder.parent)
     return None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a folder can be written, which another process may replace in this moment."""
+    return any(os.access(folder, os.W_OK) for _ in range(_TRIES))
 
 
 def _foreign_in(folder: Path) -> str | None:

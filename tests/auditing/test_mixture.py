@@ -146,7 +146,7 @@ MEMORY: dict[str, Callable[[Table], object]] = {
 
 def numbers(result: AuditResult) -> dict[str, Any]:
     """The summary, but for where the events came from, and toys."""
-    other = {"config", "provenance", "notes", "toys", "status", "pulls"}
+    other = {"config", "provenance", "notes", "toys", "status", "pulls", "shapes", "remarks"}
     return {key: value for key, value in result.summary().items() if key not in other}
 
 
