@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -161,8 +162,9 @@ def _complaint(folder: Path) -> str | None:
     """What is wrong with an output folder, followed to its end; None if nothing is."""
     if folder.is_symlink():
         return _NOWHERE
-    if folder.exists() and not folder.is_dir():
-        return "is a file"
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(folder.stat().st_mode):  # one look, others may replace it
+            return "is a file"
     if folder.is_dir() and (name := _foreign_in(folder)):
         return f"holds something else than a result of pullfactory: {name!r}"
     for what, there in (
