@@ -162,7 +162,7 @@ def _complaint(folder: Path) -> str | None:
     """What is wrong with an output folder, followed to its end; None if nothing is."""
     if folder.is_symlink():
         return _NOWHERE
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISDIR(folder.stat().st_mode):  # one look, others may replace it
             return "is a file"
     if folder.is_dir() and (name := _foreign_in(folder)):
