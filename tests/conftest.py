@@ -39,6 +39,13 @@ def tiny_study() -> Study:
 
 
 @pytest.fixture(scope="session")
+def study_file(tmp_path_factory: pytest.TempPathFactory, tiny_study: Study) -> Path:
+    path = tmp_path_factory.mktemp("study") / "tiny.toml"
+    path.write_text(tiny_study.to_toml())
+    return path
+
+
+@pytest.fixture(scope="session")
 def tiny_audit() -> "pf.AuditResult":
     """An audit of two observables, with a background, toys and data."""
     rng = np.random.default_rng(1)

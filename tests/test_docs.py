@@ -414,7 +414,7 @@ def stated_files(heading: str, names: dict[str, Any]) -> set[str]:
     for name in keys(table("outputs.md", heading)):
         (kind,) = re.findall(r"<(.*)>", name) or [""]
         files = [name.replace(f"<{kind}>", value) for value in names.get(kind, [""])]
-        endings = (".png", ".pdf", ".svg") if name.startswith("figures/") else ("",)
+        endings = (".png",) if name.startswith("figures/") else ("",)
         expected |= {file + ending for file in files for ending in endings}
     return expected
 

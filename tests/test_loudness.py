@@ -8,17 +8,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from pullfactory import Study
 from pullfactory.cli import cli
 
 Invoke = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def study_file(tmp_path_factory: pytest.TempPathFactory, tiny_study: Study) -> Path:
-    path = tmp_path_factory.mktemp("study") / "tiny.toml"
-    path.write_text(tiny_study.to_toml())
-    return path
 
 
 @pytest.mark.parametrize("command", cli.commands)
@@ -58,9 +50,8 @@ def test_quiet_keeps_warnings_and_errors(invoke: Invoke, study_file: Path, tmp_p
 
 @pytest.mark.parametrize("first", [True, False])
 def test_verbose_tells_how_long_each_stage_took(
-    invoke: Invoke, study_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+    invoke: Invoke, study_file: Path, tmp_path: Path, first: bool
 ) -> None:
-    monkeypatch.setattr("pullfactory.report.poster.write_figures", lambda *_, **__: ())
     words = ["run", study_file, "-o", tmp_path / "out"]
     words.insert(0 if first else len(words), "--verbose")
     outcome = invoke(*words)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, ValidationError
 
 from pullfactory._complaints import complaint
-from pullfactory._fields import Frozen, Name, Whole
+from pullfactory._fields import FigureFormats, Frozen, Name, Whole
 from pullfactory._toml import read_toml, to_toml
 from pullfactory.errors import StudyError
 
@@ -36,6 +36,11 @@ class Document(Frozen):
         default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
     )
     poi: Name = Field(description="parameter of interest")
+    figures: FigureFormats = Field(
+        default=("png",),
+        description="formats of the figures: png, pdf, svg; none: no figures",
+        examples=[("png", "pdf")],
+    )
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, place: str | None = None) -> Self:
@@ -93,8 +98,9 @@ class Document(Frozen):
 
     @property
     def sha256(self) -> str:
-        """Digest of the content, the same for equal content."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        """Digest of all that numbers depend on, the same for equal content."""
+        content = {key: value for key, value in self.to_dict().items() if key != "figures"}
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _assign(self, data: dict[str, Any], key: str, value: Any) -> None:

@@ -1,13 +1,29 @@
 """Kinds of values in a study file: strict about types, so that mistakes are seen."""
 
+from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
-__all__ = ["Count", "Frozen", "Listed", "Name", "Text", "Whole"]
+__all__ = [
+    "FIGURE_FORMATS",
+    "Count",
+    "FigureFormat",
+    "FigureFormats",
+    "Frozen",
+    "Listed",
+    "Name",
+    "Text",
+    "Whole",
+    "figure_formats",
+]
+
+FigureFormat = Literal["png", "pdf", "svg"]
+FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 
 T = TypeVar("T")
+_CHOICE = f"choose of {', '.join(FIGURE_FORMATS)}, or none"
 
 
 def _whole(value: object) -> object:
@@ -33,11 +49,33 @@ def _drawable(text: str) -> str:
     return text
 
 
+def figure_formats(given: object) -> tuple[FigureFormat, ...]:
+    """Formats of figures, each once.
+
+    Args:
+        given: Names, or a text with commas between them; "none", or nothing: no figures.
+
+    Raises:
+        ValueError: If one is no format.
+    """
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, Iterable):
+        raise ValueError(f"{given!r} are no formats; {_CHOICE}")
+    names = [part.strip().lower() if isinstance(part, str) else part for part in parts]
+    if names in ([], ["none"]):
+        return ()
+    for name in names:
+        if name not in FIGURE_FORMATS:
+            raise ValueError(f"{name!r} is no format of figures; {_CHOICE}")
+    return tuple(ending for ending in FIGURE_FORMATS if ending in names)
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Text = Annotated[str, AfterValidator(_drawable)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(le=10**12)]
 Listed = Annotated[tuple[T, ...], Strict(strict=False)]
+FigureFormats = Annotated[tuple[FigureFormat, ...], BeforeValidator(figure_formats)]
 
 
 class Frozen(BaseModel):

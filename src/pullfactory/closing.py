@@ -50,9 +50,7 @@ def closure(
     refuse_flat_study(study)
     n_workers = count_workers(workers)
     if calibration is None:
-        with progress("calibration", 1) as advance:
-            calibration = calibrate(study, workers=n_workers)
-            advance(1)
+        calibration = calibrate(study, workers=n_workers, progress=progress)
     else:
         calibration = calibration.for_study(study)
     with progress("closure", 1) as advance:

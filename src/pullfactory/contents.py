@@ -9,11 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from pullfactory._fields import FIGURE_FORMATS
+
 __all__ = ["find_foreign", "read_json", "read_text", "result_files"]
 
 Numbers = Mapping[str, Any]
 
-_FORMATS = ("png", "pdf", "svg")
 _LARGEST = 200_000_000  # bytes of a text that is read back
 _FOLDERS = ("figures", "tables", "workspaces")
 
@@ -122,7 +123,7 @@ def _sorted(folder: Path) -> "list[os.DirEntry[str]]":
 
 
 def _figures(*stems: str) -> Iterator[str]:
-    return (f"figures/{stem}.{ending}" for stem in stems for ending in _FORMATS)
+    return (f"figures/{stem}.{ending}" for stem in stems for ending in FIGURE_FORMATS)
 
 
 def _names(described: Any) -> list[str]:

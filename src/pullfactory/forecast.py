@@ -46,9 +46,7 @@ def predict(
         study = study.with_settings({"ensemble.rho": list(rho)})
     refuse_flat_study(study)
     if calibration is None:
-        with progress("calibration", 1) as advance:
-            calibration = calibrate(study, workers=workers)
-            advance(1)
+        calibration = calibrate(study, workers=workers, progress=progress)
     else:
         calibration = calibration.for_study(study)
     study = calibration.study

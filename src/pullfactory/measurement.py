@@ -52,10 +52,8 @@ def bootstrap_toy(
     study = study.with_settings({"ensemble.rho": [rho]})
     index, position = divmod(toy, block_size(study))
     block = draw_toys(study, index, rho)
-    with progress("calibration", 1) as advance:
-        known = calibrate(study, workers=workers) if calibration is None else calibration
-        known = known.for_study(study)
-        advance(1)
+    known = calibration or calibrate(study, workers=workers, progress=progress)
+    known = known.for_study(study)
     study = known.study
     results = []
     with progress("bootstrap", len(study.methods)) as advance:

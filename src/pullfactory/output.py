@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pullfactory._fields import figure_formats
 from pullfactory.contents import find_foreign, read_json
 from pullfactory.errors import OutputError
 
-__all__ = ["check_file", "check_folder", "replaced_folder", "write_text"]
+__all__ = ["check_file", "check_folder", "check_formats", "replaced_folder", "write_text"]
 
 _NOWHERE = "is a link that leads nowhere"
 _IDENTITY = 3  # first entries of a `stat`: mode, number and device
@@ -77,6 +78,24 @@ def check_folder(folder: str | Path) -> Path:
     if complaint:
         raise OutputError(f"output folder '{folder}' {complaint}; choose another --output")
     return folder
+
+
+def check_formats(given: Collection[str]) -> tuple[str, ...]:
+    """Refuse formats of figures that there are not.
+
+    Args:
+        given: Names; "none", or nothing: no figures.
+
+    Returns:
+        Each once.
+
+    Raises:
+        OutputError: If one is no format.
+    """
+    try:
+        return figure_formats(given)
+    except ValueError as error:
+        raise OutputError(f"figures: {error}") from None
 
 
 @contextmanager

@@ -156,6 +156,8 @@ def run(
 
 def _calibrate(study: Study, workers: int, progress: Progress) -> tuple[Calibration, ...]:
     """All replicas of the calibration."""
+    if study.calibration.replicas == 1:
+        return (calibrate(study, workers=workers, progress=progress),)
     calibrations = []
     with progress("calibration", study.calibration.replicas) as advance:
         for replica in range(study.calibration.replicas):

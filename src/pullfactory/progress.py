@@ -8,7 +8,7 @@ from time import perf_counter
 __all__ = ["Advance", "Progress", "bar", "silent", "timed"]
 
 Advance = Callable[[int], None]
-"""Called with the number of steps done since the last call."""
+"""Called with the number of steps done since the last call, perhaps from several threads."""
 
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """Called with a stage's name and number of steps, 0 if it is not known; entered for as long as the

@@ -53,10 +53,8 @@ def select(
                 f"method {name!r} does not take the observables as independent; use {others}"
             )
     study = study.with_settings({"methods": list(methods), "ensemble.rho": [rho]})
-    with progress("calibration", 1) as advance:
-        known = calibrate(study, workers=workers) if calibration is None else calibration
-        known = known.for_study(study)
-        advance(1)
+    known = calibration or calibrate(study, workers=workers, progress=progress)
+    known = known.for_study(study)
     search = _Search(known, rho)
     names = study.observable_names
     with progress("selection", count_sets(len(names))) as advance:

@@ -94,9 +94,9 @@ def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes])
 
 def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
     with figure_style():
-        figures = dict(make_audit_figures(tiny_audit))
+        figures = make_audit_figures(tiny_audit)
         for name in ("templates_m_t", "templates_JSF", "postfit"):
-            figure = figures[name]
+            figure = figures[name]()
             figure.draw_without_rendering()
             for ax in figure.axes[::2]:
                 legend = ax.get_legend()
@@ -108,7 +108,8 @@ def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
 
 def test_names_do_not_overlap(tiny_audit: AuditResult) -> None:
     with figure_style():
-        for name, figure in make_audit_figures(tiny_audit):
+        for name, draw in make_audit_figures(tiny_audit).items():
+            figure = draw()
             figure.draw_without_rendering()
             for ax in figure.axes:
                 boxes = [t.get_window_extent() for t in ax.get_xticklabels() if t.get_text()]

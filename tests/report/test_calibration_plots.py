@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pullfactory import Calibration, Study, calibrate
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
-from pullfactory.report.style import REFERENCE
+from pullfactory.report.palette import REFERENCE
 
 
 @pytest.fixture(scope="module")

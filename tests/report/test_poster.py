@@ -1,14 +1,18 @@
 """Every figure of a run, for any study."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pullfactory import FitBatch, FitStatus, Study, calibrate
+from pullfactory._fields import FIGURE_FORMATS
 from pullfactory.inference import PullSums
-from pullfactory.report.poster import make_figures, write_figures
+from pullfactory.progress import Advance
+from pullfactory.report.drawing import write_figures
+from pullfactory.report.poster import make_figures
 from pullfactory.report.style import figure_style
 
 Sums = dict[tuple[float, str], PullSums]
@@ -39,12 +43,21 @@ def names(files: Iterable[Path]) -> set[str]:
 
 def test_every_figure_is_written(tiny_study: Study, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "figures"
+    calibration, sums = calibrate(tiny_study), draw_sums(tiny_study)
+    drawn: list[int] = []
+
+    @contextmanager
+    def progress(stage: str, total: int) -> Iterator[Advance]:
+        assert (stage, total) == ("figures", 13)
+        yield drawn.append
+
     files = write_figures(
         folder,
-        study=tiny_study,
-        calibration=calibrate(tiny_study),
-        sums=draw_sums(tiny_study),
+        lambda: make_figures(study=tiny_study, calibration=calibration, sums=sums),
+        ("png", "svg"),
+        progress=progress,
     )
+    assert drawn == [1] * 13
     assert names(files) == {
         "joint_distribution",
         "calibration_m_t",
@@ -60,7 +73,7 @@ def test_every_figure_is_written(tiny_study: Study, tmp_path: Path) -> None:
         "pull_mean",
         "repair",
     }
-    assert sorted({file.suffix for file in files}) == [".pdf", ".png", ".svg"]
+    assert sorted({file.suffix for file in files}) == [".png", ".svg"]
     assert set(files) == set(folder.iterdir())
 
 
@@ -84,7 +97,8 @@ def one() -> Study:
 
 def test_one_of_everything_and_no_pulls(one: Study, tmp_path: Path) -> None:
     sums = draw_sums(one, FitStatus.NON_FINITE)
-    files = write_figures(tmp_path, study=one, calibration=calibrate(one), sums=sums)
+    figures = make_figures(study=one, calibration=calibrate(one), sums=sums)
+    files = write_figures(tmp_path, lambda: figures, ("png",))
     assert names(files) == {
         "calibration_x",
         "templates_x",
@@ -98,9 +112,9 @@ def test_one_of_everything_and_no_pulls(one: Study, tmp_path: Path) -> None:
 
 
 def test_same_numbers_give_the_same_files(one: Study, tmp_path: Path) -> None:
-    calibration, sums = calibrate(one), draw_sums(one)
+    figures = make_figures(study=one, calibration=calibrate(one), sums=draw_sums(one))
     first, second = (
-        write_figures(tmp_path / name, study=one, calibration=calibration, sums=sums)
+        write_figures(tmp_path / name, lambda: figures, FIGURE_FORMATS)
         for name in ("first", "second")
     )
     for file, again in zip(first, second, strict=True):
@@ -129,12 +143,12 @@ def four() -> Study:
 
 
 def test_four_observables_and_parameters(four: Study) -> None:
-    with figure_style():
-        figures = dict(make_figures(study=four, calibration=calibrate(four), sums=draw_sums(four)))
+    figures = make_figures(study=four, calibration=calibrate(four), sums=draw_sums(four))
     assert {f"calibration_x{i}" for i in range(4)} < set(figures)
-    assert len(figures["pull_width"].axes) == 4
-    assert len(figures["response"].axes) == 8
-    joint = figures["joint_distribution"].axes
+    with figure_style():
+        assert len(figures["pull_width"]().axes) == 4
+        assert len(figures["response"]().axes) == 8
+        joint = figures["joint_distribution"]().axes
     assert len(joint) == 6 * 2 * 2  # pairs, values of rho, panel and colour bar
     titles = [ax.get_title(loc="left")[-3:] for ax in joint]
     assert titles.count("0.3") == 6  # 0.5 would not be positive definite
@@ -143,11 +157,9 @@ def test_four_observables_and_parameters(four: Study) -> None:
 @pytest.mark.parametrize("scan", [(0.4,), (-0.6, -0.3, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)])
 def test_pull_distributions_span_the_scan(tiny_study: Study, scan: tuple[float, ...]) -> None:
     study = tiny_study.with_settings({"ensemble.rho": scan, "methods": ["unbinned"]})
+    figures = make_figures(study=study, calibration=calibrate(study), sums=draw_sums(study))
     with figure_style():
-        figures = dict(
-            make_figures(study=study, calibration=calibrate(study), sums=draw_sums(study))
-        )
-    legend = figures["pulls_unbinned"].axes[0].get_legend()
+        legend = figures["pulls_unbinned"]().axes[0].get_legend()
     assert legend is not None
     texts = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in legend.get_texts()]
     shown = [float(text.split(":")[0]) for text in texts[1:]]

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from pullfactory import FitBatch, FitStatus, PullSummary, Study
 from pullfactory.inference import PredictedPull, PullSums
+from pullfactory.report.palette import method_style
 from pullfactory.report.pull_plots import plot_pull_mean, plot_pull_width, plot_pulls
-from pullfactory.report.style import method_style
 
 STUDY = Study.preset("poster")
 SCAN = (-0.6, 0.0, 0.5)

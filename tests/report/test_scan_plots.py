@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from pullfactory import PullSummary, ScanResult, Study
 from pullfactory.inference import PullSums
-from pullfactory.report.scan_plots import plot_scan, series_label, write_scan_figures
+from pullfactory.report.drawing import write_figures
+from pullfactory.report.scan_plots import make_scan_figures, plot_scan, series_label
 from pullfactory.results import PullRow, ScanRow
 
 from .test_pull_plots import draw_sums, points_of
@@ -77,5 +78,5 @@ def test_series_are_named_by_what_differs() -> None:
 
 def test_one_figure_for_one_rho(tmp_path: Path) -> None:
     result = make_scan((1, 2))
-    write_scan_figures(tmp_path, result)
-    assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png", "scan.svg"}
+    write_figures(tmp_path, lambda: make_scan_figures(result), ("png", "pdf"))
+    assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png"}

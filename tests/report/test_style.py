@@ -6,16 +6,8 @@ import matplotlib as mpl
 import pytest
 
 from pullfactory.errors import LikelihoodError
-from pullfactory.report.style import (
-    axis_label,
-    figure_style,
-    inner_legend,
-    legend_above,
-    method_label,
-    method_style,
-    new_panels,
-    with_minus,
-)
+from pullfactory.report.palette import axis_label, method_label, method_style, with_minus
+from pullfactory.report.style import figure_style, inner_legend, legend_above, new_panels
 
 METHODS = ("unbinned", "binned", "unbinned_joint", "binned_joint", "flow")
 

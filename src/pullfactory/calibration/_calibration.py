@@ -29,6 +29,7 @@ from pullfactory.calibration.joint import JointSample, learn_joint
 from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
+from pullfactory.progress import Advance, Progress, silent
 from pullfactory.simulation.response import Response
 from pullfactory.study import Observable, Study
 
@@ -342,7 +343,13 @@ class Calibration:
 
 
 @double_precision
-def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> Calibration:
+def calibrate(
+    study: Study,
+    *,
+    workers: int | None = None,
+    replica: int = 0,
+    progress: Progress = silent,
+) -> Calibration:
     """Make the calibration samples of a study and learn from them.
 
     A large calibration that this version of the package has made before is read from the user's
@@ -353,16 +360,23 @@ def calibrate(study: Study, *, workers: int | None = None, replica: int = 0) -> 
             `calibration.source` is "exact".
         workers: Threads; None for one per processor. The result does not depend on it.
         replica: Which of many independent repetitions, from 0.
+        progress: How the stage shows that it goes on, point by point; from several threads.
 
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
     """
-    known = _recalled(study, replica)
-    if known is not None:
-        return known
-    exact = study.calibration.source == "exact"
-    made = _exact(study) if exact else _simulated(study, workers, replica)
-    joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
+    steps = len(calibration_points(study)) * len(study.observable)
+    with progress("calibration", steps) as advance:
+        made = _recalled(study, replica)
+        if made is not None:
+            advance(steps)
+            return made
+        if study.calibration.source == "exact":
+            made = _exact(study)
+            advance(steps)
+        else:
+            made = _simulated(study, workers, replica, advance)
+        joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
     made = replace(made, joint=joint)
     keep(study, replica, made.to_dict())
     return made
@@ -379,7 +393,7 @@ def _recalled(study: Study, replica: int) -> Calibration | None:
         return None
 
 
-def _simulated(study: Study, workers: int | None, replica: int) -> Calibration:
+def _simulated(study: Study, workers: int | None, replica: int, advance: Advance) -> Calibration:
     points = calibration_points(study)
     samples = sample_index(study, points)
     nominal = _Sample(study, points[samples == samples[0]], int(samples[0]), replica)
@@ -388,7 +402,7 @@ def _simulated(study: Study, workers: int | None, replica: int) -> Calibration:
     try:
         tasks = {
             int(sample): pool.submit(
-                _learn, study, points[samples == sample], int(sample), replica, edges
+                _learn, study, points[samples == sample], int(sample), replica, edges, advance
             )
             for sample in np.unique(samples)
         }
@@ -449,6 +463,7 @@ def _learn(
     sample: int,
     replica: int,
     edges: tuple[NDArray[np.float64], ...],
+    advance: Advance,
 ) -> _Learnt:
     source = _Sample(study, points, sample, replica)
     n_obs = len(study.observable)
@@ -462,6 +477,7 @@ def _learn(
             moments[p, o] = fit_location_scale(member, events)
             counts[o][p] = count_events(events[None], edges[o])[0]
             spectra[o][p] = hist.numpy.histogram(events, _SPECTRUM_BINS, (fine[0], fine[-1]))[0]
+            advance(1)
     covariance = tuple(
         influence(
             member,

@@ -17,6 +17,7 @@ from pullfactory.study import Study
 __all__ = ["keep", "recall"]
 
 _WORTH = 2_000_000  # simulated events below which making is as fast as reading
+_IDLE = ("name", "poi", "figures")  # keys that no sample depends on
 _KEPT = 50  # files; the oldest go first
 
 
@@ -73,7 +74,7 @@ def _file(study: Study, replica: int) -> Path | None:
 
 def _digest(study: Study, replica: int) -> str:
     """Of all that the samples and what is learnt of them depend on."""
-    settings = {key: value for key, value in study.to_dict().items() if key not in ("name", "poi")}
+    settings = {key: value for key, value in study.to_dict().items() if key not in _IDLE}
     if study.learns_correlation:
         settings["ensemble"] = {**settings["ensemble"], "n_toys": None}
     else:

@@ -1,6 +1,7 @@
 """The audit of one's own events."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,8 +9,10 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
+    figures_option,
     named_lost,
     say,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -38,6 +41,7 @@ __all__ = ["audit"]
 @click.option(
     "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<audit name>]"
 )
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the verdict.")
 def audit(
@@ -46,6 +50,7 @@ def audit(
     n_toys: str | None,
     settings: tuple[str, ...],
     output: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -71,9 +76,7 @@ def audit(
         config = config.with_settings(changes)
     folder = check_folder(output or Path("results") / config.name)
     result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=progress)
-    with progress("figures", 1) as advance:
-        write_result(result, folder)
-        advance(1)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
@@ -88,9 +91,12 @@ def audit(
         for note in result.notes:
             if note not in result.warnings:
                 say(f"Note: {note}")
-        say(
-            f"Report      {folder / 'report.html'}\nSummary     {folder / 'audit.json'}\n"
-            f"Figures     {folder / 'figures'}\nWorkspaces  {folder / 'workspaces'}"
+        say_files(
+            folder,
+            Report="report.html",
+            Summary="audit.json",
+            Figures="figures",
+            Workspaces="workspaces",
         )
     for warning in result.warnings:
         click.echo(f"Warning: {warning}", err=True)

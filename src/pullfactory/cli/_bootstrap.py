@@ -77,7 +77,7 @@ def bootstrap(
         workers=workers,
         progress=progress,
     )
-    write_result(result, folder)
+    write_result(result.write, folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:

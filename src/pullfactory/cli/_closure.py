@@ -1,6 +1,7 @@
 """How well the morphing of a study closes."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
-    say,
+    figures_option,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -45,6 +47,7 @@ __all__ = ["closure"]
     help="Output folder.  [default: results/<study name>_closure]",
 )
 @calibration_option
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the table.")
 def closure(
@@ -52,6 +55,7 @@ def closure(
     events: int | None,
     output: str | None,
     calibration_file: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
     **study_settings: Any,
@@ -73,11 +77,9 @@ def closure(
         workers=workers,
         progress=progress,
     )
-    with progress("figures", 1) as advance:
-        write_result(result, folder)
-        advance(1)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(closure_table(result))
-    say(f"Closure   {folder / 'closure.json'}\nFigures   {folder / 'figures'}")
+    say_files(folder, Closure="closure.json", Figures="figures")

@@ -1,6 +1,7 @@
 """Predictions without toys."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
+    figures_option,
     say,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -33,11 +36,13 @@ __all__ = ["predict"]
     help="Output folder.  [default: results/<study name>_prediction]",
 )
 @calibration_option
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
 def predict(
     output: str | None,
     calibration_file: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
     **study_settings: Any,
@@ -53,11 +58,11 @@ def predict(
     folder = check_folder(output or Path("results") / f"{study.name}_prediction")
     calibration = read_calibration(calibration_file)
     result = predict_study(study, calibration=calibration, workers=workers, progress=progress)
-    write_result(result, folder)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
     console().print(prediction_table(result.rows, study.parameter))
     if result.closure is not None:
         say(f"Closure      {closure_line(result.closure)}")
-    say(f"Prediction   {folder / 'prediction.json'}\nFigures      {folder / 'figures'}")
+    say_files(folder, Prediction="prediction.json", Figures="figures")

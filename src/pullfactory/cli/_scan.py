@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
-    say,
+    figures_option,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -40,12 +42,14 @@ __all__ = ["scan"]
 @click.option(
     "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>_scan]"
 )
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print scan.json instead of the table.")
 def scan(
     over: str,
     variants: tuple[str, ...],
     output: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
     **options: Any,
@@ -69,14 +73,12 @@ def scan(
         workers=workers,
         progress=progress,
     )
-    with progress("figures", 1) as advance:
-        write_result(result, folder)
-        advance(1)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
         console().print(scan_table(result))
-        say(f"Scan      {folder / 'scan.json'}\nFigures   {folder / 'figures'}")
+        say_files(folder, Scan="scan.json", Figures="figures")
 
 
 def _parse_variants(texts: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:

@@ -1,6 +1,7 @@
 """The selection of observables."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
+    figures_option,
     say,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -38,11 +41,13 @@ __all__ = ["select"]
     help="Output folder.  [default: results/<study name>_selection]",
 )
 @calibration_option
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
 def select(
     output: str | None,
     calibration_file: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
     **study_settings: Any,
@@ -68,7 +73,7 @@ def select(
     )
     if not result.rows:
         raise StudyError(result.skipped[-1].reason)
-    write_result(result, folder)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
@@ -78,7 +83,7 @@ def select(
             say(line)
     for skipped in result.skipped:
         say(f"Left out {', '.join(skipped.observables)}: {skipped.reason}")
-    say(f"Selection   {folder / 'selection.json'}\nFigures     {folder / 'figures'}")
+    say_files(folder, Selection="selection.json", Figures="figures")
 
 
 def _answers(result: "SelectionResult", method: str) -> list[str]:

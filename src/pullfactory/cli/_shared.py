@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,26 +23,41 @@ __all__ = [
     "common_options",
     "console",
     "epilog",
+    "figures_option",
     "named_lost",
     "say",
+    "say_files",
     "stage_progress",
     "workers_option",
     "write_result",
 ]
 
 
-class Writable(Protocol):
-    """A result that fills a folder."""
-
-    def write(self, folder: str | Path) -> Path:
-        """Write it whole or not at all."""
-        ...
-
-
 _WIDTH = 140
 _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
 _STARTED = "pullfactory.started"  # ... and when it was made
 
+
+def _read_formats(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    """Read png,pdf,svg or none."""
+    if text is None:
+        return None
+    from pullfactory._fields import figure_formats
+
+    try:
+        return figure_formats(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+figures_option: Callable[..., Any] = click.option(
+    "--figures",
+    metavar="png,pdf,svg|none",
+    callback=_read_formats,
+    help="Formats of the figures, if not those of the file; the report shows png.  [default: png]",
+)
 workers_option: Callable[..., Any] = click.option(
     "--workers", type=click.IntRange(min=1), help="Threads.  [default: one per processor]"
 )
@@ -153,11 +168,11 @@ def console() -> "Console":
     return found
 
 
-def write_result(result: Writable, folder: Path) -> None:
+def write_result(write: Callable[[Path], object], folder: Path) -> None:
     """Write a result, or, if something else came into its folder meanwhile, beside that.
 
     Args:
-        result: What was worked for.
+        write: Writes what was worked for to a folder.
         folder: Where it belongs; `check_folder` allowed it before the work.
 
     Raises:
@@ -169,9 +184,22 @@ def write_result(result: Writable, folder: Path) -> None:
         check_folder(folder)
     except OutputError as error:
         beside = folder.with_name(f"{folder.name}-{token_hex(4)}")
-        result.write(beside)
+        write(beside)
         raise OutputError(f"{error}; this one is in '{beside}'") from None
-    result.write(folder)
+    write(folder)
+
+
+def say_files(folder: Path, **names: str) -> None:
+    """Where files of a result are, a line for each that is there.
+
+    Args:
+        folder: Of the result.
+        names: Names of files or folders in it, by what they are.
+    """
+    width = max(map(len, names)) + 3
+    for what, name in names.items():
+        if (folder / name).exists():
+            say(f"{what:<{width}}{folder / name}")
 
 
 def named_lost(method: str, status: dict[str, int]) -> str | None:

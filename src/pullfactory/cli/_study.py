@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
+    figures_option,
     named_lost,
     say,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -77,11 +80,13 @@ calibration_option = click.option(
     "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>]"
 )
 @calibration_option
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
 def run(
     output: str | None,
     calibration_file: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
     **study_settings: Any,
@@ -97,9 +102,7 @@ def run(
     folder = check_folder(output or Path("results") / study.name)
     calibration = read_calibration(calibration_file)
     result = run_study(study, calibration=calibration, workers=workers, progress=progress)
-    with progress("figures", 1) as advance:
-        write_result(result, folder)
-        advance(1)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
@@ -108,8 +111,7 @@ def run(
             say(f"Closure   {closure_line(result.closure)}")
         for said in remark_lines(result.remarks):
             say(f"Pulls     {said}")
-        for name in ("summary.json", "figures", "report.html"):
-            say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
+        say_files(folder, Summary="summary.json", Figures="figures", Report="report.html")
     for method, status in result.failures.items():
         if line := named_lost(method, status):
             click.echo(line, err=True)
@@ -182,9 +184,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     output = output or f"{study.name}_calibration.json"
     if output != "-":
         check_file(output, keys=("schema", "study", "sha256"))
-    with progress("calibration", 1) as advance:
-        calibration = calibrate_study(study, workers=workers)
-        advance(1)
+    calibration = calibrate_study(study, workers=workers, progress=progress)
     text = json.dumps(calibration.to_dict(), allow_nan=False)
     if output == "-":
         click.echo(text)
@@ -238,9 +238,7 @@ def workspace(
         check_file(output, keys=("channels", "measurements", "observations", "version"))
     calibration = read_calibration(calibration_file)
     if calibration is None:
-        with progress("calibration", 1) as advance:
-            calibration = calibrate_study(study, workers=workers)
-            advance(1)
+        calibration = calibrate_study(study, workers=workers, progress=progress)
     else:
         calibration = calibration.for_study(study)
     if joint:

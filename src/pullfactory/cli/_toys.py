@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,10 @@ import click
 from pullfactory.cli._shared import (
     console,
     epilog,
+    figures_option,
     named_lost,
     say,
+    say_files,
     stage_progress,
     workers_option,
     write_result,
@@ -157,6 +160,7 @@ def _number(name: str, text: str) -> float:
 @click.option(
     "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<file name>_toys]"
 )
+@figures_option
 @workers_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the tables.")
 def toys(
@@ -172,6 +176,7 @@ def toys(
     modifier_settings: dict[str, str] | None,
     max_failed: float,
     output: str | None,
+    figures: tuple[str, ...] | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -200,9 +205,7 @@ def toys(
         workers=workers,
         progress=progress,
     )
-    with progress("figures", 1) as advance:
-        write_result(result, folder)
-        advance(1)
+    write_result(partial(result.write, figures=figures, progress=progress), folder)
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
@@ -210,8 +213,7 @@ def toys(
         console().print(failure_table(result))
         for said in remark_lines(result.remarks):
             say(f"Pulls     {said}")
-        for name in ("summary.json", "figures", "report.html"):
-            say(f"{name.partition('.')[0].capitalize():<9} {folder / name}")
+        say_files(folder, Summary="summary.json", Figures="figures", Report="report.html")
     if line := named_lost("binned", result.status):
         click.echo(line, err=True)
     if result.failed_fraction > max_failed:

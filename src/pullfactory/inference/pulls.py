@@ -1,12 +1,13 @@
 """Pulls, and their summary from sums that add up block by block: memory stays bounded."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
+from scipy.special import ndtri
 
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import FitBatch
@@ -280,5 +281,15 @@ def _moments(n: int, powers: NDArray[np.float64]) -> dict[str, Any]:
 def _coverage(key: str, within: int, n: int) -> dict[str, Any]:
     if n == 0:
         return dict.fromkeys((key, f"{key}_low", f"{key}_high"))
-    interval = binomtest(within, n).proportion_ci(_CONFIDENCE, method="wilson")
-    return {key: within / n, f"{key}_low": float(interval.low), f"{key}_high": float(interval.high)}
+    low, high = _wilson_interval(within, n)
+    return {key: within / n, f"{key}_low": low, f"{key}_high": high}
+
+
+def _wilson_interval(k: int, n: int) -> tuple[float, float]:
+    """Interval of a fraction k / n (Wilson, J. Amer. Stat. Assoc. 22 (1927) 209)."""
+    z = float(ndtri(0.5 + 0.5 * _CONFIDENCE))
+    p = k / n
+    norm = 2 * (n + z**2)
+    centre = (2 * n * p + z**2) / norm
+    half = z / norm * math.sqrt(4 * n * p * (1 - p) + z**2)
+    return (0.0 if k == 0 else centre - half), (1.0 if k == n else centre + half)

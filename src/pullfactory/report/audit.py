@@ -1,7 +1,7 @@
 """Every figure of an audit."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,69 +17,57 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import label_of, method_label
 from pullfactory.report.selection_plots import plot_selection, selection_size
 from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import (
-    figure_style,
-    label_of,
     label_width,
     legend_above,
-    method_label,
     new_panels,
-    save_figure,
 )
 from pullfactory.report.toys import plot_correlation
 
 if TYPE_CHECKING:
     from pullfactory.results import AuditResult
 
-__all__ = ["make_audit_figures", "write_audit_figures"]
+__all__ = ["make_audit_figures"]
 
 _STACK = (2.0, 1.0)  # heights of a histogram and its ratio
 _LETTERS = 13.0  # points, of names beside a matrix
 
 
-def write_audit_figures(folder: Path, result: "AuditResult") -> tuple[Path, ...]:
-    """Write every figure of an audit.
-
-    Args:
-        folder: Where to; made if it is missing.
-        result: The audit.
-
-    Returns:
-        The files.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    with figure_style():
-        for name, figure in make_audit_figures(result):
-            files += save_figure(figure, folder, name)
-    return tuple(files)
-
-
-def make_audit_figures(result: "AuditResult") -> Iterator[tuple[str, Figure]]:
-    """Every figure of an audit with its name; to be used within `figure_style`.
+def make_audit_figures(result: "AuditResult") -> Figures:
+    """Every figure of an audit.
 
     Args:
         result: The audit.
     """
-    yield "errors", _errors(result)
-    yield "sets", _sets(result)
+    figures: dict[str, Callable[[], Figure]] = {
+        "errors": partial(_errors, result),
+        "sets": partial(_sets, result),
+    }
     if result.dependence:
-        yield "correlations", _dependence(result)
-        yield "bin_pairs", _bin_pairs(result)
+        figures["correlations"] = partial(_dependence, result)
+        figures["bin_pairs"] = partial(_bin_pairs, result)
     for parameter in result.config.parameter_names:
-        yield f"templates_{parameter}", _templates(result, parameter)
-    yield "covariance", _covariance(result)
+        figures[f"templates_{parameter}"] = partial(_templates, result, parameter)
+    figures["covariance"] = partial(_covariance, result)
     for method in result.toys.sums:
-        yield f"pull_ecdf_{method}", _shapes(result, method)
-    if channels := [channel for fit in result.data for channel in fit.channels]:
-        figure, stacks = new_panels(len(channels), heights=_STACK)
-        for channel, (upper, lower), axis, observable in zip(
-            channels, stacks, result.expected.events.axes, result.config.observable, strict=True
-        ):
-            plot_postfit((upper, lower), channel, axis.edges, label_of(observable), observable.unit)
-        yield "postfit", figure
+        figures[f"pull_ecdf_{method}"] = partial(_shapes, result, method)
+    if any(fit.channels for fit in result.data):
+        figures["postfit"] = partial(_postfit, result)
+    return figures
+
+
+def _postfit(result: "AuditResult") -> Figure:
+    channels = [channel for fit in result.data for channel in fit.channels]
+    figure, stacks = new_panels(len(channels), heights=_STACK)
+    for channel, (upper, lower), axis, observable in zip(
+        channels, stacks, result.expected.events.axes, result.config.observable, strict=True
+    ):
+        plot_postfit((upper, lower), channel, axis.edges, label_of(observable), observable.unit)
+    return figure
 
 
 def _labels(result: "AuditResult") -> dict[str, str]:

@@ -12,17 +12,17 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from pullfactory.report.rounding import rounded
-from pullfactory.report.style import (
+from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
-    inner_legend,
     label_of,
     method_label,
     method_style,
     variation_style,
     with_minus,
 )
+from pullfactory.report.rounding import rounded
+from pullfactory.report.style import inner_legend
 
 if TYPE_CHECKING:
     from pullfactory.auditing import AuditConfig, ChannelFit, PairDependence

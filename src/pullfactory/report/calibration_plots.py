@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
 from pullfactory.calibration import Calibration
-from pullfactory.report.rounding import EXACT_SLOPE, rounded
-from pullfactory.report.style import (
+from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
-    inner_legend,
     label_of,
     observable_style,
     variation_style,
     with_minus,
 )
+from pullfactory.report.rounding import EXACT_SLOPE, rounded
+from pullfactory.report.style import inner_legend
 
 __all__ = ["plot_response", "plot_samples", "plot_templates"]
 

@@ -1,7 +1,7 @@
 """Figures of a closure: rates beside the exact ones, and the bias of the fits."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,18 +10,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
 from pullfactory.inference.closing import TOLERATED_BIAS, Closure
-from pullfactory.report.style import (
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
-    figure_style,
     label_of,
-    legend_above,
     method_style,
-    new_panels,
     observable_style,
-    save_figure,
     with_minus,
 )
+from pullfactory.report.style import legend_above, new_panels
 from pullfactory.study import Study
 
 __all__ = [
@@ -29,7 +27,6 @@ __all__ = [
     "plot_axis_bias",
     "plot_rate_ratio",
     "plot_scan_bias",
-    "write_closure_figures",
 ]
 
 _COLOURS = (0, 1, 2, 5)  # of the points of the grid whose rates are drawn; clear on the band
@@ -39,44 +36,35 @@ _EVENTS = (1e2, 1e7)  # drawn
 _FLOOR = 1e-3  # of a logarithmic axis
 
 
-def write_closure_figures(folder: Path, *, study: Study, closure: Closure) -> tuple[Path, ...]:
-    """Write every figure of a closure as PNG, PDF and SVG.
-
-    Args:
-        folder: Where to; made if it is missing.
-        study: Gives names, labels and units.
-        closure: What was measured.
-
-    Returns:
-        The files, three per figure.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    with figure_style():
-        for name, figure in make_closure_figures(study=study, closure=closure):
-            files += save_figure(figure, folder, name)
-    return tuple(files)
-
-
-def make_closure_figures(*, study: Study, closure: Closure) -> Iterator[tuple[str, Figure]]:
-    """Every figure of a closure with its name; to be used within `figure_style`.
+def make_closure_figures(*, study: Study, closure: Closure) -> Figures:
+    """Every figure of a closure.
 
     Args:
         study: Gives names, labels and units.
         closure: What was measured.
     """
+    return {
+        "rates": partial(_rates, study, closure),
+        "axes": partial(_bias, study, closure, plot_axis_bias),
+        "events": partial(_bias, study, closure, plot_scan_bias),
+    }
+
+
+def _rates(study: Study, closure: Closure) -> Figure:
     figure, stacks = new_panels(len(closure.channels), size=(6.4, 5.4), share_y=True)
     for (ax,), (channel, _) in zip(stacks, closure.channels, strict=True):
         plot_rate_ratio(ax, study, closure, channel)
     named = stacks[0][0].get_legend_handles_labels()
     figure.legend(*named, loc="outside upper center", ncols=min(len(stacks), 2))
-    yield "rates", figure
-    for name, plot in (("axes", plot_axis_bias), ("events", plot_scan_bias)):
-        figure, stacks = new_panels(len(study.parameter), share_y=True)
-        for (ax,), parameter in zip(stacks, study.parameter_names, strict=True):
-            plot(ax, study, closure, parameter)
-        legend_above(figure, stacks[0][0])
-        yield name, figure
+    return figure
+
+
+def _bias(study: Study, closure: Closure, plot: Callable[..., object]) -> Figure:
+    figure, stacks = new_panels(len(study.parameter), share_y=True)
+    for (ax,), parameter in zip(stacks, study.parameter_names, strict=True):
+        plot(ax, study, closure, parameter)
+    legend_above(figure, stacks[0][0])
+    return figure
 
 
 def plot_rate_ratio(ax: Axes, study: Study, closure: Closure, channel: str) -> list[StepPatch]:

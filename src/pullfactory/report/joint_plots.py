@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from numpy.typing import NDArray
 
-from pullfactory.report.style import RHO, axis_label, label_of, with_minus
+from pullfactory.report.palette import RHO, axis_label, label_of, with_minus
 from pullfactory.study import Observable
 
 __all__ = ["plot_joint"]

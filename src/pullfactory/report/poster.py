@@ -1,8 +1,8 @@
-"""Every figure of a run, written to a folder."""
+"""Every figure of a run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +11,9 @@ from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
+from pullfactory.report.drawing import Figures
 from pullfactory.report.joint_plots import plot_joint
+from pullfactory.report.palette import label_of, method_label
 from pullfactory.report.pull_plots import (
     plot_pull_mean,
     plot_pull_width,
@@ -19,18 +21,11 @@ from pullfactory.report.pull_plots import (
     plot_repair,
 )
 from pullfactory.report.shape_plots import plot_shapes
-from pullfactory.report.style import (
-    figure_style,
-    label_of,
-    legend_above,
-    method_label,
-    new_panels,
-    save_figure,
-)
+from pullfactory.report.style import legend_above, new_panels
 from pullfactory.simulation.toys import draw_toys
 from pullfactory.study import Study
 
-__all__ = ["make_figures", "write_figures"]
+__all__ = ["make_figures"]
 
 Sums = Mapping[tuple[float, str], PullSums]
 
@@ -39,44 +34,14 @@ _JOINT_PAIRS = 6  # at most: all pairs of four observables
 _PULL_SCAN = 4  # values of rho whose pull distributions are still told apart
 
 
-def write_figures(
-    folder: Path,
-    *,
-    study: Study,
-    calibration: Calibration,
-    sums: Sums,
-    predictions: Sequence[PredictedPull] = (),
-) -> tuple[Path, ...]:
-    """Write every figure as PNG, PDF and SVG.
-
-    Args:
-        folder: Where to; made if it is missing.
-        study: What was run.
-        calibration: What the fits knew.
-        sums: Sums over the pulls, by rho and method.
-        predictions: What was expected of the pulls, drawn as lines.
-
-    Returns:
-        The files, three per figure.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    with figure_style():
-        for name, figure in make_figures(
-            study=study, calibration=calibration, sums=sums, predictions=predictions
-        ):
-            files += save_figure(figure, folder, name)
-    return tuple(files)
-
-
 def make_figures(
     *,
     study: Study,
     calibration: Calibration,
     sums: Sums,
     predictions: Sequence[PredictedPull] = (),
-) -> Iterator[tuple[str, Figure]]:
-    """Every figure of a run with its name; to be used within `figure_style`.
+) -> Figures:
+    """Every figure of a run.
 
     Args:
         study: What was run.
@@ -84,18 +49,20 @@ def make_figures(
         sums: Sums over the pulls, by rho and method.
         predictions: What was expected of the pulls, drawn as lines.
     """
+    figures: dict[str, Callable[[], Figure]] = {}
     if len(study.observable) > 1:
-        yield "joint_distribution", _joint(study)
+        figures["joint_distribution"] = partial(_joint, study)
     for observable in study.observable_names:
-        yield f"calibration_{observable}", _samples(calibration, observable)
-        yield f"templates_{observable}", _templates(calibration, observable)
-    yield "response", _response(calibration)
+        figures[f"calibration_{observable}"] = partial(_samples, calibration, observable)
+        figures[f"templates_{observable}"] = partial(_templates, calibration, observable)
+    figures["response"] = partial(_response, calibration)
     for method in dict.fromkeys(method for _, method in sums):
-        yield f"pulls_{method}", _pulls(study, sums, method)
-        yield f"pull_ecdf_{method}", _shapes(study, sums, method)
-    yield "pull_width", _widths(study, sums, predictions)
-    yield "pull_mean", _means(study, sums)
-    yield "repair", _repair(study, sums, predictions)
+        figures[f"pulls_{method}"] = partial(_pulls, study, sums, method)
+        figures[f"pull_ecdf_{method}"] = partial(_shapes, study, sums, method)
+    figures["pull_width"] = partial(_widths, study, sums, predictions)
+    figures["pull_mean"] = partial(_means, study, sums)
+    figures["repair"] = partial(_repair, study, sums, predictions)
+    return figures
 
 
 def _joint(study: Study) -> Figure:

@@ -1,48 +1,46 @@
 """What is expected without toys: pull widths and errors against the correlation."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pullfactory.inference import PredictedPull
-from pullfactory.report.style import (
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import (
     REFERENCE,
     RHO,
     axis_label,
-    figure_style,
     label_of,
-    legend_above,
     method_label,
     method_style,
-    new_panels,
-    save_figure,
 )
+from pullfactory.report.style import legend_above, new_panels
 from pullfactory.study import Study
 
-__all__ = ["plot_predicted_error", "plot_predicted_width", "write_prediction_figures"]
+__all__ = ["make_prediction_figures", "plot_predicted_error", "plot_predicted_width"]
 
 
-def write_prediction_figures(
-    folder: Path, study: Study, rows: Sequence[PredictedPull]
-) -> tuple[Path, ...]:
-    """Write the figure of a prediction as PNG, PDF and SVG.
+def make_prediction_figures(study: Study, rows: Sequence[PredictedPull]) -> Figures:
+    """The figure of a prediction.
 
     Args:
-        folder: Where to; made if it is missing.
         study: What was predicted for.
         rows: The prediction.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with figure_style():
-        figure, stacks = new_panels(len(study.parameter), size=(5.4, 8.0), heights=(1.0, 1.0))
-        for panels, name in zip(stacks, study.parameter_names, strict=True):
-            plot_predicted_width(panels[0], study, rows, name)
-            plot_predicted_error(panels[1], study, rows, name)
-            panels[0].set_xlabel("")
-        legend_above(figure, stacks[0][1])
-        return save_figure(figure, folder, "prediction")
+    return {"prediction": partial(_figure, study, rows)}
+
+
+def _figure(study: Study, rows: Sequence[PredictedPull]) -> Figure:
+    figure, stacks = new_panels(len(study.parameter), size=(5.4, 8.0), heights=(1.0, 1.0))
+    for panels, name in zip(stacks, study.parameter_names, strict=True):
+        plot_predicted_width(panels[0], study, rows, name)
+        plot_predicted_error(panels[1], study, rows, name)
+        panels[0].set_xlabel("")
+    legend_above(figure, stacks[0][1])
+    return figure
 
 
 def plot_predicted_width(

@@ -11,17 +11,16 @@ from matplotlib.patches import StepPatch
 from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.inference.pulls import PULL_EDGES
 from pullfactory.likelihoods import method_kind
-from pullfactory.report.rounding import rounded
-from pullfactory.report.style import (
+from pullfactory.report.palette import (
     REFERENCE,
     RHO,
-    inner_legend,
     label_of,
     method_label,
     method_style,
-    scan_colours,
     with_minus,
 )
+from pullfactory.report.rounding import rounded
+from pullfactory.report.style import inner_legend, scan_colours
 from pullfactory.study import Study
 
 __all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]

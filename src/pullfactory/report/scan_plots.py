@@ -1,7 +1,7 @@
 """Pull mean and width against a key of the study."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,23 +11,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from pullfactory.report.style import (
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import (
     REFERENCE,
     RHO,
-    figure_style,
     label_of,
-    legend_above,
     method_label,
-    new_panels,
-    save_figure,
     series_style,
     with_minus,
 )
+from pullfactory.report.style import legend_above, new_panels
 
 if TYPE_CHECKING:
     from pullfactory.results import ScanResult
 
-__all__ = ["plot_scan", "series_label", "write_scan_figures"]
+__all__ = ["make_scan_figures", "plot_scan", "series_label"]
 
 _DECADE = 10.0
 _FEW_DECADES = 100.0  # a smaller range has numbers between the powers of ten
@@ -39,24 +37,15 @@ Series = tuple[str, str]
 """Variant and method."""
 
 
-def write_scan_figures(folder: Path, result: "ScanResult") -> tuple[Path, ...]:
-    """Write pull mean and width against the scanned key, one figure for every rho.
+def make_scan_figures(result: "ScanResult") -> Figures:
+    """Pull mean and width against the scanned key, one figure for every rho.
 
     Args:
-        folder: Where to; made if it is missing.
         result: The scan.
-
-    Returns:
-        The files, three per figure.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
     scan = list(dict.fromkeys(row.row.rho for row in result.rows))
-    with figure_style():
-        for rho in scan:
-            ending = f"_{rho:g}" if len(scan) > 1 else ""
-            files += save_figure(_figure(result, rho), folder, f"scan{ending}")
-    return tuple(files)
+    endings = {rho: f"_{rho:g}" if len(scan) > 1 else "" for rho in scan}
+    return {f"scan{ending}": partial(_figure, result, rho) for rho, ending in endings.items()}
 
 
 def _figure(result: "ScanResult", rho: float | None) -> Figure:

@@ -1,24 +1,26 @@
 """What sets of observables give: errors of the parameter of interest, set by set."""
 
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pullfactory.report.style import (
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import (
     REFERENCE,
     Described,
     axis_label,
-    figure_style,
     label_of,
-    label_width,
-    legend_above,
     method_label,
     method_style,
+)
+from pullfactory.report.style import (
+    label_width,
+    legend_above,
     new_panels,
-    save_figure,
 )
 from pullfactory.study import Study
 
@@ -27,30 +29,29 @@ if TYPE_CHECKING:
 
     from pullfactory.results import SelectionRow
 
-__all__ = ["plot_selection", "selection_size", "write_selection_figures"]
+__all__ = ["make_selection_figures", "plot_selection", "selection_size"]
 
 _ROW, _FRAME, _POINTS = 0.4, 2.3, 6.0  # inches
 _SHOWN = 20  # sets, the best ones
 _FAR = 2.0  # ratio to the lowest error above which a set is not drawn
 
 
-def write_selection_figures(
-    folder: Path, study: Study, rows: "Mapping[str, Sequence[SelectionRow]]"
-) -> tuple[Path, ...]:
-    """Write the figure of a selection as PNG, PDF and SVG.
+def make_selection_figures(study: Study, rows: "Mapping[str, Sequence[SelectionRow]]") -> Figures:
+    """The figure of a selection.
 
     Args:
-        folder: Where to; made if it is missing.
         study: Gives labels and units.
         rows: For each method its sets, the best one first.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with figure_style():
-        figure, stacks = new_panels(len(rows), size=selection_size(study, *rows.values()))
-        for (ax,), (method, some) in zip(stacks, rows.items(), strict=True):
-            plot_selection(ax, study, some, method)
-        legend_above(figure, stacks[0][0])
-        return save_figure(figure, folder, "selection")
+    return {"selection": partial(_figure, study, rows)}
+
+
+def _figure(study: Study, rows: "Mapping[str, Sequence[SelectionRow]]") -> Figure:
+    figure, stacks = new_panels(len(rows), size=selection_size(study, *rows.values()))
+    for (ax,), (method, some) in zip(stacks, rows.items(), strict=True):
+        plot_selection(ax, study, some, method)
+    legend_above(figure, stacks[0][0])
+    return figure
 
 
 class Labelled(Protocol):

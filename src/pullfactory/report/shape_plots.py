@@ -10,7 +10,8 @@ from scipy.special import ndtri
 
 from pullfactory.inference import PullSums
 from pullfactory.inference.shapes import SHAPE_EDGES, PullShape, ecdf_band
-from pullfactory.report.style import REFERENCE, RHO, inner_legend, scan_colours, with_minus
+from pullfactory.report.palette import REFERENCE, RHO, with_minus
+from pullfactory.report.style import inner_legend, scan_colours
 
 __all__ = ["plot_shapes", "plot_toy_shapes"]
 

@@ -1,4 +1,4 @@
-"""One look for every figure: the style, the colours, the labels, the grids of panels.
+"""One look for every figure: the style, the legends, the grids of panels.
 
 Figures are made with matplotlib's objects, never with pyplot, and the style is a context: no
 state outlives a figure, and no screen is needed.
@@ -8,9 +8,8 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import matplotlib as mpl
 import mplhep
@@ -21,39 +20,16 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from pullfactory.errors import LikelihoodError
-
 __all__ = [
-    "REFERENCE",
-    "RHO",
-    "Described",
-    "MethodStyle",
-    "axis_label",
     "figure_style",
     "inner_legend",
-    "label_of",
     "label_width",
     "legend_above",
-    "method_label",
-    "method_style",
     "new_panels",
-    "observable_style",
-    "save_figure",
     "scan_colours",
-    "series_style",
-    "variation_style",
-    "with_minus",
 ]
 
-RHO = r"$\rho$"
-REFERENCE = "#555555"
-"""Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""
-
 _DPI = 150
-# Endings of the files of a figure, and the entries that would tell their time.
-_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"png": (), "pdf": ("CreationDate",), "svg": ("Date",)}
-)
 _FONT = 18.0  # points
 _SMALL = 13.0  # points, for legends inside a panel
 
@@ -80,52 +56,6 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
 _LOCK = threading.RLock()  # matplotlib's settings belong to the whole process
 
 
-class MethodStyle(NamedTuple):
-    """How everything that belongs to one method is drawn."""
-
-    colour: str
-    marker: str
-
-
-# Colours of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods, orange
-# for binned ones, the lighter of each for the joint ones.
-_METHODS: Mapping[str, MethodStyle] = MappingProxyType(
-    {
-        "unbinned": MethodStyle("#0072B2", "o"),
-        "binned": MethodStyle("#D55E00", "s"),
-        "unbinned_joint": MethodStyle("#56B4E9", "^"),
-        "binned_joint": MethodStyle("#E69F00", "v"),
-        "flow": MethodStyle("#009E73", "D"),
-    }
-)
-_OTHER_SERIES = MethodStyle("#CC79A7", "P")
-_SERIES = (
-    _METHODS["unbinned"],
-    _METHODS["binned"],
-    _METHODS["flow"],
-    _OTHER_SERIES,
-    _METHODS["binned_joint"],
-    _METHODS["unbinned_joint"],
-)
-
-# Colours of Tol's "muted" scheme (https://personal.sron.nl/~pault/), for what is no method.
-_OBSERVABLES = (
-    MethodStyle("#332288", "o"),
-    MethodStyle("#CC6677", "s"),
-    MethodStyle("#117733", "^"),
-    MethodStyle("#DDCC77", "v"),
-    MethodStyle("#88CCEE", "D"),
-    MethodStyle("#882255", "P"),
-)
-_VARIATIONS: Mapping[int, MethodStyle] = MappingProxyType(
-    {
-        0: MethodStyle("#000000", "o"),
-        1: MethodStyle("#AA4499", "^"),
-        -1: MethodStyle("#117733", "v"),
-    }
-)
-
-
 @contextmanager
 def figure_style() -> Iterator[None]:
     """The style of every figure, for as long as the context lasts."""
@@ -133,61 +63,9 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def method_style(method: str) -> MethodStyle:
-    """Colour and marker of a method, the same in every figure.
-
-    Raises:
-        LikelihoodError: If the method is unknown.
-    """
-    if method not in _METHODS:
-        raise LikelihoodError(f"method {method!r} has no style; use one of {', '.join(_METHODS)}")
-    return _METHODS[method]
-
-
-def series_style(position: int) -> MethodStyle:
-    """Colour and marker of the series at this position of a comparison."""
-    return _SERIES[position % len(_SERIES)]
-
-
-def method_label(method: str) -> str:
-    """Name of a method for people, such as "unbinned joint"."""
-    return method.replace("_", " ")
-
-
-def observable_style(position: int) -> MethodStyle:
-    """Colour and marker of the observable at this position of the study."""
-    return _OBSERVABLES[position % len(_OBSERVABLES)]
-
-
-def variation_style(step: int) -> MethodStyle:
-    """Colour and marker of a calibration step: -1, 0 or +1."""
-    return _VARIATIONS[step]
-
-
 def scan_colours(n: int) -> list[tuple[float, float, float, float]]:
     """Colours of the points of a scan in their order, from dark to light; light is readable."""
     return [mpl.colormaps["viridis"](x) for x in np.linspace(0.0, 0.8, n)]
-
-
-class Described(Protocol):
-    """A parameter or an observable, of a study or of an audit."""
-
-    @property
-    def name(self) -> str:
-        """In every file and table."""
-
-    @property
-    def label(self) -> str:
-        """LaTeX label, or nothing."""
-
-    @property
-    def unit(self) -> str:
-        """Its unit, or nothing."""
-
-
-def label_of(described: Described) -> str:
-    """The LaTeX label of a parameter or observable, or its name if it has none."""
-    return described.label or described.name
 
 
 def label_width(label: str, size: float) -> float:
@@ -199,16 +77,6 @@ def label_width(label: str, size: float) -> float:
     """
     shown = re.sub(r"\\(?:mathrm|math\w\w)\b|[${}_^]", "", label)
     return 0.6 * size / 72.0 * len(re.sub(r"\\[A-Za-z]+ ?", "x", shown))
-
-
-def axis_label(label: str, unit: str) -> str:
-    """A label with its unit, such as "mass [GeV]"; without brackets if there is no unit."""
-    return f"{label} [{unit}]" if unit else label
-
-
-def with_minus(text: str) -> str:
-    """A number with typographic minus signs, as on the axes."""
-    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def inner_legend(
@@ -296,25 +164,3 @@ def new_panels(
                 ax.yaxis.label.set_visible(False)
         stacks.append(tuple(stack))
     return figure, stacks
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, ...]:
-    """Write a figure as png, pdf and svg; the same figure gives the same files.
-
-    Args:
-        figure: The figure; its layout is done here, once.
-        folder: Where to.
-        name: Name of the files, without ending.
-
-    Returns:
-        The files.
-    """
-    layout = figure.get_layout_engine()
-    if layout is not None:  # once, not for each file
-        layout.execute(figure)
-        figure.set_layout_engine(None)
-    files = []
-    for ending, undated in _FORMATS.items():
-        files.append(folder / f"{name}.{ending}")
-        figure.savefig(files[-1], metadata=dict.fromkeys(undated))
-    return tuple(files)

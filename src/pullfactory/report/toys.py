@@ -1,7 +1,7 @@
 """Figures of the toys of any model: pulls, minima and correlations of all its parameters."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from functools import partial
 
 import matplotlib as mpl
 import numpy as np
@@ -13,24 +13,17 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import REFERENCE, method_style, with_minus
 from pullfactory.report.rounding import rounded
 from pullfactory.report.shape_plots import plot_toy_shapes
-from pullfactory.report.style import (
-    REFERENCE,
-    figure_style,
-    inner_legend,
-    method_style,
-    new_panels,
-    save_figure,
-    with_minus,
-)
+from pullfactory.report.style import inner_legend, new_panels
 
 __all__ = [
     "make_toy_figures",
     "plot_correlation",
     "plot_minimum_nll",
     "plot_pull_rows",
-    "write_toy_figures",
 ]
 
 _STYLE = method_style("binned")
@@ -51,55 +44,27 @@ _NAME = 13.0  # points, for names beside a matrix
 _NLL_DECIMALS = 6  # differences below are of rounding
 
 
-def write_toy_figures(
-    folder: Path,
-    *,
-    parameters: tuple[str, ...],
-    sums: PullSums,
-    correlation: CorrelationSums,
-    minima: NDArray[np.float64],
-) -> tuple[Path, ...]:
-    """Write every figure of toys of a model as PNG, PDF and SVG.
-
-    Args:
-        folder: Where to; made if it is missing.
-        parameters: Names, in the order of all sums.
-        sums: Sums over the pulls.
-        correlation: Sums for the correlation of the estimates.
-        minima: Minimum of the negative log-likelihood, shape (toys,).
-
-    Returns:
-        The files, three per figure.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
-    with figure_style():
-        for name, figure in make_toy_figures(
-            parameters=parameters, sums=sums, correlation=correlation, minima=minima
-        ):
-            files += save_figure(figure, folder, name)
-    return tuple(files)
-
-
 def make_toy_figures(
     *,
     parameters: tuple[str, ...],
     sums: PullSums,
     correlation: CorrelationSums,
     minima: NDArray[np.float64],
-) -> Iterator[tuple[str, Figure]]:
-    """Every figure of toys of a model with its name; to be used within `figure_style`.
+) -> Figures:
+    """Every figure of toys of a model.
 
     Args:
-        parameters: As in `write_toy_figures`; also below.
+        parameters: Names, in the order of all sums.
         sums: Sums over the pulls.
         correlation: Sums for the correlation of the estimates.
-        minima: Minimum of the negative log-likelihood.
+        minima: Minimum of the negative log-likelihood, shape (toys,).
     """
-    yield "pulls", _pulls(PullSummary.from_sums(parameters, sums))
-    yield "pull_ecdf", _shapes(parameters, sums)
-    yield "minimum_nll", _minimum_nll(minima)
-    yield "correlation", _correlation(parameters, correlation, sums.toys)
+    return {
+        "pulls": lambda: _pulls(PullSummary.from_sums(parameters, sums)),
+        "pull_ecdf": partial(_shapes, parameters, sums),
+        "minimum_nll": partial(_minimum_nll, minima),
+        "correlation": partial(_correlation, parameters, correlation, sums.toys),
+    }
 
 
 def plot_pull_rows(

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,7 +27,9 @@ from pullfactory.auditing import (
 from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._audit_notes import audit_notes, causes_in_audit, repeated_rows
 from pullfactory.results._audit_tables import write_tables
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
@@ -309,20 +312,29 @@ class AuditResult:
             "closure": [row.to_dict() for row in self.closure],
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write workspaces, tables, toys, numbers and figures; whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the configuration.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.audit import write_audit_figures  # drawing is slow to load
-
+        formats = check_formats(self.config.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             (staging / "workspaces").mkdir()
             write_workspace(self.workspace, staging / "workspaces" / f"{self.config.name}.json")
@@ -338,10 +350,15 @@ class AuditResult:
             summary = self.summary()
             write_numbers(staging, summary)
             write_tables(staging / "tables", summary, self.dependence)
-            write_audit_figures(staging / "figures", self)
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
             text = report_text(staging, summary)
             (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.audit import make_audit_figures  # drawing is slow to load
+
+        return make_audit_figures(self)
 
 
 def _row(

@@ -1,5 +1,6 @@
 """What a closure gives back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.study import Study
 
@@ -62,24 +65,38 @@ class ClosureResult:
             "scan": self._scan(),
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write numbers and figures; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.closure import write_closure_figures  # drawing is slow to load
-
+        formats = check_formats(self.study.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             write_numbers(staging, self.summary())
-            write_closure_figures(staging / "figures", study=self.study, closure=self.closure)
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.closure import make_closure_figures  # drawing is slow to load
+
+        return make_closure_figures(study=self.study, closure=self.closure)
 
     def _worst_bins(self) -> list[dict[str, Any]]:
         return [

@@ -1,11 +1,14 @@
 """What a prediction gives back."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import ClosureVerdict, PredictedPull
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import finite_or_none, provenance, write_numbers
 from pullfactory.study import Study
 
@@ -39,22 +42,36 @@ class PredictionResult:
             "predictions": [finite_or_none(asdict(row)) for row in self.rows],
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write summary and figures; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.prediction_plots import write_prediction_figures
-
+        formats = check_formats(self.study.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
             write_numbers(staging, self.summary())
-            write_prediction_figures(staging / "figures", self.study, self.rows)
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.prediction_plots import make_prediction_figures
+
+        return make_prediction_figures(self.study, self.rows)

@@ -1,11 +1,13 @@
 """What a scan over a key of the study gives back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import PullRow, provenance, write_numbers
 from pullfactory.study import Study
 
@@ -63,21 +65,35 @@ class ScanResult:
             "rows": [row.to_dict() for row in self.rows],
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write numbers and figures; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.scan_plots import write_scan_figures  # drawing is slow to load
-
+        formats = check_formats(self.study.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             write_numbers(staging, self.summary())
-            write_scan_figures(staging / "figures", self)
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.scan_plots import make_scan_figures  # drawing is slow to load
+
+        return make_scan_figures(self)

@@ -1,13 +1,15 @@
 """What a selection of observables gives back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import PredictedPull
 from pullfactory.inference.sets import worth_most
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import finite_or_none, provenance, write_numbers
 from pullfactory.study import Study
 
@@ -119,24 +121,36 @@ class SelectionResult:
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write summary and figure; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.selection_plots import write_selection_figures
-
+        formats = check_formats(self.study.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
             write_numbers(staging, self.summary())
-            write_selection_figures(
-                staging / "figures", self.study, {name: self.of(name) for name in self.methods}
-            )
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.selection_plots import make_selection_figures
+
+        return make_selection_figures(self.study, {name: self.of(name) for name in self.methods})

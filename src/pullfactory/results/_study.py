@@ -1,5 +1,6 @@
 """What the run of a study gives back."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -9,7 +10,9 @@ from pullfactory.calibration import Calibration
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.inference.shapes import PullShape, truth_slices
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
@@ -122,20 +125,29 @@ class StudyResult:
             "shapes": shape_rows(self.shapes),
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write numbers, toys, figures and report; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study.
+            progress: How drawing shows that it goes on.
 
         Returns:
             The folder.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.poster import write_figures  # drawing is slow to load
-
+        formats = check_formats(self.study.figures if figures is None else figures)
         with replaced_folder(folder) as staging:
             (staging / "workspaces").mkdir()
             write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
@@ -145,13 +157,17 @@ class StudyResult:
             (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
             summary = self.summary()
             write_numbers(staging, summary)
-            write_figures(
-                staging / "figures",
-                calibration=self.calibration,
-                study=self.study,
-                sums=self.sums,
-                predictions=self.predictions,
-            )
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
             text = report_text(staging, summary)
             (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.poster import make_figures  # drawing is slow to load
+
+        return make_figures(
+            calibration=self.calibration,
+            study=self.study,
+            sums=self.sums,
+            predictions=self.predictions,
+        )

@@ -1,5 +1,6 @@
 """What toys of a workspace give back."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,9 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
 from pullfactory.inference.shapes import PullShape, Slices
-from pullfactory.output import replaced_folder
+from pullfactory.output import check_formats, replaced_folder
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
@@ -97,28 +100,40 @@ class ToysResult:
             "shapes": shape_rows(self.shapes),
         }
 
-    def write(self, folder: str | Path) -> Path:
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
         """Write toys, summary, figures and report; the folder appears whole or not at all.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for png.
+            progress: How drawing shows that it goes on.
 
         Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
         """
-        from pullfactory.report.toys import write_toy_figures  # drawing is slow to load
-
+        formats = check_formats(("png",) if figures is None else figures)
         with replaced_folder(folder) as staging:
             self.toys.copy_to(staging / "toys.parquet")
             summary = self.summary()
             write_numbers(staging, summary)
-            write_toy_figures(
-                staging / "figures",
-                parameters=self.parameters,
-                sums=self.sums,
-                correlation=self.correlation,
-                minima=self.minima,
-            )
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
             text = report_text(staging, summary)
             (staging / REPORT).write_text(text, encoding="utf-8")
         return Path(folder)
+
+    def _figures(self) -> Figures:
+        from pullfactory.report.toys import make_toy_figures  # drawing is slow to load
+
+        return make_toy_figures(
+            parameters=self.parameters,
+            sums=self.sums,
+            correlation=self.correlation,
+            minima=self.minima,
+        )

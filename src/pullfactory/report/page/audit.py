@@ -22,8 +22,8 @@ from pullfactory.report.page.content import (
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
 from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
+from pullfactory.report.palette import method_label, with_minus
 from pullfactory.report.rounding import plain, rounded, significant
-from pullfactory.report.style import method_label, with_minus
 
 __all__ = ["audit_page"]
 

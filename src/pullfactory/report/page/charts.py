@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from matplotlib.ticker import MaxNLocator
-
 from pullfactory.report.page.content import Chart, Charts, Point, Series, Tags
 from pullfactory.report.page.verdict import PullNumbers, rho_name
+from pullfactory.report.palette import method_label, method_style, with_minus
 from pullfactory.report.rounding import rounded, significant
-from pullfactory.report.style import method_label, method_style, with_minus
 
 __all__ = ["width_charts"]
 
@@ -144,6 +142,8 @@ def _scaled(value: float, data: tuple[float, float], pixels: tuple[float, float]
 def _ticks(
     data: tuple[float, float], pixels: tuple[float, float], at: Sequence[float] | None = None
 ) -> tuple[tuple[float, str], ...]:
+    from matplotlib.ticker import MaxNLocator
+
     values = MaxNLocator(_TICKS).tick_values(*data) if at is None else at
     shown = [float(value) for value in values if data[0] <= value <= data[1]]
     return tuple((_scaled(v, data, pixels), with_minus(f"{v:z.3g}")) for v in shown)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from pullfactory._fields import FIGURE_FORMATS
 from pullfactory.report.page.content import Picture, Tags
-from pullfactory.report.style import method_label
+from pullfactory.report.palette import method_label
 
 __all__ = ["picture", "pictures"]
 
@@ -90,9 +91,16 @@ def picture(folder: Path, kind: str, name: str = "") -> Picture | None:
         address=f"data:image/png;base64,{b64encode(packed.getvalue()).decode()}",
         size=size,
         alternative=f"Figure {stem}: {caption}",
-        caption=f"{caption} In the folder: figures/{stem}, as png, pdf and svg.",
+        caption=f"{caption} In the folder: figures/{stem}, as {_formats(file)}.",
         tags=Tags(method=name) if of_method else Tags(),
     )
+
+
+def _formats(file: Path) -> str:
+    """Formats of a figure that are there, as words."""
+    there = [ending for ending in FIGURE_FORMATS if file.with_suffix(f".{ending}").exists()]
+    *some, last = there
+    return f"{', '.join(some)} and {last}" if some else last
 
 
 def _check_header(file: Path) -> None:

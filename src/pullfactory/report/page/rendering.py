@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pullfactory.report.page.content import Page
-from pullfactory.report.style import method_label
+from pullfactory.report.palette import method_label
 
 __all__ = ["render"]
 

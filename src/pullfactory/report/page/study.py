@@ -21,7 +21,7 @@ from pullfactory.report.page.tables import (
     verdict_rows,
 )
 from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
-from pullfactory.report.style import method_label
+from pullfactory.report.palette import method_label
 from pullfactory.report.table import closure_line
 from pullfactory.workspace import clipping_note
 

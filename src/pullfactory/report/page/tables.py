@@ -5,8 +5,8 @@ from typing import Any
 
 from pullfactory.report.page.content import Cell, Row, Table, Tags
 from pullfactory.report.page.verdict import PullNumbers, Verdict, rho_name
+from pullfactory.report.palette import method_label, with_minus
 from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
-from pullfactory.report.style import method_label, with_minus
 
 __all__ = [
     "calibration_rows",

@@ -9,8 +9,8 @@ from pullfactory.report.page.content import Cell, Page, Row, Section, Table, Tag
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import pull_rows, status_rows, verdict_rows
 from pullfactory.report.page.verdict import Verdict, lead_of
+from pullfactory.report.palette import with_minus
 from pullfactory.report.rounding import plain
-from pullfactory.report.style import with_minus
 
 __all__ = ["toys_page"]
 

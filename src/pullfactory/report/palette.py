@@ -1,0 +1,134 @@
+"""Names, colours and labels: one for every table, figure and page."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from pullfactory.errors import LikelihoodError
+
+__all__ = [
+    "REFERENCE",
+    "RHO",
+    "Described",
+    "MethodStyle",
+    "axis_label",
+    "label_of",
+    "method_label",
+    "method_style",
+    "observable_style",
+    "series_style",
+    "variation_style",
+    "with_minus",
+]
+
+RHO = r"$\rho$"
+REFERENCE = "#555555"
+"""Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""
+
+
+class MethodStyle(NamedTuple):
+    """How everything that belongs to one method is drawn."""
+
+    colour: str
+    marker: str
+
+
+# Colours of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods, orange
+# for binned ones, the lighter of each for the joint ones.
+_METHODS: Mapping[str, MethodStyle] = MappingProxyType(
+    {
+        "unbinned": MethodStyle("#0072B2", "o"),
+        "binned": MethodStyle("#D55E00", "s"),
+        "unbinned_joint": MethodStyle("#56B4E9", "^"),
+        "binned_joint": MethodStyle("#E69F00", "v"),
+        "flow": MethodStyle("#009E73", "D"),
+    }
+)
+_OTHER_SERIES = MethodStyle("#CC79A7", "P")
+_SERIES = (
+    _METHODS["unbinned"],
+    _METHODS["binned"],
+    _METHODS["flow"],
+    _OTHER_SERIES,
+    _METHODS["binned_joint"],
+    _METHODS["unbinned_joint"],
+)
+
+# Colours of Tol's "muted" scheme (https://personal.sron.nl/~pault/), for what is no method.
+_OBSERVABLES = (
+    MethodStyle("#332288", "o"),
+    MethodStyle("#CC6677", "s"),
+    MethodStyle("#117733", "^"),
+    MethodStyle("#DDCC77", "v"),
+    MethodStyle("#88CCEE", "D"),
+    MethodStyle("#882255", "P"),
+)
+_VARIATIONS: Mapping[int, MethodStyle] = MappingProxyType(
+    {
+        0: MethodStyle("#000000", "o"),
+        1: MethodStyle("#AA4499", "^"),
+        -1: MethodStyle("#117733", "v"),
+    }
+)
+
+
+def method_style(method: str) -> MethodStyle:
+    """Colour and marker of a method, the same in every figure.
+
+    Raises:
+        LikelihoodError: If the method is unknown.
+    """
+    if method not in _METHODS:
+        raise LikelihoodError(f"method {method!r} has no style; use one of {', '.join(_METHODS)}")
+    return _METHODS[method]
+
+
+def series_style(position: int) -> MethodStyle:
+    """Colour and marker of the series at this position of a comparison."""
+    return _SERIES[position % len(_SERIES)]
+
+
+def method_label(method: str) -> str:
+    """Name of a method for people, such as "unbinned joint"."""
+    return method.replace("_", " ")
+
+
+def observable_style(position: int) -> MethodStyle:
+    """Colour and marker of the observable at this position of the study."""
+    return _OBSERVABLES[position % len(_OBSERVABLES)]
+
+
+def variation_style(step: int) -> MethodStyle:
+    """Colour and marker of a calibration step: -1, 0 or +1."""
+    return _VARIATIONS[step]
+
+
+class Described(Protocol):
+    """A parameter or an observable, of a study or of an audit."""
+
+    @property
+    def name(self) -> str:
+        """In every file and table."""
+
+    @property
+    def label(self) -> str:
+        """LaTeX label, or nothing."""
+
+    @property
+    def unit(self) -> str:
+        """Its unit, or nothing."""
+
+
+def label_of(described: Described) -> str:
+    """The LaTeX label of a parameter or observable, or its name if it has none."""
+    return described.label or described.name
+
+
+def axis_label(label: str, unit: str) -> str:
+    """A label with its unit, such as "mass [GeV]"; without brackets if there is no unit."""
+    return f"{label} [{unit}]" if unit else label
+
+
+def with_minus(text: str) -> str:
+    """A number with typographic minus signs, as on the axes."""
+    return text.replace("-", "\N{MINUS SIGN}")
