@@ -13,6 +13,7 @@ SECTIONS = {
     "memory": "Peak memory",
     "scaling": "Time against size",
     "startup": "Start-up",
+    "commands": "Whole commands",
 }
 
 

@@ -179,6 +179,5 @@ def exact_probabilities(
     result: list[NDArray[np.float64]] = []
     for o, member in enumerate(study.families):
         inner = (edges[o][1:-1] - location[:, o, None]) / scale[:, o, None]
-        below = np.pad(member.cdf(inner), ((0, 0), (1, 1)), constant_values=(0.0, 1.0))
-        result.append(np.diff(below, axis=1))
+        result.append(np.diff(member.cdf(inner), axis=1, prepend=0.0, append=1.0))
     return tuple(result)

@@ -16,6 +16,7 @@ import mplhep
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -42,6 +43,7 @@ _STYLE: Mapping[Any, Any] = MappingProxyType(
         "axes.unicode_minus": True,
         "axes.linewidth": 1.4,
         "axes.titlesize": "medium",
+        "axes.titley": 1.0,  # not sought anew in every drawing: no panel has labels above
         "legend.handlelength": 1.2,
         "legend.handletextpad": 0.5,
         "legend.labelspacing": 0.3,
@@ -144,6 +146,7 @@ def new_panels(
     levels = len(heights)
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
     figure = Figure(figsize=(size[0] * per_row, size[1] * rows), dpi=_DPI, layout=layout)
+    FigureCanvasAgg(figure)  # measures text once for layout and picture
     grid = figure.add_gridspec(rows * levels, per_row, height_ratios=tuple(heights) * rows)
     stacks: list[tuple[Axes, ...]] = []
     for i in range(n):
