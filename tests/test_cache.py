@@ -14,6 +14,8 @@ from pullfactory._cache import SWITCH, find_cache, heal
 
 SIMULATED = Study.preset("poster").with_settings({"calibration.grid": "needed"})
 
+WORKSPACE = Path(__file__).parents[1] / "workspaces" / "poster.json"
+
 PROGRAM = """
 from pullfactory._jax import jax, jnp, watch_programs
 told = watch_programs()
@@ -197,3 +199,32 @@ def test_other_calibrations_are_others(home: Path, change: dict[str, object]) ->
     first = calibrate(SIMULATED)
     assert calibrate(SIMULATED.with_settings(change)).sha256 != first.sha256
     assert len(list(home.glob("calibrations/*/*.json"))) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("toys", str(WORKSPACE), "--n-toys", "300"),
+        ("run", "--methods", "all", "--rho", "0,0.5", "--n-toys", "200"),
+    ],
+)
+def test_fits_are_the_same_bit_for_bit(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Every file but the report, and every column of the toys."""
+    runs = {"cold": (), "warm": (), "anew": ("--no-cache",)}
+    for name, more in runs.items():
+        command = [sys.executable, "-m", "pullfactory", "-v", *words, *more]
+        command += ["--figures", "none", "-o", str(tmp_path / name)]
+        found = subprocess.run(command, capture_output=True, text=True, check=True)
+        (told,) = (line for line in found.stderr.splitlines() if line.startswith("programs: "))
+        assert (", 0 compiled" in told) == (name == "warm"), told
+    cold, *others = (contents(tmp_path / name) for name in runs)
+    assert "toys.parquet" in cold
+    for other in others:
+        assert other == cold
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (file for file in folder.rglob("*") if file.is_file() and file.suffix != ".html")
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
