@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pullfactory.errors import OutputError
-from pullfactory.output import check_file, check_folder, replaced_folder, write_text
+from pullfactory.files import check_file, write_text
+from pullfactory.output import check_folder, replaced_folder
 
 FOREIGN = "holds something else than a result of pullfactory"
 SUMMARY = json.dumps({"schema": "pullfactory-summary/1"})

@@ -15,7 +15,7 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.execution import count_workers, in_order, worker_pool
 from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
 from pullfactory.inference.flatness import refuse_flat
-from pullfactory.inference.shapes import Slices
+from pullfactory.inference.slices import Slices
 from pullfactory.inference.throwing import (
     Truth,
     check_toys,

@@ -1,8 +1,6 @@
 """What lies in the folder of a result: known by its numbers, file by file."""
 
-import json
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
@@ -10,12 +8,12 @@ from types import MappingProxyType
 from typing import Any
 
 from pullfactory._fields import FIGURE_FORMATS
+from pullfactory.files import read_json
 
-__all__ = ["find_foreign", "read_json", "read_text", "result_files"]
+__all__ = ["find_foreign", "result_files"]
 
 Numbers = Mapping[str, Any]
 
-_LARGEST = 200_000_000  # bytes of a text that is read back
 _FOLDERS = ("figures", "tables", "workspaces")
 
 
@@ -61,46 +59,6 @@ def result_files(kind: str, numbers: Numbers) -> frozenset[str]:
         AttributeError, LookupError, TypeError, ValueError: If the numbers lack what names files.
     """
     return frozenset({f"{kind}.json", *_FILES[kind](numbers)})
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of finite numbers.
-
-    Raises:
-        OSError: If it is no file, too large, or cannot be read.
-        ValueError: If it is no JSON object, or has a number that is not finite.
-    """
-    try:
-        data = json.loads(read_text(path), parse_constant=_refuse, parse_float=_finite)
-    except RecursionError:
-        raise ValueError("brackets are nested too deep") from None
-    if not isinstance(data, dict):
-        raise ValueError("it is no JSON object")  # as for any other JSON
-    return data
-
-
-def read_text(path: Path) -> str:
-    """Read a file that may be anything.
-
-    Raises:
-        OSError: If it is no file, too large, or cannot be read.
-        UnicodeDecodeError: If it is no text in UTF-8.
-    """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):  # to read a pipe is to wait
-        raise OSError(0, "it is no file", str(path))
-    if found.st_size > _LARGEST:
-        raise OSError(0, f"it is larger than {_LARGEST // 1_000_000} MB", str(path))
-    return path.read_text(encoding="utf-8")
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of ours")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if abs(value) < float("inf") else _refuse(text)
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, bool]]:

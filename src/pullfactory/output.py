@@ -1,4 +1,4 @@
-"""Output files and folders that appear whole or not at all."""
+"""Output folders that appear whole or not at all."""
 
 import errno
 import os
@@ -10,47 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pullfactory._fields import figure_formats
-from pullfactory.contents import find_foreign, read_json
+from pullfactory.contents import find_foreign
 from pullfactory.errors import OutputError
+from pullfactory.files import try_writing
 
-__all__ = ["check_file", "check_folder", "check_formats", "replaced_folder", "write_text"]
+__all__ = ["check_folder", "check_formats", "replaced_folder"]
 
 _NOWHERE = "is a link that leads nowhere"
 _IDENTITY = 3  # first entries of a `stat`: mode, number and device
 _TRIES = 5  # to look into a folder that others write to as well
-
-
-def check_file(path: str | Path, *, keys: Collection[str] = ()) -> Path:
-    """Refuse a file that cannot be written, before the work starts.
-
-    Args:
-        path: Need not exist.
-        keys: Of the JSON that will be written: a file that is there is replaced if it has them
-            too, or is empty. Without any every file is replaced.
-
-    Returns:
-        The file.
-
-    Raises:
-        OutputError: If it is a folder, holds something else, or cannot be written.
-    """
-    path = Path(path)
-    try:
-        target = path.resolve()
-        if target.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
-        if not target.exists() or target.is_file():
-            _try_writing(target.parent)
-    except OSError as error:
-        raise OutputError(
-            f"file '{path}' cannot be written ({error.strerror}); choose another place"
-        ) from None
-    if keys and target.is_file() and target.stat().st_size and not _has(target, keys):
-        raise OutputError(
-            f"file '{path}' is there and holds something else ({', '.join(keys)} are expected in "
-            "what may be replaced); choose another place or remove it"
-        )
-    return path
 
 
 def check_folder(folder: str | Path) -> Path:
@@ -136,47 +104,6 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def write_text(path: str | Path, text: str) -> Path:
-    """Write a file whole or not at all.
-
-    Args:
-        path: The file; an existing one is replaced. A device or a pipe is written to.
-        text: Its content.
-
-    Returns:
-        The file.
-
-    Raises:
-        OutputError: If the file cannot be written.
-    """
-    path = check_file(path)
-    try:
-        target = path.resolve()
-        if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
-            return path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"file '{path}' cannot be written ({error.strerror}); choose another place"
-        ) from None
-    return path
-
-
-def _has(file: Path, keys: Collection[str]) -> bool:
-    """Whether a file is a JSON object with these keys."""
-    try:
-        return read_json(file).keys() >= set(keys)
-    except (OSError, ValueError):
-        return False
-
-
 def _complaint(folder: Path) -> str | None:
     """What is wrong with an output folder, followed to its end; None if nothing is."""
     if folder.is_symlink():
@@ -194,7 +121,7 @@ def _complaint(folder: Path) -> str | None:
             return f"is {what}, and cannot be replaced"
     if folder.is_dir() and not _is_writable(folder) and folder.is_dir():
         return "cannot be written (no permission)"
-    _try_writing(folder.parent)
+    try_writing(folder.parent)
     return None
 
 
@@ -215,15 +142,6 @@ def _foreign_in(folder: Path) -> str | None:
         except FileNotFoundError:
             name = None
     return name
-
-
-def _try_writing(folder: Path) -> None:
-    """Raise an `OSError` if nothing can be made in a folder, or in the nearest that exists."""
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(0, f"'{nearest.name}' is a file")
-    with tempfile.TemporaryDirectory(prefix=".", dir=nearest):
-        pass
 
 
 def _swap(staging: Path, folder: Path) -> None:

@@ -25,7 +25,7 @@ from pullfactory.inference import (
     predict_pulls,
 )
 from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
-from pullfactory.inference.shapes import truth_slices
+from pullfactory.inference.slices import truth_slices
 from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance

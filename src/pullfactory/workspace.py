@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration, Templates
 from pullfactory.errors import CalibrationError
+from pullfactory.files import write_text
 from pullfactory.morphing import Process, assemble
-from pullfactory.output import write_text
 from pullfactory.study import Study
 
 __all__ = [

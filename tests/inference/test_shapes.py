@@ -8,13 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pullfactory.inference import FitBatch, FitStatus, PullSums
-from pullfactory.inference.shapes import (
-    PullShape,
-    Slices,
-    ecdf_band,
-    is_shifted,
-    normal_slices,
-)
+from pullfactory.inference.shapes import PullShape, ecdf_band, is_shifted
+from pullfactory.inference.slices import Slices, normal_slices
 
 NAMES = ("mass", "scale")
 T = np.arange(1, 100) / 100

@@ -131,7 +131,7 @@ def run(
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
     """Write a study file, or an audit file, with a comment on every key."""
-    from pullfactory.output import write_text
+    from pullfactory.files import write_text
     from pullfactory.study import Study, preset_text
 
     if audit and preset:
@@ -174,8 +174,8 @@ def _named(study: "Study", file: str) -> "Study":
 def calibrate(output: str | None, workers: int | None, **study_settings: Any) -> None:
     """Make the calibration samples and learn from them."""
     from pullfactory.calibration import calibrate as calibrate_study
+    from pullfactory.files import check_file, write_text
     from pullfactory.inference.calibration_noise import calibration_noise
-    from pullfactory.output import check_file, write_text
     from pullfactory.report.table import calibration_table
 
     progress = stage_progress()
@@ -220,7 +220,7 @@ def workspace(
 ) -> None:
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
-    from pullfactory.output import check_file
+    from pullfactory.files import check_file
     from pullfactory.workspace import (
         build_joint_workspace,
         build_workspace,

@@ -11,7 +11,8 @@ from scipy.special import ndtri
 
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import FitBatch
-from pullfactory.inference.shapes import Slices, transformed_counts
+from pullfactory.inference.shapes import transformed_counts
+from pullfactory.inference.slices import Slices
 from pullfactory.inference.status import FitStatus
 
 __all__ = [

@@ -21,25 +21,22 @@ conditional on the data (arXiv:2502.03279).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincc, ndtr, ndtri
 from scipy.stats import binom
 
-from pullfactory.study import Study
+from pullfactory.inference.slices import Slices
 
 __all__ = [
     "SHAPE_EDGES",
     "TOLERATED_SHIFT",
     "PullShape",
-    "Slices",
     "ecdf_band",
     "is_shifted",
-    "normal_slices",
     "transformed_counts",
-    "truth_slices",
 ]
 
 TOLERATED_SHIFT = 0.1
@@ -49,7 +46,6 @@ SHAPE_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 """Bins of the transformed pulls."""
 SLICES = ("low", "middle", "high")
 _CROSSED = 6  # parameters up to which pulls are looked at in slices of every true value
-_THIRD = 0.4307272992954576  # of a normal distribution lies above it
 _BAND = 0.05  # part of samples that leave the band
 _CHANCE = 0.0027  # and that leave what is told, as in 3 standard deviations ...
 _DISTANCE = TOLERATED_SHIFT / np.sqrt(2.0 * np.pi)  # ... if further off than by such a shift
@@ -66,18 +62,6 @@ _EXCEEDED: NDArray[np.float64] = np.array(
     ]
 )
 _AT: NDArray[np.float64] = np.linspace(0.75, 8.0, len(_EXCEEDED))
-
-
-class Slices(NamedTuple):
-    """Where toys are divided into thirds.
-
-    Attributes:
-        edges: Of each parameter, shape (parameters, 2).
-        estimated: Whether they are of its estimate instead of its true value, (parameters,).
-    """
-
-    edges: NDArray[np.float64]
-    estimated: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,28 +156,6 @@ def is_shifted(mean: float | None, error: float | None) -> bool:
     if mean is None or error is None:
         return False
     return abs(mean) > max(TOLERATED_SHIFT, _DISCERNED * error)
-
-
-def normal_slices(
-    mean: NDArray[np.float64], sigma: NDArray[np.float64], constrained: NDArray[np.bool_]
-) -> Slices:
-    """Thirds of normal true values; estimates are divided at the same places.
-
-    Args:
-        mean: Of the true values, shape (parameters,).
-        sigma: Their widths, same shape; 0 where the true value is fixed.
-        constrained: Parameters with a constraint, same shape.
-    """
-    edges = np.stack([mean - _THIRD * sigma, mean + _THIRD * sigma], axis=-1)
-    return Slices(edges, constrained & (sigma > 0))
-
-
-def truth_slices(study: Study) -> Slices | None:
-    """Where the toys of a study are divided; None where true values are fixed."""
-    if study.ensemble.truth == "fixed":
-        return None
-    mean, sigma = np.array([(one.truth_mean, one.truth_sigma) for one in study.parameter]).T
-    return normal_slices(mean, sigma, np.asarray(study.constrained, dtype=bool))
 
 
 def transformed_counts(

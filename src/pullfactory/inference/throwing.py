@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import double_precision, jax, jit
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.fits import fit_toys
-from pullfactory.inference.shapes import Slices, normal_slices
+from pullfactory.inference.slices import Slices, normal_slices
 from pullfactory.inference.status import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods._checking import MOST_EVENTS

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.errors import OutputError
-from pullfactory.output import write_text
+from pullfactory.files import write_text
 from pullfactory.results._rows import read_numbers
 
 __all__ = ["REPORT", "report_text", "write_report"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.contents import read_json
 from pullfactory.errors import OutputError
+from pullfactory.files import read_json
 from pullfactory.inference import PullSummary
 
 __all__ = [

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pullfactory.calibration import Calibration
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
-from pullfactory.inference.shapes import PullShape, truth_slices
+from pullfactory.inference.shapes import PullShape
+from pullfactory.inference.slices import truth_slices
 from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
-from pullfactory.inference.shapes import PullShape, Slices
+from pullfactory.inference.shapes import PullShape
+from pullfactory.inference.slices import Slices
 from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures

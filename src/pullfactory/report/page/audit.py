@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pullfactory.contents import read_text
+from pullfactory.files import read_text
 from pullfactory.inference import TOLERATED, Judgement, judge_error
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pullfactory.contents import read_json, read_text
+from pullfactory.files import read_json, read_text
 from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.likelihoods import method_kind
 from pullfactory.report.page.appendix import appendix
