@@ -15,7 +15,8 @@ import uproot
 from benchmarks.measure import Settings, Task, in_fresh_process, ratio, take_turns
 from benchmarks.memory import peak
 from benchmarks.rows import Row, duration
-from pullfactory.auditing import AuditConfig, read_events
+from pullfactory.auditing import read_events
+from pullfactory.settings.audit import AuditConfig
 
 _OBSERVABLES = tuple(f"x{i}" for i in range(5))
 _EDGES = np.linspace(-2.5, 2.5, 21)

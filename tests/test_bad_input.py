@@ -108,8 +108,8 @@ SPOILT = {
         "seed = ",
         "answer = 42\nseed = ",
         (
-            "answer: unknown key; use one of name, seed, poi, methods, ensemble, calibration, "
-            "workspace, joint, parameter, observable"
+            "answer: unknown key; use one of name, seed, poi, figures, methods, ensemble, "
+            "calibration, workspace, joint, parameter, observable"
         ),
     ),
     "missing key": ("mu = 171.8", "", "observable.m_t.mu: missing; add it"),
@@ -643,6 +643,6 @@ def test_failure_in_the_middle(
     def fail(*_arguments: object, **_options: object) -> None:
         raise failure
 
-    monkeypatch.setattr("pullfactory.pipeline.run", fail)
+    monkeypatch.setattr("pullfactory.runs.study.run", fail)
     assert_refused(invoke("run"), complaint)
     assert not list(here.iterdir())

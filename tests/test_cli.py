@@ -159,7 +159,7 @@ def test_what_came_during_the_work_stays_and_the_result_is_not_lost(
         (folder / "notes.txt").touch()
         return run(*arguments, **options)
 
-    monkeypatch.setattr("pullfactory.pipeline.run", work_while_notes_come)
+    monkeypatch.setattr("pullfactory.runs.study.run", work_while_notes_come)
     outcome = invoke("run", study_file, "--methods", "unbinned", "--rho", 0, "-o", folder)
     assert (outcome.returncode, outcome.stdout) == (2, "")
     assert "'notes.txt'; choose another --output; this one is in '" in outcome.stderr

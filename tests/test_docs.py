@@ -1,6 +1,5 @@
 """What README and docs/ say is so: their examples run, their tables and links are right."""
 
-import ast
 import json
 import os
 import re
@@ -22,7 +21,6 @@ import uhi.io.json
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-import pullfactory
 from pullfactory import (
     AuditConfig,
     AuditResult,
@@ -38,20 +36,20 @@ from pullfactory import (
     run_toys,
     scan,
 )
-from pullfactory.auditing.configuration import (
+from pullfactory.cli import cli
+from pullfactory.densities import FAMILIES
+from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.results import Remark, SelectionRow
+from pullfactory.results.contents import find_foreign
+from pullfactory.settings.audit import (
     AuditObservable,
     AuditParameter,
     AuditToys,
     AuditWorkspace,
     JointChannel,
 )
-from pullfactory.auditing.samples import SampleTable
-from pullfactory.cli import cli
-from pullfactory.contents import find_foreign
-from pullfactory.densities import FAMILIES
-from pullfactory.inference.calibration_noise import CalibrationNoise
-from pullfactory.results import Remark, SelectionRow
-from pullfactory.study import (
+from pullfactory.settings.samples import SampleTable
+from pullfactory.settings.study import (
     CalibrationSettings,
     Ensemble,
     JointSettings,
@@ -511,28 +509,3 @@ def test_make_targets_exist() -> None:
     targets = re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE)
     assert named
     assert set(named) <= set(targets)
-
-
-def test_a_folder_imports_only_from_those_before_it() -> None:
-    (chain,) = re.findall(r"\n\n([^.]*→[^.]*)\n\n", text_of(ROOT / "CONTRIBUTING.md"))
-    rooms = [room.strip() for room in chain.split("→")]
-    for position, room in enumerate(rooms):
-        files = [PACKAGE / f"{room}.py", *(PACKAGE / room).glob("*.py")]
-        imported = {name for file in files if file.exists() for name in imports(file)}
-        assert imported & set(rooms) <= set(rooms[: position + 1]), room
-
-
-def imports(file: Path) -> Iterator[str]:
-    """Modules of the package that a file imports when it runs."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for_types = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node not in for_types:
-            top, *rest = node.module.split(".")
-            if top == pullfactory.__name__ and rest:
-                yield rest[0]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pullfactory.contents import find_foreign
 from pullfactory.errors import OutputError, StudyError
-from pullfactory.pipeline import run
 from pullfactory.results import StudyResult
-from pullfactory.study import Study
+from pullfactory.results.contents import find_foreign
+from pullfactory.runs.study import run
+from pullfactory.settings.study import Study
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from pullfactory.errors import OutputError
 from pullfactory.files import check_file, write_text
-from pullfactory.output import check_folder, replaced_folder
+from pullfactory.results.folders import check_folder, replaced_folder
 
 FOREIGN = "holds something else than a result of pullfactory"
 SUMMARY = json.dumps({"schema": "pullfactory-summary/1"})

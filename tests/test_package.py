@@ -67,7 +67,7 @@ def test_public_names_are_those_with_a_home() -> None:
 
 def test_no_module_has_the_name_of_a_public_object() -> None:
     modules = {module.name for module in pkgutil.iter_modules(pullfactory.__path__)}
-    assert "study" in modules
+    assert "settings" in modules
     assert not modules & set(pullfactory.__all__)
 
 

@@ -13,7 +13,8 @@ import pytest
 import pullfactory as pf
 from pullfactory import BinnedLikelihood, Study, build_method, calibrate, fit_toys
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference import bootstrap, fit_events, fit_minuit, throw_toys
+from pullfactory.fitting import fit_events, fit_minuit, throw_toys
+from pullfactory.inference import bootstrap
 from pullfactory.simulation.toys import draw_toys
 
 STUDY = Study.preset("poster").with_settings(

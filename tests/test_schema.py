@@ -25,7 +25,8 @@ from pullfactory.inference.closing import ClosureVerdict
 from pullfactory.inference.shapes import PullShape
 from pullfactory.results import Remark
 
-SCHEMA = json.loads((files("pullfactory") / "schemas" / "summary.schema.json").read_text())
+SCHEMAS = files("pullfactory") / "results" / "schemas"
+SCHEMA = json.loads((SCHEMAS / "summary.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 Summary = dict[str, Any]

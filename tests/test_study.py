@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pullfactory import Study
-from pullfactory._toml import parse_value
 from pullfactory.errors import StudyError
+from pullfactory.settings.toml import parse_value
 
 AS_DESIGNED = """
 name = "poster"

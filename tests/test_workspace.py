@@ -15,7 +15,7 @@ import pytest
 from scipy.stats import multinomial
 
 from pullfactory import Calibration, Study, build_workspace, calibrate, write_workspace
-from pullfactory.calibration.binning import exact_probabilities
+from pullfactory.binning.edges import exact_probabilities
 from pullfactory.errors import CalibrationError, OutputError, StudyError
 from pullfactory.simulation.response import Response
 

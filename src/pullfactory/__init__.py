@@ -10,36 +10,30 @@ from typing import TYPE_CHECKING, Any
 from pullfactory._version import __version__
 
 if TYPE_CHECKING:
-    from pullfactory.assessment import audit
-    from pullfactory.auditing import AuditConfig
     from pullfactory.calibration import Calibration, calibrate
-    from pullfactory.campaign import run_toys
-    from pullfactory.closing import closure
     from pullfactory.errors import PullfactoryError
-    from pullfactory.forecast import predict
-    from pullfactory.inference import (
-        BootstrapResult,
+    from pullfactory.fitting import (
         FitBatch,
         FitStatus,
-        PredictedPull,
-        PullSummary,
         ThrownToys,
-        bootstrap,
         fit_events,
         fit_minuit,
         fit_toys,
-        summarise_pulls,
         throw_toys,
+    )
+    from pullfactory.inference import (
+        BootstrapResult,
+        PredictedPull,
+        PullSummary,
+        bootstrap,
+        summarise_pulls,
     )
     from pullfactory.likelihoods import (
         BinnedLikelihood,
         JointLikelihood,
         UnbinnedLikelihood,
         build_method,
-        read_workspace,
     )
-    from pullfactory.measurement import bootstrap_toy
-    from pullfactory.pipeline import run
     from pullfactory.results import (
         AuditResult,
         BootstrapSummary,
@@ -52,11 +46,19 @@ if TYPE_CHECKING:
         read_summary,
         write_report,
     )
-    from pullfactory.scanning import scan
-    from pullfactory.selection import select
+    from pullfactory.runs.audit import audit
+    from pullfactory.runs.bootstrap import bootstrap_toy
+    from pullfactory.runs.closure import closure
+    from pullfactory.runs.predict import predict
+    from pullfactory.runs.scan import scan
+    from pullfactory.runs.select import select
+    from pullfactory.runs.study import run
+    from pullfactory.runs.toys import run_toys
+    from pullfactory.settings.audit import AuditConfig
+    from pullfactory.settings.study import Study
     from pullfactory.simulation.toys import draw_toys
-    from pullfactory.study import Study
-    from pullfactory.workspace import (
+    from pullfactory.workspaces.reading import read_workspace
+    from pullfactory.workspaces.study import (
         build_joint_workspace,
         build_workspace,
         negative_samples,
@@ -113,15 +115,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AuditConfig": "auditing",
+    "AuditConfig": "settings.audit",
     "AuditResult": "results",
     "BinnedLikelihood": "likelihoods",
     "BootstrapResult": "inference",
     "BootstrapSummary": "results",
     "Calibration": "calibration",
     "ClosureResult": "results",
-    "FitBatch": "inference",
-    "FitStatus": "inference",
+    "FitBatch": "fitting",
+    "FitStatus": "fitting",
     "JointLikelihood": "likelihoods",
     "PredictedPull": "inference",
     "PredictionResult": "results",
@@ -129,35 +131,35 @@ _HOMES = {
     "PullfactoryError": "errors",
     "ScanResult": "results",
     "SelectionResult": "results",
-    "Study": "study",
+    "Study": "settings.study",
     "StudyResult": "results",
-    "ThrownToys": "inference",
+    "ThrownToys": "fitting",
     "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
-    "audit": "assessment",
+    "audit": "runs.audit",
     "bootstrap": "inference",
-    "bootstrap_toy": "measurement",
-    "build_joint_workspace": "workspace",
+    "bootstrap_toy": "runs.bootstrap",
+    "build_joint_workspace": "workspaces.study",
     "build_method": "likelihoods",
-    "build_workspace": "workspace",
+    "build_workspace": "workspaces.study",
     "calibrate": "calibration",
-    "closure": "closing",
+    "closure": "runs.closure",
     "draw_toys": "simulation.toys",
-    "fit_events": "inference",
-    "fit_minuit": "inference",
-    "fit_toys": "inference",
-    "negative_samples": "workspace",
-    "predict": "forecast",
+    "fit_events": "fitting",
+    "fit_minuit": "fitting",
+    "fit_toys": "fitting",
+    "negative_samples": "workspaces.study",
+    "predict": "runs.predict",
     "read_summary": "results",
-    "read_workspace": "likelihoods",
-    "run": "pipeline",
-    "run_toys": "campaign",
-    "scan": "scanning",
-    "select": "selection",
+    "read_workspace": "workspaces.reading",
+    "run": "runs.study",
+    "run_toys": "runs.toys",
+    "scan": "runs.scan",
+    "select": "runs.select",
     "summarise_pulls": "inference",
-    "throw_toys": "inference",
+    "throw_toys": "fitting",
     "write_report": "results",
-    "write_workspace": "workspace",
+    "write_workspace": "workspaces.study",
 }
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from pullfactory.auditing import (
-    AuditConfig,
     ErrorModel,
     EventPool,
     Expected,
@@ -21,6 +20,7 @@ from pullfactory.auditing import (
 )
 from pullfactory.auditing.model import aux_covariance, drawn_scatter
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.settings.audit import AuditConfig
 
 Table = dict[str, NDArray[np.float64]]
 Array = NDArray[np.float64]

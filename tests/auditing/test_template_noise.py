@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
-    AuditConfig,
     ErrorModel,
     Expected,
     audit_likelihood,
@@ -16,6 +15,7 @@ from pullfactory.auditing import (
     predict_errors,
     read_events,
 )
+from pullfactory.settings.audit import AuditConfig
 
 N_SIMULATED, N_EVENTS = 10_000, 1000.0
 

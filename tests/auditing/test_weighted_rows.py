@@ -12,7 +12,6 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
-    AuditConfig,
     DataFit,
     Expected,
     audit_likelihood,
@@ -23,6 +22,7 @@ from pullfactory.auditing import (
     observed_counts,
     read_events,
 )
+from pullfactory.settings.audit import AuditConfig
 
 Table = dict[str, NDArray[Any]]
 Numbers = NDArray[np.float64]

@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
-    AuditConfig,
     DataFit,
     ErrorModel,
     EventPool,
@@ -26,6 +25,7 @@ from pullfactory.auditing import (
     unbinned_obstacle,
 )
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.settings.audit import AuditConfig
 
 Table = dict[str, NDArray[np.float64]]
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
+from pullfactory.binning.edges import choose_edges, count_events, exact_probabilities
 from pullfactory.errors import CalibrationError
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 POSTER = Study.preset("poster")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pullfactory import Calibration, Study, calibrate
-from pullfactory.calibration.binning import exact_probabilities
+from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration.grid import calibration_points, label_point, sample_index
 from pullfactory.errors import CalibrationError
 from pullfactory.simulation.response import Response

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy.stats import multivariate_normal, norm
 
 from pullfactory import Calibration, Study, calibrate
+from pullfactory.binning.bivariate import bin_probabilities, nested_scores, normal_cdf
+from pullfactory.binning.joint import JointBins
 from pullfactory.calibration.joint import learn_joint
-from pullfactory.calibration.joint_bins import JointBins
 from pullfactory.errors import CalibrationError, StudyError
-from pullfactory.simulation.bivariate import bin_probabilities, nested_scores, normal_cdf
 
 POSTER = Study.preset("poster").with_settings(
     {"methods": ["binned_joint"], "ensemble.rho": [-0.6, 0.9], "joint.n_bins": [6, 3]}

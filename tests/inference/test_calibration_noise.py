@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pullfactory import Calibration, Study, build_method, calibrate, draw_toys, fit_toys
-from pullfactory.inference import fit_events
+from pullfactory.fitting import fit_events
 from pullfactory.inference.calibration_noise import (
     CalibrationNoise,
     calibration_noise,

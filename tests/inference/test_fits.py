@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from pullfactory import FitStatus, Study, build_method, build_workspace, calibrate, fit_toys
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference import fit_minuit
+from pullfactory.fitting import fit_minuit
 from pullfactory.likelihoods import Likelihood
 from pullfactory.simulation.toys import draw_toys
 

@@ -21,7 +21,7 @@ from pullfactory import (
     throw_toys,
 )
 from pullfactory.errors import LikelihoodError, StudyError
-from pullfactory.inference.flatness import flat_parameters
+from pullfactory.fitting.flatness import flat_parameters
 
 Spec = dict[str, Any]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pullfactory import Study, predict
-from pullfactory.inference import joint_errors, joint_information
+from pullfactory.fitting import joint_errors, joint_information
 from pullfactory.simulation.response import Response
 
 POSTER = Study.preset("poster")

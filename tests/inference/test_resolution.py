@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pullfactory.inference.resolution import flat_groups, spectrum
+from pullfactory.fitting.resolution import flat_groups, spectrum
 
 BINS = 40
 

@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from pullfactory import Study, build_method, calibrate
 from pullfactory._jax import jax
-from pullfactory.inference import fit_events, predict_pulls, sandwich_covariance
+from pullfactory.fitting import fit_events, sandwich_covariance
+from pullfactory.inference import predict_pulls
 from pullfactory.likelihoods import BinnedLikelihood, Method, UnbinnedLikelihood
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock, draw_toys

@@ -7,9 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from pullfactory.inference import FitBatch, FitStatus, PullSums
+from pullfactory.fitting import FitBatch, FitStatus
+from pullfactory.fitting.slices import Slices, normal_slices
+from pullfactory.inference import PullSums
 from pullfactory.inference.shapes import PullShape, ecdf_band, is_shifted
-from pullfactory.inference.slices import Slices, normal_slices
 
 NAMES = ("mass", "scale")
 T = np.arange(1, 100) / 100

@@ -9,9 +9,9 @@ import pyhf
 import pytest
 
 from pullfactory import BinnedLikelihood, FitStatus, fit_toys, throw_toys
-from pullfactory.campaign import run_toys
 from pullfactory.errors import LikelihoodError, WorkspaceError
-from pullfactory.inference import fit_minuit
+from pullfactory.fitting import fit_minuit
+from pullfactory.runs.toys import run_toys
 
 TOYS = 100
 

@@ -16,7 +16,7 @@ from pullfactory import FitBatch, Study, bootstrap, build_method, calibrate, dra
 from pullfactory._jax import jax
 from pullfactory.errors import LikelihoodError
 from pullfactory.events import first_rows
-from pullfactory.inference import fit_events, sandwich_covariance
+from pullfactory.fitting import fit_events, sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.simulation.toys import ToyBlock

@@ -23,7 +23,7 @@ from pullfactory import (
     fit_toys,
     run,
 )
-from pullfactory.study import METHODS
+from pullfactory.settings.study import METHODS
 
 STUDY = Study.preset("poster").with_settings(
     {

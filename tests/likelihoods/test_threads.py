@@ -78,7 +78,7 @@ def test_backend_is_switched_for_the_trace_alone(monkeypatch: pytest.MonkeyPatch
     def note(*_: object) -> None:
         seen.append(pyhf.get_backend()[0].name)
 
-    monkeypatch.setattr("pullfactory.likelihoods._reading._check_parameters", note)
+    monkeypatch.setattr("pullfactory.workspaces.reading._check_parameters", note)
     before = pyhf.get_backend()
     pyhf.set_backend("numpy")
     try:
@@ -112,7 +112,7 @@ def test_models_of_a_run_are_built_before_its_threads(
     tiny_study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where: list[str] = []
-    module = sys.modules["pullfactory.pipeline"]
+    module = sys.modules["pullfactory.runs.study"]
     build = module.build_methods
 
     def noted(*arguments: Any) -> Any:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from pullfactory import FitBatch, FitStatus, Study, calibrate
-from pullfactory._fields import FIGURE_FORMATS
 from pullfactory.inference import PullSums
 from pullfactory.progress import Advance
 from pullfactory.report.drawing import write_figures
 from pullfactory.report.poster import make_figures
 from pullfactory.report.style import figure_style
+from pullfactory.settings.fields import FIGURE_FORMATS
 
 Sums = dict[tuple[float, str], PullSums]
 

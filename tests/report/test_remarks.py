@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from pullfactory.inference import ClosureVerdict, FitBatch, PullSummary, PullSums
+from pullfactory.fitting import FitBatch
+from pullfactory.inference import ClosureVerdict, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.shapes import PullShape
 from pullfactory.report.table import remark_lines

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.numbers import plain, rounded, significant
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from pullfactory import FitBatch, FitStatus
-from pullfactory.campaign import run_toys
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.report.drawing import write_figures
@@ -26,6 +25,7 @@ from pullfactory.report.toys import (
     plot_pull_rows,
 )
 from pullfactory.results import ToysResult
+from pullfactory.runs.toys import run_toys
 
 FIGURES = ("pulls", "pull_ecdf", "minimum_nll", "correlation")
 ENDINGS = ("png", "pdf", "svg")

@@ -5,8 +5,8 @@ import pytest
 from scipy.stats import kstest, norm, spearmanr, t
 
 from pullfactory.densities import Family, family
+from pullfactory.settings.study import Ensemble
 from pullfactory.simulation.dependence import Mixer, mixer
-from pullfactory.study import Ensemble
 
 EVENTS = 40_000
 NORMAL = family("normal", {})

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 
 def test_product_form() -> None:

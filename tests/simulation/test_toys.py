@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pullfactory.errors import StudyError
+from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_base, draw_toys
-from pullfactory.study import Study
 
 POSTER = Study.preset("poster")
 

@@ -1,7 +1,6 @@
 """The audit of one's own events: from files to errors that know the events belong together."""
 
 from pullfactory.auditing.closure import AuditClosure, compare_morphings
-from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
 from pullfactory.auditing.gate import refuse_same
@@ -36,7 +35,6 @@ from pullfactory.auditing.unbinned_prediction import predict_unbinned
 
 __all__ = [
     "AuditClosure",
-    "AuditConfig",
     "ChannelFit",
     "DataFit",
     "ErrorModel",

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
-from pullfactory.auditing.configuration import AuditObservable
 from pullfactory.auditing.pool import refuse_negative
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
@@ -24,6 +23,7 @@ from pullfactory.densities import Family, family
 from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, UnbinnedLikelihood
+from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.reading import ReadEvents
 from pullfactory.errors import EventsError
+from pullfactory.settings.audit import AuditConfig
 
 __all__ = ["refuse_same"]
 

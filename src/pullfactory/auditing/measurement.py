@@ -11,9 +11,10 @@ from pullfactory.auditing.prediction import redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.events import first_rows
-from pullfactory.inference import BootstrapResult, FitBatch, FitStatus, bootstrap, fit_toys
-from pullfactory.inference.information import symmetric_root
-from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.fitting import FitBatch, FitStatus, fit_toys
+from pullfactory.fitting.information import symmetric_root
+from pullfactory.fitting.sandwich import sandwich_covariance
+from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.simulation.toys import ToyBlock

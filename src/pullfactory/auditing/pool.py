@@ -9,7 +9,7 @@ from pullfactory.auditing.model import aux_covariance
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import EventsError
 from pullfactory.events import first_rows
-from pullfactory.inference.information import symmetric_root
+from pullfactory.fitting.information import symmetric_root
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.simulation.toys import Stream, ToyBlock, generator
 

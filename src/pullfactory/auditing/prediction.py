@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._document import total_name
 from pullfactory.auditing.model import (
     channels_of,
     constraint_information,
@@ -21,11 +20,12 @@ from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.errors import CalibrationError
-from pullfactory.inference.flatness import flat_parameters, listed
-from pullfactory.inference.information import inverted
-from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.fitting.flatness import flat_parameters, listed
+from pullfactory.fitting.information import inverted
+from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.settings.document import total_name
 
 __all__ = [
     "ErrorModel",

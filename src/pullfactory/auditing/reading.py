@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.marks import RepeatedRows
 from pullfactory.auditing.repeats import HeldRows, Repeats
 from pullfactory.auditing.reservoir import Reservoir, Rows
-from pullfactory.auditing.samples import Sample, refuse_unread
 from pullfactory.auditing.tally import GROUPS, Axis, Counts, Tally
 from pullfactory.auditing.values import Chunk, View, read_chunks
-from pullfactory.calibration.joint_bins import JointBins
+from pullfactory.binning.joint import JointBins
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.progress import Advance, Progress, silent
+from pullfactory.settings.audit import AuditConfig
+from pullfactory.settings.samples import Sample, refuse_unread
 
 __all__ = ["ReadEvents", "ReadSample", "SampleCheck", "read_events"]
 

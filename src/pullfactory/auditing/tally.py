@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.repeats import HeldRows, Repeats
 from pullfactory.auditing.values import Chunk
-from pullfactory.calibration.joint_bins import JointBins
+from pullfactory.binning.joint import JointBins
 
 __all__ = ["GROUPS", "Axis", "Counts", "Tally"]
 

@@ -8,11 +8,11 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.reading import ReadEvents, ReadSample
-from pullfactory.auditing.samples import ProcessSamples
 from pullfactory.errors import CalibrationError
-from pullfactory.morphing import Process, assemble, plain_numbers
+from pullfactory.settings.audit import AuditConfig
+from pullfactory.settings.samples import ProcessSamples
+from pullfactory.workspaces.morphing import Process, assemble, plain_numbers
 
 __all__ = [
     "Expected",

@@ -11,8 +11,8 @@ from pullfactory.auditing.prediction import PredictedErrors, redraws
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.templates import Expected
 from pullfactory.events import first_rows
-from pullfactory.inference.information import inverted
-from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.fitting.information import inverted
+from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Likelihood
 from pullfactory.simulation.toys import ToyBlock
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.configuration import AuditConfig
 from pullfactory.auditing.marks import Marks, mark_columns
-from pullfactory.auditing.samples import Sample
 from pullfactory.errors import EventsError
 from pullfactory.events import Expression, hash_events, hash_rows, open_source, parse_expression
+from pullfactory.settings.audit import AuditConfig
+from pullfactory.settings.samples import Sample
 
 __all__ = ["Chunk", "View", "read_chunks"]
 

@@ -17,8 +17,8 @@ import uhi.io.json
 from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
+from pullfactory.binning.edges import choose_edges, count_events, exact_probabilities
 from pullfactory.calibration._store import keep, recall
-from pullfactory.calibration.binning import choose_edges, count_events, exact_probabilities
 from pullfactory.calibration.grid import (
     base_normals,
     calibration_points,
@@ -30,8 +30,8 @@ from pullfactory.calibration.moments import fit_location_scale, fit_response, in
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.progress import Advance, Progress, silent
+from pullfactory.settings.study import Observable, Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Observable, Study
 
 __all__ = ["Calibration", "ResponseRow", "calibrate"]
 

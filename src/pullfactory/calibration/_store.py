@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pullfactory._cache import find_cache, machine, sources
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["keep", "recall"]
 

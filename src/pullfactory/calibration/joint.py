@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
-from pullfactory.calibration.binning import choose_edges
+from pullfactory.binning.bivariate import bin_probabilities, nested_scores
+from pullfactory.binning.edges import choose_edges
+from pullfactory.binning.joint import JointBins
 from pullfactory.calibration.grid import base_normals, calibration_points, sample_index
-from pullfactory.calibration.joint_bins import JointBins
 from pullfactory.errors import CalibrationError
-from pullfactory.simulation.bivariate import bin_probabilities, nested_scores
+from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import Stream, generator
-from pullfactory.study import Study
 
 __all__ = ["JointSample", "learn_joint"]
 

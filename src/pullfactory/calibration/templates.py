@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration.grid import label_point
 from pullfactory.errors import CalibrationError
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["Templates"]
 

@@ -12,7 +12,6 @@ import click
 
 from pullfactory._text import printable
 from pullfactory._version import __version__
-from pullfactory.citation import CITATION
 from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
@@ -24,6 +23,7 @@ from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
 from pullfactory.errors import PullfactoryError
+from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]
 

@@ -55,9 +55,6 @@ def audit(
     as_json: bool,
 ) -> None:
     """May the observables in your events be fitted as if they were independent?"""
-    from pullfactory.assessment import audit as run_audit
-    from pullfactory.auditing import AuditConfig
-    from pullfactory.output import check_folder
     from pullfactory.report.audit_table import (
         audit_answer,
         audit_table,
@@ -66,7 +63,10 @@ def audit(
         pay_line,
     )
     from pullfactory.report.table import remark_lines
-    from pullfactory.study import Study
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.audit import audit as run_audit
+    from pullfactory.settings.audit import AuditConfig
+    from pullfactory.settings.study import Study
 
     progress = stage_progress()
     given = {"seed": seed, "toys.n_toys": n_toys}

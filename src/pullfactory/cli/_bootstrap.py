@@ -59,9 +59,9 @@ def bootstrap(
 
     A study with several rho needs --rho to choose one.
     """
-    from pullfactory.measurement import bootstrap_toy
-    from pullfactory.output import check_folder
     from pullfactory.report.table import bootstrap_table
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.bootstrap import bootstrap_toy
 
     progress = stage_progress()
 
@@ -92,7 +92,7 @@ def bootstrap(
 
 def _correlations(summary: dict[str, Any]) -> list[str]:
     """One line for each pair of observables."""
-    from pullfactory.report.rounding import rounded
+    from pullfactory.numbers import rounded
 
     names = summary["observables"]
     return [

@@ -48,9 +48,9 @@ def predict(
     **study_settings: Any,
 ) -> None:
     """Predict errors, pull widths and coverage of a study without toys."""
-    from pullfactory.forecast import predict as predict_study
-    from pullfactory.output import check_folder
     from pullfactory.report.table import closure_line, prediction_table
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.predict import predict as predict_study
 
     progress = stage_progress()
 

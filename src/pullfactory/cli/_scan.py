@@ -55,10 +55,10 @@ def scan(
     **options: Any,
 ) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
-    from pullfactory.output import check_folder
     from pullfactory.report.table import scan_table
-    from pullfactory.scanning import scan as scan_study
-    from pullfactory.study import Study
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.scan import scan as scan_study
+    from pullfactory.settings.study import Study
 
     progress = stage_progress()
 
@@ -83,7 +83,7 @@ def scan(
 
 def _parse_variants(texts: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:
     """Settings by label; None if there are no variants."""
-    from pullfactory.study import Study
+    from pullfactory.settings.study import Study
 
     variants: dict[str, dict[str, Any]] = {}
     for text in texts:

@@ -57,9 +57,9 @@ def select(
     Without --methods the likelihood is unbinned. A study with several rho needs --rho to choose
     one.
     """
-    from pullfactory.output import check_folder
     from pullfactory.report.table import selection_table
-    from pullfactory.selection import select as select_observables
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.select import select as select_observables
 
     progress = stage_progress()
 
@@ -88,7 +88,7 @@ def select(
 
 def _answers(result: "SelectionResult", method: str) -> list[str]:
     """What to take, in words."""
-    from pullfactory.report.rounding import significant
+    from pullfactory.numbers import significant
 
     promised, best = result.best(method, "claimed_error"), result.best(method)
     claims, is_so, is_best = (

@@ -44,7 +44,7 @@ def _read_formats(
     """Read png,pdf,svg or none."""
     if text is None:
         return None
-    from pullfactory._fields import figure_formats
+    from pullfactory.settings.fields import figure_formats
 
     try:
         return figure_formats(text)
@@ -178,7 +178,7 @@ def write_result(write: Callable[[Path], object], folder: Path) -> None:
     Raises:
         OutputError: If it does not stand in its folder.
     """
-    from pullfactory.output import check_folder
+    from pullfactory.results.folders import check_folder
 
     try:
         check_folder(folder)

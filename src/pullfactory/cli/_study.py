@@ -25,7 +25,7 @@ from pullfactory.errors import StudyError
 if TYPE_CHECKING:
     from pullfactory.calibration import Calibration
     from pullfactory.inference.calibration_noise import CalibrationNoise
-    from pullfactory.study import Study
+    from pullfactory.settings.study import Study
 
 __all__ = [
     "calibrate",
@@ -92,9 +92,9 @@ def run(
     **study_settings: Any,
 ) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
-    from pullfactory.output import check_folder
-    from pullfactory.pipeline import run as run_study
     from pullfactory.report.table import closure_line, pull_table, remark_lines
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.study import run as run_study
 
     progress = stage_progress()
 
@@ -132,7 +132,7 @@ def run(
 def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
     """Write a study file, or an audit file, with a comment on every key."""
     from pullfactory.files import write_text
-    from pullfactory.study import Study, preset_text
+    from pullfactory.settings.study import Study, preset_text
 
     if audit and preset:
         raise StudyError(f"--audit starts from no study, and --preset names {preset!r}; give one")
@@ -221,7 +221,7 @@ def workspace(
     """Write the pyhf workspace of a study."""
     from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.files import check_file
-    from pullfactory.workspace import (
+    from pullfactory.workspaces.study import (
         build_joint_workspace,
         build_workspace,
         clipping_note,
@@ -267,7 +267,7 @@ def _with_joint_channel(study: "Study") -> "Study":
 def read_study(
     study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
 ) -> "Study":
-    from pullfactory.study import Study
+    from pullfactory.settings.study import Study
 
     if study_file and preset:
         raise StudyError(f"both study file '{study_file}' and preset {preset!r}; give one")

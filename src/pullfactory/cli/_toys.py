@@ -181,10 +181,11 @@ def toys(
     as_json: bool,
 ) -> None:
     """Throw toys of any pyhf workspace and fit them (- is standard input)."""
-    from pullfactory.campaign import run_toys
-    from pullfactory.likelihoods import BinnedLikelihood, read_workspace
-    from pullfactory.output import check_folder
+    from pullfactory.likelihoods import BinnedLikelihood
     from pullfactory.report.table import failure_table, remark_lines, toys_table
+    from pullfactory.results.folders import check_folder
+    from pullfactory.runs.toys import run_toys
+    from pullfactory.workspaces.reading import read_workspace
 
     progress = stage_progress()
 

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from pullfactory._jax import double_precision, jax
 from pullfactory.errors import LikelihoodError
 from pullfactory.events import first_rows
-from pullfactory.inference.fits import FitBatch, fit_toys
-from pullfactory.inference.sandwich import sandwich_covariance
-from pullfactory.inference.status import FitStatus
+from pullfactory.fitting.fits import FitBatch, fit_toys
+from pullfactory.fitting.sandwich import sandwich_covariance
+from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Method, Observation
 from pullfactory.simulation.toys import Stream, ToyBlock, generator
 

@@ -22,7 +22,7 @@ from pullfactory.likelihoods.noise import (
     covariance_of_rows,
     typical_truth,
 )
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["CalibrationNoise", "calibration_noise", "noise_warnings"]
 

@@ -16,15 +16,15 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
-from pullfactory.calibration.binning import exact_probabilities
 from pullfactory.errors import StudyError
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.likelihoods import Method
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 __all__ = [
     "TOLERATED_BIAS",

@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.inference.fits import FitBatch
-from pullfactory.inference.status import FitStatus
+from pullfactory.fitting.fits import FitBatch
+from pullfactory.fitting.status import FitStatus
 
 __all__ = ["CorrelationSums"]
 

@@ -17,13 +17,13 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from pullfactory._jax import jax, jit
+from pullfactory.binning.edges import count_events, exact_probabilities
 from pullfactory.calibration import Calibration
-from pullfactory.calibration.binning import count_events, exact_probabilities
-from pullfactory.inference.fits import fit_toys
+from pullfactory.fitting.fits import fit_toys
 from pullfactory.likelihoods import BinnedLikelihood, Method, build_method
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import Stream, block_size, generator
-from pullfactory.study import Study
 
 __all__ = ["ExpectationFits", "Expectations", "normal_points"]
 

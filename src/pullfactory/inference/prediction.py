@@ -8,12 +8,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit
-from pullfactory.inference.information import inverted, joint_errors
-from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.fitting.information import inverted, joint_errors
+from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Method, Observation
+from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock, draw_base
-from pullfactory.study import Study
 
 __all__ = ["PredictedPull", "predict_pulls"]
 

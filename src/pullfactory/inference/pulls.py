@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference.fits import FitBatch
+from pullfactory.fitting.fits import FitBatch
+from pullfactory.fitting.slices import Slices
+from pullfactory.fitting.status import FitStatus
 from pullfactory.inference.shapes import transformed_counts
-from pullfactory.inference.slices import Slices
-from pullfactory.inference.status import FitStatus
 
 __all__ = [
     "PULL_EDGES",

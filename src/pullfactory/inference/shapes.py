@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincc, ndtr, ndtri
 from scipy.stats import binom
 
-from pullfactory.inference.slices import Slices
+from pullfactory.fitting.slices import Slices
 
 __all__ = [
     "SHAPE_EDGES",

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
-from pullfactory.likelihoods._reading import read_workspace
 from pullfactory.likelihoods._template_noise import binned_noise
 from pullfactory.likelihoods.binned import BinnedLikelihood, binned_method
 from pullfactory.likelihoods.binned_joint import binned_joint_method, binned_joint_noise
@@ -41,7 +40,6 @@ __all__ = [
     "build_method",
     "build_methods",
     "method_kind",
-    "read_workspace",
 ]
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._pyhf import pyhf
+from pullfactory.workspaces._pyhf import pyhf
 
 __all__ = ["compact"]
 

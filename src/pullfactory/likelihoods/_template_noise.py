@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit, jnp
+from pullfactory.binning.bivariate import normal_cdf
 from pullfactory.calibration import Calibration, Templates
 from pullfactory.calibration.grid import sample_index
 from pullfactory.densities import Family
-from pullfactory.likelihoods._reading import read_workspace
 from pullfactory.likelihoods.binned import BinnedLikelihood
 from pullfactory.likelihoods.noise import Array, LocalPrediction, MethodNoise, NoiseSource
-from pullfactory.simulation.bivariate import normal_cdf
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
-from pullfactory.workspace import build_channels
+from pullfactory.workspaces.reading import read_workspace
+from pullfactory.workspaces.study import build_channels
 
 __all__ = ["Bins", "binned_noise", "template_factors", "template_noise", "workspace_constraint"]
 

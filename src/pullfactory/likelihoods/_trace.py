@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax
-from pullfactory._pyhf import PYHF_LOCK, pyhf
+from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 
 __all__ = ["Program", "jax_backend", "trace_rates"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 if TYPE_CHECKING:
     from pullfactory.likelihoods.binned import BinnedLikelihood

@@ -15,21 +15,21 @@ from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
-from pullfactory._pyhf import PYHF_LOCK, pyhf
 from pullfactory._text import printable
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError, WorkspaceError
-from pullfactory.likelihoods._checking import refuse_bad
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
-from pullfactory.likelihoods._reading import build_model, read_workspace, refuse_rates
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
-from pullfactory.study import Study
-from pullfactory.workspace import build_workspace
+from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
+from pullfactory.workspaces.checking import refuse_bad
+from pullfactory.workspaces.reading import build_model, read_workspace, refuse_rates
+from pullfactory.workspaces.study import build_workspace
 
 __all__ = [
     "BinnedLikelihood",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.binning.bivariate import bin_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._likelihood import Method, Observation
 from pullfactory.likelihoods._template_noise import Bins, template_noise, workspace_constraint
@@ -16,10 +17,9 @@ from pullfactory.likelihoods.noise import (
     leaked_truth,
     typical_truth,
 )
-from pullfactory.simulation.bivariate import bin_probabilities
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
-from pullfactory.workspace import build_joint_workspace
+from pullfactory.workspaces.study import build_joint_workspace
 
 __all__ = ["binned_joint_method", "binned_joint_noise"]
 

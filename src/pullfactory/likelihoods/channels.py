@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pullfactory.calibration.binning import count_pairs, find_bins
+from pullfactory.binning.edges import count_pairs, find_bins
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 

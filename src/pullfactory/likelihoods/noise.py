@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = [
     "LocalPrediction",

@@ -26,8 +26,8 @@ from pullfactory.likelihoods._response_noise import joint_response_noise
 from pullfactory.likelihoods.noise import MethodNoise, ToldNoise, Untold
 from pullfactory.likelihoods.rows import EventRows
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
+from pullfactory.settings.study import RHO
 from pullfactory.simulation.toys import ToyBlock
-from pullfactory.study import RHO
 
 __all__ = ["JointData", "JointLikelihood", "unbinned_joint_method", "unbinned_joint_noise"]
 

@@ -12,6 +12,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
@@ -21,12 +22,12 @@ from pullfactory.report.palette import (
     variation_style,
     with_minus,
 )
-from pullfactory.report.rounding import rounded
 from pullfactory.report.style import inner_legend
 
 if TYPE_CHECKING:
-    from pullfactory.auditing import AuditConfig, ChannelFit, PairDependence
+    from pullfactory.auditing import ChannelFit, PairDependence
     from pullfactory.results import AuditRow, PullRow
+    from pullfactory.settings.audit import AuditConfig
 
 __all__ = [
     "plot_bin_pairs",

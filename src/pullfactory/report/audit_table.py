@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pullfactory.inference import TOLERATED
-from pullfactory.report.rounding import ABSENT, rounded, significant
+from pullfactory.numbers import ABSENT, rounded, significant
 from pullfactory.report.table import new_table, with_unit
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
 from pullfactory.calibration import Calibration
+from pullfactory.numbers import EXACT_SLOPE, rounded
 from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
@@ -18,7 +19,6 @@ from pullfactory.report.palette import (
     variation_style,
     with_minus,
 )
-from pullfactory.report.rounding import EXACT_SLOPE, rounded
 from pullfactory.report.style import inner_legend
 
 __all__ = ["plot_response", "plot_samples", "plot_templates"]

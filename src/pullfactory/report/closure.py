@@ -20,7 +20,7 @@ from pullfactory.report.palette import (
     with_minus,
 )
 from pullfactory.report.style import legend_above, new_panels
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = [
     "make_closure_figures",

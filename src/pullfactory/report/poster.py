@@ -22,8 +22,8 @@ from pullfactory.report.pull_plots import (
 )
 from pullfactory.report.shape_plots import plot_shapes
 from pullfactory.report.style import legend_above, new_panels
+from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import draw_toys
-from pullfactory.study import Study
 
 __all__ = ["make_figures"]
 

@@ -18,7 +18,7 @@ from pullfactory.report.palette import (
     method_style,
 )
 from pullfactory.report.style import legend_above, new_panels
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["make_prediction_figures", "plot_predicted_error", "plot_predicted_width"]
 

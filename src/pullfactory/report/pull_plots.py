@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.inference.pulls import PULL_EDGES
 from pullfactory.likelihoods import method_kind
+from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
     REFERENCE,
     RHO,
@@ -19,9 +20,8 @@ from pullfactory.report.palette import (
     method_style,
     with_minus,
 )
-from pullfactory.report.rounding import rounded
 from pullfactory.report.style import inner_legend, scan_colours
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]
 

@@ -22,7 +22,7 @@ from pullfactory.report.style import (
     legend_above,
     new_panels,
 )
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,9 +10,10 @@ from rich.table import Table
 
 from pullfactory._text import printable
 from pullfactory.calibration import Calibration
-from pullfactory.inference import ClosureVerdict, FitStatus
-from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
-from pullfactory.study import Parameter
+from pullfactory.fitting import FitStatus
+from pullfactory.inference import ClosureVerdict
+from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
+from pullfactory.settings.study import Parameter
 
 if TYPE_CHECKING:
     from pullfactory.inference import PredictedPull

@@ -13,9 +13,9 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.numbers import rounded
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import REFERENCE, method_style, with_minus
-from pullfactory.report.rounding import rounded
 from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import inner_legend, new_panels
 

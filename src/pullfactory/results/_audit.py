@@ -16,7 +16,6 @@ from scipy.special import ndtr
 
 from pullfactory.auditing import (
     AuditClosure,
-    AuditConfig,
     DataFit,
     Expected,
     PairDependence,
@@ -27,7 +26,6 @@ from pullfactory.auditing import (
 from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
-from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._audit_notes import audit_notes, causes_in_audit, repeated_rows
@@ -43,7 +41,9 @@ from pullfactory.results._rows import (
     write_numbers,
 )
 from pullfactory.results._selection import SelectionRow
-from pullfactory.workspace import write_workspace
+from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.settings.audit import AuditConfig
+from pullfactory.workspaces.study import write_workspace
 
 __all__ = ["AuditResult", "AuditRow", "AuditToysResult"]
 

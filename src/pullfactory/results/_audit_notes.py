@@ -13,10 +13,10 @@ from pullfactory.auditing import (
     starved_bins,
     unbinned_obstacle,
 )
-from pullfactory.report.rounding import plain, rounded, significant
+from pullfactory.numbers import plain, rounded, significant
 from pullfactory.results._remarks import LEAST_PART, causes_of
 from pullfactory.results._rows import PullRow
-from pullfactory.workspace import clipping_note
+from pullfactory.workspaces.study import clipping_note
 
 if TYPE_CHECKING:
     from pullfactory.results._audit import AuditResult, AuditRow

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference import BootstrapResult
-from pullfactory.output import replaced_folder
 from pullfactory.results._rows import finite_or_none, plain_matrix, provenance, write_numbers
-from pullfactory.study import Study
+from pullfactory.results.folders import replaced_folder
+from pullfactory.settings.study import Study
 
 __all__ = ["BootstrapSummary"]
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
-from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.study import Study
+from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.settings.study import Study
 
 __all__ = ["ClosureResult"]
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pullfactory.inference import FitBatch, FitStatus
+from pullfactory.fitting import FitBatch, FitStatus
 
 __all__ = ["STATUS_NAMES", "ToyLedger", "ToyTable"]
 

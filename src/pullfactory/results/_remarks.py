@@ -9,7 +9,7 @@ from pullfactory.inference import ClosureVerdict, PullSummary, judge_error
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.shapes import PullShape, is_shifted
 from pullfactory.likelihoods import method_kind
-from pullfactory.report.rounding import rounded
+from pullfactory.numbers import rounded
 from pullfactory.results._rows import PullRow
 
 __all__ = ["LEAST_PART", "Remark", "causes_of", "remarks", "shape_rows"]

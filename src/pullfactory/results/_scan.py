@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._rows import PullRow, provenance, write_numbers
-from pullfactory.study import Study
+from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.settings.study import Study
 
 __all__ = ["ScanResult", "ScanRow"]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pullfactory.calibration import Calibration
+from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.inference.shapes import PullShape
-from pullfactory.inference.slices import truth_slices
-from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
@@ -23,8 +22,9 @@ from pullfactory.results._rows import (
     provenance,
     write_numbers,
 )
-from pullfactory.study import Study
-from pullfactory.workspace import build_joint_workspace, write_workspace
+from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.settings.study import Study
+from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
 if TYPE_CHECKING:
     import numpy as np

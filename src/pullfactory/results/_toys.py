@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.inference import CorrelationSums, FitStatus, PullSummary, PullSums
+from pullfactory.fitting import FitStatus
+from pullfactory.fitting.slices import Slices
+from pullfactory.inference import CorrelationSums, PullSummary, PullSums
 from pullfactory.inference.shapes import PullShape
-from pullfactory.inference.slices import Slices
-from pullfactory.output import check_formats, replaced_folder
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
@@ -25,6 +25,7 @@ from pullfactory.results._rows import (
     provenance,
     write_numbers,
 )
+from pullfactory.results.folders import check_formats, replaced_folder
 
 __all__ = ["ToysResult"]
 

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pullfactory.binning.bivariate import bin_probabilities
 from pullfactory.densities import Family
-from pullfactory.simulation.bivariate import bin_probabilities
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 __all__ = ["Population"]
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["Response"]
 

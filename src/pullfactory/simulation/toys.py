@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import StudyError
 from pullfactory.events import row_pairs
+from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 __all__ = ["Stream", "ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys", "generator"]
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pullfactory import PullfactoryError, read_summary, write_report
-from pullfactory.citation import CITATION
-from pullfactory.report.rounding import rounded, significant
+from pullfactory.numbers import rounded, significant
+from pullfactory.report.citation import CITATION
 
 Invoke = Callable[..., CompletedProcess[str]]
 Cells = list[tuple[str, float | None]]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pullfactory.citation import CITATION
+from pullfactory.report.citation import CITATION
 from pullfactory.report.page.content import Cell, Listing, Row, Section, Table, Text
 
 __all__ = ["appendix"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pullfactory.files import read_text
 from pullfactory.inference import TOLERATED, Judgement, judge_error
+from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -23,7 +24,6 @@ from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
 from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
 from pullfactory.report.palette import method_label, with_minus
-from pullfactory.report.rounding import plain, rounded, significant
 
 __all__ = ["audit_page"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pullfactory._fields import FIGURE_FORMATS
 from pullfactory.report.page.content import Picture, Tags
 from pullfactory.report.palette import method_label
+from pullfactory.settings.fields import FIGURE_FORMATS
 
 __all__ = ["picture", "pictures"]
 

@@ -23,7 +23,7 @@ from pullfactory.report.page.tables import (
 from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
 from pullfactory.report.palette import method_label
 from pullfactory.report.table import closure_line
-from pullfactory.workspace import clipping_note
+from pullfactory.workspaces.study import clipping_note
 
 __all__ = ["study_page"]
 

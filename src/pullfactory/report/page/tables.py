@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
 from pullfactory.report.page.content import Cell, Row, Table, Tags
 from pullfactory.report.page.verdict import PullNumbers, Verdict, rho_name
 from pullfactory.report.palette import method_label, with_minus
-from pullfactory.report.rounding import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
 
 __all__ = [
     "calibration_rows",

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pullfactory.numbers import plain
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import Cell, Page, Row, Section, Table, Tags
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import pull_rows, status_rows, verdict_rows
 from pullfactory.report.page.verdict import Verdict, lead_of
 from pullfactory.report.palette import with_minus
-from pullfactory.report.rounding import plain
 
 __all__ = ["toys_page"]
 

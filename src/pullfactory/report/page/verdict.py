@@ -8,9 +8,9 @@ from typing import Any
 
 from pullfactory.inference import TOLERATED, Judgement, judge_error
 from pullfactory.inference.shapes import is_shifted
+from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.palette import method_label, with_minus
-from pullfactory.report.rounding import plain, rounded, significant
 
 __all__ = ["Verdict", "lead_of", "remarks_on", "rho_name", "shifts_of", "where_of"]
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit
 from pullfactory.errors import LikelihoodError, StudyError
-from pullfactory.inference.information import joint_information
-from pullfactory.inference.resolution import Spectrum, flat_groups, spectrum
+from pullfactory.fitting.information import joint_information
+from pullfactory.fitting.resolution import Spectrum, flat_groups, spectrum
 from pullfactory.likelihoods import BinnedLikelihood, Method
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 __all__ = ["flat_parameters", "listed", "refuse_flat", "refuse_flat_methods", "refuse_flat_study"]
 

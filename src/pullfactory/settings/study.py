@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
-from pullfactory._document import Document, refuse_repeats, refuse_totals
-from pullfactory._fields import Count, Frozen, Listed, Name, Text
-from pullfactory._toml import parse_toml, parse_value
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.errors import StudyError
+from pullfactory.settings.document import Document, refuse_repeats, refuse_totals
+from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.toml import parse_toml, parse_value
 
 __all__ = [
     "METHODS",
@@ -670,4 +670,4 @@ def preset_text(file: str) -> str:
 
 
 def _preset_folder() -> Any:
-    return resources.files("pullfactory") / "presets"
+    return resources.files("pullfactory") / "settings" / "presets"

@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, Strict, ValidationError
 
-from pullfactory._complaints import complaint
-from pullfactory._fields import Frozen, Listed, Name
 from pullfactory.errors import StudyError
 from pullfactory.events import parse_expression
+from pullfactory.settings.complaints import complaint
+from pullfactory.settings.fields import Frozen, Listed, Name
 
 __all__ = [
     "Change",

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pullfactory._fields import FIGURE_FORMATS
 from pullfactory.files import read_json
+from pullfactory.settings.fields import FIGURE_FORMATS
 
 __all__ = ["find_foreign", "result_files"]
 

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.inference.resolution import spectrum
-from pullfactory.inference.sandwich import sandwich_covariance
+from pullfactory.fitting.resolution import spectrum
+from pullfactory.fitting.sandwich import sandwich_covariance
+from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
-from pullfactory.study import Study
 
 __all__ = ["inverted", "joint_errors", "joint_information", "symmetric_root"]
 

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from pullfactory._jax import double_precision, jax, jnp
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference.minuit import fit_minuit
-from pullfactory.inference.newton import minimise, settle
-from pullfactory.inference.status import FitStatus
+from pullfactory.fitting.minuit import fit_minuit
+from pullfactory.fitting.newton import minimise, settle
+from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Likelihood, Observation
 
 __all__ = ["FitBatch", "fit_toys"]

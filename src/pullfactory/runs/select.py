@@ -11,7 +11,7 @@ from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult, SelectionRow, SkippedSet
-from pullfactory.study import METHODS, Study
+from pullfactory.settings.study import METHODS, Study
 
 __all__ = ["select"]
 

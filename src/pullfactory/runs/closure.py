@@ -2,12 +2,12 @@
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
-from pullfactory.execution import count_workers
+from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import measure_closure
-from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ClosureResult
-from pullfactory.study import Study
+from pullfactory.runs.execution import count_workers
+from pullfactory.settings.study import Study
 
 __all__ = ["closure"]
 

@@ -12,20 +12,15 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.errors import LikelihoodError
-from pullfactory.execution import count_workers, in_order, worker_pool
-from pullfactory.inference import CorrelationSums, FitBatch, PullSums, fit_toys
-from pullfactory.inference.flatness import refuse_flat
-from pullfactory.inference.slices import Slices
-from pullfactory.inference.throwing import (
-    Truth,
-    check_toys,
-    prior_slices,
-    resolve_truth,
-    throw_block,
-)
+from pullfactory.fitting import FitBatch, fit_toys
+from pullfactory.fitting.flatness import refuse_flat
+from pullfactory.fitting.slices import Slices
+from pullfactory.fitting.throwing import Truth, check_toys, prior_slices, resolve_truth, throw_block
+from pullfactory.inference import CorrelationSums, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ToyLedger, ToysResult, provenance
+from pullfactory.runs.execution import count_workers, in_order, worker_pool
 
 __all__ = ["run_toys"]
 

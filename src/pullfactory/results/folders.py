@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pullfactory._fields import figure_formats
-from pullfactory.contents import find_foreign
 from pullfactory.errors import OutputError
 from pullfactory.files import try_writing
+from pullfactory.results.contents import find_foreign
+from pullfactory.settings.fields import figure_formats
 
 __all__ = ["check_folder", "check_formats", "replaced_folder"]
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration, Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.files import write_text
-from pullfactory.morphing import Process, assemble
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
+from pullfactory.workspaces.morphing import Process, assemble
 
 __all__ = [
     "build_channels",

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision, jax, jit
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference.fits import fit_toys
-from pullfactory.inference.slices import Slices, normal_slices
-from pullfactory.inference.status import FitStatus
+from pullfactory.fitting.fits import fit_toys
+from pullfactory.fitting.slices import Slices, normal_slices
+from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.likelihoods._checking import MOST_EVENTS
+from pullfactory.workspaces.checking import MOST_EVENTS
 
 __all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, ValidationError
 
-from pullfactory._complaints import complaint
-from pullfactory._fields import FigureFormats, Frozen, Name, Whole
-from pullfactory._toml import read_toml, to_toml
 from pullfactory.errors import StudyError
+from pullfactory.settings.complaints import complaint
+from pullfactory.settings.fields import FigureFormats, Frozen, Name, Whole
+from pullfactory.settings.toml import read_toml, to_toml
 
 __all__ = ["Document", "refuse_repeats", "refuse_totals", "total_name"]
 

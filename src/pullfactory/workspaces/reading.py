@@ -10,9 +10,9 @@ from typing import Any
 import jsonpatch
 import numpy as np
 
-from pullfactory._pyhf import PYHF_LOCK, pyhf
 from pullfactory.errors import WorkspaceError
-from pullfactory.likelihoods._checking import MOST_EVENTS, refuse_bad
+from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
+from pullfactory.workspaces.checking import MOST_EVENTS, refuse_bad
 
 __all__ = ["build_model", "read_workspace", "refuse_rates"]
 

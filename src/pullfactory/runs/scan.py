@@ -6,10 +6,10 @@ from typing import Any
 
 from pullfactory._jax import double_precision
 from pullfactory.errors import StudyError
-from pullfactory.pipeline import run
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ScanResult, ScanRow
-from pullfactory.study import Study
+from pullfactory.runs.study import run
+from pullfactory.settings.study import Study
 
 __all__ = ["scan"]
 

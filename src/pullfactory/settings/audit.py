@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, Strict, model_validator
 
-from pullfactory._document import Document, refuse_repeats, refuse_totals
-from pullfactory._fields import Count, Frozen, Listed, Name, Text
-from pullfactory.auditing.samples import Samples, read_samples
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
-from pullfactory.study import Morphing
+from pullfactory.settings.document import Document, refuse_repeats, refuse_totals
+from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.samples import Samples, read_samples
+from pullfactory.settings.study import Morphing
 
 __all__ = [
     "AuditConfig",

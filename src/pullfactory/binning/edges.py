@@ -9,7 +9,7 @@ from scipy.special import ndtri
 
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.errors import CalibrationError
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["choose_edges", "count_events", "count_pairs", "exact_probabilities", "find_bins"]
 

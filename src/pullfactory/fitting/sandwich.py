@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
-from pullfactory.inference.fits import FitBatch, fit_toys
+from pullfactory.fitting.fits import FitBatch, fit_toys
 from pullfactory.likelihoods import Method
 from pullfactory.simulation.toys import ToyBlock
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["Slices", "normal_slices", "truth_slices"]
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
-    AuditConfig,
     DataFit,
     ErrorModel,
     EventPool,
@@ -38,12 +37,14 @@ from pullfactory.auditing import (
     unbinned_obstacle,
 )
 from pullfactory.errors import CalibrationError, EventsError
-from pullfactory.execution import count_workers, in_order, worker_pool
-from pullfactory.inference import FitBatch, PredictedPull, PullSums, fit_events
+from pullfactory.fitting import FitBatch, fit_events
+from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.progress import Progress, silent
 from pullfactory.results import AuditResult, AuditToysResult, SelectionRow, ToyLedger, provenance
+from pullfactory.runs.execution import count_workers, in_order, worker_pool
+from pullfactory.settings.audit import AuditConfig
 
 __all__ = ["audit"]
 

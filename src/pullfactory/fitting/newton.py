@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit, jnp
-from pullfactory.inference.resolution import Spectrum, spectrum
-from pullfactory.inference.status import FitStatus
+from pullfactory.fitting.resolution import Spectrum, spectrum
+from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
 
 __all__ = ["Minimum", "minimise", "settle"]

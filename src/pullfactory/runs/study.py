@@ -13,25 +13,24 @@ from numpy.typing import NDArray
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import CalibrationError
-from pullfactory.execution import count_workers, in_order, worker_pool
+from pullfactory.fitting import FitBatch, fit_events
+from pullfactory.fitting.flatness import refuse_flat_methods, refuse_flat_study
+from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import (
     ClosureVerdict,
-    FitBatch,
     PredictedPull,
     PullSums,
-    fit_events,
     judge_closure,
     known_predictions,
     predict_pulls,
 )
-from pullfactory.inference.flatness import refuse_flat_methods, refuse_flat_study
-from pullfactory.inference.slices import truth_slices
 from pullfactory.likelihoods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
+from pullfactory.runs.execution import count_workers, in_order, worker_pool
+from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_base
-from pullfactory.study import Study
-from pullfactory.workspace import build_workspace
+from pullfactory.workspaces.study import build_workspace
 
 __all__ = ["run"]
 

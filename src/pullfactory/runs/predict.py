@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
+from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import judge_closure, known_predictions, predict_pulls
-from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
-from pullfactory.study import Study
+from pullfactory.settings.study import Study
 
 __all__ = ["predict"]
 

@@ -5,13 +5,13 @@ import numpy as np
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
+from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import bootstrap
-from pullfactory.inference.flatness import refuse_flat_study
 from pullfactory.likelihoods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import BootstrapSummary
+from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_toys
-from pullfactory.study import Study
 
 __all__ = ["bootstrap_toy"]
 

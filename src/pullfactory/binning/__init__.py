@@ -1,0 +1,1 @@
+"""Bins: of one observable, of all together, and what falls into them."""

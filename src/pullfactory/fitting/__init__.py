@@ -1,0 +1,22 @@
+"""Throwing toys of a model and fitting them."""
+
+from pullfactory.fitting.fits import FitBatch, fit_toys
+from pullfactory.fitting.information import joint_errors, joint_information
+from pullfactory.fitting.minuit import MinuitFit, fit_minuit
+from pullfactory.fitting.sandwich import fit_events, sandwich_covariance
+from pullfactory.fitting.status import FitStatus
+from pullfactory.fitting.throwing import ThrownToys, throw_toys
+
+__all__ = [
+    "FitBatch",
+    "FitStatus",
+    "MinuitFit",
+    "ThrownToys",
+    "fit_events",
+    "fit_minuit",
+    "fit_toys",
+    "joint_errors",
+    "joint_information",
+    "sandwich_covariance",
+    "throw_toys",
+]

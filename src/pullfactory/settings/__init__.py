@@ -1,0 +1,1 @@
+"""What people write: studies, audits and their samples, read and checked once, frozen after."""

@@ -1,0 +1,1 @@
+"""pyhf workspaces: built from templates, written, read and checked."""
