@@ -1,7 +1,5 @@
 """Errors that carry the value, the place and the remedy in one line."""
 
-from pullfactory._text import printable
-
 __all__ = [
     "CalibrationError",
     "EventsError",
@@ -10,6 +8,7 @@ __all__ = [
     "PullfactoryError",
     "StudyError",
     "WorkspaceError",
+    "printable",
 ]
 
 
@@ -47,3 +46,20 @@ class LikelihoodError(PullfactoryError, ValueError):
 
 class OutputError(PullfactoryError, OSError):
     """An output that cannot be written or read back."""
+
+
+def printable(text: str) -> str:
+    r"""Text of others, fit to be shown: every letter escaped that does not print, such as `\x1b`.
+
+    Names in a workspace, of files and of columns may hold anything: sequences that a terminal
+    obeys, line breaks, letters that turn the direction of writing.
+
+    Args:
+        text: Of others.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

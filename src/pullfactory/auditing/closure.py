@@ -32,6 +32,7 @@ from pullfactory.auditing.templates import Expected, build_audit_workspace
 from pullfactory.errors import CalibrationError
 from pullfactory.inference.closing import TOLERATED_BIAS, TOLERATED_OFF
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.random import Stream, generator
 
 __all__ = ["AuditClosure", "compare_morphings"]
 
@@ -245,7 +246,7 @@ def _judged(name: str, moves: NDArray[np.float64], *, sums: bool) -> AuditClosur
 def _ensemble(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
     """Where fits end over the constraints and the fit error, shape (points, parameters)."""
     config = expected.config
-    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(config.seed, spawn_key=(2,))))
+    rng = generator(config.seed, Stream.AUDIT_CLOSURE)
     constrained = [p.name for p in config.parameter if p.constraint == "normal"]
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
     moving = np.flatnonzero(~likelihood.held)

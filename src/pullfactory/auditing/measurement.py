@@ -17,6 +17,7 @@ from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.likelihoods.channels import PairCounts
+from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = [
@@ -243,8 +244,7 @@ def _data(
     """The data, then replicas, whose auxiliary values are drawn around those observed."""
     names = expected.config.observable_names
     data = likelihood.data(dict(zip(names, counts, strict=True)))
-    sequence = np.random.SeedSequence(expected.config.seed, spawn_key=(2,))
-    rng = np.random.Generator(np.random.SFC64(sequence))
+    rng = generator(expected.config.seed, Stream.AUDIT_DATA)
     normal = rng.standard_normal((len(data) - 1, len(likelihood.aux_index)))
     root = symmetric_root(aux_covariance(expected, likelihood))
     data[1:, likelihood.n_main :] += normal @ root

@@ -11,7 +11,8 @@ from pullfactory.errors import EventsError
 from pullfactory.events import first_rows
 from pullfactory.fitting.information import symmetric_root
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.simulation.toys import Stream, ToyBlock, generator
+from pullfactory.random import Stream, generator
+from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["EventPool", "refuse_negative"]
 
@@ -101,11 +102,11 @@ class EventPool:
         """
         toys = self.block_size
         truth = np.tile(likelihood.init, (toys, 1))
-        normal = generator(self.seed, Stream.AUXDATA, block).standard_normal(
+        normal = generator(self.seed, Stream.AUDIT_AUXDATA, block).standard_normal(
             (toys, len(likelihood.aux_index))
         )
         aux = truth[:, list(likelihood.aux_index)] * likelihood.aux_factor
-        rng = generator(self.seed, Stream.EVENTS, block)
+        rng = generator(self.seed, Stream.AUDIT_EVENTS, block)
         if self.fixed:
             counts = np.full(toys, max(round(self.n_events), 1))
         else:

@@ -25,6 +25,7 @@ from pullfactory.fitting.information import inverted
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.random import Stream, generator
 from pullfactory.settings.document import total_name
 
 __all__ = [
@@ -95,7 +96,7 @@ def redraws(seed: int, replicas: int) -> NDArray[np.float64]:
         seed: Of the audit.
         replicas: How many.
     """
-    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(1,))))
+    rng = generator(seed, Stream.AUDIT_GROUPS)
     return rng.multinomial(GROUPS, np.full(GROUPS, 1.0 / GROUPS), replicas).astype(np.float64)
 
 

@@ -17,6 +17,7 @@ from pullfactory.auditing.values import Chunk, View, read_chunks
 from pullfactory.binning.joint import JointBins
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.progress import Advance, Progress, silent
+from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.samples import Sample, refuse_unread
 
@@ -409,7 +410,7 @@ def _choose_joint(
     for o, axis in enumerate(axes):
         values[axis.index(values[:, o]) == axis.size, o] = np.nan
     weights = np.maximum(weights, 0.0)
-    rng = np.random.Generator(np.random.SFC64(np.random.SeedSequence(config.seed)))
+    rng = generator(config.seed, Stream.AUDIT_BINS)
     drawn = rng.choice(len(values), len(values), p=weights / weights.sum())
     has = ~np.isnan(values[drawn])
     found: dict[tuple[int, ...], JointBins] = {}

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
-from pullfactory.simulation.toys import Stream, generator
 
 __all__ = [
     "base_normals",

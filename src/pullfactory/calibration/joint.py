@@ -19,10 +19,10 @@ from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
 from pullfactory.calibration.grid import base_normals, calibration_points, sample_index
 from pullfactory.errors import CalibrationError
+from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
-from pullfactory.simulation.toys import Stream, generator
 
 __all__ = ["JointSample", "learn_joint"]
 

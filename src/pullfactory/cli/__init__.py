@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import click
 
-from pullfactory._text import printable
 from pullfactory._version import __version__
 from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
@@ -22,7 +21,7 @@ from pullfactory.cli._select import select
 from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
-from pullfactory.errors import PullfactoryError
+from pullfactory.errors import PullfactoryError, printable
 from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]

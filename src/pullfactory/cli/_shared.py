@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pullfactory._cache import SWITCH
-from pullfactory._text import printable
-from pullfactory.errors import OutputError
+from pullfactory.errors import OutputError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,7 +6,6 @@ block))`, so toys do not depend on how many there are or on who computes them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Literal, Self
 
 import numpy as np
@@ -18,18 +17,13 @@ from pullfactory.fitting.fits import fit_toys
 from pullfactory.fitting.slices import Slices, normal_slices
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.random import Stream, generator
 from pullfactory.workspaces.checking import MOST_EVENTS
 
 __all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
 
 Truth = str | Mapping[str, float]
 _TRIES = 100
-
-
-class _Stream(IntEnum):
-    TRUTH = 0
-    COUNTS = 1
-    AUXDATA = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -203,22 +197,17 @@ def throw_block(
     truth = np.tile(theta, (toys, 1))
     values = np.tile(likelihood.observed[likelihood.n_main :], (toys, 1))
     if ensemble == "prior":
-        truth, rates = _draw_truth(likelihood, truth, _generator(seed, _Stream.TRUTH, block))
+        truth, rates = _draw_truth(likelihood, truth, generator(seed, Stream.MODEL_TRUTH, block))
     else:
         rates = np.asarray(_rates(likelihood, truth))
-        values = _draw_aux(likelihood, truth, _generator(seed, _Stream.AUXDATA, block))
-    counts = _generator(seed, _Stream.COUNTS, block).poisson(rates)
+        values = _draw_aux(likelihood, truth, generator(seed, Stream.MODEL_AUXDATA, block))
+    counts = generator(seed, Stream.MODEL_COUNTS, block).poisson(rates)
     return ThrownToys(truth=truth, data=np.concatenate([counts, values], axis=1))
 
 
 @jit
 def _rates(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     return jax.vmap(likelihood.expected)(theta)
-
-
-def _generator(seed: int, stream: _Stream, block: int) -> np.random.Generator:
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), block))
-    return np.random.Generator(np.random.SFC64(sequence))
 
 
 def _draw_aux(

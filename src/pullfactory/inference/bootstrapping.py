@@ -22,7 +22,8 @@ from pullfactory.fitting.fits import FitBatch, fit_toys
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Method, Observation
-from pullfactory.simulation.toys import Stream, ToyBlock, generator
+from pullfactory.random import Stream, generator
+from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["BootstrapResult", "bootstrap"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference.expectation import Expectations, normal_points
-from pullfactory.simulation.toys import Stream, generator
+from pullfactory.random import Stream, generator
 
 __all__ = ["ClosureData", "displaced_data", "thrown_data"]
 

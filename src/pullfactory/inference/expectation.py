@@ -21,9 +21,10 @@ from pullfactory.binning.edges import count_events, exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.fitting.fits import fit_toys
 from pullfactory.likelihoods import BinnedLikelihood, Method, build_method
+from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
-from pullfactory.simulation.toys import Stream, block_size, generator
+from pullfactory.simulation.toys import block_size
 
 __all__ = ["ExpectationFits", "Expectations", "normal_points"]
 

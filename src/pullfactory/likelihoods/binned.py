@@ -15,9 +15,8 @@ from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
-from pullfactory._text import printable
 from pullfactory.calibration import Calibration
-from pullfactory.errors import LikelihoodError, WorkspaceError
+from pullfactory.errors import LikelihoodError, WorkspaceError, printable
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
 from pullfactory.likelihoods._trace import Program, trace_rates

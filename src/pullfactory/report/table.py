@@ -8,8 +8,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from pullfactory._text import printable
 from pullfactory.calibration import Calibration
+from pullfactory.errors import printable
 from pullfactory.fitting import FitStatus
 from pullfactory.inference import ClosureVerdict
 from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant

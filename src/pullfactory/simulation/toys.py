@@ -7,37 +7,22 @@ serve every correlation of a scan.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.errors import StudyError
 from pullfactory.events import row_pairs
+from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
 
-__all__ = ["Stream", "ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys", "generator"]
+__all__ = ["ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys"]
 
 _BLOCK_VALUES = 2**20  # numbers per block: 8 MB of events, near the size of a processor's cache
 _BLOCK_TOYS = 256
 _PADDING = 64  # a Poisson number of events is padded to a multiple: few shapes to compile for
-
-
-class Stream(IntEnum):
-    """Independent streams of random numbers."""
-
-    TRUTH = 0
-    EVENTS = 1
-    AUXDATA = 2
-    N_EVENTS = 3
-    CALIBRATION = 4
-    HIDDEN = 5
-    CLOSURE = 6
-    REPLICAS = 7
-    JOINT = 8
-    BOOTSTRAP = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +140,6 @@ class ToyBase:
             events=np.moveaxis(events, 0, -1),
             event_weights=self.event_weights,
         )
-
-
-def generator(seed: int, stream: Stream, *block: int) -> np.random.Generator:
-    """The random numbers of one stream in one block, which may have several numbers."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(stream), *block))
-    return np.random.Generator(np.random.SFC64(sequence))
 
 
 def block_size(study: Study) -> int:
