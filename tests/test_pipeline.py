@@ -117,7 +117,7 @@ def test_one_row_per_toy_rho_method_and_parameter(result: StudyResult, tmp_path:
     ]  # fmt: skip
     result.toys.copy_to(tmp_path / "toys.parquet")
     metadata = pq.read_schema(tmp_path / "toys.parquet").metadata
-    assert Study.from_dict(_toml(metadata[b"pullfactory.settings.study"].decode())) == STUDY
+    assert Study.from_dict(_toml(metadata[b"pullfactory.study"].decode())) == STUDY
     assert b"pyhf" in metadata[b"pullfactory.provenance"]
 
 

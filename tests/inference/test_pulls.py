@@ -6,7 +6,8 @@ from scipy.stats import binomtest
 
 from pullfactory import FitBatch, FitStatus, PullSummary, summarise_pulls
 from pullfactory.errors import LikelihoodError
-from pullfactory.inference import PullSums, judge_error
+from pullfactory.inference import PullSums
+from pullfactory.inference.judgement import judge_error
 
 
 def _fits(pulls: np.ndarray, error: float = 0.5) -> tuple[FitBatch, np.ndarray]:

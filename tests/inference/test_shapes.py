@@ -10,7 +10,8 @@ from scipy.stats import norm
 from pullfactory.fitting import FitBatch, FitStatus
 from pullfactory.fitting.slices import Slices, normal_slices
 from pullfactory.inference import PullSums
-from pullfactory.inference.shapes import PullShape, ecdf_band, is_shifted
+from pullfactory.inference.judgement import is_shifted
+from pullfactory.inference.shapes import PullShape, ecdf_band
 
 NAMES = ("mass", "scale")
 T = np.arange(1, 100) / 100

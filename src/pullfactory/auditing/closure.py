@@ -30,7 +30,7 @@ from pullfactory.auditing.halves import Halves, halves
 from pullfactory.auditing.model import audit_likelihood, constraint_information, rates_and_slopes
 from pullfactory.auditing.templates import Expected, build_audit_workspace
 from pullfactory.errors import CalibrationError
-from pullfactory.inference.closing import TOLERATED_BIAS, TOLERATED_OFF
+from pullfactory.inference.judgement import SURE, TOLERATED_BIAS, TOLERATED_OFF
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
 
@@ -38,7 +38,6 @@ __all__ = ["AuditClosure", "compare_morphings"]
 
 _POINTS = 8  # a power of two
 _WEAK = 1e-9  # part of the largest information below which nothing is told
-_SURE = 2.0  # standard errors
 _TAILS = 2.5  # root mean square over median bias; 1.7 to 2.9 in studies that do not close
 _OTHER = {
     "additive": "multiplicative",
@@ -233,7 +232,7 @@ def _judged(name: str, moves: NDArray[np.float64], *, sums: bool) -> AuditClosur
         return AuditClosure(parameter=name, sums=sums, unknown=unknown)
     found = Halves.of(moves[..., known])
     square = found.mean_square()
-    bias, low = (max(x, 0.0) ** 0.5 for x in (square.value, square.value - _SURE * square.error))
+    bias, low = (max(x, 0.0) ** 0.5 for x in (square.value, square.value - SURE * square.error))
     return AuditClosure(
         parameter=name,
         bias=bias,

@@ -22,6 +22,7 @@ from pullfactory.calibration.moments import fit_location_scale
 from pullfactory.densities import Family, family
 from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
+from pullfactory.inference.judgement import DENSITY_MISFIT, SURE
 from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, UnbinnedLikelihood
 from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
@@ -29,8 +30,6 @@ from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["UnbinnedModel", "learn_unbinned"]
 
-_TOLERATED = 0.25  # of the squared distance: a bias of at most half an error
-_SURE = 2.0  # standard errors by which a distance must be too large: templates are noisy
 _FAR_FROM_ZERO = 10.0  # scales; a location that is nearer to 0 has no relative slopes
 
 Shift = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -85,12 +84,12 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
             for place, steps in zip(found, _points(expected), strict=True)
         ]
         misfit[observable.name] = max(distance for distance, _ in distances)
-        seen = max(distance - _SURE * noise for distance, noise in distances)
-        if seen > _TOLERATED:
+        seen = max(distance - SURE * noise for distance, noise in distances)
+        if seen > DENSITY_MISFIT:
             raise CalibrationError(
                 f"observable {observable.name!r}: a {_described(observable)} misses a template "
                 f"by {np.sqrt(misfit[observable.name]):.2f} standard deviations of the data; more "
-                f"than {np.sqrt(_TOLERATED):.2g} may bias an unbinned fit; declare another "
+                f"than {np.sqrt(DENSITY_MISFIT):.2g} may bias an unbinned fit; declare another "
                 'density, or set toys.unbinned = "none"'
             )
         place = np.array(found)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.reading import ReadEvents, ReadSample
 from pullfactory.errors import CalibrationError
+from pullfactory.inference.judgement import STARVED
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.samples import ProcessSamples
 from pullfactory.workspaces.morphing import Process, assemble, plain_numbers
@@ -22,8 +23,6 @@ __all__ = [
     "noise_in_slopes",
     "starved_bins",
 ]
-
-_STARVED = 10.0  # effective events in a bin below which its template is mostly noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -383,6 +382,6 @@ def starved_bins(expected: Expected) -> dict[str, int]:
             total = total + factor * counts.channels[o].sum(axis=0)
             square = square + factor**2 * counts.squares[o]
         effective = np.square(total) / np.maximum(square, np.finfo(float).tiny)
-        if starved := int(np.sum(effective < _STARVED)):
+        if starved := int(np.sum(effective < STARVED)):
             found[name] = starved
     return found

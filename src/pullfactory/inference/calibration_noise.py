@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
+from pullfactory.inference.judgement import TOLERATED_NOISE
 from pullfactory.likelihoods import method_kind
 from pullfactory.likelihoods.noise import (
     MethodNoise,
@@ -28,7 +29,6 @@ __all__ = ["CalibrationNoise", "calibration_noise", "noise_warnings"]
 
 Array = NDArray[np.float64]
 
-_TOLERATED = 0.1  # of the error
 _LITTLE = 1e-4  # of the variance of the noise, from which is extrapolated
 
 
@@ -61,7 +61,7 @@ class CalibrationNoise:
         """Whether shift and widening are below 10 % of the error; None where that is unknown."""
         if self.shift is None or self.width is None:
             return None
-        return self.shift <= _TOLERATED and self.width <= 1.0 + _TOLERATED
+        return self.shift <= TOLERATED_NOISE and self.width <= 1.0 + TOLERATED_NOISE
 
 
 def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
@@ -137,7 +137,8 @@ def _squared_widths(information: Array, score: Array) -> Array:
 
 def _needed(events: int, shift: float, width: float) -> int:
     """Events from which on the noise is tolerable, to two digits."""
-    times = max((shift / _TOLERATED) ** 2, (width**2 - 1.0) / ((1.0 + _TOLERATED) ** 2 - 1.0))
+    widened = (width**2 - 1.0) / ((1.0 + TOLERATED_NOISE) ** 2 - 1.0)
+    times = max((shift / TOLERATED_NOISE) ** 2, widened)
     return int(float(f"{max(events * times, 1.0):.2g}"))
 
 

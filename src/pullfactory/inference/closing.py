@@ -21,14 +21,13 @@ from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
+from pullfactory.inference.judgement import TOLERATED_BIAS, TOLERATED_OFF, TOLERATED_WIDTH
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.likelihoods import Method
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
 __all__ = [
-    "TOLERATED_BIAS",
-    "TOLERATED_OFF",
     "Closure",
     "ClosureGrid",
     "ClosureScan",
@@ -41,11 +40,6 @@ __all__ = [
     "measure_closure",
 ]
 
-TOLERATED_BIAS = 0.1
-"""Of a closing morphing: root mean square bias in units of the error."""
-_TOLERATED_WIDTH = 0.05  # difference to the pull width that exact rates have
-TOLERATED_OFF = 0.1
-"""Of an error: where a workspace is farther off, no corrected error is given."""
 
 _STEPS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # of the axes, in widths of the truth
 _EVENTS = np.logspace(1, 8, 15)
@@ -429,7 +423,7 @@ def _verdicts(model: Expectations, scan: ClosureScan) -> tuple[ClosureVerdict, .
     typical = _typical(noisy)
     (mean, width), (centre, closing) = (_moments(fit.pull(toys.truth), toys) for fit in fits)
     spread, expected = np.hypot(mean, width), np.hypot(centre, closing)
-    closes = (bias <= TOLERATED_BIAS) & (np.abs(width - closing) <= _TOLERATED_WIDTH)
+    closes = (bias <= TOLERATED_BIAS) & (np.abs(width - closing) <= TOLERATED_WIDTH)
     off = np.maximum(typical, np.abs(spread / expected - 1.0))
     return tuple(
         ClosureVerdict(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,12 @@ from pullfactory.inference.shapes import transformed_counts
 
 __all__ = [
     "PULL_EDGES",
-    "TOLERATED",
-    "Judgement",
     "PullSummary",
     "PullSums",
-    "judge_error",
     "summarise_pulls",
 ]
 
 PULL_EDGES: NDArray[np.float64] = np.linspace(-5.0, 5.0, 81)
-TOLERATED = 0.05
-"""Part of an error up to which it may be wrong and still be called right."""
-Judgement = Literal["right", "wrong", "unknown"]
-_SURE = 2.0  # standard deviations that must fit into it for an error to be right ...
-_DISCERNED = 3.0  # ... and that it must be off to be wrong: one in 400 is by chance
 _CONFIDENCE = 0.682689492137086  # of the intervals that are quoted
 
 
@@ -226,21 +218,6 @@ class PullSummary:
             corrected_error=float(np.sqrt(sums.variance[1, k] / corrected)) if corrected else None,
             **numbers,
         )
-
-
-def judge_error(factor: float | None, factor_error: float | None) -> Judgement:
-    """Whether a claimed error is right within `TOLERATED`, as far as can be told.
-
-    Args:
-        factor: Actual over claimed error; None where there is none.
-        factor_error: Its standard error, or None.
-    """
-    if factor is None or factor_error is None:
-        return "unknown"
-    off = abs(factor - 1.0)
-    if off > max(TOLERATED, _DISCERNED * factor_error):
-        return "wrong"
-    return "right" if max(off, _SURE * factor_error) <= TOLERATED else "unknown"
 
 
 def summarise_pulls(fits: FitBatch, truth: NDArray[np.float64]) -> tuple[PullSummary, ...]:

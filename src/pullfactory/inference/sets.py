@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pullfactory.inference.judgement import PAYS
+
 __all__ = ["count_sets", "search_sets", "worth_most"]
 
 _MAX_SUBSETS = 6  # observables of which all subsets are looked at: 63
-_PAYS = 1e-3  # relative; an observable that lowers an error by less is not worth its work
 
 Row = TypeVar("Row")
 
@@ -54,5 +55,5 @@ def worth_most(
         size: Number of its observables.
     """
     lowest = min(map(error, rows))
-    near = (row for row in rows if error(row) <= (1 + _PAYS) * lowest)
+    near = (row for row in rows if error(row) <= (1 + PAYS) * lowest)
     return min(near, key=lambda row: (size(row), error(row)))

@@ -29,28 +29,22 @@ from scipy.special import betainc, betaincc, ndtr, ndtri
 from scipy.stats import binom
 
 from pullfactory.fitting.slices import Slices
+from pullfactory.inference.judgement import CHANCE, DISTANCE
 
 __all__ = [
     "SHAPE_EDGES",
-    "TOLERATED_SHIFT",
     "PullShape",
     "ecdf_band",
-    "is_shifted",
     "transformed_counts",
 ]
 
-TOLERATED_SHIFT = 0.1
-"""Of the mean pull, up to which nothing is said of it."""
 
 SHAPE_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 """Bins of the transformed pulls."""
 SLICES = ("low", "middle", "high")
 _CROSSED = 6  # parameters up to which pulls are looked at in slices of every true value
 _BAND = 0.05  # part of samples that leave the band
-_CHANCE = 0.0027  # and that leave what is told, as in 3 standard deviations ...
-_DISTANCE = TOLERATED_SHIFT / np.sqrt(2.0 * np.pi)  # ... if further off than by such a shift
 _FITTED = 1.2
-_DISCERNED = 3.0  # standard errors that a shift must have
 
 # -log10 of the probability that a standardised bridge is further off than z at one of 99 edges,
 # and z: integrated from edge to edge, checked in the tests.
@@ -97,7 +91,7 @@ class PullShape:
         Args:
             looked_at: How many such distributions one of them was chosen of (Bonferroni).
         """
-        return self.p_value < _CHANCE / looked_at and self.distance > _DISTANCE
+        return self.p_value < CHANCE / looked_at and self.distance > DISTANCE
 
     def abnormal(self, mean: float, width: float) -> bool:
         """Whether these pulls are not normal, whatever their mean and width.
@@ -112,7 +106,7 @@ class PullShape:
         """
         fitted = ndtr((ndtri(SHAPE_EDGES[1:-1]) - mean) / width)
         distance = float(np.abs(np.array(self.ecdf) - fitted).max())
-        return bool(distance > max(_FITTED / np.sqrt(self.n), _DISTANCE / 2.0))
+        return bool(distance > max(_FITTED / np.sqrt(self.n), DISTANCE / 2.0))
 
     @classmethod
     def of(
@@ -144,18 +138,6 @@ class PullShape:
             for kind, by, third, k, some in _groups(counts)
             if some.any()
         )
-
-
-def is_shifted(mean: float | None, error: float | None) -> bool:
-    """Whether pulls are shifted by more than is tolerated, and than chance would do.
-
-    Args:
-        mean: Their mean; None where there is none.
-        error: Its standard error, or None.
-    """
-    if mean is None or error is None:
-        return False
-    return abs(mean) > max(TOLERATED_SHIFT, _DISCERNED * error)
 
 
 def transformed_counts(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.markup import escape
 from rich.table import Table
 
-from pullfactory.inference import TOLERATED
+from pullfactory.inference.judgement import TOLERATED
 from pullfactory.numbers import ABSENT, rounded, significant
 from pullfactory.report.table import new_table, with_unit
 

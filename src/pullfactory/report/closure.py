@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 
-from pullfactory.inference.closing import TOLERATED_BIAS, Closure
+from pullfactory.inference.closing import Closure
+from pullfactory.inference.judgement import TOLERATED_BIAS
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import (
     REFERENCE,

@@ -23,7 +23,8 @@ from pullfactory.auditing import (
     SampleCheck,
     UnbinnedModel,
 )
-from pullfactory.inference import Judgement, PullSummary, PullSums, judge_error
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.judgement import Judgement, judge_error
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
 from pullfactory.progress import Progress, silent

@@ -13,8 +13,16 @@ from pullfactory.auditing import (
     starved_bins,
     unbinned_obstacle,
 )
+from pullfactory.inference.judgement import (
+    FAKE_SENSITIVITY,
+    FEWEST_SHARED,
+    LEAST_CAUSE,
+    NOISY_TEMPLATES,
+    OTHER_RATE,
+    SCATTER_CHANGE,
+)
 from pullfactory.numbers import plain, rounded, significant
-from pullfactory.results._remarks import LEAST_PART, causes_of
+from pullfactory.results._remarks import causes_of
 from pullfactory.results._rows import PullRow
 from pullfactory.workspaces.study import clipping_note
 
@@ -23,11 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["audit_notes", "causes_in_audit", "repeated_rows"]
 
-_NOISY = 0.3  # of the claimed error, above which the noise of the templates is told
-_OFF = 0.1  # of the nominal rate, by which a sample of other events hardly differs
-_FAKE = 0.05  # part of the sensitivity, above which its noise is told
-_SHARED = 0.9  # part of the events of a variation that the nominal sample has
-_WEIGHTED = 0.01  # relative change of the scatter of counts, from which weights are told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -111,14 +114,14 @@ def causes_in_audit(row: PullRow, errors: "Sequence[AuditRow]") -> tuple[str, ..
     told = (
         f"the noise of the nominal templates is {part:.2f} of its error"
         for part in noise
-        if part >= LEAST_PART * abs(row.pulls.mean or 0.0)
+        if part >= LEAST_CAUSE * abs(row.pulls.mean or 0.0)
     )
     return (*causes_of(row), *told)
 
 
 def _on_templates(result: "AuditResult") -> Iterator[str]:
     for row in result.rows:
-        if row.template_noise and row.template_noise > _NOISY * row.claimed_error:
+        if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
             yield (
                 f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
@@ -137,7 +140,7 @@ def _on_templates(result: "AuditResult") -> Iterator[str]:
         yield f"workspaces/{result.config.name}.json is {note}"
     yield from _rate_notes(result.expected)
     for name, part in noise_in_slopes(result.expected).items():
-        if part > _FAKE:
+        if part > FAKE_SENSITIVITY:
             yield (
                 f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
                 "which makes the claimed error too small; use more events."
@@ -152,7 +155,7 @@ def _rate_notes(expected: Expected) -> Iterator[str]:
         nominal = process.nominal.role
         for sample in process.varied:
             ratio = expected.yields(sample.role) / expected.yields(nominal)
-            if sample.family != process.nominal.family and abs(ratio - 1) > _OFF:
+            if sample.family != process.nominal.family and abs(ratio - 1) > OTHER_RATE:
                 yield (
                     f"{sample.role} stands for {expected.yields(sample.role):.4g} events, "
                     f"{nominal} for {expected.yields(nominal):.4g}; if that is no effect of "
@@ -175,7 +178,7 @@ def _on_samples(result: "AuditResult") -> Iterator[str]:
                 "neighbours; if the numbers of events begin anew in each file, they are different "
                 "events, and a column that tells the files apart belongs into identifier."
             )
-        if check.shared is not None and check.shared < _SHARED:
+        if check.shared is not None and check.shared < FEWEST_SHARED:
             yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
         for name, events in check.outside.items():
             if events:
@@ -211,7 +214,7 @@ def _on_data(result: "AuditResult") -> Iterator[str]:
         event = np.unique(read.rows.keys, return_inverse=True)[1]
         weights = np.bincount(event, weights).astype(np.float64)
     scatter = abs(np.square(weights).sum() / weights.sum()) ** 0.5
-    if abs(scatter - 1) > _WEIGHTED:
+    if abs(scatter - 1) > SCATTER_CHANGE:
         said = "say" if clustered else ", the prediction and the toys say"
         yield (
             f"data: with the weights of its events counts scatter {scatter:.3g} times as much as "

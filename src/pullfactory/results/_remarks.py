@@ -5,18 +5,16 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
-from pullfactory.inference import ClosureVerdict, PullSummary, judge_error
+from pullfactory.inference import ClosureVerdict, PullSummary
 from pullfactory.inference.calibration_noise import CalibrationNoise
-from pullfactory.inference.shapes import PullShape, is_shifted
+from pullfactory.inference.judgement import AT_BOUND, LEAST_CAUSE, is_shifted, judge_error
+from pullfactory.inference.shapes import PullShape
 from pullfactory.likelihoods import method_kind
 from pullfactory.numbers import rounded
 from pullfactory.results._rows import PullRow
 
-__all__ = ["LEAST_PART", "Remark", "causes_of", "remarks", "shape_rows"]
+__all__ = ["Remark", "causes_of", "remarks", "shape_rows"]
 
-LEAST_PART = 1 / 3
-"""Of a shift that a cause must be expected to make to be named."""
-_AT_BOUND = 0.01  # part of the toys
 
 Shapes = dict[tuple[str, float | None], tuple[PullShape, ...]]
 """Shapes of pulls by method and rho."""
@@ -50,7 +48,7 @@ def causes_of(
         closure: What the workspace alone does to the pulls of `binned`.
     """
     pulls, found = row.pulls, []
-    mean, least = pulls.mean or 0.0, LEAST_PART * abs(pulls.mean or 0.0)
+    mean, least = pulls.mean or 0.0, LEAST_CAUSE * abs(pulls.mean or 0.0)
     found += [
         f"the noise of the calibration is expected to shift them by about {one.shift:.2f}"
         for one in noise
@@ -68,7 +66,7 @@ def causes_of(
             if verdict.closes
             else f"the morphing does not close and alone shifts them by {bias:.2f}"
         )
-    if pulls.n_at_bound > _AT_BOUND * pulls.n_toys:
+    if pulls.n_at_bound > AT_BOUND * pulls.n_toys:
         found.append(f"{pulls.n_at_bound} of {pulls.n_toys} toys end at its bound and have no pull")
     return tuple(found)
 

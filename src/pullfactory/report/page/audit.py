@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.files import read_text
-from pullfactory.inference import TOLERATED, Judgement, judge_error
+from pullfactory.inference.judgement import TOLERATED, Judgement, judge_error
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pullfactory.inference import TOLERATED, Judgement, judge_error
-from pullfactory.inference.shapes import is_shifted
+from pullfactory.inference.judgement import TOLERATED, Judgement, is_shifted, judge_error
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.palette import method_label, with_minus

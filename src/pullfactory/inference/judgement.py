@@ -1,0 +1,104 @@
+"""What is called right, wrong or unknown: every threshold of judgement, and the judges."""
+
+import math
+from typing import Literal
+
+__all__ = [
+    "AT_BOUND",
+    "CHANCE",
+    "DENSITY_MISFIT",
+    "DISCERNED",
+    "DISTANCE",
+    "FAKE_SENSITIVITY",
+    "FEWEST_SHARED",
+    "LEAST_CAUSE",
+    "NOISY_TEMPLATES",
+    "OTHER_RATE",
+    "PAYS",
+    "SCATTER_CHANGE",
+    "STARVED",
+    "SURE",
+    "TOLERATED",
+    "TOLERATED_BIAS",
+    "TOLERATED_NOISE",
+    "TOLERATED_OFF",
+    "TOLERATED_SHIFT",
+    "TOLERATED_WIDTH",
+    "Judgement",
+    "is_shifted",
+    "judge_error",
+]
+
+Judgement = Literal["right", "wrong", "unknown"]
+
+SURE = 2.0
+"""Standard errors that must fit into what is tolerated for something to be right."""
+DISCERNED = 3.0
+"""Standard errors that something must be off to be wrong: one in 400 is by chance."""
+CHANCE = 0.0027
+"""Probability of what is told of a distribution if it were right, as in 3 standard deviations."""
+
+TOLERATED = 0.05
+"""Part of an error up to which it may be wrong and still be called right."""
+TOLERATED_SHIFT = 0.1
+"""Of the mean pull, up to which nothing is said of it."""
+DISTANCE = TOLERATED_SHIFT / math.sqrt(2.0 * math.pi)
+"""Of an ECDF from that of a unit Gaussian: what such a shift makes."""
+AT_BOUND = 0.01
+"""Part of the toys that end at a bound, from which it is told."""
+
+TOLERATED_BIAS = 0.1
+"""Of a closing morphing: root mean square bias in units of the error."""
+TOLERATED_WIDTH = 0.05
+"""Of a closing morphing: difference to the pull width that exact rates have."""
+TOLERATED_OFF = 0.1
+"""Of an error: where a workspace is farther off, no corrected error is given."""
+
+TOLERATED_NOISE = 0.1
+"""Of the error: shift and widening of the pulls by the noise of a calibration."""
+NOISY_TEMPLATES = 0.3
+"""Of the claimed error, above which the noise of the templates is told."""
+FAKE_SENSITIVITY = 0.05
+"""Part of a sensitivity that is noise of the templates, above which it is told."""
+STARVED = 10.0
+"""Effective events in a bin below which its template is mostly noise."""
+LEAST_CAUSE = 1 / 3
+"""Of a shift that a cause must be expected to make to be named."""
+
+DENSITY_MISFIT = 0.25
+"""Squared distance of a density from a template: a bias of at most half an error."""
+OTHER_RATE = 0.1
+"""Of the nominal rate, by which a sample of other events hardly differs."""
+FEWEST_SHARED = 0.9
+"""Part of the events of a variation that the nominal sample has."""
+SCATTER_CHANGE = 0.01
+"""Relative change of the scatter of counts, from which weights are told."""
+PAYS = 1e-3
+"""Relative; an observable that lowers an error by less is not worth its work."""
+
+
+def judge_error(factor: float | None, factor_error: float | None) -> Judgement:
+    """Whether a claimed error is right within `TOLERATED`, as far as can be told.
+
+    Args:
+        factor: Actual over claimed error; None where there is none.
+        factor_error: Its standard error, or None.
+    """
+    if factor is None or factor_error is None:
+        return "unknown"
+    off = abs(factor - 1.0)
+    if off > max(TOLERATED, DISCERNED * factor_error):
+        return "wrong"
+    return "right" if max(off, SURE * factor_error) <= TOLERATED else "unknown"
+
+
+def is_shifted(mean: float | None, error: float | None) -> bool:
+    """Whether pulls are shifted by more than is tolerated, and than chance would do.
+
+    Args:
+        mean: Their mean; None where there is none.
+        error: Its standard error, or None.
+    """
+    if mean is None or error is None:
+        return False
+    return abs(mean) > max(TOLERATED_SHIFT, DISCERNED * error)
