@@ -39,7 +39,8 @@ from pullfactory import (
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.inference.calibration_noise import CalibrationNoise
-from pullfactory.results import Remark, SelectionRow
+from pullfactory.inference.remarks import Remark
+from pullfactory.inference.rows import SelectionRow
 from pullfactory.results.contents import find_foreign
 from pullfactory.settings.audit import (
     AuditObservable,

@@ -22,8 +22,8 @@ from pullfactory import (
 )
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.closing import ClosureVerdict
+from pullfactory.inference.remarks import Remark
 from pullfactory.inference.shapes import PullShape
-from pullfactory.results import Remark
 
 SCHEMAS = files("pullfactory") / "results" / "schemas"
 SCHEMA = json.loads((SCHEMAS / "summary.schema.json").read_text())

@@ -12,9 +12,9 @@ import pytest
 
 from pullfactory import PredictedPull, SelectionResult, Study, calibrate, predict, select
 from pullfactory.errors import StudyError
+from pullfactory.inference.rows import SelectionRow
 from pullfactory.report.selection_plots import plot_selection
 from pullfactory.report.style import new_panels
-from pullfactory.results import SelectionRow
 
 Invoke = Callable[..., CompletedProcess[str]]
 

@@ -1,8 +1,21 @@
 """Numbers as people write them."""
 
 import math
+from typing import Any
 
-__all__ = ["ABSENT", "EXACT_SLOPE", "plain", "roughly", "rounded", "significant"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "ABSENT",
+    "EXACT_SLOPE",
+    "finite_or_none",
+    "plain",
+    "plain_matrix",
+    "roughly",
+    "rounded",
+    "significant",
+]
 
 ABSENT = "-"
 EXACT_SLOPE = 1e-10
@@ -72,3 +85,18 @@ def plain(value: float) -> str:
 
 def _fixed(value: float, decimals: int) -> str:
     return f"{round(value, decimals):z.{max(decimals, 0)}f}"
+
+
+def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with null for numbers that are not finite."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
+
+
+def plain_matrix(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:
+    """Nested lists; what is not finite is None."""
+    if matrix is None:
+        return None
+    return [[float(x) if np.isfinite(x) else None for x in row] for row in matrix]

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, multivariate_normal, norm
 
 from pullfactory import AuditResult, audit
+from pullfactory.auditing.rows import AuditRow
 from pullfactory.errors import StudyError
-from pullfactory.report.audit_table import audit_answer, pay_line
-from pullfactory.results import AuditRow
+from pullfactory.results.audit_tables import audit_answer, pay_line
 
 Table = dict[str, NDArray[Any]]
 Pair = Callable[[int, float, int], Table]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pullfactory import AuditResult, audit
 from pullfactory.auditing.halves import Halves
-from pullfactory.report.audit_table import audit_answer, audit_table, pay_line
+from pullfactory.results.audit_tables import audit_answer, audit_table, pay_line
 
 PARAMETERS = ("mass", "jes")
 MU, SIGMA = np.array([100.0, 50.0]), np.array([10.0, 5.0])

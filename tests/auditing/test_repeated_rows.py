@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory import AuditResult, audit
+from pullfactory.auditing.rows import AuditRow
 from pullfactory.errors import EventsError, StudyError
-from pullfactory.results import AuditRow
 
 Table = dict[str, NDArray[Any]]
 Pair = Callable[[int, float, int], Table]

@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pullfactory import AuditResult
-from pullfactory.report.audit import make_audit_figures
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -17,6 +16,7 @@ from pullfactory.report.audit_plots import (
     plot_variation,
 )
 from pullfactory.report.style import figure_style, label_width
+from pullfactory.results.audit_figures import make_audit_figures
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from pullfactory.fitting import FitBatch
 from pullfactory.inference import ClosureVerdict, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
+from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.report.table import remark_lines
-from pullfactory.results import PullRow, Remark
-from pullfactory.results._remarks import Shapes, causes_of, remarks, shape_rows
 
 TOYS = 4000
 

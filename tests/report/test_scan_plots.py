@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 
 from pullfactory import PullSummary, ScanResult, Study
 from pullfactory.inference import PullSums
+from pullfactory.inference.rows import PullRow, ScanRow
 from pullfactory.report.drawing import write_figures
-from pullfactory.report.scan_plots import make_scan_figures, plot_scan, series_label
-from pullfactory.results import PullRow, ScanRow
+from pullfactory.report.scan_plots import plot_scan, series_label
+from pullfactory.report.style import figure_style
+from pullfactory.results.scan_figures import make_scan_figures
 
 from .test_pull_plots import draw_sums, points_of
 
@@ -41,7 +43,7 @@ def make_scan(values: tuple[object, ...], sums: PullSums | None = None) -> ScanR
 @pytest.mark.parametrize("values", [(500, 20_000, 2000), (1, 3), (0, 100), ("a_b", "c", "d")])
 def test_points_are_the_rows(values: tuple[object, ...]) -> None:
     result, ax = make_scan(values), Figure().add_subplot()
-    drawn = plot_scan(ax, result, 0.0, "JSF", "width")
+    drawn = plot_scan(ax, result.rows, result.values, rho=0.0, parameter="JSF", quantity="width")
     assert list(drawn) == [("", "binned"), ("other", "binned")]
     first, second = (points_of(container) for container in drawn.values())
     assert first[1] == pytest.approx(1.0 + 0.1 * np.arange(len(values)))
@@ -52,7 +54,6 @@ def test_points_are_the_rows(values: tuple[object, ...]) -> None:
         assert [label.get_text() for label in ax.get_xticklabels()] == ["a b", "c", "d"]
     else:
         assert middle == pytest.approx(values, rel=1e-2)
-    assert ax.get_xlabel() == "events per toy"
     low, high = ax.get_xlim()
     assert low < min(first[0]) < max(second[0]) < high
 
@@ -65,7 +66,7 @@ def test_absent_numbers_leave_a_gap() -> None:
         )
         for row in result.rows
     )
-    drawn = plot_scan(ax, replace(result, rows=rows), 0.0, "JSF", "width")
+    drawn = plot_scan(ax, rows, result.values, rho=0.0, parameter="JSF", quantity="width")
     assert all(np.isnan(points_of(container)[1]).all() for container in drawn.values())
 
 
@@ -78,5 +79,8 @@ def test_series_are_named_by_what_differs() -> None:
 
 def test_one_figure_for_one_rho(tmp_path: Path) -> None:
     result = make_scan((1, 2))
-    write_figures(tmp_path, lambda: make_scan_figures(result), ("png", "pdf"))
+    figures = make_scan_figures(result.study, result.over, result.values, result.rows)
+    with figure_style():
+        assert figures["scan"]().axes[1].get_xlabel() == "events per toy"
+    write_figures(tmp_path, lambda: figures, ("png", "pdf"))
     assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png"}

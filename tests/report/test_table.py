@@ -8,14 +8,10 @@ from rich.table import Table
 
 from pullfactory import FitBatch, FitStatus, PullSummary, Study, calibrate
 from pullfactory.inference import ClosureVerdict, CorrelationSums, PullSums
-from pullfactory.report.table import (
-    calibration_table,
-    closure_line,
-    failure_table,
-    pull_table,
-    toys_table,
-)
-from pullfactory.results import PullRow, ToyLedger, ToysResult
+from pullfactory.inference.rows import PullRow
+from pullfactory.report.table import calibration_table, closure_line, pull_table
+from pullfactory.results import ToyLedger, ToysResult
+from pullfactory.results.tables import failure_table, toys_table
 
 
 def cells(table: Table) -> list[list[str]]:

@@ -55,14 +55,14 @@ def audit(
     as_json: bool,
 ) -> None:
     """May the observables in your events be fitted as if they were independent?"""
-    from pullfactory.report.audit_table import (
+    from pullfactory.report.table import remark_lines
+    from pullfactory.results.audit_tables import (
         audit_answer,
         audit_table,
         data_table,
         dependence_lines,
         pay_line,
     )
-    from pullfactory.report.table import remark_lines
     from pullfactory.results.folders import check_folder
     from pullfactory.runs.audit import audit as run_audit
     from pullfactory.settings.audit import AuditConfig

@@ -59,8 +59,8 @@ def bootstrap(
 
     A study with several rho needs --rho to choose one.
     """
-    from pullfactory.report.table import bootstrap_table
     from pullfactory.results.folders import check_folder
+    from pullfactory.results.tables import bootstrap_table
     from pullfactory.runs.bootstrap import bootstrap_toy
 
     progress = stage_progress()

@@ -61,8 +61,8 @@ def closure(
     **study_settings: Any,
 ) -> None:
     """Compare the morphing of a study with the exact rates; predict its pulls."""
-    from pullfactory.report.table import closure_table
     from pullfactory.results.folders import check_folder
+    from pullfactory.results.tables import closure_table
     from pullfactory.runs.closure import closure as measure
 
     progress = stage_progress()

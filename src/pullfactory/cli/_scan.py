@@ -55,8 +55,8 @@ def scan(
     **options: Any,
 ) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
-    from pullfactory.report.table import scan_table
     from pullfactory.results.folders import check_folder
+    from pullfactory.results.tables import scan_table
     from pullfactory.runs.scan import scan as scan_study
     from pullfactory.settings.study import Study
 

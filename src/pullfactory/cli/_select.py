@@ -21,7 +21,8 @@ from pullfactory.cli._study import calibration_option, read_calibration, read_st
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
-    from pullfactory.results import SelectionResult, SelectionRow
+    from pullfactory.inference.rows import SelectionRow
+    from pullfactory.results import SelectionResult
 
 __all__ = ["select"]
 
@@ -57,8 +58,8 @@ def select(
     Without --methods the likelihood is unbinned. A study with several rho needs --rho to choose
     one.
     """
-    from pullfactory.report.table import selection_table
     from pullfactory.results.folders import check_folder
+    from pullfactory.results.tables import selection_table
     from pullfactory.runs.select import select as select_observables
 
     progress = stage_progress()

@@ -182,8 +182,9 @@ def toys(
 ) -> None:
     """Throw toys of any pyhf workspace and fit them (- is standard input)."""
     from pullfactory.likelihoods import BinnedLikelihood
-    from pullfactory.report.table import failure_table, remark_lines, toys_table
+    from pullfactory.report.table import remark_lines
     from pullfactory.results.folders import check_folder
+    from pullfactory.results.tables import failure_table, toys_table
     from pullfactory.runs.toys import run_toys
     from pullfactory.workspaces.reading import read_workspace
 

@@ -26,7 +26,8 @@ from pullfactory.report.style import inner_legend
 
 if TYPE_CHECKING:
     from pullfactory.auditing import ChannelFit, PairDependence
-    from pullfactory.results import AuditRow, PullRow
+    from pullfactory.auditing.rows import AuditRow
+    from pullfactory.inference.rows import PullRow
     from pullfactory.settings.audit import AuditConfig
 
 __all__ = [

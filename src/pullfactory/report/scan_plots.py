@@ -1,31 +1,22 @@
 """Pull mean and width against a key of the study."""
 
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
-from pullfactory.report.drawing import Figures
+from pullfactory.inference.rows import ScanRow
 from pullfactory.report.palette import (
     REFERENCE,
-    RHO,
-    label_of,
     method_label,
     series_style,
-    with_minus,
 )
-from pullfactory.report.style import legend_above, new_panels
 
-if TYPE_CHECKING:
-    from pullfactory.results import ScanResult
-
-__all__ = ["make_scan_figures", "plot_scan", "series_label"]
+__all__ = ["plot_scan", "series_label"]
 
 _DECADE = 10.0
 _FEW_DECADES = 100.0  # a smaller range has numbers between the powers of ten
@@ -37,38 +28,21 @@ Series = tuple[str, str]
 """Variant and method."""
 
 
-def make_scan_figures(result: "ScanResult") -> Figures:
-    """Pull mean and width against the scanned key, one figure for every rho.
-
-    Args:
-        result: The scan.
-    """
-    scan = list(dict.fromkeys(row.row.rho for row in result.rows))
-    endings = {rho: f"_{rho:g}" if len(scan) > 1 else "" for rho in scan}
-    return {f"scan{ending}": partial(_figure, result, rho) for rho, ending in endings.items()}
-
-
-def _figure(result: "ScanResult", rho: float | None) -> Figure:
-    names = result.study.parameter_names
-    figure, stacks = new_panels(len(names), size=(5.4, 7.4), heights=(1.0, 1.0), share_y=True)
-    for panels, parameter in zip(stacks, result.study.parameter, strict=True):
-        for ax, quantity in zip(panels, _REFERENCE, strict=True):
-            plot_scan(ax, result, rho, parameter.name, quantity)
-        panels[0].set_xlabel("")
-        panels[0].set_title(label_of(parameter), loc="left")
-    stacks[-1][0].set_title(with_minus(f"{RHO} = {rho:g}"), loc="right")
-    legend_above(figure, stacks[0][0])
-    return figure
-
-
 def plot_scan(
-    ax: Axes, result: "ScanResult", rho: float | None, parameter: str, quantity: str
+    ax: Axes,
+    rows: Sequence[ScanRow],
+    values: Sequence[Any],
+    *,
+    rho: float | None,
+    parameter: str,
+    quantity: str,
 ) -> dict[Series, ErrorbarContainer]:
     """One quantity of the pulls of one parameter against the scanned key.
 
     Args:
         ax: Panel.
-        result: The scan.
+        rows: Of a scan.
+        values: Of the scanned key, in their order.
         rho: The correlation.
         parameter: Name.
         quantity: "width" or "mean".
@@ -77,24 +51,24 @@ def plot_scan(
         The points of each variant and method.
     """
     ax.axhline(_REFERENCE[quantity], color=REFERENCE, linestyle="--", linewidth=1.2)
-    positions = _scale(ax, result.values)
+    positions = _scale(ax, values)
     span = np.ptp(positions) or 1.0
-    rows = [row for row in result.rows if row.row.rho == rho]
-    rows = [row for row in rows if row.row.pulls.parameter == parameter]
-    series = list(dict.fromkeys((row.variant, row.row.method) for row in rows))
+    wanted = (rho, parameter)
+    chosen = [row for row in rows if (row.row.rho, row.row.pulls.parameter) == wanted]
+    series = list(dict.fromkeys((row.variant, row.row.method) for row in chosen))
     points = {}
     for i, (variant, method) in enumerate(series):
-        own = [row for row in rows if (row.variant, row.row.method) == (variant, method)]
-        values, errors = (
+        own = [row for row in chosen if (row.variant, row.row.method) == (variant, method)]
+        numbers, errors = (
             np.array([getattr(row.row.pulls, key) for row in own], dtype=np.float64)
             for key in (quantity, f"{quantity}_error")
         )
-        at = positions[[result.values.index(row.value) for row in own]]
+        at = positions[[values.index(row.value) for row in own]]
         shifted = at + _OFFSET * span * (i - 0.5 * (len(series) - 1))
         style = series_style(i)
         points[variant, method] = ax.errorbar(
             _DECADE**shifted if ax.get_xscale() == "log" else shifted,
-            values,
+            numbers,
             np.nan_to_num(errors),
             fmt=style.marker,
             color=style.colour,
@@ -107,7 +81,6 @@ def plot_scan(
     margin = _MARGIN * span
     limits = np.array([positions.min() - margin, positions.max() + margin])
     ax.set_xlim(*(_DECADE**limits if ax.get_xscale() == "log" else limits))
-    ax.set_xlabel(_axis_label(result))
     ax.set_ylabel(f"pull {quantity}")
     return points
 
@@ -144,10 +117,3 @@ def _scale(ax: Axes, values: Sequence[Any]) -> NDArray[np.float64]:
         ax.tick_params(axis="x", labelsize="x-small")
     ax.xaxis.set_minor_formatter(NullFormatter())
     return np.asarray(np.log10(numbers))
-
-
-def _axis_label(result: "ScanResult") -> str:
-    """The meaning of the scanned key if it is in one of the study's tables, or else the key."""
-    table, _, key = result.over.partition(".")
-    fields = getattr(type(getattr(result.study, table, None)), "model_fields", {})
-    return fields[key].description if key in fields else result.over

@@ -27,7 +27,7 @@ from pullfactory.settings.study import Study
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pullfactory.results import SelectionRow
+    from pullfactory.inference.rows import SelectionRow
 
 __all__ = ["make_selection_figures", "plot_selection", "selection_size"]
 

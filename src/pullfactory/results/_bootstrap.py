@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference import BootstrapResult
-from pullfactory.results._rows import finite_or_none, plain_matrix, provenance, write_numbers
+from pullfactory.numbers import finite_or_none, plain_matrix
+from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import replaced_folder
 from pullfactory.settings.study import Study
 

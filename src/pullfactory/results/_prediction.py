@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import ClosureVerdict, PredictedPull
+from pullfactory.numbers import finite_or_none
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
-from pullfactory.results._rows import finite_or_none, provenance, write_numbers
+from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.settings.study import Study
 

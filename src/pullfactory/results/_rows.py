@@ -1,24 +1,15 @@
 """Rows of a summary, where they come from, and how they are read back."""
 
 import json
-import math
-from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pullfactory.errors import OutputError
 from pullfactory.files import read_json
-from pullfactory.inference import PullSummary
 
 __all__ = [
     "SUMMARY_SCHEMA",
-    "PullRow",
-    "finite_or_none",
-    "plain_matrix",
     "provenance",
     "read_numbers",
     "read_summary",
@@ -27,19 +18,6 @@ __all__ = [
 
 SUMMARY_SCHEMA = "pullfactory-summary/1"
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRow:
-    """Summary of the pulls of one parameter, with one method, at one rho (None: no scan)."""
-
-    method: str
-    rho: float | None
-    pulls: PullSummary
-
-    def to_dict(self) -> dict[str, Any]:
-        """One flat row, as in `summary.json`; no NaN."""
-        return finite_or_none({"method": self.method, "rho": self.rho, **asdict(self.pulls)})
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
@@ -93,18 +71,3 @@ def write_numbers(folder: Path, content: dict[str, Any]) -> None:
 def provenance(seed: int, **digests: str) -> dict[str, Any]:
     """Where numbers come from: seed, versions, and digests of the input."""
     return {"seed": seed, "versions": {name: version(name) for name in _VERSIONS}, **digests}
-
-
-def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with null for numbers that are not finite."""
-    return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in row.items()
-    }
-
-
-def plain_matrix(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:
-    """Nested lists; what is not finite is None."""
-    if matrix is None:
-        return None
-    return [[float(x) if np.isfinite(x) else None for x in row] for row in matrix]

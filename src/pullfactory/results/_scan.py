@@ -5,34 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pullfactory.inference.rows import ScanRow
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
-from pullfactory.results._rows import PullRow, provenance, write_numbers
+from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.settings.study import Study
 
-__all__ = ["ScanResult", "ScanRow"]
+__all__ = ["ScanResult"]
 
 _SCHEMA = "pullfactory-scan/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanRow:
-    """Summary of the pulls of one parameter at one point of a scan.
-
-    Attributes:
-        variant: Label of the variant of the study.
-        value: What the scanned key was.
-        row: Method, rho and pulls.
-    """
-
-    variant: str
-    value: Any
-    row: PullRow
-
-    def to_dict(self) -> dict[str, Any]:
-        """One flat row, as in `scan.json`; no NaN."""
-        return {"variant": self.variant, "value": self.value, **self.row.to_dict()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +76,6 @@ class ScanResult:
         return Path(folder)
 
     def _figures(self) -> Figures:
-        from pullfactory.report.scan_plots import make_scan_figures  # drawing is slow to load
+        from pullfactory.results.scan_figures import make_scan_figures  # drawing is slow to load
 
-        return make_scan_figures(self)
+        return make_scan_figures(self.study, self.over, self.values, self.rows)

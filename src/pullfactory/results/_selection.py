@@ -5,48 +5,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pullfactory.inference import PredictedPull
+from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
-from pullfactory.results._rows import finite_or_none, provenance, write_numbers
+from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.settings.study import Study
 
-__all__ = ["SelectionResult", "SelectionRow", "SkippedSet"]
+__all__ = ["SelectionResult"]
 
 _SCHEMA = "pullfactory-selection/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SelectionRow:
-    """What one set of observables gives for the parameter of interest, with one method.
-
-    Attributes:
-        observables: Names, in the order of the study.
-        pull: Errors, pull width and coverage if they are taken as independent, and the error
-            of a joint fit to them.
-    """
-
-    observables: tuple[str, ...]
-    pull: PredictedPull
-
-    def to_dict(self) -> dict[str, Any]:
-        """One flat row, as in `selection.json`; no NaN."""
-        return finite_or_none({"observables": list(self.observables), **asdict(self.pull)})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SkippedSet:
-    """A set of observables that cannot be fitted alone.
-
-    Attributes:
-        observables: Names, in the order of the study.
-        reason: Why not.
-    """
-
-    observables: tuple[str, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -10,18 +10,14 @@ from pullfactory.calibration import Calibration
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
+from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
+from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import (
-    SUMMARY_SCHEMA,
-    PullRow,
-    provenance,
-    write_numbers,
-)
+from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.settings.study import Study
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace

@@ -12,19 +12,15 @@ from numpy.typing import NDArray
 from pullfactory.fitting import FitStatus
 from pullfactory.fitting.slices import Slices
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.inference.remarks import Remark, Shapes, remarks, shape_rows
+from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
+from pullfactory.numbers import plain_matrix
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import (
-    SUMMARY_SCHEMA,
-    PullRow,
-    plain_matrix,
-    provenance,
-    write_numbers,
-)
+from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
 
 __all__ = ["ToysResult"]

@@ -6,8 +6,9 @@ from typing import Any
 
 from pullfactory._jax import double_precision
 from pullfactory.errors import StudyError
+from pullfactory.inference.rows import ScanRow
 from pullfactory.progress import Progress, silent
-from pullfactory.results import ScanResult, ScanRow
+from pullfactory.results import ScanResult
 from pullfactory.runs.study import run
 from pullfactory.settings.study import Study
 

@@ -7,10 +7,11 @@ from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
+from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
-from pullfactory.results import SelectionResult, SelectionRow, SkippedSet
+from pullfactory.results import SelectionResult
 from pullfactory.settings.study import METHODS, Study
 
 __all__ = ["select"]

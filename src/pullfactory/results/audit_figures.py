@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,9 +26,7 @@ from pullfactory.report.style import (
     new_panels,
 )
 from pullfactory.report.toys import plot_correlation
-
-if TYPE_CHECKING:
-    from pullfactory.results import AuditResult
+from pullfactory.results.audit_numbers import AuditNumbers
 
 __all__ = ["make_audit_figures"]
 
@@ -37,7 +34,7 @@ _STACK = (2.0, 1.0)  # heights of a histogram and its ratio
 _LETTERS = 13.0  # points, of names beside a matrix
 
 
-def make_audit_figures(result: "AuditResult") -> Figures:
+def make_audit_figures(result: AuditNumbers) -> Figures:
     """Every figure of an audit.
 
     Args:
@@ -60,7 +57,7 @@ def make_audit_figures(result: "AuditResult") -> Figures:
     return figures
 
 
-def _postfit(result: "AuditResult") -> Figure:
+def _postfit(result: AuditNumbers) -> Figure:
     channels = [channel for fit in result.data for channel in fit.channels]
     figure, stacks = new_panels(len(channels), heights=_STACK)
     for channel, (upper, lower), axis, observable in zip(
@@ -70,12 +67,12 @@ def _postfit(result: "AuditResult") -> Figure:
     return figure
 
 
-def _labels(result: "AuditResult") -> dict[str, str]:
+def _labels(result: AuditNumbers) -> dict[str, str]:
     known = {p.name: label_of(p) for p in result.config.parameter}
     return {name: known.get(name, name) for name in result.expected.parameters}
 
 
-def _errors(result: "AuditResult") -> Figure:
+def _errors(result: AuditNumbers) -> Figure:
     labels = _labels(result)
     figure, [(ax,)] = new_panels(1, size=(8.5, 2.6 + 0.8 * len(labels)))
     plot_inflation(ax, result.rows, result.pulls, labels)
@@ -83,7 +80,7 @@ def _errors(result: "AuditResult") -> Figure:
     return figure
 
 
-def _shapes(result: "AuditResult", method: str) -> Figure:
+def _shapes(result: AuditNumbers, method: str) -> Figure:
     names, labels = result.predictions[method].parameters, _labels(result)
     figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
     plot_toy_shapes(ax, tuple(labels[name] for name in names), result.toys.sums[method])
@@ -91,14 +88,14 @@ def _shapes(result: "AuditResult", method: str) -> Figure:
     return figure
 
 
-def _sets(result: "AuditResult") -> Figure:
+def _sets(result: AuditNumbers) -> Figure:
     figure, [(ax,)] = new_panels(1, size=selection_size(result.config, result.sets))
     plot_selection(ax, result.config, result.sets, "binned")
     legend_above(figure, ax)
     return figure
 
 
-def _dependence(result: "AuditResult") -> Figure:
+def _dependence(result: AuditNumbers) -> Figure:
     labels = [label_of(o) for o in result.config.observable]
     names = max(label_width(label, _LETTERS) for label in labels)
     size = max(3.2, 1.1 * len(labels))
@@ -113,7 +110,7 @@ def _dependence(result: "AuditResult") -> Figure:
     return figure
 
 
-def _bin_pairs(result: "AuditResult") -> Figure:
+def _bin_pairs(result: AuditNumbers) -> Figure:
     figure, stacks = new_panels(len(result.dependence))
     for (ax,), pair in zip(stacks, result.dependence, strict=True):
         image = plot_bin_pairs(ax, pair, result.config)
@@ -122,7 +119,7 @@ def _bin_pairs(result: "AuditResult") -> Figure:
     return figure
 
 
-def _templates(result: "AuditResult", parameter: str) -> Figure:
+def _templates(result: AuditNumbers, parameter: str) -> Figure:
     config = result.config
     figure, stacks = new_panels(len(config.observable), heights=_STACK)
     for o, ((upper, lower), observable) in enumerate(zip(stacks, config.observable, strict=True)):
@@ -138,7 +135,7 @@ def _templates(result: "AuditResult", parameter: str) -> Figure:
 
 
 def _template(
-    result: "AuditResult", o: int, parameter: str, step: int
+    result: AuditNumbers, o: int, parameter: str, step: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Expected events of all processes and their errors, each of shape (bins,)."""
     expected = result.expected
@@ -151,7 +148,7 @@ def _template(
     return total, np.sqrt(square)
 
 
-def _covariance(result: "AuditResult") -> Figure:
+def _covariance(result: AuditNumbers) -> Figure:
     labels = list(_labels(result).values())
     names = max(label_width(label, _LETTERS) for label in labels)
     size = max(3.0, 0.62 * len(labels))

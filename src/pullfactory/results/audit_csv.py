@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pullfactory.auditing import PairDependence
-from pullfactory.results._rows import finite_or_none
+from pullfactory.numbers import finite_or_none
 
 __all__ = ["write_tables"]
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,25 +15,20 @@ from pullfactory.auditing import (
 from pullfactory.inference.judgement import (
     FAKE_SENSITIVITY,
     FEWEST_SHARED,
-    LEAST_CAUSE,
     NOISY_TEMPLATES,
     OTHER_RATE,
     SCATTER_CHANGE,
 )
 from pullfactory.numbers import plain, rounded, significant
-from pullfactory.results._remarks import causes_of
-from pullfactory.results._rows import PullRow
+from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.workspaces.study import clipping_note
 
-if TYPE_CHECKING:
-    from pullfactory.results._audit import AuditResult, AuditRow
-
-__all__ = ["audit_notes", "causes_in_audit", "repeated_rows"]
+__all__ = ["audit_notes", "repeated_rows"]
 
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
-def audit_notes(result: "AuditResult") -> tuple[str, ...]:
+def audit_notes(result: AuditNumbers) -> tuple[str, ...]:
     """Notes on an audit, a line each.
 
     Args:
@@ -50,7 +44,7 @@ def audit_notes(result: "AuditResult") -> tuple[str, ...]:
     )
 
 
-def _on_errors(result: "AuditResult") -> Iterator[str]:
+def _on_errors(result: AuditNumbers) -> Iterator[str]:
     channels, rates = len(result.config.observable), result.expected.norm_names.values()
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
@@ -77,7 +71,7 @@ def _on_errors(result: "AuditResult") -> Iterator[str]:
             )
 
 
-def _on_toys(result: "AuditResult") -> Iterator[str]:
+def _on_toys(result: AuditNumbers) -> Iterator[str]:
     config = result.config
     if result.toys.sums and not config.toys.held_apart:
         yield (
@@ -98,28 +92,7 @@ def _on_toys(result: "AuditResult") -> Iterator[str]:
             )
 
 
-def causes_in_audit(row: PullRow, errors: "Sequence[AuditRow]") -> tuple[str, ...]:
-    """Why the pulls of toys may be shifted, as `causes_of` tells, or by noise of the templates.
-
-    Args:
-        row: Pulls that are shifted.
-        errors: What is expected of the errors.
-    """
-    key = (row.method, row.pulls.parameter)
-    noise = (
-        one.template_noise / one.claimed_error
-        for one in errors
-        if (one.method, one.parameter) == key and one.template_noise
-    )
-    told = (
-        f"the noise of the nominal templates is {part:.2f} of its error"
-        for part in noise
-        if part >= LEAST_CAUSE * abs(row.pulls.mean or 0.0)
-    )
-    return (*causes_of(row), *told)
-
-
-def _on_templates(result: "AuditResult") -> Iterator[str]:
+def _on_templates(result: AuditNumbers) -> Iterator[str]:
     for row in result.rows:
         if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
@@ -164,7 +137,7 @@ def _rate_notes(expected: Expected) -> Iterator[str]:
                 )
 
 
-def _on_samples(result: "AuditResult") -> Iterator[str]:
+def _on_samples(result: AuditNumbers) -> Iterator[str]:
     yield from repeated_rows(result.checks)
     for check in result.checks:
         if check.events is not None and check.events < check.selected:
@@ -204,7 +177,7 @@ def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
             )
 
 
-def _on_data(result: "AuditResult") -> Iterator[str]:
+def _on_data(result: AuditNumbers) -> Iterator[str]:
     if not result.data:
         return
     read = result.expected.read("data")

@@ -1,7 +1,6 @@
 """The verdict of an audit, for the terminal."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -9,14 +8,12 @@ from rich.table import Table
 from pullfactory.inference.judgement import TOLERATED
 from pullfactory.numbers import ABSENT, rounded, significant
 from pullfactory.report.table import new_table, with_unit
-
-if TYPE_CHECKING:
-    from pullfactory.results import AuditResult
+from pullfactory.results.audit_numbers import AuditNumbers
 
 __all__ = ["audit_answer", "audit_table", "data_table", "dependence_lines", "pay_line"]
 
 
-def audit_answer(result: "AuditResult") -> str:
+def audit_answer(result: AuditNumbers) -> str:
     """The question of an audit, and its answer in one sentence.
 
     Args:
@@ -51,7 +48,7 @@ def audit_answer(result: "AuditResult") -> str:
     return f"{question} No: the claimed error of {poi} {said}{also}."
 
 
-def audit_table(result: "AuditResult") -> Table:
+def audit_table(result: AuditNumbers) -> Table:
     """Claimed and actual errors, one row per method and parameter.
 
     Args:
@@ -85,7 +82,7 @@ def _mark(closes: bool | None) -> str:
     return " does not\nclose" if closes is False else ""
 
 
-def data_table(result: "AuditResult") -> Table:
+def data_table(result: AuditNumbers) -> Table:
     """Estimates from the data, with claimed, sandwich and bootstrap errors.
 
     Args:
@@ -108,7 +105,7 @@ def data_table(result: "AuditResult") -> Table:
     return table
 
 
-def dependence_lines(result: "AuditResult") -> Iterator[str]:
+def dependence_lines(result: AuditNumbers) -> Iterator[str]:
     """One line for each pair of observables.
 
     Args:
@@ -123,7 +120,7 @@ def dependence_lines(result: "AuditResult") -> Iterator[str]:
         )
 
 
-def pay_line(result: "AuditResult") -> str:
+def pay_line(result: AuditNumbers) -> str:
     """Which observables do not lower the actual error of the parameter of interest.
 
     Args:

@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pullfactory.inference import ClosureVerdict, PullSummary
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.judgement import AT_BOUND, LEAST_CAUSE, is_shifted, judge_error
+from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.likelihoods import method_kind
 from pullfactory.numbers import rounded
-from pullfactory.results._rows import PullRow
 
 __all__ = ["Remark", "causes_of", "remarks", "shape_rows"]
 

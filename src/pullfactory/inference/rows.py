@@ -1,0 +1,73 @@
+"""Rows of results: one parameter, one method and one place each."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pullfactory.inference.prediction import PredictedPull
+from pullfactory.inference.pulls import PullSummary
+from pullfactory.numbers import finite_or_none
+
+__all__ = ["PullRow", "ScanRow", "SelectionRow", "SkippedSet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRow:
+    """Summary of the pulls of one parameter, with one method, at one rho (None: no scan)."""
+
+    method: str
+    rho: float | None
+    pulls: PullSummary
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `summary.json`; no NaN."""
+        return finite_or_none({"method": self.method, "rho": self.rho, **asdict(self.pulls)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRow:
+    """Summary of the pulls of one parameter at one point of a scan.
+
+    Attributes:
+        variant: Label of the variant of the study.
+        value: What the scanned key was.
+        row: Method, rho and pulls.
+    """
+
+    variant: str
+    value: Any
+    row: PullRow
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `scan.json`; no NaN."""
+        return {"variant": self.variant, "value": self.value, **self.row.to_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionRow:
+    """What one set of observables gives for the parameter of interest, with one method.
+
+    Attributes:
+        observables: Names, in the order of the study.
+        pull: Errors, pull width and coverage if they are taken as independent, and the error
+            of a joint fit to them.
+    """
+
+    observables: tuple[str, ...]
+    pull: PredictedPull
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `selection.json`; no NaN."""
+        return finite_or_none({"observables": list(self.observables), **asdict(self.pull)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedSet:
+    """A set of observables that cannot be fitted alone.
+
+    Attributes:
+        observables: Names, in the order of the study.
+        reason: Why not.
+    """
+
+    observables: tuple[str, ...]
+    reason: str

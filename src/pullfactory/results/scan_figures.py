@@ -1,0 +1,66 @@
+"""Every figure of a scan."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pullfactory.inference.rows import ScanRow
+from pullfactory.report.drawing import Figures
+from pullfactory.report.palette import RHO, label_of, with_minus
+from pullfactory.report.scan_plots import plot_scan
+from pullfactory.report.style import legend_above, new_panels
+from pullfactory.settings.study import Study
+
+__all__ = ["make_scan_figures"]
+
+_QUANTITIES = ("mean", "width")
+
+
+def make_scan_figures(
+    study: Study, over: str, values: Sequence[Any], rows: Sequence[ScanRow]
+) -> Figures:
+    """Pull mean and width against the scanned key, one figure for every rho.
+
+    Args:
+        study: Gives names and labels.
+        over: The key.
+        values: Its values.
+        rows: Pulls at each of them.
+    """
+    scan = list(dict.fromkeys(row.row.rho for row in rows))
+    endings = {rho: f"_{rho:g}" if len(scan) > 1 else "" for rho in scan}
+    return {
+        f"scan{ending}": partial(_figure, study, over, values, rows, rho)
+        for rho, ending in endings.items()
+    }
+
+
+def _figure(
+    study: Study, over: str, values: Sequence[Any], rows: Sequence[ScanRow], rho: float | None
+) -> Figure:
+    names = study.parameter_names
+    figure, stacks = new_panels(len(names), size=(5.4, 7.4), heights=(1.0, 1.0), share_y=True)
+    for panels, parameter in zip(stacks, study.parameter, strict=True):
+        for ax, quantity in zip(panels, _QUANTITIES, strict=True):
+            plot_scan(
+                ax,
+                rows,
+                values,
+                rho=rho,
+                parameter=parameter.name,
+                quantity=quantity,
+            )
+        panels[1].set_xlabel(_axis_label(study, over))
+        panels[0].set_title(label_of(parameter), loc="left")
+    stacks[-1][0].set_title(with_minus(f"{RHO} = {rho:g}"), loc="right")
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _axis_label(study: Study, over: str) -> str:
+    """The meaning of the scanned key if it is in one of the study's tables, or else the key."""
+    table, _, key = over.partition(".")
+    fields = getattr(type(getattr(study, table, None)), "model_fields", {})
+    return fields[key].description if key in fields else over
