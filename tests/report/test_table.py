@@ -4,18 +4,20 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from pullfactory import FitBatch, FitStatus, PullSummary, Study, calibrate
 from pullfactory.inference import ClosureVerdict, CorrelationSums, PullSums
 from pullfactory.inference.rows import PullRow
 from pullfactory.report.table import calibration_table, closure_line, pull_table
+from pullfactory.report.tabular import Table
 from pullfactory.results import ToyLedger, ToysResult
-from pullfactory.results.tables import failure_table, toys_table
+from pullfactory.results.tables import failure_table
 
 
-def cells(table: Table) -> list[list[str]]:
+def cells(table: Table[Any] | RichTable) -> list[list[str]]:
     """Rows as they are printed, without the markup."""
+    table = table.__rich__() if isinstance(table, Table) else table
     console = Console(width=140)
     columns = [[console.render_str(str(cell)).plain for cell in c.cells] for c in table.columns]
     return [list(row) for row in zip(*columns, strict=True)]
@@ -122,7 +124,7 @@ def toys_result() -> ToysResult:
 
 
 def test_toys_table_tells_bounds_from_failures() -> None:
-    signal, statistical = cells(toys_table(toys_result()))
+    signal, statistical = cells(toys_result().table)
     assert signal[:4] == ["mu", "0", "1", "-"]
     assert signal[-4:] == ["0.500", "-", "2", "1"]
     assert statistical == [
@@ -141,12 +143,12 @@ def test_toys_table_tells_bounds_from_failures() -> None:
 def test_toys_table_keeps_long_names_whole() -> None:
     console = Console(width=60)
     with console.capture() as capture:
-        console.print(toys_table(toys_result()))
+        console.print(toys_result().table)
     assert "…" not in "".join(line.split()[0] for line in capture.get().splitlines() if "±" in line)
 
 
 def test_failure_table_names_parameters_at_bound() -> None:
-    assert cells(failure_table(toys_result())) == [
+    assert cells(failure_table(toys_result().status, toys_result().pulls)) == [
         ["converged", "1", "25.0"],
         ["recovered", "0", "0.00"],
         ["at bound", "2", "50.0"],

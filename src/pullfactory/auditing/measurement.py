@@ -1,6 +1,7 @@
 """The fit of the data: estimates with claimed, sandwich and bootstrap errors side by side."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.likelihoods import BinnedLikelihood, Method
 from pullfactory.likelihoods.channels import PairCounts
+from pullfactory.numbers import finite_or_none
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 
@@ -78,6 +80,22 @@ class DataFit:
     def status(self) -> str:
         """How the fit ended."""
         return FitStatus(int(self.fit.status[0])).label
+
+    def estimates(self) -> list[dict[str, Any]]:
+        """Estimate and errors of each parameter as plain data, without NaN."""
+        return [
+            finite_or_none(
+                {
+                    "parameter": name,
+                    "estimate": float(self.fit.estimate[0, k]),
+                    "claimed_error": float(self.fit.error[0, k]),
+                    "sandwich_error": float(self.fit.corrected_error[0, k]),
+                    "bootstrap_error": float(self.bootstrap[k]),
+                    "bootstrap_error_error": float(self.bootstrap_error[k]),
+                }
+            )
+            for k, name in enumerate(self.fit.parameters)
+        ]
 
 
 def observed_counts(expected: Expected) -> dict[str, NDArray[np.float64]]:

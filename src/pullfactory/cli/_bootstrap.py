@@ -60,7 +60,6 @@ def bootstrap(
     A study with several rho needs --rho to choose one.
     """
     from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import bootstrap_table
     from pullfactory.runs.bootstrap import bootstrap_toy
 
     progress = stage_progress()
@@ -81,7 +80,7 @@ def bootstrap(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        console().print(bootstrap_table(result))
+        console().print(result.table)
         for text in _correlations(result.summary()):
             say(text)
         say(f"Bootstrap   {folder / 'bootstrap.json'}")

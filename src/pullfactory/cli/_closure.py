@@ -62,7 +62,6 @@ def closure(
 ) -> None:
     """Compare the morphing of a study with the exact rates; predict its pulls."""
     from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import closure_table
     from pullfactory.runs.closure import closure as measure
 
     progress = stage_progress()
@@ -81,5 +80,5 @@ def closure(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
-    console().print(closure_table(result))
+    console().print(result.table)
     say_files(folder, Closure="closure.json", Figures="figures")

@@ -48,7 +48,7 @@ def predict(
     **study_settings: Any,
 ) -> None:
     """Predict errors, pull widths and coverage of a study without toys."""
-    from pullfactory.report.table import closure_line, prediction_table
+    from pullfactory.report.table import closure_line
     from pullfactory.results.folders import check_folder
     from pullfactory.runs.predict import predict as predict_study
 
@@ -62,7 +62,7 @@ def predict(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
-    console().print(prediction_table(result.rows, study.parameter))
+    console().print(result.table)
     if result.closure is not None:
         say(f"Closure      {closure_line(result.closure)}")
     say_files(folder, Prediction="prediction.json", Figures="figures")

@@ -56,7 +56,6 @@ def scan(
 ) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
     from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import scan_table
     from pullfactory.runs.scan import scan as scan_study
     from pullfactory.settings.study import Study
 
@@ -77,7 +76,7 @@ def scan(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        console().print(scan_table(result))
+        console().print(result.table)
         say_files(folder, Scan="scan.json", Figures="figures")
 
 

@@ -59,7 +59,6 @@ def select(
     one.
     """
     from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import selection_table
     from pullfactory.runs.select import select as select_observables
 
     progress = stage_progress()
@@ -78,7 +77,7 @@ def select(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
         return
-    console().print(selection_table(result))
+    console().print(result.table)
     for method in result.methods:
         for line in _answers(result, method):
             say(line)

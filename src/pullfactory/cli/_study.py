@@ -92,7 +92,7 @@ def run(
     **study_settings: Any,
 ) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
-    from pullfactory.report.table import closure_line, pull_table, remark_lines
+    from pullfactory.report.table import closure_line, remark_lines
     from pullfactory.results.folders import check_folder
     from pullfactory.runs.study import run as run_study
 
@@ -106,7 +106,7 @@ def run(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        console().print(pull_table(result.pulls, study.parameter))
+        console().print(result.table)
         if result.closure is not None:
             say(f"Closure   {closure_line(result.closure)}")
         for said in remark_lines(result.remarks):

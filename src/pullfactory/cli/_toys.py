@@ -184,7 +184,7 @@ def toys(
     from pullfactory.likelihoods import BinnedLikelihood
     from pullfactory.report.table import remark_lines
     from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import failure_table, toys_table
+    from pullfactory.results.tables import failure_table
     from pullfactory.runs.toys import run_toys
     from pullfactory.workspaces.reading import read_workspace
 
@@ -211,8 +211,8 @@ def toys(
     if as_json:
         click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
     else:
-        console().print(toys_table(result))
-        console().print(failure_table(result))
+        console().print(result.table)
+        console().print(failure_table(result.status, result.pulls))
         for said in remark_lines(result.remarks):
             say(f"Pulls     {said}")
         say_files(folder, Summary="summary.json", Figures="figures", Report="report.html")

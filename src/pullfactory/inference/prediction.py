@@ -1,7 +1,7 @@
 """Pull widths without toys: the sandwich at the centre of the truth, from expected events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from pullfactory._jax import jax, jit
 from pullfactory.fitting.information import inverted, joint_errors
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Method, Observation
+from pullfactory.numbers import finite_or_none
 from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock, draw_base
@@ -71,6 +72,10 @@ class PredictedPull:
             coverage_68=float(1 - 2 * ndtr(-1 / width)),
             coverage_95=float(1 - 2 * ndtr(-2 / width)),
         )
+
+    def to_dict(self) -> dict[str, Any]:
+        """One row, as in `prediction.json`; no NaN."""
+        return finite_or_none(asdict(self))
 
     def without_actual(self) -> Self:
         """The same without actual error and what follows from it, which become NaN."""

@@ -1,26 +1,34 @@
 """Tables for the terminal."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from math import isfinite
 
 from rich import box
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Table as RichTable
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import printable
 from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
-from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded, significant
-from pullfactory.settings.study import Parameter
+from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded
+from pullfactory.report.palette import Described
+from pullfactory.report.tabular import (
+    Table,
+    count,
+    decimals,
+    digits,
+    fraction,
+    measured,
+    named,
+    text,
+    value,
+)
 
 __all__ = [
     "calibration_table",
     "closure_line",
-    "decimals",
     "new_table",
-    "percent",
     "prediction_table",
     "pull_table",
     "remark_lines",
@@ -29,76 +37,58 @@ __all__ = [
 ]
 
 _REMARKS = 4  # lines on pulls, at most
+_ERRORS = (digits("claimed_error", "claimed\nerror"), digits("actual_error", "actual\nerror"))
 _FEWEST = 10.0  # events; a bias that is above 10 % from here on always is
 
 
-def pull_table(rows: Iterable[PullRow], parameters: Sequence[Parameter] = ()) -> Table:
+def pull_table(rows: Iterable[PullRow], parameters: Sequence[Described] = ()) -> Table[PullRow]:
     """Summaries of pulls, one row per method, rho and parameter.
 
     Args:
         rows: Summaries, in the order of the table.
         parameters: Give the units of claimed and actual error.
     """
-    units = {parameter.name: parameter.unit for parameter in parameters}
-    numbers = ("pull mean", "pull width", "predicted\nwidth", "corrected\nwidth")
-    errors = ("coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
-    table = new_table(("method",), ("rho",), ("parameter",), (*numbers, *errors, "failed"))
-    method, rho = "", None
-    for row in rows:
-        if row.method != method:
-            table.add_section()
-        repeated = (row.method, row.rho) == (method, rho)
-        method, rho = row.method, row.rho
-        pulls = row.pulls
-        table.add_row(
-            "" if repeated else method,
-            "" if repeated or row.rho is None else plain(row.rho),
-            with_unit(pulls.parameter, units.get(pulls.parameter, "")),
-            rounded(pulls.mean, pulls.mean_error),
-            rounded(pulls.width, pulls.width_error),
-            ABSENT if pulls.predicted_width is None else f"{pulls.predicted_width:.3f}",
-            rounded(pulls.corrected_width, pulls.corrected_width_error),
-            percent(pulls.coverage_68, pulls.coverage_68_low, pulls.coverage_68_high),
-            significant(pulls.claimed_error),
-            significant(pulls.actual_error),
-            str(pulls.n_failed),
-        )
-    return table
+    columns = (
+        text("method", "method", once=True),
+        value("rho", "rho", once=True),
+        named("parameter", "parameter", _units(parameters)),
+        measured("mean", "pull mean"),
+        measured("width", "pull width"),
+        decimals("predicted_width", "predicted\nwidth", 3),
+        measured("corrected_width", "corrected\nwidth"),
+        fraction("coverage_68", "coverage\n68 % [%]"),
+        *_ERRORS,
+        count("n_failed", "failed"),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
 
 
 def prediction_table(
-    rows: "Iterable[PredictedPull]", parameters: Sequence[Parameter] = ()
-) -> Table:
+    rows: Iterable[PredictedPull], parameters: Sequence[Described] = ()
+) -> Table[PredictedPull]:
     """Predicted errors and pull widths, one row per method, rho and parameter.
 
     Args:
         rows: The prediction, in the order of the table.
         parameters: Give the units of the errors.
     """
-    units = {parameter.name: parameter.unit for parameter in parameters}
-    errors = ("claimed\nerror", "actual\nerror", "joint\nerror")
-    numbers = (*errors, "pull width", "coverage\n68 % [%]")
-    table = new_table(("method",), ("rho",), ("parameter",), numbers)
-    method, rho = "", None
-    for row in rows:
-        if row.method != method:
-            table.add_section()
-        repeated = (row.method, row.rho) == (method, rho)
-        method, rho = row.method, row.rho
-        table.add_row(
-            "" if repeated else method,
-            "" if repeated else plain(row.rho),
-            with_unit(row.parameter, units.get(row.parameter, "")),
-            significant(row.claimed_error),
-            significant(row.actual_error),
-            significant(row.joint_error),
-            decimals(row.predicted_width, 3),
-            decimals(100 * row.coverage_68, 1),
-        )
-    return table
+    columns = (
+        text("method", "method", once=True),
+        value("rho", "rho", once=True),
+        named("parameter", "parameter", _units(parameters)),
+        *_ERRORS,
+        digits("joint_error", "joint\nerror"),
+        decimals("predicted_width", "pull width", 3),
+        decimals("coverage_68", "coverage\n68 % [%]", 1, scale=100.0),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
 
 
-def calibration_table(calibration: Calibration) -> Table:
+def _units(parameters: Sequence[Described]) -> dict[str, str]:
+    return {parameter.name: parameter.unit for parameter in parameters}
+
+
+def calibration_table(calibration: Calibration) -> RichTable:
     """Truth and result of every number of the response.
 
     Args:
@@ -183,13 +173,13 @@ def _excess(row: ClosureVerdict) -> float:
     return bias + abs(width - closing)
 
 
-def new_table(*columns: Sequence[str]) -> Table:
+def new_table(*columns: Sequence[str]) -> RichTable:
     """An empty table; groups of columns are aligned left and right in turn.
 
     Args:
         columns: Names, in groups.
     """
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for i, group in enumerate(columns):
         for name in group:
             table.add_column(name, justify="right" if i % 2 else "left", vertical="bottom")
@@ -213,15 +203,3 @@ def shown(text: str) -> str:
         text: May hold what the terminal or rich would obey.
     """
     return escape(printable(text))
-
-
-def decimals(value: float, digits: int) -> str:
-    """A number with so many digits after its point, or that there is none."""
-    return f"{value:.{digits}f}" if isfinite(value) else ABSENT
-
-
-def percent(value: float | None, low: float | None, high: float | None) -> str:
-    """A fraction with half its interval as error, in percent."""
-    if value is None or low is None or high is None:
-        return ABSENT
-    return rounded(100.0 * value, 50.0 * (high - low))

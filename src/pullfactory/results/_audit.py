@@ -15,16 +15,20 @@ from pullfactory.auditing import (
     DataFit,
     PairDependence,
 )
+from pullfactory.auditing.rows import AuditRow
 from pullfactory.inference.remarks import shape_rows
-from pullfactory.numbers import finite_or_none, plain_matrix
+from pullfactory.numbers import plain_matrix
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.tabular import Table
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
 from pullfactory.results.audit_numbers import AuditNumbers
+from pullfactory.results.audit_tables import audit_answer, audit_table
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
 from pullfactory.workspaces.study import write_workspace
 
 __all__ = ["AuditResult"]
@@ -32,9 +36,19 @@ __all__ = ["AuditResult"]
 _SCHEMA = "pullfactory-audit/1"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AuditResult(AuditNumbers):
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AuditResult(AuditNumbers, Shown):
     """The answer of an audit: what it found, in words, figures and files."""
+
+    @property
+    def title(self) -> str:
+        """The question, and the answer in one sentence."""
+        return audit_answer(self)
+
+    @property
+    def table(self) -> Table[AuditRow]:
+        """Claimed and actual errors, by method and parameter."""
+        return audit_table(self)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -165,19 +179,7 @@ def _data_row(data: DataFit) -> dict[str, Any]:
         "nll": float(fit.nll[0]) if math.isfinite(fit.nll[0]) else None,
         "bootstrap_failed": data.bootstrap_failed,
         "bootstrap_groups": data.groups,
-        "estimates": [
-            finite_or_none(
-                {
-                    "parameter": name,
-                    "estimate": float(fit.estimate[0, k]),
-                    "claimed_error": float(fit.error[0, k]),
-                    "sandwich_error": float(fit.corrected_error[0, k]),
-                    "bootstrap_error": float(data.bootstrap[k]),
-                    "bootstrap_error_error": float(data.bootstrap_error[k]),
-                }
-            )
-            for k, name in enumerate(fit.parameters)
-        ],
+        "estimates": data.estimates(),
         "channels": [
             {
                 "name": channel.name,

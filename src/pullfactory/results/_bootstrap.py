@@ -1,5 +1,6 @@
 """What the bootstrap of one toy gives back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.inference import BootstrapResult
-from pullfactory.numbers import finite_or_none, plain_matrix
+from pullfactory.numbers import finite_or_none, plain, plain_matrix
+from pullfactory.report.drawing import Figures
+from pullfactory.report.tabular import Table
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import replaced_folder
+from pullfactory.results.shown import Shown
+from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
 __all__ = ["BootstrapSummary"]
@@ -18,8 +23,8 @@ __all__ = ["BootstrapSummary"]
 _SCHEMA = "pullfactory-bootstrap/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BootstrapSummary:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class BootstrapSummary(Shown):
     """Errors of one toy of a study: claimed, from the sandwich, and from the bootstrap.
 
     Attributes:
@@ -54,6 +59,19 @@ class BootstrapSummary:
             for result in self.results
             for k, name in enumerate(result.parameters)
         ]
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"toy {self.toy} of study {self.study.name!r} at rho = {plain(self.rho)}"
+
+    @property
+    def table(self) -> Table[Mapping[str, Any]]:
+        """Estimate and errors, by method and parameter."""
+        return bootstrap_table(self.rows(), self.study.parameter)
+
+    def _figures(self) -> Figures:
+        return {}
 
     def summary(self) -> dict[str, Any]:
         """Content of `bootstrap.json`: plain data without NaN."""

@@ -1,6 +1,6 @@
 """What a closure gives back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.tabular import Table
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
+from pullfactory.results.tables import closure_table
 from pullfactory.settings.study import Study
 
 __all__ = ["ClosureResult"]
@@ -21,8 +24,8 @@ __all__ = ["ClosureResult"]
 _SCHEMA = "pullfactory-closure/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ClosureResult:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ClosureResult(Shown):
     """The closure of the workspace of a study.
 
     Attributes:
@@ -51,6 +54,16 @@ class ClosureResult:
                 }
             )
         return tuple(rows)
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"morphing of study {self.study.name!r}"
+
+    @property
+    def table(self) -> Table[Mapping[str, Any]]:
+        """What the morphing does to each parameter."""
+        return closure_table(self.verdicts)
 
     def summary(self) -> dict[str, Any]:
         """Content of `closure.json`: plain data without NaN."""

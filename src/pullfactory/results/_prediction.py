@@ -9,8 +9,11 @@ from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.numbers import finite_or_none
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.table import prediction_table
+from pullfactory.report.tabular import Table
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
 from pullfactory.settings.study import Study
 
 __all__ = ["PredictionResult"]
@@ -18,8 +21,8 @@ __all__ = ["PredictionResult"]
 _SCHEMA = "pullfactory-prediction/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class PredictionResult:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class PredictionResult(Shown):
     """Errors and pull widths expected of a study.
 
     Attributes:
@@ -32,6 +35,16 @@ class PredictionResult:
     study: Study
     rows: tuple[PredictedPull, ...]
     closure: tuple[ClosureVerdict, ...] | None = None
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"study {self.study.name!r}, without toys"
+
+    @property
+    def table(self) -> Table[PredictedPull]:
+        """What is expected, by method, rho and parameter."""
+        return prediction_table(self.rows, self.study.parameter)
 
     def summary(self) -> dict[str, Any]:
         """Content of `prediction.json`: plain data without NaN."""

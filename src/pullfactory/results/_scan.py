@@ -8,8 +8,11 @@ from typing import Any
 from pullfactory.inference.rows import ScanRow
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.tabular import Table
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
+from pullfactory.results.tables import scan_table
 from pullfactory.settings.study import Study
 
 __all__ = ["ScanResult"]
@@ -17,8 +20,8 @@ __all__ = ["ScanResult"]
 _SCHEMA = "pullfactory-scan/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanResult:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ScanResult(Shown):
     """Pulls of a study at several values of one of its keys.
 
     Attributes:
@@ -34,6 +37,16 @@ class ScanResult:
     values: tuple[Any, ...]
     variants: Mapping[str, Mapping[str, Any]]
     rows: tuple[ScanRow, ...]
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"study {self.study.name!r} over {self.over}"
+
+    @property
+    def table(self) -> Table[ScanRow]:
+        """Pulls, by variant, method and value."""
+        return scan_table(self.over, self.variants, self.rows)
 
     def summary(self) -> dict[str, Any]:
         """Content of `scan.json`: plain data without NaN."""

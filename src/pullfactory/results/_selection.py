@@ -7,10 +7,15 @@ from typing import Any
 
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
+from pullfactory.numbers import plain
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.palette import axis_label
+from pullfactory.report.tabular import Table
 from pullfactory.results._rows import provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
+from pullfactory.results.tables import selection_table
 from pullfactory.settings.study import Study
 
 __all__ = ["SelectionResult"]
@@ -18,8 +23,8 @@ __all__ = ["SelectionResult"]
 _SCHEMA = "pullfactory-selection/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SelectionResult:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SelectionResult(Shown):
     """Sets of the observables of a study, compared by the error of the parameter of interest.
 
     Attributes:
@@ -69,6 +74,18 @@ class SelectionResult:
         """
         best = self.best(method).observables
         return tuple(name for name in self.study.observable_names if name not in best)
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"sets of the observables of study {self.study.name!r} at rho = {plain(self.rho)}"
+
+    @property
+    def table(self) -> Table[SelectionRow]:
+        """Errors of the parameter of interest, by method and set."""
+        poi = next(p for p in self.study.parameter if p.name == self.study.poi)
+        title = f"{axis_label(poi.name, poi.unit)} at rho = {plain(self.rho)}"
+        return selection_table([row for m in self.methods for row in self.of(m)], title)
 
     def summary(self) -> dict[str, Any]:
         """Content of `selection.json`: plain data without NaN."""

@@ -15,10 +15,13 @@ from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.table import pull_table
+from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
 from pullfactory.settings.study import Study
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["StudyResult"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StudyResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class StudyResult(Shown):
     """What a run gives back.
 
     Attributes:
@@ -53,12 +56,12 @@ class StudyResult:
     closure: tuple[ClosureVerdict, ...] | None = None
 
     @cached_property
-    def pulls(self) -> tuple[PullRow, ...]:
+    def pulls(self) -> Table[PullRow]:
         """Pull summaries, by method, rho and parameter."""
         predicted: dict[tuple[float, str], dict[str, float]] = {}
         for row in self.predictions:
             predicted.setdefault((row.rho, row.method), {})[row.parameter] = row.predicted_width
-        return tuple(
+        rows = (
             PullRow(method=method, rho=rho, pulls=summary)
             for method in self.study.methods
             for rho in self.study.ensemble.rho
@@ -66,6 +69,7 @@ class StudyResult:
                 self.study.parameter_names, self.sums[rho, method], predicted.get((rho, method))
             )
         )
+        return pull_table(rows, self.study.parameter)
 
     @cached_property
     def noise(self) -> tuple[CalibrationNoise, ...]:
@@ -106,6 +110,19 @@ class StudyResult:
             method: dict(zip(STATUS_NAMES, (int(n) for n in total), strict=True))
             for method, total in totals.items()
         }
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return (
+            f"study {self.study.name!r}, {self.study.ensemble.n_toys} toys at each of "
+            f"{len(self.study.ensemble.rho)} values of rho"
+        )
+
+    @property
+    def table(self) -> Table[PullRow]:
+        """Pulls, by method, rho and parameter."""
+        return self.pulls
 
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""

@@ -18,16 +18,19 @@ from pullfactory.inference.shapes import PullShape
 from pullfactory.numbers import plain_matrix
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import REPORT, report_text
 from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.shown import Shown
+from pullfactory.results.tables import toys_table
 
 __all__ = ["ToysResult"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ToysResult:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ToysResult(Shown):
     """Toys of one model, fitted.
 
     Attributes:
@@ -53,10 +56,11 @@ class ToysResult:
     slices: Slices | None = None
 
     @cached_property
-    def pulls(self) -> tuple[PullRow, ...]:
+    def pulls(self) -> Table[PullRow]:
         """Pull summaries, one per parameter."""
         summaries = PullSummary.from_sums(self.parameters, self.sums)
-        return tuple(PullRow(method="binned", rho=None, pulls=pulls) for pulls in summaries)
+        rows = tuple(PullRow(method="binned", rho=None, pulls=pulls) for pulls in summaries)
+        return toys_table(rows, self.truth)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -77,6 +81,16 @@ class ToysResult:
     def failed_fraction(self) -> float:
         """Fraction of toys whose fit neither converged, nor ended at a bound, nor was recovered."""
         return float(self.sums.status[FitStatus.AT_BOUND + 1 :].sum() / self.sums.toys)
+
+    @property
+    def title(self) -> str:
+        """What it is of, on one line."""
+        return f"{self.sums.toys} toys of a model, ensemble {self.ensemble!r}, seed {self.seed}"
+
+    @property
+    def table(self) -> Table[PullRow]:
+        """Pulls, by parameter."""
+        return self.pulls
 
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""

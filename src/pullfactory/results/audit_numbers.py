@@ -48,7 +48,7 @@ class AuditToysResult:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AuditNumbers:
     """What an audit found.
 

@@ -1,13 +1,14 @@
 """The verdict of an audit, for the terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
+from pullfactory.auditing.rows import AuditRow
 from pullfactory.inference.judgement import TOLERATED
-from pullfactory.numbers import ABSENT, rounded, significant
-from pullfactory.report.table import new_table, with_unit
+from pullfactory.numbers import ABSENT, rounded
+from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.results.audit_numbers import AuditNumbers
 
 __all__ = ["audit_answer", "audit_table", "data_table", "dependence_lines", "pay_line"]
@@ -48,61 +49,51 @@ def audit_answer(result: AuditNumbers) -> str:
     return f"{question} No: the claimed error of {poi} {said}{also}."
 
 
-def audit_table(result: AuditNumbers) -> Table:
+def audit_table(result: AuditNumbers) -> Table[AuditRow]:
     """Claimed and actual errors, one row per method and parameter.
 
     Args:
         result: The audit.
     """
-    units = {p.name: p.unit for p in result.config.parameter}
     toys = {(row.method, row.pulls.parameter): row.pulls for row in result.pulls}
-    numbers = ("claimed\nerror", "actual\nerror", "inflate by", "pull width\nof toys")
-    table = new_table(("method", "parameter"), (*numbers, "coverage\n68 % [%]", "joint\nerror"))
-    method = ""
-    for row in result.rows:
-        if row.method != method:
-            table.add_section()
-        pulls = toys.get((row.method, row.parameter))
-        table.add_row(
-            "" if row.method == method else row.method,
-            with_unit(row.parameter, units.get(row.parameter, "")),
-            rounded(row.claimed_error, row.claimed_error_error),
-            f"{rounded(row.actual_error, row.actual_error_error)}{_mark(row.closes)}",
-            rounded(row.inflate_by, row.inflate_by_error),
-            rounded(pulls.width, pulls.width_error) if pulls else ABSENT,
-            rounded(100 * row.coverage_68, 100 * row.coverage_68_error),
-            significant(row.joint_error),
-        )
-        method = row.method
-    return table
+
+    def actual(row: Cells) -> str:
+        said = rounded(row["actual_error"], row["actual_error_error"])
+        return f"{said} does not\nclose" if row["closes"] is False else said
+
+    def of_toys(row: Cells) -> str:
+        pulls = toys.get((row["method"], row["parameter"]))
+        return rounded(pulls.width, pulls.width_error) if pulls else ABSENT
+
+    columns = (
+        text("method", "method", once=True),
+        named("parameter", "parameter", {p.name: p.unit for p in result.config.parameter}),
+        measured("claimed_error", "claimed\nerror"),
+        Column(key="actual_error", heading="actual\nerror", show=actual),
+        measured("inflate_by", "inflate by"),
+        Column(key="inflate_by", heading="pull width\nof toys", show=of_toys),
+        percent("coverage_68", "coverage\n68 % [%]"),
+        digits("joint_error", "joint\nerror"),
+    )
+    return Table(columns=columns, rows=result.rows, sections=("method",))
 
 
-def _mark(closes: bool | None) -> str:
-    """What stands beside an actual error of a workspace that does not close."""
-    return " does not\nclose" if closes is False else ""
-
-
-def data_table(result: AuditNumbers) -> Table:
+def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
     """Estimates from the data, with claimed, sandwich and bootstrap errors.
 
     Args:
         result: An audit with data.
     """
-    units = {p.name: p.unit for p in result.config.parameter}
-    errors = tuple(f"{kind}\nerror" for kind in ("claimed", "sandwich", "bootstrap"))
-    table = new_table(("fit of the data", "parameter"), ("estimate", *errors))
-    for fit in result.data:
-        table.add_section()
-        for k, name in enumerate(fit.fit.parameters):
-            table.add_row(
-                "" if k else fit.method,
-                with_unit(name, units.get(name, "")),
-                significant(float(fit.fit.estimate[0, k])),
-                significant(float(fit.fit.error[0, k])),
-                significant(float(fit.fit.corrected_error[0, k])),
-                rounded(float(fit.bootstrap[k]), float(fit.bootstrap_error[k])),
-            )
-    return table
+    columns = (
+        text("method", "fit of the data", once=True),
+        named("parameter", "parameter", {p.name: p.unit for p in result.config.parameter}),
+        digits("estimate", "estimate"),
+        digits("claimed_error", "claimed\nerror"),
+        digits("sandwich_error", "sandwich\nerror"),
+        measured("bootstrap_error", "bootstrap\nerror"),
+    )
+    rows = [{"method": fit.method, **row} for fit in result.data for row in fit.estimates()]
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
 
 
 def dependence_lines(result: AuditNumbers) -> Iterator[str]:

@@ -1,15 +1,31 @@
-"""Tables of results, for the terminal."""
+"""Tables of results, with their columns."""
 
-from rich.table import Table
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from rich.table import Table as RichTable
+
+from pullfactory.errors import printable
 from pullfactory.fitting import FitStatus
-from pullfactory.numbers import ABSENT, plain, roughly, rounded, significant
-from pullfactory.report.table import decimals, new_table, percent, shown, with_unit
-from pullfactory.results._bootstrap import BootstrapSummary
-from pullfactory.results._closure import ClosureResult
-from pullfactory.results._scan import ScanResult
-from pullfactory.results._selection import SelectionResult
-from pullfactory.results._toys import ToysResult
+from pullfactory.inference.rows import PullRow, ScanRow, SelectionRow
+from pullfactory.numbers import plain, significant
+from pullfactory.report.palette import Described
+from pullfactory.report.table import new_table, shown
+from pullfactory.report.tabular import (
+    Cells,
+    Column,
+    Table,
+    count,
+    decimals,
+    digits,
+    fraction,
+    measured,
+    named,
+    rough,
+    text,
+    value,
+    yes_or_no,
+)
 
 __all__ = [
     "bootstrap_table",
@@ -21,167 +37,152 @@ __all__ = [
 ]
 
 
-def scan_table(result: ScanResult) -> Table:
+def scan_table(
+    over: str, variants: Mapping[str, Mapping[str, Any]], rows: Sequence[ScanRow]
+) -> Table[ScanRow]:
     """Mean and width of the pulls at every point of a scan, by variant and method.
 
     Args:
-        result: The scan.
+        over: The key.
+        variants: Settings of each variant, by label.
+        rows: Pulls at each point.
     """
-    key = result.over.rpartition(".")[2]
-    table = new_table(
-        ("variant", "method"), ("rho", key), ("parameter",), ("pull mean", "pull width", "failed")
+
+    def changed(row: Cells) -> str:
+        return printable(str(row["value"]))
+
+    series = list(dict.fromkeys((entry.variant, entry.row.method) for entry in rows))
+    columns = (
+        *((text("variant", "variant"),) if set(variants) != {""} else ()),
+        text("method", "method"),
+        value("rho", "rho"),
+        Column(
+            key="value",
+            heading=over.rpartition(".")[2],
+            show=lambda row: printable(str(row["value"])),
+        ),
+        text("parameter", "parameter"),
+        measured("mean", "pull mean"),
+        measured("width", "pull width"),
+        count("n_failed", "failed"),
     )
-    if set(result.variants) == {""}:
-        table.columns.pop(0)
-    series = list(dict.fromkeys((entry.variant, entry.row.method) for entry in result.rows))
-    last: tuple[str, str] | None = None
-    for entry in sorted(result.rows, key=lambda e: series.index((e.variant, e.row.method))):
-        row, pulls = entry.row, entry.row.pulls
-        if (entry.variant, row.method) != last:
-            table.add_section()
-        last = entry.variant, row.method
-        cells = (
-            shown(entry.variant),
-            row.method,
-            "" if row.rho is None else plain(row.rho),
-            shown(str(entry.value)),
-            pulls.parameter,
-            rounded(pulls.mean, pulls.mean_error),
-            rounded(pulls.width, pulls.width_error),
-            str(pulls.n_failed),
-        )
-        table.add_row(*cells[len(cells) - len(table.columns) :])
-    return table
+    ordered = sorted(rows, key=lambda e: series.index((e.variant, e.row.method)))
+    return Table(columns=columns, rows=tuple(ordered), sections=("variant", "method"))
 
 
-def selection_table(result: SelectionResult) -> Table:
+def selection_table(rows: Sequence[SelectionRow], title: str) -> Table[SelectionRow]:
     """Errors of the parameter of interest, one row per method and set of observables.
 
     Args:
-        result: The sets.
+        rows: Sets, method by method.
+        title: Says which parameter.
     """
-    poi = next(p for p in result.study.parameter if p.name == result.study.poi)
-    errors = tuple(f"{kind}\nerror" for kind in ("claimed", "actual", "joint"))
-    table = new_table(("method", "observables"), (*errors, "pull width", "coverage\n68 % [%]"))
-    table.title = f"{with_unit(poi.name, poi.unit)} at rho = {plain(result.rho)}"
-    for method in result.methods:
-        table.add_section()
-        for i, row in enumerate(result.of(method)):
-            table.add_row(
-                "" if i else method,
-                ", ".join(row.observables),
-                significant(row.pull.claimed_error),
-                significant(row.pull.actual_error),
-                significant(row.pull.joint_error),
-                decimals(row.pull.predicted_width, 3),
-                decimals(100 * row.pull.coverage_68, 1),
-            )
-    return table
+    columns = (
+        text("method", "method", once=True),
+        Column(
+            key="observables",
+            heading="observables",
+            show=lambda row: ", ".join(row["observables"]),
+            words=True,
+        ),
+        digits("claimed_error", "claimed\nerror"),
+        digits("actual_error", "actual\nerror"),
+        digits("joint_error", "joint\nerror"),
+        decimals("predicted_width", "pull width", 3),
+        decimals("coverage_68", "coverage\n68 % [%]", 1, scale=100.0),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",), title=title)
 
 
-def bootstrap_table(result: BootstrapSummary) -> Table:
+def bootstrap_table(
+    rows: Sequence[Mapping[str, Any]], parameters: Sequence[Described]
+) -> Table[Mapping[str, Any]]:
     """Estimate and errors of one toy, one row per method and parameter.
 
     Args:
-        result: Bootstrap of the toy.
+        rows: Of `BootstrapSummary`.
+        parameters: Give the units.
     """
-    units = {parameter.name: parameter.unit for parameter in result.study.parameter}
-    errors = (f"{kind}\nerror" for kind in ("claimed", "sandwich", "bootstrap"))
-    table = new_table(("method", "parameter"), ("truth", "estimate", *errors))
-    method = ""
-    for row in result.rows():
-        if row["method"] != method:
-            table.add_section()
-        table.add_row(
-            "" if row["method"] == method else row["method"],
-            with_unit(row["parameter"], units[row["parameter"]]),
-            significant(row["truth"]),
-            significant(row["estimate"]),
-            significant(row["claimed_error"]),
-            significant(row["sandwich_error"]),
-            rounded(row["bootstrap_error"], row["bootstrap_error_error"]),
-        )
-        method = row["method"]
-    return table
+    columns = (
+        text("method", "method", once=True),
+        named("parameter", "parameter", {p.name: p.unit for p in parameters}),
+        digits("truth", "truth"),
+        digits("estimate", "estimate"),
+        digits("claimed_error", "claimed\nerror"),
+        digits("sandwich_error", "sandwich\nerror"),
+        measured("bootstrap_error", "bootstrap\nerror"),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
 
 
-def toys_table(result: ToysResult) -> Table:
+def toys_table(pulls: Sequence[PullRow], truth: Mapping[str, float]) -> Table[PullRow]:
     """Truth and summary of the pulls of every parameter of a model.
 
     Toys without a pull are either at the bound of that parameter, or failed.
 
     Args:
-        result: Toys of the model.
+        pulls: Of every parameter.
+        truth: True values, by parameter.
     """
-    numbers = ("pull mean", "pull width", "coverage\n68 % [%]", "claimed\nerror", "actual\nerror")
-    table = new_table(("parameter",), ("truth", *numbers, "at\nbound", "failed"))
-    table.columns[0].overflow = "fold"  # long names often differ in their last letters
-    for row in result.pulls:
-        pulls = row.pulls
-        table.add_row(
-            shown(pulls.parameter),
-            plain(result.truth[pulls.parameter]),
-            rounded(pulls.mean, pulls.mean_error),
-            rounded(pulls.width, pulls.width_error),
-            percent(pulls.coverage_68, pulls.coverage_68_low, pulls.coverage_68_high),
-            significant(pulls.claimed_error),
-            significant(pulls.actual_error),
-            str(pulls.n_at_bound),
-            str(pulls.n_failed - pulls.n_at_bound),
-        )
-    return table
+
+    def failed(row: Cells) -> str:
+        return str(row["n_failed"] - row["n_at_bound"])
+
+    columns = (
+        text("parameter", "parameter"),
+        Column(key="truth", heading="truth", show=lambda row: plain(truth[row["parameter"]])),
+        measured("mean", "pull mean"),
+        measured("width", "pull width"),
+        fraction("coverage_68", "coverage\n68 % [%]"),
+        digits("claimed_error", "claimed\nerror"),
+        digits("actual_error", "actual\nerror"),
+        count("n_at_bound", "at\nbound"),
+        Column(key="n_failed", heading="failed", show=failed),
+    )
+    return Table(columns=columns, rows=tuple(pulls))
 
 
-def failure_table(result: ToysResult) -> Table:
-    """How the fits ended, and which parameters ended at a bound how often.
-
-    Args:
-        result: Toys of a model.
-    """
-    table = new_table(("status",), ("fits", "fraction\n[%]"))
-
-    def add(name: str, fits: int) -> None:
-        table.add_row(name, str(fits), significant(100.0 * fits / result.sums.toys))
-
-    for status, fits in result.status.items():
-        add(status.replace("_", " "), fits)
-        if status == FitStatus.AT_BOUND.label:
-            for row in result.pulls:
-                if row.pulls.n_at_bound:
-                    add(f"  {shown(row.pulls.parameter)}", row.pulls.n_at_bound)
-    return table
-
-
-def closure_table(result: ClosureResult) -> Table:
+def closure_table(rows: Sequence[Mapping[str, Any]]) -> Table[Mapping[str, Any]]:
     """What the morphing does to each parameter.
 
     Args:
-        result: Biases on the grid and over the ensemble.
+        rows: Verdicts of a `ClosureResult`.
     """
-    table = new_table(
-        ("parameter",),
-        ("largest bias\non the grid [error]",),
-        ("at",),
-        (
-            *("bias\n(rms) [error]", "pull mean\nat rho = 0", "pull width\nat rho = 0"),
-            "events where bias\nreaches 10 %",
-        ),
-        ("closes",),
-    )
-    for row in result.verdicts:
+
+    def where(row: Cells) -> str:
         at = [f"{name} = {value:.3g}" for name, value in row["grid_theta"].items() if value]
-        table.add_row(
-            shown(row["parameter"]),
-            _fixed(row["grid_bias"]),
-            shown(", ".join(at)) or "all 0",
-            _fixed(row["bias"]),
-            _fixed(row["pull_mean"]),
-            _fixed(row["pull_width"]),
-            roughly(row["biased_from"]),
-            "yes" if row["closes"] else "no",
-        )
+        return ", ".join(at) or "all 0"
+
+    columns = (
+        text("parameter", "parameter"),
+        decimals("grid_bias", "largest bias\non the grid [error]", 3),
+        Column(key="grid_theta", heading="at", show=where, words=True),
+        decimals("bias", "bias\n(rms) [error]", 3),
+        decimals("pull_mean", "pull mean\nat rho = 0", 3),
+        decimals("pull_width", "pull width\nat rho = 0", 3),
+        rough("biased_from", "events where bias\nreaches 10 %"),
+        yes_or_no("closes", "closes"),
+    )
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def failure_table(status: Mapping[str, int], pulls: Sequence[PullRow]) -> RichTable:
+    """How the fits ended, and which parameters ended at a bound how often.
+
+    Args:
+        status: Number of fits by status.
+        pulls: Of every parameter.
+    """
+    toys = sum(status.values())
+    table = new_table(("status",), ("fits", "fraction\n[%]"))
+
+    def add(what: str, fits: int) -> None:
+        table.add_row(what, str(fits), significant(100.0 * fits / toys))
+
+    for name, fits in status.items():
+        add(name.replace("_", " "), fits)
+        if name == FitStatus.AT_BOUND.label:
+            for row in pulls:
+                if row.pulls.n_at_bound:
+                    add(f"  {shown(row.pulls.parameter)}", row.pulls.n_at_bound)
     return table
-
-
-def _fixed(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:z.3f}"
