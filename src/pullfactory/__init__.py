@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pullfactory._version import __version__
 
 if TYPE_CHECKING:
+    from pullfactory.binning.edges import exact_probabilities
     from pullfactory.calibration import Calibration, calibrate
     from pullfactory.errors import PullfactoryError
     from pullfactory.fitting import (
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         UnbinnedLikelihood,
         build_method,
     )
+    from pullfactory.report.table import calibration_table, pull_table
     from pullfactory.results import (
         AuditResult,
         BootstrapSummary,
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
         read_summary,
         write_report,
     )
+    from pullfactory.results.audit_tables import audit_answer, data_table, pay_line
+    from pullfactory.results.tables import failure_table
     from pullfactory.runs.audit import audit
     from pullfactory.runs.bootstrap import bootstrap_toy
     from pullfactory.runs.closure import closure
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
     from pullfactory.runs.toys import run_toys
     from pullfactory.settings.audit import AuditConfig
     from pullfactory.settings.study import Study
+    from pullfactory.simulation.response import Response
     from pullfactory.simulation.toys import draw_toys
     from pullfactory.workspaces.reading import read_workspace
     from pullfactory.workspaces.study import (
@@ -80,6 +85,7 @@ __all__ = [
     "PredictionResult",
     "PullSummary",
     "PullfactoryError",
+    "Response",
     "ScanResult",
     "SelectionResult",
     "Study",
@@ -89,19 +95,26 @@ __all__ = [
     "UnbinnedLikelihood",
     "__version__",
     "audit",
+    "audit_answer",
     "bootstrap",
     "bootstrap_toy",
     "build_joint_workspace",
     "build_method",
     "build_workspace",
     "calibrate",
+    "calibration_table",
     "closure",
+    "data_table",
     "draw_toys",
+    "exact_probabilities",
+    "failure_table",
     "fit_events",
     "fit_minuit",
     "fit_toys",
     "negative_samples",
+    "pay_line",
     "predict",
+    "pull_table",
     "read_summary",
     "read_workspace",
     "run",
@@ -129,6 +142,7 @@ _HOMES = {
     "PredictionResult": "results",
     "PullSummary": "inference",
     "PullfactoryError": "errors",
+    "Response": "simulation.response",
     "ScanResult": "results",
     "SelectionResult": "results",
     "Study": "settings.study",
@@ -137,19 +151,26 @@ _HOMES = {
     "ToysResult": "results",
     "UnbinnedLikelihood": "likelihoods",
     "audit": "runs.audit",
+    "audit_answer": "results.audit_tables",
     "bootstrap": "inference",
     "bootstrap_toy": "runs.bootstrap",
     "build_joint_workspace": "workspaces.study",
     "build_method": "likelihoods",
     "build_workspace": "workspaces.study",
     "calibrate": "calibration",
+    "calibration_table": "report.table",
     "closure": "runs.closure",
+    "data_table": "results.audit_tables",
     "draw_toys": "simulation.toys",
+    "exact_probabilities": "binning.edges",
+    "failure_table": "results.tables",
     "fit_events": "fitting",
     "fit_minuit": "fitting",
     "fit_toys": "fitting",
     "negative_samples": "workspaces.study",
+    "pay_line": "results.audit_tables",
     "predict": "runs.predict",
+    "pull_table": "report.table",
     "read_summary": "results",
     "read_workspace": "workspaces.reading",
     "run": "runs.study",

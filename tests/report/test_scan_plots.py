@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from pullfactory import PullSummary, ScanResult, Study
 from pullfactory.inference import PullSums
-from pullfactory.inference.rows import PullRow, ScanRow
+from pullfactory.inference.rows import ScanRow
 from pullfactory.report.drawing import write_figures
 from pullfactory.report.scan_plots import plot_scan, series_label
 from pullfactory.report.style import figure_style
@@ -31,7 +31,9 @@ def make_scan(values: tuple[object, ...], sums: PullSums | None = None) -> ScanR
             ScanRow(
                 variant=variant,
                 value=value,
-                row=PullRow(method="binned", rho=0.0, pulls=replace(pulls, width=1.0 + 0.1 * i)),
+                method="binned",
+                rho=0.0,
+                pulls=replace(pulls, width=1.0 + 0.1 * i),
             )
             for variant in ("", "other")
             for i, value in enumerate(values)
@@ -61,10 +63,7 @@ def test_points_are_the_rows(values: tuple[object, ...]) -> None:
 def test_absent_numbers_leave_a_gap() -> None:
     result, ax = make_scan((1, 2)), Figure().add_subplot()
     rows = tuple(
-        replace(
-            row, row=replace(row.row, pulls=replace(row.row.pulls, width=None, width_error=None))
-        )
-        for row in result.rows
+        replace(row, pulls=replace(row.pulls, width=None, width_error=None)) for row in result.rows
     )
     drawn = plot_scan(ax, rows, result.values, rho=0.0, parameter="JSF", quantity="width")
     assert all(np.isnan(points_of(container)[1]).all() for container in drawn.values())

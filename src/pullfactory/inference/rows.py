@@ -30,16 +30,21 @@ class ScanRow:
     Attributes:
         variant: Label of the variant of the study.
         value: What the scanned key was.
-        row: Method, rho and pulls.
+        method: As in the study.
+        rho: Correlation.
+        pulls: Of this parameter.
     """
 
     variant: str
     value: Any
-    row: PullRow
+    method: str
+    rho: float | None
+    pulls: PullSummary
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `scan.json`; no NaN."""
-        return {"variant": self.variant, "value": self.value, **self.row.to_dict()}
+        own = PullRow(method=self.method, rho=self.rho, pulls=self.pulls)
+        return {"variant": self.variant, "value": self.value, **own.to_dict()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

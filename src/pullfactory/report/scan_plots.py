@@ -54,13 +54,13 @@ def plot_scan(
     positions = _scale(ax, values)
     span = np.ptp(positions) or 1.0
     wanted = (rho, parameter)
-    chosen = [row for row in rows if (row.row.rho, row.row.pulls.parameter) == wanted]
-    series = list(dict.fromkeys((row.variant, row.row.method) for row in chosen))
+    chosen = [row for row in rows if (row.rho, row.pulls.parameter) == wanted]
+    series = list(dict.fromkeys((row.variant, row.method) for row in chosen))
     points = {}
     for i, (variant, method) in enumerate(series):
-        own = [row for row in chosen if (row.variant, row.row.method) == (variant, method)]
+        own = [row for row in chosen if (row.variant, row.method) == (variant, method)]
         numbers, errors = (
-            np.array([getattr(row.row.pulls, key) for row in own], dtype=np.float64)
+            np.array([getattr(row.pulls, key) for row in own], dtype=np.float64)
             for key in (quantity, f"{quantity}_error")
         )
         at = positions[[values.index(row.value) for row in own]]

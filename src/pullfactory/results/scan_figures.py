@@ -29,7 +29,7 @@ def make_scan_figures(
         values: Its values.
         rows: Pulls at each of them.
     """
-    scan = list(dict.fromkeys(row.row.rho for row in rows))
+    scan = list(dict.fromkeys(row.rho for row in rows))
     endings = {rho: f"_{rho:g}" if len(scan) > 1 else "" for rho in scan}
     return {
         f"scan{ending}": partial(_figure, study, over, values, rows, rho)

@@ -51,7 +51,7 @@ def scan_table(
     def changed(row: Cells) -> str:
         return printable(str(row["value"]))
 
-    series = list(dict.fromkeys((entry.variant, entry.row.method) for entry in rows))
+    series = list(dict.fromkeys((entry.variant, entry.method) for entry in rows))
     columns = (
         *((text("variant", "variant"),) if set(variants) != {""} else ()),
         text("method", "method"),
@@ -66,7 +66,7 @@ def scan_table(
         measured("width", "pull width"),
         count("n_failed", "failed"),
     )
-    ordered = sorted(rows, key=lambda e: series.index((e.variant, e.row.method)))
+    ordered = sorted(rows, key=lambda e: series.index((e.variant, e.method)))
     return Table(columns=columns, rows=tuple(ordered), sections=("variant", "method"))
 
 

@@ -54,7 +54,10 @@ def scan(
     with progress("points", len(points)) as advance:
         for label, value, changed in points:
             result = run(changed, executor=executor, workers=workers)
-            rows += [ScanRow(variant=label, value=value, row=row) for row in result.pulls]
+            rows += [
+                ScanRow(variant=label, value=value, method=row.method, rho=row.rho, pulls=row.pulls)
+                for row in result.pulls
+            ]
             advance(1)
     return ScanResult(
         study=study, over=over, values=tuple(values), variants=variants, rows=tuple(rows)

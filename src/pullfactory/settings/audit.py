@@ -270,6 +270,16 @@ class AuditConfig(Document):
         )
 
     @property
+    def parameters(self) -> tuple[AuditParameter, ...]:
+        """The blocks `[[parameter]]`."""
+        return self.parameter
+
+    @property
+    def observables(self) -> tuple[AuditObservable, ...]:
+        """The blocks `[[observable]]`."""
+        return self.observable
+
+    @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the parameters."""
         return tuple(parameter.name for parameter in self.parameter)

@@ -197,6 +197,7 @@ _MASS_REFUSED: Mapping[str, str] = {
 class WorkspaceSettings(Frozen):
     """The pyhf workspace."""
 
+    process: Name = Field(default="signal", description="name of the process, a sample")
     morphing: Morphing = Field(
         default="additive_cross",
         description='"additive" histosys, "additive_cross": with cross terms, '
@@ -494,6 +495,16 @@ class Study(Document):
         return parsed
 
     # --- what the other rooms ask ------------------------------------------------------------
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The blocks `[[parameter]]`."""
+        return self.parameter
+
+    @property
+    def observables(self) -> tuple[Observable, ...]:
+        """The blocks `[[observable]]`."""
+        return self.observable
 
     @property
     def parameter_names(self) -> tuple[str, ...]:

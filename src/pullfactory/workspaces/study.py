@@ -1,6 +1,6 @@
 """Templates of a study to a pyhf workspace.
 
-Channels are observables, the only process is `ttbar`; `morphing` says how its samples are made.
+Channels are observables, there is one process; `morphing` says how its samples are made.
 """
 
 import json
@@ -25,8 +25,6 @@ __all__ = [
     "negative_samples",
     "write_workspace",
 ]
-
-SAMPLE = "ttbar"
 
 
 def build_workspace(calibration: Calibration) -> dict[str, Any]:
@@ -101,7 +99,7 @@ def _process(templates: Templates) -> Process:
 
     own_sample = settings.mass_encoding == "normfactor"
     return Process(
-        name=SAMPLE,
+        name=settings.process,
         template=template,
         errors=errors if settings.staterror else None,
         parameters=names,
