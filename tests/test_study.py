@@ -32,6 +32,7 @@ source = "simulated"     # or "exact"
 events_per_point = 1_000_000
 
 [workspace]
+process = "ttbar"
 morphing = "additive_cross"
 mass = "auto"            # normfactor for additive kinds, wide for multiplicative
 n_bins = 20              # equal population, outer bins open
