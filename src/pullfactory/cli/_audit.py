@@ -11,10 +11,10 @@ from pullfactory.cli._shared import (
     epilog,
     figures_option,
     named_lost,
+    result_options,
     say,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 
@@ -38,12 +38,7 @@ __all__ = ["audit"]
     metavar="KEY=VALUE",
     help="Any key of the configuration, such as toys.held_apart=0.3. Repeatable.",
 )
-@click.option(
-    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<audit name>]"
-)
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the verdict.")
+@result_options("results/<audit name>", figures_option)
 def audit(
     config_file: str,
     seed: str | None,

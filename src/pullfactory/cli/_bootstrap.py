@@ -10,9 +10,9 @@ from pullfactory.cli._shared import (
     console,
     epilog,
     named_lost,
+    result_options,
     say,
     stage_progress,
-    workers_option,
     write_result,
 )
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
@@ -37,15 +37,8 @@ __all__ = ["bootstrap"]
     show_default=True,
     help="How often its events are drawn again.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(),
-    help="Output folder.  [default: results/<study name>_bootstrap]",
-)
 @calibration_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
+@result_options("results/<study name>_bootstrap")
 def bootstrap(
     toy: int,
     replicas: int,

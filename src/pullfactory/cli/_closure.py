@@ -11,9 +11,9 @@ from pullfactory.cli._shared import (
     console,
     epilog,
     figures_option,
+    result_options,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
@@ -40,16 +40,8 @@ __all__ = ["closure"]
     type=click.IntRange(min=1),
     help="Exact rates of the grid from samples of so many events.  [default: the densities]",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(),
-    help="Output folder.  [default: results/<study name>_closure]",
-)
 @calibration_option
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers instead of the table.")
+@result_options("results/<study name>_closure", figures_option)
 def closure(
     points: int,
     events: int | None,

@@ -11,10 +11,10 @@ from pullfactory.cli._shared import (
     console,
     epilog,
     figures_option,
+    result_options,
     say,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
@@ -29,16 +29,8 @@ __all__ = ["predict"]
     )
 )
 @study_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(),
-    help="Output folder.  [default: results/<study name>_prediction]",
-)
 @calibration_option
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
+@result_options("results/<study name>_prediction", figures_option)
 def predict(
     output: str | None,
     calibration_file: str | None,

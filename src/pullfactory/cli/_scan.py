@@ -12,9 +12,9 @@ from pullfactory.cli._shared import (
     console,
     epilog,
     figures_option,
+    result_options,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 from pullfactory.cli._study import read_study, study_options
@@ -39,12 +39,7 @@ __all__ = ["scan"]
     metavar="'LABEL: KEY=VALUE, ...'",
     help="Scan the study with these settings; ':' is the study as it is. Repeatable.",
 )
-@click.option(
-    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>_scan]"
-)
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print scan.json instead of the table.")
+@result_options("results/<study name>_scan", figures_option)
 def scan(
     over: str,
     variants: tuple[str, ...],

@@ -11,10 +11,10 @@ from pullfactory.cli._shared import (
     console,
     epilog,
     figures_option,
+    result_options,
     say,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
@@ -35,16 +35,8 @@ __all__ = ["select"]
     )
 )
 @study_options
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(),
-    help="Output folder.  [default: results/<study name>_selection]",
-)
 @calibration_option
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
+@result_options("results/<study name>_selection", figures_option)
 def select(
     output: str | None,
     calibration_file: str | None,

@@ -24,6 +24,7 @@ __all__ = [
     "epilog",
     "figures_option",
     "named_lost",
+    "result_options",
     "say",
     "say_files",
     "stage_progress",
@@ -60,6 +61,34 @@ figures_option: Callable[..., Any] = click.option(
 workers_option: Callable[..., Any] = click.option(
     "--workers", type=click.IntRange(min=1), help="Threads.  [default: one per processor]"
 )
+
+
+def result_options(
+    folder: str, *more: Callable[..., Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What every command with a result has: where it goes, threads, and numbers instead of tables.
+
+    Args:
+        folder: Where it goes if nothing is said, in words.
+        more: Options that come next to it.
+    """
+    decorators = [
+        click.option(
+            "--output", "-o", type=click.Path(), help=f"Output folder.  [default: {folder}]"
+        ),
+        *more,
+        workers_option,
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print the numbers instead of the tables."
+        ),
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for add in reversed(decorators):
+            command = add(command)
+        return command
+
+    return decorate
 
 
 def common_options(command: click.Command) -> click.Command:

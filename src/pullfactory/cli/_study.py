@@ -14,6 +14,7 @@ from pullfactory.cli._shared import (
     epilog,
     figures_option,
     named_lost,
+    result_options,
     say,
     say_files,
     stage_progress,
@@ -76,13 +77,8 @@ calibration_option = click.option(
     epilog=epilog("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
 )
 @study_options
-@click.option(
-    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<study name>]"
-)
 @calibration_option
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the table.")
+@result_options("results/<study name>", figures_option)
 def run(
     output: str | None,
     calibration_file: str | None,

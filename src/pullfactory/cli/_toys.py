@@ -14,10 +14,10 @@ from pullfactory.cli._shared import (
     epilog,
     figures_option,
     named_lost,
+    result_options,
     say,
     say_files,
     stage_progress,
-    workers_option,
     write_result,
 )
 
@@ -157,12 +157,7 @@ def _number(name: str, text: str) -> float:
     callback=_read_fraction,
     help="Fraction of failed fits above which the exit code is 1.",
 )
-@click.option(
-    "--output", "-o", type=click.Path(), help="Output folder.  [default: results/<file name>_toys]"
-)
-@figures_option
-@workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary instead of the tables.")
+@result_options("results/<file name>_toys", figures_option)
 def toys(
     workspace_file: str,
     patches: tuple[str, ...],
