@@ -381,7 +381,7 @@ def test_options(files: Path, invoke: Invoke, tmp_path: Path, monkeypatch: Any) 
     monkeypatch.chdir(tmp_path)
     quick = ("--n-toys", "0", "--set", "toys.unbinned=none")
     arguments = ("audit", files / "mine.toml", *quick, "--seed", "9")
-    monkeypatch.setattr("pullfactory.results._audit.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
     done = invoke(*arguments, "--set", "workspace.n_bins=10", "--set", "replicas=20", "--json")
     assert done.returncode == 0, done.stderr
     printed = strictly(done.stdout)
@@ -415,7 +415,7 @@ def test_folder_appears_whole_or_not_at_all(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("pullfactory.results._audit.write_figures", fail)
+    monkeypatch.setattr("pullfactory.results.result.write_figures", fail)
     old = tmp_path / "out"
     old.mkdir()
     earlier = {"schema": "pullfactory-audit/1", "config": {"name": "mine", "parameter": []}}
@@ -467,7 +467,7 @@ def test_filled_in_template(
         pd.DataFrame({"m_t": top, "m_W1": w[0], "m_W2": w[1]}).to_csv(f"{name}.csv", index=False)
     text = Path("a.toml").read_text().replace("nominal_*.root", "nom*.csv").replace(".root", ".csv")
     Path("a.toml").write_text(text)
-    monkeypatch.setattr("pullfactory.results._audit.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
     done = invoke("audit", "a.toml", "--n-toys", "0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("May m_t, m_W be fitted as if they were independent?")

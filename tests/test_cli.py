@@ -43,7 +43,7 @@ def finished(invoke: Invoke, place: Path, study_file: Path) -> CompletedProcess[
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pullfactory.results._study.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
 
 
 def strictly(text: str) -> object:

@@ -72,7 +72,7 @@ def test_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pullfactory.results._scan.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
     Path("tiny.toml").write_text(small.to_toml())
     outcome = invoke(
         *("scan", "tiny.toml", "--over", "parameter.m_t.truth_sigma=0.5,1", "--workers", 1),

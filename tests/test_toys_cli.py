@@ -63,7 +63,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pullfactory.results._toys.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
 
 
 @pytest.fixture(scope="module")

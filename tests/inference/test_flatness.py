@@ -104,7 +104,7 @@ def test_what_is_said_and_that_it_helps(
     invoke: Callable[..., CompletedProcess[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("pullfactory.results._toys.write_figures", lambda *_, **__: ())
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
     Path("flat.json").write_text(json.dumps(DEGENERATE))
     refused = invoke("toys", "flat.json", "--n-toys", 8)
     assert refused.returncode == 2

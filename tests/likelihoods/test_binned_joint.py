@@ -95,7 +95,7 @@ def test_correlations_of_the_scan_share_their_program(calibration: Calibration) 
 
 def test_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each rho is fitted with what belongs to it, and its workspace is written."""
-    monkeypatch.setattr("pullfactory.results._study.write_figures", lambda *_, **__: None)
+    monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: None)
     result = run(STUDY.with_settings({"methods": ["unbinned_joint", "binned_joint"]}))
     assert all(status["converged"] == 32 for status in result.failures.values())
     errors = {

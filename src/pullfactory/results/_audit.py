@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +17,15 @@ from pullfactory.auditing import (
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.numbers import plain_matrix
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import provenance, write_numbers
+from pullfactory.results._report import report_text
+from pullfactory.results._rows import provenance
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
 from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.results.audit_tables import audit_answer, audit_table
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results.result import Result
 from pullfactory.workspaces.study import write_workspace
 
 __all__ = ["AuditResult"]
@@ -37,7 +34,7 @@ _SCHEMA = "pullfactory-audit/1"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class AuditResult(AuditNumbers, Shown):
+class AuditResult(AuditNumbers, Result):
     """The answer of an audit: what it found, in words, figures and files."""
 
     @property
@@ -112,48 +109,26 @@ class AuditResult(AuditNumbers, Shown):
             "closure": [row.to_dict() for row in self.closure],
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write workspaces, tables, toys, numbers and figures; whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.config.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the configuration.
-            progress: How drawing shows that it goes on.
+    def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
+        (folder / "workspaces").mkdir()
+        write_workspace(self.workspace, folder / "workspaces" / f"{self.config.name}.json")
+        if self.joint_workspace:
+            name = f"{self.config.name}_joint.json"
+            write_workspace(self.joint_workspace, folder / "workspaces" / name)
+        if self.toys.toys:
+            self.toys.toys.copy_to(folder / "toys.parquet")
+        (folder / "audit.toml").write_text(self.config.to_toml(), encoding="utf-8")
+        histograms = dict(zip(self.config.observable_names, self.templates, strict=True))
+        text = json.dumps(histograms, default=uhi.io.json.default)
+        (folder / "templates.json").write_text(f"{text}\n", encoding="utf-8")
+        write_tables(folder / "tables", summary, self.dependence)
 
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.config.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            (staging / "workspaces").mkdir()
-            write_workspace(self.workspace, staging / "workspaces" / f"{self.config.name}.json")
-            if self.joint_workspace:
-                name = f"{self.config.name}_joint.json"
-                write_workspace(self.joint_workspace, staging / "workspaces" / name)
-            if self.toys.toys:
-                self.toys.toys.copy_to(staging / "toys.parquet")
-            (staging / "audit.toml").write_text(self.config.to_toml(), encoding="utf-8")
-            histograms = dict(zip(self.config.observable_names, self.templates, strict=True))
-            text = json.dumps(histograms, default=uhi.io.json.default)
-            (staging / "templates.json").write_text(f"{text}\n", encoding="utf-8")
-            summary = self.summary()
-            write_numbers(staging, summary)
-            write_tables(staging / "tables", summary, self.dependence)
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-            text = report_text(staging, summary)
-            (staging / REPORT).write_text(text, encoding="utf-8")
-        return Path(folder)
+    def _page(self, folder: Path, summary: dict[str, Any]) -> str:
+        return report_text(folder, summary)
 
     def _figures(self) -> Figures:
         from pullfactory.results.audit_figures import make_audit_figures  # drawing is slow to load

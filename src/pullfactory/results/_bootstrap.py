@@ -12,9 +12,8 @@ from pullfactory.inference import BootstrapResult
 from pullfactory.numbers import finite_or_none, plain, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.results.folders import replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._rows import provenance
+from pullfactory.results.result import Result
 from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
@@ -24,7 +23,7 @@ _SCHEMA = "pullfactory-bootstrap/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class BootstrapSummary(Shown):
+class BootstrapSummary(Result):
     """Errors of one toy of a study: claimed, from the sandwich, and from the bootstrap.
 
     Attributes:
@@ -93,19 +92,9 @@ class BootstrapSummary(Shown):
             "errors": self.rows(),
         }
 
-    def write(self, folder: str | Path) -> Path:
-        """Write the summary; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written.
-        """
-        with replaced_folder(folder) as staging:
-            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_numbers(staging, self.summary())
-        return Path(folder)
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")

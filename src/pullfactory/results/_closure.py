@@ -1,6 +1,6 @@
 """What a closure gives back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._rows import provenance
+from pullfactory.results.result import Result
 from pullfactory.results.tables import closure_table
 from pullfactory.settings.study import Study
 
@@ -25,7 +23,7 @@ _SCHEMA = "pullfactory-closure/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class ClosureResult(Shown):
+class ClosureResult(Result):
     """The closure of the workspace of a study.
 
     Attributes:
@@ -78,33 +76,12 @@ class ClosureResult(Shown):
             "scan": self._scan(),
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write numbers and figures; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the study.
-            progress: How drawing shows that it goes on.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.study.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            write_numbers(staging, self.summary())
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-        return Path(folder)
+    def _fill(self, _folder: Path, _summary: dict[str, Any]) -> None:
+        """Numbers and figures are all."""
 
     def _figures(self) -> Figures:
         from pullfactory.report.closure import make_closure_figures  # drawing is slow to load

@@ -1,19 +1,16 @@
 """What a prediction gives back."""
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.numbers import finite_or_none
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._rows import provenance
+from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
 
 __all__ = ["PredictionResult"]
@@ -22,7 +19,7 @@ _SCHEMA = "pullfactory-prediction/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class PredictionResult(Shown):
+class PredictionResult(Result):
     """Errors and pull widths expected of a study.
 
     Attributes:
@@ -56,34 +53,12 @@ class PredictionResult(Shown):
             "predictions": [finite_or_none(asdict(row)) for row in self.rows],
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write summary and figures; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the study.
-            progress: How drawing shows that it goes on.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.study.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_numbers(staging, self.summary())
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-        return Path(folder)
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _figures(self) -> Figures:
         from pullfactory.report.prediction_plots import make_prediction_figures

@@ -1,17 +1,15 @@
 """What a scan over a key of the study gives back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pullfactory.inference.rows import ScanRow
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._rows import provenance
+from pullfactory.results.result import Result
 from pullfactory.results.tables import scan_table
 from pullfactory.settings.study import Study
 
@@ -21,7 +19,7 @@ _SCHEMA = "pullfactory-scan/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ScanResult(Shown):
+class ScanResult(Result):
     """Pulls of a study at several values of one of its keys.
 
     Attributes:
@@ -60,33 +58,12 @@ class ScanResult(Shown):
             "rows": [row.to_dict() for row in self.rows],
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write numbers and figures; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the study.
-            progress: How drawing shows that it goes on.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.study.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            write_numbers(staging, self.summary())
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-        return Path(folder)
+    def _fill(self, _folder: Path, _summary: dict[str, Any]) -> None:
+        """Numbers and figures are all."""
 
     def _figures(self) -> Figures:
         from pullfactory.results.scan_figures import make_scan_figures  # drawing is slow to load

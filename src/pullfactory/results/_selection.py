@@ -1,6 +1,6 @@
 """What a selection of observables gives back."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,11 @@ from typing import Any
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
 from pullfactory.numbers import plain
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._rows import provenance
+from pullfactory.results.result import Result
 from pullfactory.results.tables import selection_table
 from pullfactory.settings.study import Study
 
@@ -24,7 +22,7 @@ _SCHEMA = "pullfactory-selection/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class SelectionResult(Shown):
+class SelectionResult(Result):
     """Sets of the observables of a study, compared by the error of the parameter of interest.
 
     Attributes:
@@ -107,34 +105,12 @@ class SelectionResult(Shown):
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write summary and figure; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the study.
-            progress: How drawing shows that it goes on.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.study.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            write_numbers(staging, self.summary())
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-        return Path(folder)
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _figures(self) -> Figures:
         from pullfactory.report.selection_plots import make_selection_figures

@@ -1,6 +1,5 @@
 """What the run of a study gives back."""
 
-from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,15 +12,13 @@ from pullfactory.inference.calibration_noise import CalibrationNoise, calibratio
 from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._report import report_text
+from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
@@ -33,7 +30,7 @@ __all__ = ["StudyResult"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class StudyResult(Shown):
+class StudyResult(Result):
     """What a run gives back.
 
     Attributes:
@@ -139,42 +136,20 @@ class StudyResult(Shown):
             "shapes": shape_rows(self.shapes),
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write numbers, toys, figures and report; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
-                of the study.
-            progress: How drawing shows that it goes on.
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        (folder / "workspaces").mkdir()
+        write_workspace(self.workspace, folder / "workspaces" / f"{self.study.name}.json")
+        for rho, spec in self.joint_workspaces.items():
+            write_workspace(spec, folder / "workspaces" / f"joint_rho_{rho:g}.json")
+        self.toys.copy_to(folder / "toys.parquet")
+        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(self.study.figures if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            (staging / "workspaces").mkdir()
-            write_workspace(self.workspace, staging / "workspaces" / f"{self.study.name}.json")
-            for rho, spec in self.joint_workspaces.items():
-                write_workspace(spec, staging / "workspaces" / f"joint_rho_{rho:g}.json")
-            self.toys.copy_to(staging / "toys.parquet")
-            (staging / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
-            summary = self.summary()
-            write_numbers(staging, summary)
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-            text = report_text(staging, summary)
-            (staging / REPORT).write_text(text, encoding="utf-8")
-        return Path(folder)
+    def _page(self, folder: Path, summary: dict[str, Any]) -> str:
+        return report_text(folder, summary)
 
     def _figures(self) -> Figures:
         from pullfactory.report.poster import make_figures  # drawing is slow to load

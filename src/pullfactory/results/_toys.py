@@ -1,6 +1,5 @@
 """What toys of a workspace give back."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,21 +15,19 @@ from pullfactory.inference.remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.numbers import plain_matrix
-from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import Figures, write_figures
+from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance, write_numbers
-from pullfactory.results.folders import check_formats, replaced_folder
-from pullfactory.results.shown import Shown
+from pullfactory.results._report import report_text
+from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results.result import Result
 from pullfactory.results.tables import toys_table
 
 __all__ = ["ToysResult"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ToysResult(Shown):
+class ToysResult(Result):
     """Toys of one model, fitted.
 
     Attributes:
@@ -112,33 +109,15 @@ class ToysResult(Shown):
             "shapes": shape_rows(self.shapes),
         }
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write toys, summary, figures and report; the folder appears whole or not at all.
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return ("png",)
 
-        Args:
-            folder: Replaced if it holds an earlier result of ours.
-            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for png.
-            progress: How drawing shows that it goes on.
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        self.toys.copy_to(folder / "toys.parquet")
 
-        Raises:
-            OutputError: If the folder holds anything else, or cannot be written, or a format is
-                unknown.
-        """
-        formats = check_formats(("png",) if figures is None else figures)
-        with replaced_folder(folder) as staging:
-            self.toys.copy_to(staging / "toys.parquet")
-            summary = self.summary()
-            write_numbers(staging, summary)
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-            text = report_text(staging, summary)
-            (staging / REPORT).write_text(text, encoding="utf-8")
-        return Path(folder)
+    def _page(self, folder: Path, summary: dict[str, Any]) -> str:
+        return report_text(folder, summary)
 
     def _figures(self) -> Figures:
         from pullfactory.report.toys import make_toy_figures  # drawing is slow to load

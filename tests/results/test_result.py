@@ -8,7 +8,7 @@ import pytest
 
 import pullfactory as pf
 from pullfactory.errors import OutputError
-from pullfactory.results.shown import Shown
+from pullfactory.results.result import Result
 
 MODEL: dict[str, Any] = {
     "channels": [
@@ -29,13 +29,13 @@ MODEL: dict[str, Any] = {
 }
 
 
-def of_model() -> Shown:
+def of_model() -> Result:
     likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace(MODEL))
     return pf.run_toys(likelihood, 50, 0)
 
 
 @pytest.fixture(scope="module")
-def results(tiny_study: pf.Study, tiny_audit: pf.AuditResult) -> dict[str, Shown]:
+def results(tiny_study: pf.Study, tiny_audit: pf.AuditResult) -> dict[str, Result]:
     one = tiny_study.with_settings({"ensemble.rho": [0.5], "methods": ["unbinned"]})
     return {
         "run": pf.run(tiny_study),
@@ -49,7 +49,7 @@ def results(tiny_study: pf.Study, tiny_audit: pf.AuditResult) -> dict[str, Shown
     }
 
 
-def test_texts_are_short(results: dict[str, Shown]) -> None:
+def test_texts_are_short(results: dict[str, Result]) -> None:
     for name, result in results.items():
         said = repr(result)
         assert len(said) < 1500, name
@@ -58,7 +58,7 @@ def test_texts_are_short(results: dict[str, Shown]) -> None:
         assert result.table.columns[0].heading in said, name
 
 
-def test_frames_have_every_number(results: dict[str, Shown]) -> None:
+def test_frames_have_every_number(results: dict[str, Result]) -> None:
     frames = {name: result.to_pandas() for name, result in results.items()}
     assert all(isinstance(frame, pd.DataFrame) and len(frame) for frame in frames.values())
     assert {"coverage_95_low", "n_at_bound", "bias"} < set(frames["run"])
@@ -74,14 +74,14 @@ def test_frames_have_every_number(results: dict[str, Shown]) -> None:
     assert widths.loc[0.5, first.pulls.parameter] == first.pulls.width
 
 
-def test_tables_in_a_notebook_hold_no_markup_of_others(results: dict[str, Shown]) -> None:
+def test_tables_in_a_notebook_hold_no_markup_of_others(results: dict[str, Result]) -> None:
     shown = results["toys"]._repr_html_()
     assert "&lt;mu&gt;" in shown
     assert "<mu>" not in shown
     assert shown.count("<tr>") == 2
 
 
-def test_figures_by_name(results: dict[str, Shown]) -> None:
+def test_figures_by_name(results: dict[str, Result]) -> None:
     before = dict(mpl.rcParams)
     for name, result in results.items():
         assert bool(result.plots) == (name != "bootstrap")
@@ -93,7 +93,7 @@ def test_figures_by_name(results: dict[str, Shown]) -> None:
         results["run"].plot("width")
 
 
-def test_csv_has_what_the_frame_has(results: dict[str, Shown], tmp_path: Any) -> None:
+def test_csv_has_what_the_frame_has(results: dict[str, Result], tmp_path: Any) -> None:
     path = results["run"].table.write_csv(tmp_path / "pulls.csv")
     read = pd.read_csv(path)
     pd.testing.assert_frame_equal(read, results["run"].to_pandas(), check_dtype=False)

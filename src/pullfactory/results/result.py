@@ -1,14 +1,21 @@
-"""How results show themselves: a short text, a table in a notebook, figures by name."""
+"""What every result can do: a short text, a table in a notebook, figures by name, a folder."""
 
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from pullfactory.errors import OutputError
+from pullfactory.progress import Progress, silent
+from pullfactory.report.drawing import write_figures
 from pullfactory.report.tabular import Table
+from pullfactory.results._report import REPORT
+from pullfactory.results._rows import write_numbers
+from pullfactory.results.folders import check_formats, replaced_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,14 +23,14 @@ if TYPE_CHECKING:
 
     from pullfactory.report.drawing import Figures
 
-__all__ = ["Shown"]
+__all__ = ["Result"]
 
 _ROWS = 6  # of a table that are shown in a text
 _WIDTH = 120
 
 
-class Shown(ABC):
-    """What every result can do, in whatever way it is looked at."""
+class Result(ABC):
+    """What a verb gives back, in whatever way it is looked at."""
 
     __slots__ = ()
 
@@ -40,6 +47,55 @@ class Shown(ABC):
     @abstractmethod
     def _figures(self) -> "Figures":
         """What draws each figure, by its name."""
+
+    @abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """All numbers as plain data without NaN; the schema names their file."""
+
+    @property
+    @abstractmethod
+    def _formats(self) -> tuple[str, ...]:
+        """Formats of the figures unless others are asked for."""
+
+    @abstractmethod
+    def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
+        """Write what stands beside numbers and figures into a new folder."""
+
+    def _page(self, folder: Path, summary: dict[str, Any]) -> str | None:  # noqa: ARG002
+        """The report, made of what is in the folder; None where there is none."""
+        return None
+
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
+        """Write numbers, figures and what else there is; the folder appears whole or not at all.
+
+        Args:
+            folder: Replaced if it holds an earlier result of ours.
+            figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
+                of the study or the audit, and for png.
+            progress: How drawing shows that it goes on.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: If the folder holds anything else, or cannot be written, or a format is
+                unknown.
+        """
+        formats = check_formats(self._formats if figures is None else figures)
+        with replaced_folder(folder) as staging:
+            summary = self.summary()
+            self._fill(staging, summary)
+            write_numbers(staging, summary)
+            write_figures(staging / "figures", self._figures, formats, progress=progress)
+            if (page := self._page(staging, summary)) is not None:
+                (staging / REPORT).write_text(page, encoding="utf-8")
+        return Path(folder)
 
     @property
     def plots(self) -> tuple[str, ...]:
