@@ -48,6 +48,8 @@ def write_figures(
     from pullfactory.report.style import figure_style
 
     figures = make()
+    if not figures:
+        return ()
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     with figure_style(), progress("figures", len(figures)) as advance:
