@@ -168,6 +168,7 @@ def test_what_came_during_the_work_stays_and_the_result_is_not_lost(
     assert (beside / "summary.json").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_run_names_fits_that_failed(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
     outcome = invoke(
         *("run", study_file, "--methods", "unbinned", "--rho", "0", "--n-toys", "2"),
