@@ -10,19 +10,23 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test slow docs bench reference lint types lock clean
+.PHONY: help run check test slow docs bench reference lint types lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, test, slow, docs, bench, reference and lock'
+	@echo '  ARGS="..."         more arguments for run, check, test, slow, docs, bench, reference and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
 	@$(BIN)/pullfactory run $(ARGS)
 
+check: lint types ## lint, types and the tests near a change, in a minute or so
+	@near=$$($(BIN)/python tests/near.py) && { \
+		test -z "$$near" || $(PYTEST) -m 'not slow' $(ARGS) $$near; }
+
 test: $(STAMP) ## run the tests but for the long statistical ones
-	@$(PYTEST) -m 'not slow' $(ARGS)
+	@$(PYTEST) -m 'not slow' $(if $(ARGS),,--junit-xml build/tests.xml) $(ARGS)
 
 slow: $(STAMP) ## run the long statistical tests
 	@$(PYTEST) -m slow $(ARGS)

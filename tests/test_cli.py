@@ -168,6 +168,7 @@ def test_what_came_during_the_work_stays_and_the_result_is_not_lost(
     assert (beside / "summary.json").exists()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_run_names_fits_that_failed(invoke: Invoke, study_file: Path, tmp_path: Path) -> None:
     outcome = invoke(
         *("run", study_file, "--methods", "unbinned", "--rho", "0", "--n-toys", "2"),
@@ -372,6 +373,14 @@ def test_terminal_that_knows_ascii_only(tmp_path: Path, study_file: Path) -> Non
     assert outcome.stdout.isascii()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C works here and in commands, also where a shell has the suite in its background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Loses:
     """An object whose end is interrupted."""
 
@@ -384,6 +393,7 @@ def lose_an_interrupt_and_wait() -> None:
     time.sleep(PATIENCE)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_lost_interrupt_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "unraisablehook", _repeat_lost_interrupt)
     start = time.monotonic()
@@ -418,6 +428,7 @@ def interrupt_when(
     return process.returncode, complaints.strip()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_while_fitting(tmp_path: Path, study_file: Path) -> None:
     code, complaints = interrupt_when(
         lambda: any((tmp_path / "temporary").glob("*/toys.parquet")),
@@ -428,6 +439,7 @@ def test_interrupted_while_fitting(tmp_path: Path, study_file: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupted_while_drawing(tmp_path: Path, study_file: Path) -> None:
     old = tmp_path / "out" / "summary.json"
     old.parent.mkdir()

@@ -21,7 +21,7 @@ WORKERS = min(2, os.cpu_count() or 1)
 
 # --- a known mixture ------------------------------------------------------------------------------
 
-MIXTURE_EVENTS = 200_000
+MIXTURE_EVENTS, FEW_EVENTS = 200_000, 4_000
 SIGNAL, BACKGROUND = 750.0, 250.0  # expected in the data
 CORRELATION = np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.0], [0.2, 0.0, 1.0]])
 CENTRE, WIDTH = np.array([170.0, 80.0, 1.2]), np.array([10.0, 7.0, 0.1])
@@ -29,7 +29,7 @@ CLASSES = np.array([0.4, -0.3, 0.2])  # distance of the two processes, in widths
 PROPOSED = 1.3  # events are drawn uncorrelated and so much wider; the weights make the mixture
 
 
-def _process(rng: np.random.Generator, background: bool) -> Table:
+def _process(rng: np.random.Generator, events: int, *, background: bool) -> Table:
     """Weighted events of one process; both together have `CORRELATION` exactly.
 
     The covariance of a mixture is that within the classes and that between their means.
@@ -37,7 +37,7 @@ def _process(rng: np.random.Generator, background: bool) -> Table:
     part = BACKGROUND / (SIGNAL + BACKGROUND)
     within = CORRELATION - part * (1 - part) * np.outer(CLASSES, CLASSES)
     mean = CLASSES * ((1 - part) if background else -part)
-    u = PROPOSED * rng.standard_normal((MIXTURE_EVENTS, 3)) + mean
+    u = PROPOSED * rng.standard_normal((events, 3)) + mean
     wanted = multivariate_normal(mean, within).pdf(u)
     weights = wanted / multivariate_normal(mean, PROPOSED**2 * np.eye(3)).pdf(u)
     x, y, z = (CENTRE + WIDTH * u).T
@@ -51,21 +51,31 @@ def _moved(table: Table, m: float, jes: float) -> Table:
     return moved
 
 
-@pytest.fixture(scope="session")
-def mixture() -> Tables:
+def _mixture(events: int) -> Tables:
     """Samples by role: independent ones for `m`, the same events in another order for `jes`."""
     rng = np.random.default_rng(20240912)
-    tables: Tables = {"nominal": _process(rng, background=False)}
-    tables["nominal"]["event"] = rng.permutation(MIXTURE_EVENTS)
+    tables: Tables = {"nominal": _process(rng, events, background=False)}
+    tables["nominal"]["event"] = rng.permutation(events)
     for side, step in (("up", 1.0), ("down", -1.0)):
-        tables[f"m.{side}"] = _moved(_process(rng, background=False), step, 0.0)
-        tables[f"m.{side}"]["event"] = np.arange(MIXTURE_EVENTS)
-        order = rng.permutation(MIXTURE_EVENTS)
+        tables[f"m.{side}"] = _moved(_process(rng, events, background=False), step, 0.0)
+        tables[f"m.{side}"]["event"] = np.arange(events)
+        order = rng.permutation(events)
         moved = _moved(tables["nominal"], 0.0, step)
         tables[f"jes.{side}"] = {name: column[order] for name, column in moved.items()}
-    tables["background.bkg"] = _process(rng, background=True)
-    tables["background.bkg"]["event"] = np.arange(MIXTURE_EVENTS)
+    tables["background.bkg"] = _process(rng, events, background=True)
+    tables["background.bkg"]["event"] = np.arange(events)
     return tables
+
+
+@pytest.fixture(scope="session")
+def mixture() -> Tables:
+    return _mixture(MIXTURE_EVENTS)
+
+
+@pytest.fixture(scope="session")
+def few() -> Tables:
+    """A small mixture."""
+    return _mixture(FEW_EVENTS)
 
 
 MIXTURE: dict[str, Any] = {

@@ -93,22 +93,10 @@ def test_what_was_read(mixture_audit: AuditResult, mixture: Tables) -> None:
 # --- the same events in other formats ------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def few(mixture: Tables) -> Tables:
-    """The first events of each sample; identifiers tell which of `jes` belong to them."""
-    small = {}
-    kept = set(mixture["nominal"]["event"][:10_000].tolist())
-    for role, table in mixture.items():
-        chosen = np.arange(10_000)
-        if role.startswith("jes"):
-            chosen = np.flatnonzero(np.isin(table["event"], list(kept)))
-        small[role] = {name: column[chosen] for name, column in table.items()}
-    return small
-
-
 def few_config(config: dict[str, Any], *, weighted: bool) -> dict[str, Any]:
     config = copy.deepcopy(config)
     config["toys"]["n_toys"] = 20 if weighted else 0
+    config["workspace"] = {"n_bins": 8}
     for observable in config["observable"]:
         observable["density"] = "normal"  # a smooth one takes longer
     if not weighted:

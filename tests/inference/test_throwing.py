@@ -21,6 +21,12 @@ def likelihood(seven: pyhf.Workspace) -> BinnedLikelihood:
     return BinnedLikelihood.from_pyhf(seven)
 
 
+@pytest.fixture(scope="module")
+def quick(small: pyhf.Workspace) -> BinnedLikelihood:
+    """For fits whose number of bins does not matter."""
+    return BinnedLikelihood.from_pyhf(small)
+
+
 def _single(data: list[float], modifiers: list[dict[str, Any]], **parameter: Any) -> pyhf.Model:
     """One channel, one sample, and settings of the parameter `mu`."""
     spec = {
@@ -145,21 +151,21 @@ def test_pulls_have_unit_width(likelihood: BinnedLikelihood, ensemble: Any) -> N
         assert abs(row.pulls.width - 1) < 5 * 0.016, row
 
 
-def test_workers_do_not_matter(likelihood: BinnedLikelihood) -> None:
-    one = run_toys(likelihood, 300, 7, workers=1)
-    two = run_toys(likelihood, 300, 7, workers=2)
+def test_workers_do_not_matter(quick: BinnedLikelihood) -> None:
+    one = run_toys(quick, 300, 7, workers=1)
+    two = run_toys(quick, 300, 7, workers=2)
     assert one.toys.read().equals(two.toys.read())
     assert one.pulls == two.pulls
 
 
-def test_truth_by_name_and_by_fit(seven: pyhf.Workspace, likelihood: BinnedLikelihood) -> None:
-    named = throw_toys(likelihood, 3, seed=1, truth={"mu": 2.0, "shape": 0.5})
-    values = dict(zip(likelihood.names, named.truth[0], strict=True))
+def test_truth_by_name_and_by_fit(small: pyhf.Workspace, quick: BinnedLikelihood) -> None:
+    named = throw_toys(quick, 3, seed=1, truth={"mu": 2.0, "shape": 0.5})
+    values = dict(zip(quick.names, named.truth[0], strict=True))
     assert (values["mu"], values["shape[0]"], values["shape[1]"]) == (2.0, 0.5, 0.5)
-    fitted = throw_toys(likelihood, 3, seed=1, truth="fit").truth[0]
-    reference = fit_toys(likelihood, likelihood.observed[None]).estimate[0]
+    fitted = throw_toys(quick, 3, seed=1, truth="fit").truth[0]
+    reference = fit_toys(quick, quick.observed[None]).estimate[0]
     assert np.array_equal(fitted, reference)
-    bare = BinnedLikelihood.from_pyhf(seven.model())
+    bare = BinnedLikelihood.from_pyhf(small.model())
     with pytest.raises(LikelihoodError, match="needs observations"):
         throw_toys(bare, 3, seed=1, truth="fit")
 
@@ -186,23 +192,23 @@ def test_bad_toys_are_refused(
 
 
 def test_fixed_parameters_stay_and_free_ones_lose_their_constraint(
-    likelihood: BinnedLikelihood,
+    quick: BinnedLikelihood,
 ) -> None:
-    thrown = throw_toys(likelihood, 8, seed=1)
-    held = fit_toys(likelihood.fix({"lumi": 1.01, "shape": None}), thrown.data)
-    names = likelihood.names
+    thrown = throw_toys(quick, 8, seed=1)
+    held = fit_toys(quick.fix({"lumi": 1.01, "shape": None}), thrown.data)
+    names = quick.names
     assert np.all(held.estimate[:, names.index("lumi")] == 1.01)
     assert np.all(np.isnan(held.error[:, names.index("shape[1]")]))
-    plain = fit_toys(likelihood, thrown.data)
-    freed = fit_toys(likelihood.free(["syst0"]), thrown.data)
+    plain = fit_toys(quick, thrown.data)
+    freed = fit_toys(quick.free(["syst0"]), thrown.data)
     k = names.index("syst0")
     good = (freed.status == FitStatus.CONVERGED) & (plain.status == FitStatus.CONVERGED)
     assert good.any()
     assert np.all(freed.error[good, k] > plain.error[good, k])
     with pytest.raises(LikelihoodError, match="'mu' has no constraint"):
-        likelihood.free(["mu"])
+        quick.free(["mu"])
     with pytest.raises(LikelihoodError, match="outside its bounds"):
-        likelihood.fix({"mu": -3.0})
+        quick.fix({"mu": -3.0})
 
 
 def test_parameters_fixed_in_the_measurement() -> None:

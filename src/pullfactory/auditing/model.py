@@ -14,6 +14,7 @@ from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.simulation.toys import ToyBlock
+from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.reading import read_workspace
 
 __all__ = [
@@ -27,16 +28,22 @@ __all__ = [
 ]
 
 
-def audit_likelihood(spec: Mapping[str, Any], expected: Expected) -> BinnedLikelihood:
+def audit_likelihood(
+    spec: Mapping[str, Any], expected: Expected, *, validate: bool = True
+) -> BinnedLikelihood:
     """The likelihood of a workspace of an audit, in the units of its parameters.
 
     Args:
         spec: What `build_audit_workspace` or `build_joint_audit_workspace` returns.
         expected: What it was built of.
+        validate: Whether pyhf compares the workspace with its schema, which takes longer than all
+            the rest; no need where one of the same form was compared.
     """
     config = expected.config
     units = {p.name: p.step for p in config.parameter if p.step != 1.0}
-    likelihood = BinnedLikelihood.from_pyhf(read_workspace(spec)).in_units(units)
+    with PYHF_LOCK:
+        workspace = read_workspace(spec) if validate else pyhf.Workspace(spec, validate=False)
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(units)
     if not config.workspace.mass_constraint:
         likelihood = likelihood.free(config.free_names)
     return likelihood

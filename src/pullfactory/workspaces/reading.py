@@ -134,6 +134,7 @@ def _modelled(workspace: pyhf.Workspace, name: str, codes: Mapping[str, str]) ->
     try:
         return workspace.model(
             measurement_name=name,
+            validate=False,  # it was, with all else in the workspace
             modifier_settings={kind: {"interpcode": code} for kind, code in codes.items()},
         )
     except _PYHF_ERRORS as error:
