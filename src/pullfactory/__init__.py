@@ -29,12 +29,8 @@ if TYPE_CHECKING:
         bootstrap,
         summarise_pulls,
     )
-    from pullfactory.likelihoods import (
-        BinnedLikelihood,
-        JointLikelihood,
-        UnbinnedLikelihood,
-        build_method,
-    )
+    from pullfactory.likelihoods import BinnedLikelihood, JointLikelihood, UnbinnedLikelihood
+    from pullfactory.methods import build_method
     from pullfactory.report.table import calibration_table, pull_table
     from pullfactory.results import (
         AuditResult,
@@ -155,7 +151,7 @@ _HOMES = {
     "bootstrap": "inference",
     "bootstrap_toy": "runs.bootstrap",
     "build_joint_workspace": "workspaces.study",
-    "build_method": "likelihoods",
+    "build_method": "methods",
     "build_workspace": "workspaces.study",
     "calibrate": "calibration",
     "calibration_table": "report.table",

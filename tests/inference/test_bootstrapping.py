@@ -17,7 +17,7 @@ from pullfactory import (
 )
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference import bootstrapping
-from pullfactory.likelihoods import Method
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
 STUDY = Study.preset("poster").with_settings({"calibration.source": "exact", "workspace.n_bins": 8})

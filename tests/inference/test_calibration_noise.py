@@ -10,8 +10,9 @@ from pullfactory.inference.calibration_noise import (
     calibration_noise,
     noise_warnings,
 )
-from pullfactory.likelihoods import JointData, UnbinnedData, method_kind
-from pullfactory.likelihoods._template_noise import template_factors
+from pullfactory.likelihoods import JointData, UnbinnedData
+from pullfactory.methods import method_kind
+from pullfactory.methods.template_noise import template_factors
 from pullfactory.simulation.response import Response
 
 STUDY = Study.preset("poster").with_settings(

@@ -1,5 +1,7 @@
 """The event-paired sandwich, and predictions made of it."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,9 +10,12 @@ from pullfactory import Study, build_method, calibrate
 from pullfactory._jax import jax
 from pullfactory.fitting import fit_events, sandwich_covariance
 from pullfactory.inference import predict_pulls
-from pullfactory.likelihoods import BinnedLikelihood, Method, UnbinnedLikelihood
+from pullfactory.likelihoods import BinnedLikelihood, UnbinnedLikelihood
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock, draw_toys
+
+if TYPE_CHECKING:
+    from pullfactory.methods import Method
 
 POSTER = Study.preset("poster").with_settings({"calibration.source": "exact"})
 FEW = {"ensemble.n_toys": 3, "ensemble.n_events": 40}

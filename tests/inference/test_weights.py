@@ -17,8 +17,9 @@ from pullfactory._jax import jax
 from pullfactory.errors import LikelihoodError
 from pullfactory.events import first_rows
 from pullfactory.fitting import fit_events, sandwich_covariance
-from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
+from pullfactory.likelihoods import BinnedLikelihood, Observation
 from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
 EVENTS = 240

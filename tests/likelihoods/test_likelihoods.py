@@ -9,7 +9,8 @@ from scipy.stats import norm
 
 from pullfactory import BinnedLikelihood, Study, build_method, build_workspace, calibrate
 from pullfactory.densities import family
-from pullfactory.likelihoods import Likelihood, Method
+from pullfactory.likelihoods import Likelihood
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock, draw_toys
 
 THETA = np.array([0.4, -0.7, 0.9])

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory import Study, calibrate, run
-from pullfactory.likelihoods import build_method
 from pullfactory.likelihoods.channels import PairCounts
-from pullfactory.likelihoods.noise import (
+from pullfactory.methods import build_method
+from pullfactory.methods.noise import (
     LocalPrediction,
     MethodNoise,
     NoiseSource,

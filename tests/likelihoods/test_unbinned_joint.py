@@ -19,7 +19,8 @@ from pullfactory import (
     fit_toys,
 )
 from pullfactory.errors import CalibrationError, LikelihoodError, StudyError
-from pullfactory.likelihoods import JointLikelihood, Method
+from pullfactory.likelihoods import JointLikelihood
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
 METHODS = ("unbinned", "unbinned_joint")

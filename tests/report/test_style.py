@@ -9,7 +9,7 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.report.palette import axis_label, method_label, method_style, with_minus
 from pullfactory.report.style import figure_style, inner_legend, legend_above, new_panels
 
-METHODS = ("unbinned", "binned", "unbinned_joint", "binned_joint", "flow")
+METHODS = ("unbinned", "binned", "unbinned_joint", "binned_joint")
 
 
 def test_each_method_has_its_own_colour_and_marker() -> None:
@@ -18,7 +18,7 @@ def test_each_method_has_its_own_colour_and_marker() -> None:
 
 
 def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(LikelihoodError, match="has no style; use one of unbinned, binned"):
+    with pytest.raises(LikelihoodError, match="is unknown; use one of unbinned, binned"):
         method_style("invented")
 
 

@@ -23,7 +23,8 @@ from pullfactory.densities import Family, family
 from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.inference.judgement import DENSITY_MISFIT, SURE
-from pullfactory.likelihoods import BinnedLikelihood, Method, Observation, UnbinnedLikelihood
+from pullfactory.likelihoods import BinnedLikelihood, Observation, UnbinnedLikelihood
+from pullfactory.methods import Method
 from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock

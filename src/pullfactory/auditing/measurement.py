@@ -16,8 +16,9 @@ from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.information import symmetric_root
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
-from pullfactory.likelihoods import BinnedLikelihood, Method
+from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import PairCounts
+from pullfactory.methods import Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jit
 from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.templates import Expected
-from pullfactory.likelihoods import BinnedLikelihood, Method, Observation
+from pullfactory.likelihoods import BinnedLikelihood, Observation
 from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.reading import read_workspace

@@ -19,7 +19,8 @@ from pullfactory._jax import jax, jit
 from pullfactory.errors import LikelihoodError, StudyError
 from pullfactory.fitting.information import joint_information
 from pullfactory.fitting.resolution import Spectrum, flat_groups, spectrum
-from pullfactory.likelihoods import BinnedLikelihood, Method
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.methods import Method
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.fitting.fits import FitBatch, fit_toys
-from pullfactory.likelihoods import Method
+from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["fit_events", "sandwich_covariance"]

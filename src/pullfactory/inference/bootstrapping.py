@@ -21,7 +21,8 @@ from pullfactory.events import first_rows
 from pullfactory.fitting.fits import FitBatch, fit_toys
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.fitting.status import FitStatus
-from pullfactory.likelihoods import Method, Observation
+from pullfactory.likelihoods import Observation
+from pullfactory.methods import Method
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 

@@ -1,6 +1,6 @@
 """What the noise of the calibration does to the pulls, without toys.
 
-Every method tells what its fits owe to the calibration (`pullfactory.likelihoods.noise`, which has
+Every method tells what its fits owe to the calibration (`pullfactory.methods.noise`, which has
 the formulas). Shifts and widths are taken to first order in the variance of the noise: a tenth of
 the events gives ten times the squared shift.
 """
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.inference.judgement import TOLERATED_NOISE
-from pullfactory.likelihoods import method_kind
-from pullfactory.likelihoods.noise import (
+from pullfactory.methods import method_kind
+from pullfactory.methods.noise import (
     MethodNoise,
     NoiseSums,
     ToldNoise,

@@ -23,7 +23,7 @@ from pullfactory.inference.closure_data import ClosureData, displaced_data, thro
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
 from pullfactory.inference.judgement import TOLERATED_BIAS, TOLERATED_OFF, TOLERATED_WIDTH
 from pullfactory.inference.prediction import PredictedPull
-from pullfactory.likelihoods import Method
+from pullfactory.methods import Method
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 

@@ -20,7 +20,8 @@ from pullfactory._jax import jax, jit
 from pullfactory.binning.edges import count_events, exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.fitting.fits import fit_toys
-from pullfactory.likelihoods import BinnedLikelihood, Method, build_method
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.methods import Method, build_method
 from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response

@@ -10,7 +10,8 @@ from scipy.special import ndtr
 from pullfactory._jax import jax, jit
 from pullfactory.fitting.information import inverted, joint_errors
 from pullfactory.fitting.sandwich import sandwich_covariance
-from pullfactory.likelihoods import Likelihood, Method, Observation
+from pullfactory.likelihoods import Likelihood, Observation
+from pullfactory.methods import Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population

@@ -10,7 +10,7 @@ from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.judgement import AT_BOUND, LEAST_CAUSE, is_shifted, judge_error
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
-from pullfactory.likelihoods import method_kind
+from pullfactory.methods import method_kind
 from pullfactory.numbers import rounded
 
 __all__ = ["Remark", "causes_of", "remarks", "shape_rows"]

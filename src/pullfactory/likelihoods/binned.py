@@ -15,26 +15,16 @@ from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
-from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError, WorkspaceError, printable
 from pullfactory.likelihoods._compact import compact
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood
 from pullfactory.likelihoods._trace import Program, trace_rates
-from pullfactory.likelihoods.auxiliary import study_scatter
-from pullfactory.likelihoods.channels import Channels, PairCounts
-from pullfactory.settings.study import Study
-from pullfactory.simulation.population import Population
-from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import refuse_bad
-from pullfactory.workspaces.reading import build_model, read_workspace, refuse_rates
-from pullfactory.workspaces.study import build_workspace
+from pullfactory.workspaces.reading import build_model, refuse_rates
 
 __all__ = [
     "BinnedLikelihood",
-    "auxiliary_values",
-    "binned_method",
-    "likelihood_of_study",
     "log_slopes",
 ]
 
@@ -514,47 +504,6 @@ def _log_argument(rate: jax.Array, n: jax.Array) -> jax.Array:
     return jnp.where(n > 0, rate, 1.0)
 
 
-def binned_method(calibration: Calibration) -> Method:
-    """The method `binned` of a study: the pyhf workspace made of its templates.
-
-    Args:
-        calibration: Gives the templates; the truth is not looked at.
-    """
-    study = calibration.study
-    likelihood = likelihood_of_study(build_workspace(calibration), study)
-    channels = Channels(
-        edges=calibration.edges,
-        slices=tuple(likelihood.channel_slice(name) for name in study.observable_names),
-        centred=study.ensemble.n_events_law == "fixed",
-    )
-
-    contents = [
-        calibration.template(study.observable_names.index(name)) for name, _ in likelihood.channels
-    ]
-
-    def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
-        counts = dict(zip(study.observable_names, pairs.counts, strict=True))
-        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
-
-    def observe(block: ToyBlock) -> Observation:
-        return observation(channels.count(block), block.aux)
-
-    def expect(population: Population) -> Observation:
-        return observation(channels.expect(population), population.aux[None])
-
-    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
-        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
-
-    return Method(
-        name="binned",
-        likelihood=likelihood,
-        observe=observe,
-        scatter=scatter,
-        expect=expect,
-        aux_scatter=study_scatter(likelihood, study, np.concatenate(contents)),
-    )
-
-
 @jit
 def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     """Derivatives of the logarithms of the rates, 0 where there is no rate.
@@ -568,23 +517,3 @@ def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
         return jnp.where(rates > 0, slopes / jnp.where(rates > 0, rates, 1.0), 0.0)
 
     return jax.vmap(one)(theta)
-
-
-def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikelihood:
-    """The likelihood of a workspace that was built for a study, in the study's units.
-
-    Args:
-        spec: What `build_workspace` returns.
-        study: With the workspace settings that it was built with.
-    """
-    workspace = read_workspace(spec)
-    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
-    if not study.workspace.mass_constraint:
-        likelihood = likelihood.free(study.unduly_constrained)
-    return likelihood
-
-
-def auxiliary_values(study: Study, aux: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Auxiliary values by parameter, each of shape (toys,), from shape (toys, constrained)."""
-    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
-    return dict(zip(constrained, aux.T, strict=True))

@@ -17,19 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
-from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
 from pullfactory.errors import LikelihoodError
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
-from pullfactory.likelihoods._response_noise import response_noise
-from pullfactory.likelihoods.noise import MethodNoise
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
 from pullfactory.likelihoods.rows import EventRows, sum_rows
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["UnbinnedData", "UnbinnedLikelihood", "unbinned_method", "unbinned_noise"]
+__all__ = ["UnbinnedData", "UnbinnedLikelihood"]
 
 _GROUP = 16  # events whose spread is small beside the width of a density
 _WORTH_GROUPING = 1024  # events per toy
@@ -358,41 +355,3 @@ def _fold(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shape (toys, groups, `_GROUP`), the last group filled with zeros."""
     missing = -values.shape[1] % _GROUP
     return np.pad(values, ((0, 0), (0, missing))).reshape(len(values), -1, _GROUP)
-
-
-def unbinned_method(calibration: Calibration) -> Method:
-    """The method `unbinned` of a study: calibrated densities, one per observable.
-
-    Args:
-        calibration: Gives the response; the truth is not looked at.
-    """
-    study = calibration.study
-    likelihood = UnbinnedLikelihood(
-        response=calibration.response,
-        limits=study.bounds,
-        names=study.parameter_names,
-        families=study.families,
-        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
-    )
-    return Method(
-        name="unbinned",
-        likelihood=likelihood,
-        observe=likelihood.observe,
-        scatter=likelihood.scatter,
-        expect=likelihood.expect,
-        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
-    )
-
-
-def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> MethodNoise:
-    """What the method `unbinned` owes to its response, observable by observable.
-
-    Args:
-        calibration: Gives response and covariance; the truth is not looked at.
-        theta: True values, shape (points, parameters).
-    """
-    study = calibration.study
-    return MethodNoise(
-        study.constrained.astype(np.float64),
-        tuple(response_noise(calibration, o, theta) for o in range(len(study.observable))),
-    )

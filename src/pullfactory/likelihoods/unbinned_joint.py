@@ -7,13 +7,12 @@ products of deviations from them.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Self, assert_never
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp
-from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._copula import (
     Copula,
     ScoreSums,
@@ -21,15 +20,13 @@ from pullfactory.likelihoods._copula import (
     sums_of_events,
     sums_of_moments,
 )
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Method, Observation
-from pullfactory.likelihoods._response_noise import joint_response_noise
-from pullfactory.likelihoods.noise import MethodNoise, ToldNoise, Untold
+from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
 from pullfactory.likelihoods.rows import EventRows
-from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood, unbinned_method
+from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood
 from pullfactory.settings.study import RHO
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["JointData", "JointLikelihood", "unbinned_joint_method", "unbinned_joint_noise"]
+__all__ = ["JointData", "JointLikelihood"]
 
 
 class JointData(NamedTuple):
@@ -247,67 +244,3 @@ def _spread(block: ToyBlock, marginals: UnbinnedData) -> NDArray[np.float64]:
             letters = ",".join(["te"] * len(factors))
             spread[:, a, b] = spread[:, b, a] = np.einsum(f"{letters}->t", *factors)
     return spread
-
-
-def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
-    """The method `unbinned_joint` of a study at one correlation of its scan.
-
-    Args:
-        calibration: Gives the response, and the correlation where it is taken from samples.
-        rho: Factor of the off-diagonal part of the correlation matrix.
-
-    Raises:
-        CalibrationError: If the correlation is that of calibration samples, and there are none
-            with this rho.
-    """
-    study = calibration.study
-    marginals = unbinned_method(calibration).likelihood
-    assert isinstance(marginals, UnbinnedLikelihood)
-    if study.joint.correlation == "fitted":
-        likelihood = JointLikelihood.fitted(marginals, study.correlation(1.0), rho)
-    elif study.joint.correlation == "given":
-        likelihood = JointLikelihood.known(marginals, study.correlation(rho))
-    else:
-        likelihood = JointLikelihood.known(marginals, calibration.joint_at(rho).correlation)
-    own = np.diag(np.where(study.constrained, study.aux_variance, 0.0))
-    return Method(
-        name="unbinned_joint",
-        likelihood=likelihood,
-        observe=likelihood.observe,
-        scatter=likelihood.scatter,
-        expect=lambda _: None,
-        aux_scatter=np.pad(own, (0, int(likelihood.fits_correlation))),
-    )
-
-
-def unbinned_joint_noise(
-    calibration: Calibration, rho: float, theta: NDArray[np.float64]
-) -> ToldNoise:
-    """What the method `unbinned_joint` owes to its response, and to the correlation it has learnt.
-
-    Args:
-        calibration: Gives both; the truth is not looked at.
-        rho: Factor of the off-diagonal part of the correlation matrix.
-        theta: True values, shape (points, parameters).
-
-    Returns:
-        Untold where the toys have another dependence than the fit, a Gaussian copula.
-    """
-    study = calibration.study
-    if not study.has_normal_scores:
-        return Untold(study.without_normal_scores)
-    constraint = study.constrained.astype(np.float64)
-    correlation, noise, pattern = study.correlation(rho), None, None
-    match study.joint.correlation:
-        case "fitted":
-            constraint = np.append(constraint, 0.0)
-            pattern = study.correlation(1.0) - np.eye(len(study.observable))
-        case "calibration":
-            correlation = calibration.joint_at(rho).correlation
-            noise = calibration.joint_at(rho).correlation_noise(study.calibration.events_per_point)
-        case "given":
-            pass
-        case unknown:
-            assert_never(unknown)
-    source = joint_response_noise(calibration, theta, correlation, noise=noise, pattern=pattern)
-    return MethodNoise(constraint, (source,))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from pullfactory.errors import LikelihoodError
+from pullfactory.methods import method_kind
 
 __all__ = [
     "REFERENCE",
@@ -33,25 +33,14 @@ class MethodStyle(NamedTuple):
     marker: str
 
 
-# Colours of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods, orange
-# for binned ones, the lighter of each for the joint ones.
-_METHODS: Mapping[str, MethodStyle] = MappingProxyType(
-    {
-        "unbinned": MethodStyle("#0072B2", "o"),
-        "binned": MethodStyle("#D55E00", "s"),
-        "unbinned_joint": MethodStyle("#56B4E9", "^"),
-        "binned_joint": MethodStyle("#E69F00", "v"),
-        "flow": MethodStyle("#009E73", "D"),
-    }
-)
-_OTHER_SERIES = MethodStyle("#CC79A7", "P")
+# Colours of Okabe and Ito (https://jfly.uni-koeln.de/color/).
 _SERIES = (
-    _METHODS["unbinned"],
-    _METHODS["binned"],
-    _METHODS["flow"],
-    _OTHER_SERIES,
-    _METHODS["binned_joint"],
-    _METHODS["unbinned_joint"],
+    MethodStyle("#0072B2", "o"),
+    MethodStyle("#D55E00", "s"),
+    MethodStyle("#009E73", "D"),
+    MethodStyle("#CC79A7", "P"),
+    MethodStyle("#E69F00", "v"),
+    MethodStyle("#56B4E9", "^"),
 )
 
 # Colours of Tol's "muted" scheme (https://personal.sron.nl/~pault/), for what is no method.
@@ -78,9 +67,8 @@ def method_style(method: str) -> MethodStyle:
     Raises:
         LikelihoodError: If the method is unknown.
     """
-    if method not in _METHODS:
-        raise LikelihoodError(f"method {method!r} has no style; use one of {', '.join(_METHODS)}")
-    return _METHODS[method]
+    kind = method_kind(method)
+    return MethodStyle(kind.colour, kind.marker)
 
 
 def series_style(position: int) -> MethodStyle:

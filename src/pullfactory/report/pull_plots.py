@@ -10,7 +10,7 @@ from matplotlib.patches import StepPatch
 
 from pullfactory.inference import PredictedPull, PullSummary, PullSums
 from pullfactory.inference.pulls import PULL_EDGES
-from pullfactory.likelihoods import method_kind
+from pullfactory.methods import method_kind
 from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
     REFERENCE,

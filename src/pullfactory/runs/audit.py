@@ -41,7 +41,8 @@ from pullfactory.fitting import FitBatch, fit_events
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SelectionRow
 from pullfactory.inference.sets import count_sets, search_sets
-from pullfactory.likelihoods import BinnedLikelihood, Method
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.methods import Method
 from pullfactory.progress import Progress, silent
 from pullfactory.results import AuditResult, AuditToysResult, ToyLedger, provenance
 from pullfactory.runs.execution import count_workers, in_order, worker_pool

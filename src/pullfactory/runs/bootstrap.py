@@ -7,7 +7,7 @@ from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import StudyError
 from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import bootstrap
-from pullfactory.likelihoods import build_methods
+from pullfactory.methods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import BootstrapSummary
 from pullfactory.settings.study import Study

@@ -6,7 +6,7 @@ from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import judge_closure, known_predictions, predict_pulls
-from pullfactory.likelihoods import build_methods
+from pullfactory.methods import build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
 from pullfactory.settings.study import Study

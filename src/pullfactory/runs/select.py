@@ -9,7 +9,7 @@ from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
-from pullfactory.likelihoods import build_method, method_kind
+from pullfactory.methods import build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult
 from pullfactory.settings.study import METHODS, Study

@@ -24,7 +24,7 @@ from pullfactory.inference import (
     known_predictions,
     predict_pulls,
 )
-from pullfactory.likelihoods import Method, build_methods
+from pullfactory.methods import Method, build_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, ToyLedger, provenance
 from pullfactory.runs.execution import count_workers, in_order, worker_pool

@@ -7,7 +7,7 @@ from typing import Any
 
 from pullfactory.files import read_json, read_text
 from pullfactory.inference import ClosureVerdict, closure_of
-from pullfactory.likelihoods import method_kind
+from pullfactory.methods import method_kind
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
 from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text

@@ -16,17 +16,17 @@ from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.binning.bivariate import normal_cdf
-from pullfactory.calibration import Calibration, Templates
+from pullfactory.calibration import Templates
 from pullfactory.calibration.grid import sample_index
 from pullfactory.densities import Family
 from pullfactory.likelihoods.binned import BinnedLikelihood
-from pullfactory.likelihoods.noise import Array, LocalPrediction, MethodNoise, NoiseSource
+from pullfactory.methods.noise import Array, LocalPrediction, NoiseSource
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 from pullfactory.workspaces.reading import read_workspace
 from pullfactory.workspaces.study import build_channels
 
-__all__ = ["Bins", "binned_noise", "template_factors", "template_noise", "workspace_constraint"]
+__all__ = ["Bins", "template_factors", "template_noise", "workspace_constraint"]
 
 _STEP = 1e-3  # calibration steps, for numerical derivatives
 _PROBE = 1e-4  # height of what is put on a template to see what it does
@@ -78,30 +78,6 @@ class Bins(NamedTuple):
     def contents(self, theta: Array) -> Array:
         """Probability of each bin at each theta, shape (points, bins)."""
         return self.probability(*self.boxes(theta))
-
-
-def binned_noise(calibration: Calibration, theta: Array) -> MethodNoise:
-    """What the method `binned` of a study owes to its templates, one channel per observable.
-
-    A staterror is not looked at: it hardly changes the result.
-
-    Args:
-        calibration: Gives the templates; the truth is not looked at.
-        theta: True values, shape (points, parameters).
-    """
-    study = calibration.study
-    sources = []
-    for o, edges in enumerate(calibration.edges):
-        inner = edges[1:-1]
-        bins = Bins(
-            families=study.families[o : o + 1],
-            response=Response(*(np.asarray(part)[o : o + 1] for part in calibration.response)),
-            correlation=0.0,
-            low=np.append(-np.inf, inner)[:, None],
-            high=np.append(inner, np.inf)[:, None],
-        )
-        sources.append(template_noise(calibration.channels, o, bins, theta))
-    return MethodNoise(workspace_constraint(study), tuple(sources))
 
 
 def template_noise(templates: Templates, channel: int, bins: Bins, theta: Array) -> NoiseSource:

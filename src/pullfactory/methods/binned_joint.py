@@ -5,18 +5,14 @@ from numpy.typing import NDArray
 
 from pullfactory.binning.bivariate import bin_probabilities
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods._likelihood import Method, Observation
-from pullfactory.likelihoods._template_noise import Bins, template_noise, workspace_constraint
+from pullfactory.likelihoods._likelihood import Observation
 from pullfactory.likelihoods.auxiliary import study_scatter
-from pullfactory.likelihoods.binned import auxiliary_values, likelihood_of_study, log_slopes
+from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts, count_repeats
-from pullfactory.likelihoods.noise import (
-    MethodNoise,
-    ToldNoise,
-    Untold,
-    leaked_truth,
-    typical_truth,
-)
+from pullfactory.methods.binned import auxiliary_values, likelihood_of_study
+from pullfactory.methods.method import Method
+from pullfactory.methods.noise import MethodNoise, ToldNoise, Untold, leaked_truth, typical_truth
+from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces.study import build_joint_workspace

@@ -11,7 +11,7 @@ from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.densities import Family
 from pullfactory.likelihoods._copula import scores_of_events
-from pullfactory.likelihoods.noise import Array, LocalPrediction, NoiseSource
+from pullfactory.methods.noise import Array, LocalPrediction, NoiseSource
 
 __all__ = ["joint_response_noise", "response_noise"]
 

@@ -1,0 +1,109 @@
+"""Fits of a pyhf workspace with a channel for each observable."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.calibration import Calibration
+from pullfactory.likelihoods._likelihood import Observation
+from pullfactory.likelihoods.auxiliary import study_scatter
+from pullfactory.likelihoods.binned import BinnedLikelihood, log_slopes
+from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.methods.method import Method
+from pullfactory.methods.noise import MethodNoise
+from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
+from pullfactory.settings.study import Study
+from pullfactory.simulation.population import Population
+from pullfactory.simulation.response import Response
+from pullfactory.simulation.toys import ToyBlock
+from pullfactory.workspaces.reading import read_workspace
+from pullfactory.workspaces.study import build_workspace
+
+__all__ = ["auxiliary_values", "binned_method", "binned_noise", "likelihood_of_study"]
+
+
+def binned_method(calibration: Calibration) -> Method:
+    """The method `binned` of a study: the pyhf workspace made of its templates.
+
+    Args:
+        calibration: Gives the templates; the truth is not looked at.
+    """
+    study = calibration.study
+    likelihood = likelihood_of_study(build_workspace(calibration), study)
+    channels = Channels(
+        edges=calibration.edges,
+        slices=tuple(likelihood.channel_slice(name) for name in study.observable_names),
+        centred=study.ensemble.n_events_law == "fixed",
+    )
+
+    contents = [
+        calibration.template(study.observable_names.index(name)) for name, _ in likelihood.channels
+    ]
+
+    def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
+        counts = dict(zip(study.observable_names, pairs.counts, strict=True))
+        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
+
+    def observe(block: ToyBlock) -> Observation:
+        return observation(channels.count(block), block.aux)
+
+    def expect(population: Population) -> Observation:
+        return observation(channels.expect(population), population.aux[None])
+
+    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
+        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
+
+    return Method(
+        name="binned",
+        likelihood=likelihood,
+        observe=observe,
+        scatter=scatter,
+        expect=expect,
+        aux_scatter=study_scatter(likelihood, study, np.concatenate(contents)),
+    )
+
+
+def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikelihood:
+    """The likelihood of a workspace that was built for a study, in the study's units.
+
+    Args:
+        spec: What `build_workspace` returns.
+        study: With the workspace settings that it was built with.
+    """
+    workspace = read_workspace(spec)
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
+    if not study.workspace.mass_constraint:
+        likelihood = likelihood.free(study.unduly_constrained)
+    return likelihood
+
+
+def auxiliary_values(study: Study, aux: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Auxiliary values by parameter, each of shape (toys,), from shape (toys, constrained)."""
+    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    return dict(zip(constrained, aux.T, strict=True))
+
+
+def binned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> MethodNoise:
+    """What the method `binned` of a study owes to its templates, one channel per observable.
+
+    A staterror is not looked at: it hardly changes the result.
+
+    Args:
+        calibration: Gives the templates; the truth is not looked at.
+        theta: True values, shape (points, parameters).
+    """
+    study = calibration.study
+    sources = []
+    for o, edges in enumerate(calibration.edges):
+        inner = edges[1:-1]
+        bins = Bins(
+            families=study.families[o : o + 1],
+            response=Response(*(np.asarray(part)[o : o + 1] for part in calibration.response)),
+            correlation=0.0,
+            low=np.append(-np.inf, inner)[:, None],
+            high=np.append(inner, np.inf)[:, None],
+        )
+        sources.append(template_noise(calibration.channels, o, bins, theta))
+    return MethodNoise(workspace_constraint(study), tuple(sources))

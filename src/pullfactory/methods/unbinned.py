@@ -1,0 +1,50 @@
+"""Fits of single events, with densities of each observable."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.calibration import Calibration
+from pullfactory.likelihoods.unbinned import UnbinnedLikelihood
+from pullfactory.methods.method import Method
+from pullfactory.methods.noise import MethodNoise
+from pullfactory.methods.response_noise import response_noise
+
+__all__ = ["unbinned_method", "unbinned_noise"]
+
+
+def unbinned_method(calibration: Calibration) -> Method:
+    """The method `unbinned` of a study: calibrated densities, one per observable.
+
+    Args:
+        calibration: Gives the response; the truth is not looked at.
+    """
+    study = calibration.study
+    likelihood = UnbinnedLikelihood(
+        response=calibration.response,
+        limits=study.bounds,
+        names=study.parameter_names,
+        families=study.families,
+        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+    )
+    return Method(
+        name="unbinned",
+        likelihood=likelihood,
+        observe=likelihood.observe,
+        scatter=likelihood.scatter,
+        expect=likelihood.expect,
+        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+    )
+
+
+def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> MethodNoise:
+    """What the method `unbinned` owes to its response, observable by observable.
+
+    Args:
+        calibration: Gives response and covariance; the truth is not looked at.
+        theta: True values, shape (points, parameters).
+    """
+    study = calibration.study
+    return MethodNoise(
+        study.constrained.astype(np.float64),
+        tuple(response_noise(calibration, o, theta) for o in range(len(study.observable))),
+    )
