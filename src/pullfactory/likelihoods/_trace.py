@@ -25,15 +25,23 @@ Baked = NDArray[Any] | None
 class Program:
     """Traced rates; compared by identity, so that they can be a static argument.
 
+    A pickled one is traced again where it arrives, and is the one of that process.
+
     Attributes:
         size: Numbers in the largest array that one evaluation makes.
     """
 
-    def __init__(self, jaxpr: jax.extend.core.Jaxpr, baked: Sequence[Baked]) -> None:
+    def __init__(
+        self, jaxpr: jax.extend.core.Jaxpr, baked: Sequence[Baked], model: pyhf.Model
+    ) -> None:
         self._jaxpr = jaxpr
         self._baked = baked
+        self._source = dict(model.spec), model.config.modifier_settings
         shapes = [getattr(var.aval, "shape", ()) for eqn in jaxpr.eqns for var in eqn.outvars]
         self.size = max((int(np.prod(shape)) for shape in shapes), default=1)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _trace_again, self._source
 
     def __call__(self, constants: tuple[jax.Array, ...], theta: jax.Array) -> list[jax.Array]:
         """Rates at theta, a list of one array of shape (bins,)."""
@@ -81,9 +89,16 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
     structure = b"".join(value.tobytes() for value in baked if value is not None)
     with PYHF_LOCK:
         key = (str(closed.jaxpr), structure)
-        program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked))
+        program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked, model))
     free = (value for value, known in zip(values, baked, strict=True) if known is None)
     return program, tuple(free)
+
+
+def _trace_again(spec: dict[str, Any], settings: dict[str, Any]) -> Program:
+    """The program of a model that was traced elsewhere."""
+    with PYHF_LOCK:
+        model = pyhf.Model(spec, poi_name=None, modifier_settings=settings, validate=False)
+    return trace_rates(model)[0]
 
 
 def _is_structure(value: NDArray[Any]) -> bool:
