@@ -263,6 +263,7 @@ def _with_joint_channel(study: "Study") -> "Study":
 def read_study(
     study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
 ) -> "Study":
+    """The study that the arguments of `study_options` ask for."""
     from pullfactory.settings.study import Study
 
     if study_file and preset:
@@ -295,6 +296,7 @@ def _warn_of_noise(calibration: "Calibration", noise: "Sequence[CalibrationNoise
 
 
 def read_calibration(path: str | None) -> "Calibration | None":
+    """The calibration that `calibration_option` names, if it does."""
     from pullfactory.calibration import Calibration
 
     return Calibration.read(path) if path else None
