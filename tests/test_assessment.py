@@ -18,7 +18,7 @@ import uhi.io.json
 from scipy.stats import norm
 
 import pullfactory
-from pullfactory import AuditConfig, audit
+from pullfactory import AuditConfig, AuditResult, audit
 from pullfactory.errors import OutputError
 
 if TYPE_CHECKING:
@@ -393,7 +393,7 @@ def test_options(files: Path, invoke: Invoke, tmp_path: Path, monkeypatch: Any) 
     assert printed["pulls"] == []
     assert not (folder / "toys.parquet").exists()
     (folder / "stale.txt").write_text("old")
-    again = (*arguments, "--set", "samples.nominal.events=400.0")
+    again = (*arguments, "--set", "replicas=20", "--set", "samples.nominal.events=400.0")
     assert "stale.txt" in invoke(*again).stderr
     (folder / "stale.txt").unlink()
     assert (outcome := invoke(*again)).returncode == 0, outcome.stderr
@@ -408,9 +408,16 @@ def test_folder_of_others_is_refused(files: Path, invoke: Invoke, tmp_path: Path
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.fixture(scope="module")
+def quickly(files: Path) -> AuditResult:
+    """An audit without toys."""
+    settings = {"toys.n_toys": 0, "toys.unbinned": "none", "replicas": 10}
+    return audit(AuditConfig.from_toml(files / "mine.toml").with_settings(settings), base=files)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no figure"), OSError("full")])
 def test_folder_appears_whole_or_not_at_all(
-    files: Path, tmp_path: Path, monkeypatch: Any, error: BaseException
+    quickly: AuditResult, tmp_path: Path, monkeypatch: Any, error: BaseException
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
@@ -420,12 +427,9 @@ def test_folder_appears_whole_or_not_at_all(
     old.mkdir()
     earlier = {"schema": "pullfactory-audit/1", "config": {"name": "mine", "parameter": []}}
     (old / "audit.json").write_text(json.dumps({**earlier, "errors": [], "pulls": []}))
-    settings = {"toys.n_toys": 0, "toys.unbinned": "none", "replicas": 10}
-    config = AuditConfig.from_toml(files / "mine.toml").with_settings(settings)
-    result = audit(config, base=files)
     expected = OutputError if isinstance(error, OSError) else type(error)
     with pytest.raises(expected):
-        result.write(old)
+        quickly.write(old)
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
     assert [p.name for p in old.iterdir()] == ["audit.json"]
 
@@ -486,7 +490,12 @@ def test_filled_in_template(
 def test_forms_of_the_configuration(files: Path) -> None:
     """A file, a mapping and an object are the same; files are relative to the TOML's folder."""
     assert pullfactory.audit is audit
-    quick = {"toys": {"n_toys": 0, "unbinned": "none"}, "replicas": 20}
+    quick = {
+        "toys": {"n_toys": 0, "unbinned": "none"},
+        "replicas": 20,
+        "workspace": {"n_bins": 6},
+        "joint": {"n_bins": 0},
+    }
     content = {**tomllib.loads(CONFIG), **quick}
     (files / "quick.toml").write_text(AuditConfig.from_dict(content).to_toml())
     summaries = [
