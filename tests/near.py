@@ -25,12 +25,11 @@ def git(*command: str) -> list[str]:
 
 
 def changes() -> list[Path]:
-    """Files that differ from where the branch left main; on main, from the commit before."""
-    base = git("merge-base", "HEAD", "main")
-    if base == git("rev-parse", "HEAD"):
-        base = ["HEAD~1"]
-    new = git("ls-files", "--others", "--exclude-standard")
-    return [Path(name) for name in git("diff", "--name-only", "--no-renames", *base) + new]
+    """Files that differ from where the branch left main; if none, those of the last commit."""
+    diff = ("diff", "--name-only", "--no-renames")
+    names = git(*diff, *git("merge-base", "HEAD", "main"))
+    names += git("ls-files", "--others", "--exclude-standard")
+    return [Path(name) for name in names or git(*diff, "HEAD~1")]
 
 
 def distance(test: Path, text: str, change: Path) -> int:
