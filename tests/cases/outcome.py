@@ -29,7 +29,7 @@ _PASSING = (  # times and programs, of --verbose, and versions
     (re.compile(r"^programs: .*$", re.MULTILINE), "programs: <counts>"),
     (re.compile(r"^(pullfactory |  version = \{)\d[\w.]*", re.MULTILINE), r"\1<version>"),
 )
-_WIDTH = 100  # of a line in which a list or an object stands whole
+_WIDTH = 160  # of a line in which a list or an object stands whole
 _DIGITS = 10  # the comparison looks at six
 
 
