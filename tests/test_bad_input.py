@@ -603,7 +603,12 @@ def test_calibration_cut_short(invoke: Invoke, here: Path, calibration: str) -> 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("parameter.JSF.constraint", "free"), ("observable.m_W.mu", 80.0), ("workspace.n_bins", 10)],
+    [
+        ("parameter.JSF.constraint", "free"),
+        ("parameter.JSF.points", [-2.0, 2.0]),
+        ("observable.m_W.mu", 80.0),
+        ("workspace.n_bins", 10),
+    ],
 )
 def test_calibration_of_another_study(
     invoke: Invoke, here: Path, tiny_study: Study, calibration: str, key: str, value: object

@@ -219,9 +219,20 @@ class Calibration:
                 f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
                 f"wants {study.workspace.n_bins}; calibrate that study"
             )
+        self._check_points(study)
         self._check_joint(study)
         settings = self.study.calibration.model_copy(update={"replicas": 1})
         return replace(self, study=study.model_copy(update={"calibration": settings}))
+
+    def _check_points(self, study: Study) -> None:
+        for k, parameter in enumerate(study.parameter):
+            there = self.points[~np.delete(self.points, k, axis=1).any(axis=1), k]
+            for point in parameter.points:
+                if point not in there:
+                    raise CalibrationError(
+                        f"the calibration has no point {parameter.name} = {point:g}, which study "
+                        f"{study.name!r} asks for; calibrate that study"
+                    )
 
     def _check_joint(self, study: Study) -> None:
         if not study.learns_correlation:
