@@ -1,10 +1,12 @@
 """Results show themselves: short texts, tables, figures by name, data frames."""
 
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from PIL import Image, ImageChops
 
 import pullfactory as pf
 from pullfactory.errors import OutputError
@@ -91,6 +93,17 @@ def test_figures_by_name(results: dict[str, Result]) -> None:
     assert "pull_width" in results["run"].plots
     with pytest.raises(OutputError, match="figure 'width' is none of joint_distribution, "):
         results["run"].plot("width")
+
+
+def test_figures_are_those_of_the_folder(results: dict[str, Result], tmp_path: Path) -> None:
+    folder = results["run"].write(tmp_path / "out")
+    results["run"].plot("pull_width").savefig(tmp_path / "pull_width.png")
+    with (
+        Image.open(tmp_path / "pull_width.png") as mine,
+        Image.open(folder / "figures" / "pull_width.png") as theirs,
+    ):
+        assert mine.size == theirs.size
+        assert ImageChops.difference(mine.convert("RGB"), theirs.convert("RGB")).getbbox() is None
 
 
 def test_csv_has_what_the_frame_has(results: dict[str, Result], tmp_path: Any) -> None:

@@ -16,12 +16,14 @@ import mplhep
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 __all__ = [
+    "StyledFigure",
     "figure_style",
     "inner_legend",
     "label_width",
@@ -121,6 +123,15 @@ def legend_above(figure: Figure, *axes: Axes) -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
 
 
+class StyledFigure(Figure):
+    """A figure that keeps its style wherever it is drawn: fonts are looked up while it is."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw within the style."""
+        with figure_style():
+            super().draw(renderer)
+
+
 def new_panels(
     n: int,
     *,
@@ -145,7 +156,7 @@ def new_panels(
     per_row = min(n, columns or -(-n // rows))
     levels = len(heights)
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.06)
-    figure = Figure(figsize=(size[0] * per_row, size[1] * rows), dpi=_DPI, layout=layout)
+    figure = StyledFigure(figsize=(size[0] * per_row, size[1] * rows), dpi=_DPI, layout=layout)
     FigureCanvasAgg(figure)  # measures text once for layout and picture
     grid = figure.add_gridspec(rows * levels, per_row, height_ratios=tuple(heights) * rows)
     stacks: list[tuple[Axes, ...]] = []

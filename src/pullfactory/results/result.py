@@ -117,9 +117,7 @@ class Result(ABC):
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
         with figure_style():
-            figure = figures[name]()
-            figure.draw_without_rendering()  # the style ends here, and so must the layout
-        return figure
+            return figures[name]()
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows of `table` as a data frame; pandas must be installed."""
