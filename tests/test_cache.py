@@ -11,6 +11,7 @@ import pytest
 
 from pullfactory import Calibration, Study, calibrate
 from pullfactory._cache import SWITCH, find_cache, heal
+from pullfactory.inference import judge_closure
 
 SIMULATED = Study.preset("poster").with_settings({"calibration.grid": "needed"})
 SMALL = SIMULATED.with_settings({"calibration.events_per_point": 20_000})
@@ -208,6 +209,32 @@ def test_other_calibrations_are_others(home: Path, change: dict[str, object]) ->
     first = calibrate(SMALL)
     assert calibrate(SMALL.with_settings(change)).sha256 != first.sha256
     assert len(list(home.glob("calibrations/*/*.json"))) == 2
+
+
+EXACT = SMALL.with_settings({"calibration.source": "exact"})
+
+
+def test_closure_is_judged_once(home: Path) -> None:
+    """Whatever it does not depend on, and though what was kept is damaged."""
+    first = judge_closure(calibrate(EXACT))
+    (kept,) = home.glob("closures/*/*.json")
+    before = kept.stat().st_mtime_ns
+    other = EXACT.with_settings({"name": "b", "methods": "all", "ensemble.rho": [0.2]})
+    assert judge_closure(calibrate(other)) == first
+    assert kept.stat().st_mtime_ns == before
+    for content in ("{}", "[1]", "no JSON", '{"verdicts": 1}', '{"verdicts": [{"bias": 1}]}'):
+        kept.write_text(content)
+        assert judge_closure(calibrate(EXACT)) == first
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"ensemble.n_events": 500}, {"workspace.morphing": "multiplicative"}],
+)
+def test_other_closures_are_others(home: Path, change: dict[str, object]) -> None:
+    first = judge_closure(calibrate(EXACT))
+    assert judge_closure(calibrate(EXACT.with_settings(change))) != first
+    assert len(list(home.glob("closures/*/*.json"))) == 2
 
 
 @pytest.mark.slow

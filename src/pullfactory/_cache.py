@@ -5,26 +5,32 @@ wrong with it costs time, never the result.
 """
 
 import hashlib
+import json
 import os
 import platform
 import shutil
 import stat
+import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from pullfactory._version import __version__
 
-__all__ = ["SWITCH", "Cache", "find_cache", "heal", "machine", "sources"]
+__all__ = ["SWITCH", "Cache", "find_cache", "heal", "keep", "machine", "recall"]
 
 SWITCH = "PULLFACTORY_CACHE"  # environment variable; 0 turns the cache off
 
 _PRIVATE = 0o700
 _UNUSED = 90 * 86400.0  # seconds after which a folder for other versions is removed
 _MOST = 512 * 2**20  # bytes of one folder, the oldest entries go first
+_KEPT = 50  # files of numbers; the oldest go first
 _CHECKED = "checked"  # the file whose time is that of the last look at a folder
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"  # how JAX compresses where it can; else with zlib
 
@@ -151,8 +157,55 @@ def machine() -> str:
     return _short("\n".join(described))
 
 
+def recall(part: str, digest: str) -> dict[str, Any] | None:
+    """Numbers that the same package kept on such a machine, or None.
+
+    Args:
+        part: What they are, such as "calibrations".
+        digest: Of all that they depend on.
+    """
+    folder = _numbers(part)
+    if folder is None:
+        return None
+    try:
+        content = json.loads((folder / f"{digest}.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def keep(part: str, digest: str, content: Mapping[str, Any]) -> None:
+    """Keep numbers that took long; a disk that is full keeps none.
+
+    Args:
+        part: What they are, such as "calibrations".
+        digest: Of all that they depend on.
+        content: Plain data.
+    """
+    folder = _numbers(part)
+    if folder is None:
+        return
+    with suppress(OSError):
+        descriptor, name = tempfile.mkstemp(dir=folder)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                json.dump(content, stream)
+            Path(name).replace(folder / f"{digest}.json")
+        finally:
+            Path(name).unlink(missing_ok=True)
+        known = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
+        for old in known[:-_KEPT]:
+            old.unlink(missing_ok=True)
+
+
+def _numbers(part: str) -> Path | None:
+    """Where numbers are kept that another processor or package would compute otherwise."""
+    versions = "-".join(f"{name}-{version(name)}" for name in ("numpy", "jaxlib"))
+    return find_cache(part, f"{versions}-{machine()}-{_sources()}").folder
+
+
 @cache
-def sources() -> str:
+def _sources() -> str:
     """A digest of the package as it is installed: its version, and its files while it changes."""
     files = sorted(Path(__file__).parent.rglob("*.py"))
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]

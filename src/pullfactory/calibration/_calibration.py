@@ -16,9 +16,10 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
+from pullfactory._cache import keep, recall
 from pullfactory._jax import double_precision
 from pullfactory.binning.edges import choose_edges, count_events, exact_probabilities
-from pullfactory.calibration._store import keep, recall
+from pullfactory.calibration._store import digest, worth_keeping
 from pullfactory.calibration.grid import (
     base_normals,
     calibration_points,
@@ -389,14 +390,15 @@ def calibrate(
             made = _simulated(study, workers, replica, advance)
         joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
     made = replace(made, joint=joint)
-    keep(study, replica, made.to_dict())
+    if worth_keeping(study):
+        keep("calibrations", digest(study, replica), made.to_dict())
     return made
 
 
 def _recalled(study: Study, replica: int) -> Calibration | None:
     """The calibration as it was kept, if it was and is whole."""
-    content = recall(study, replica)
-    if content is None:
+    content = worth_keeping(study) and recall("calibrations", digest(study, replica))
+    if not content:
         return None
     try:
         return replace(Calibration.from_dict(content), study=study)

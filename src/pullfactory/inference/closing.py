@@ -8,14 +8,18 @@ known, is taken off them (a control variate; Glasserman 2003, doi:10.1007/978-0-
 4.1), so that some thousand toys know a width to 0.005.
 """
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._cache import keep, recall
 from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
@@ -48,6 +52,8 @@ _MANY_POINTS = 10  # ... for the verdict ...
 _TOYS = 12  # ... and for its toys
 
 _WORST_BINS = 10
+_IDLE = ("name", "poi", "figures", "methods", "joint")  # keys that no verdict depends on
+_IDLE_TOYS = ("n_toys", "rho")  # likewise of the ensemble
 
 Kind = Literal["centre", "axis", "diagonal", "random"]
 
@@ -234,15 +240,32 @@ def judge_closure(
 ) -> tuple[ClosureVerdict, ...]:
     """The verdict on the morphing alone, one per parameter: templates are taken without noise.
 
-    What noise of the templates does is told by `calibration_noise`.
+    What noise of the templates does is told by `calibration_noise`. A verdict that this version of
+    the package has reached before is read from the user's cache folder; PULLFACTORY_CACHE=0 in the
+    environment reaches it again.
 
     Args:
         calibration: Of the study whose workspace is judged.
         method: `binned` of this calibration, if it is there already.
     """
+    digest = _digest(calibration)
+    with suppress(KeyError, TypeError):
+        if (content := recall("closures", digest)) is not None:
+            return tuple(ClosureVerdict.of(row) for row in content["verdicts"])
     exact = calibration.study.calibration.source == "exact"
     model = Expectations.of(calibration, method) if exact else _noise_free(calibration)
-    return _verdicts(model, _scan(model, None))
+    verdicts = _verdicts(model, _scan(model, None))
+    keep("closures", digest, {"verdicts": [verdict.to_dict() for verdict in verdicts]})
+    return verdicts
+
+
+def _digest(calibration: Calibration) -> str:
+    """Of all that a verdict depends on."""
+    settings = calibration.study.to_dict()
+    ensemble = {**settings["ensemble"], **dict.fromkeys(_IDLE_TOYS)}
+    kept = {**settings, **dict.fromkeys(_IDLE), "ensemble": ensemble}
+    text = json.dumps([kept, calibration.sha256], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _noise_free(calibration: Calibration) -> Expectations:

@@ -37,18 +37,18 @@ def plot_shapes(
         The lines, with claimed errors first for each rho.
     """
     lines: list[Line2D] = []
-    largest = 0
+    largest, k = 0, parameters.index(parameter)
     for (rho, row), colour in zip(sums.items(), scan_colours(len(sums)), strict=True):
-        for shape in PullShape.of(parameters, row.transformed):
-            if shape.parameter == parameter and shape.sliced_by is None:
-                claimed = shape.errors == "claimed"
-                lines += ax.plot(
-                    *_points(shape),
-                    color=colour,
-                    linestyle="-" if claimed else ":",
-                    label=with_minus(f"{RHO} = {rho:g}") if claimed else None,
-                )
-                largest = max(largest, shape.n)
+        whole = row.transformed[:, :1, :, k : k + 1].sum(axis=2, keepdims=True)  # of its slices
+        for shape in PullShape.of((parameter,), whole):
+            claimed = shape.errors == "claimed"
+            lines += ax.plot(
+                *_points(shape),
+                color=colour,
+                linestyle="-" if claimed else ":",
+                label=with_minus(f"{RHO} = {rho:g}") if claimed else None,
+            )
+            largest = max(largest, shape.n)
     _draw_band(ax, largest)
     if any(line.get_linestyle() == ":" for line in lines):
         _name_corrected(ax)

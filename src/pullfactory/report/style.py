@@ -32,7 +32,7 @@ __all__ = [
     "scan_colours",
 ]
 
-_DPI = 150
+_DPI = 120
 _FONT = 18.0  # points
 _SMALL = 13.0  # points, for legends inside a panel
 
@@ -169,6 +169,8 @@ def new_panels(
                 sharex=stack[0] if stack else None,
                 sharey=stacks[0][level] if share_y and stacks else None,
             )
+            for spine in ax.spines.values():  # else each measures the ticks of the panel again
+                spine.set_in_layout(False)
             stack.append(ax)
         for ax in stack[:-1]:
             ax.tick_params(labelbottom=False)

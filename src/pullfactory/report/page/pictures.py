@@ -15,7 +15,7 @@ from pullfactory.settings.fields import FIGURE_FORMATS
 __all__ = ["picture", "pictures"]
 
 _COLOURS = 256  # of a picture: one byte per pixel, a third of the size of the file
-_DENSITY = 2  # pixels of a picture for one of the page
+_DENSITY = 1.6  # pixels of a picture for one of the page
 
 _LARGEST = 50_000_000  # pixels of a picture, and bytes of its file
 _SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -74,7 +74,7 @@ def picture(folder: Path, kind: str, name: str = "") -> Picture | None:
     _check_header(file)
     try:
         with Image.open(file, formats=("PNG",)) as image:
-            size = (image.width // _DENSITY, image.height // _DENSITY)
+            size = (round(image.width / _DENSITY), round(image.height / _DENSITY))
             colours = image.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
     except _DAMAGED:
         raise OSError(0, "it is a damaged picture", str(file)) from None
