@@ -1,7 +1,5 @@
 """The run: the same numbers whoever computes them."""
 
-import multiprocessing
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -62,37 +60,6 @@ def result() -> StudyResult:
 
 def test_blocks_are_several() -> None:
     assert 600 > 2 * block_size(STUDY) > 0
-
-
-@pytest.mark.parametrize("kind", ["threads", "processes", "backwards"])
-def test_executors_give_equal_columns(kind: str, result: StudyResult) -> None:
-    if kind == "threads":
-        again = run(STUDY, workers=2)
-    elif kind == "processes":
-        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-            again = run(STUDY, executor=pool, workers=2)
-    else:
-        with _Backwards() as pool:
-            again = run(STUDY, executor=pool, workers=2)
-    assert again.toys.read().equals(result.toys.read())
-    assert again.pulls == result.pulls
-
-
-class _Backwards(Executor):
-    """Computes the second of two tasks first."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._waiting: list[tuple[Future[object], object, tuple[object, ...]]] = []
-
-    def submit(self, fn, /, *args, **_options):  # type: ignore[no-untyped-def]
-        future: Future[object] = Future()
-        self._waiting.append((future, fn, args))
-        if len(self._waiting) == 3:
-            for kept, task, values in reversed(self._waiting):
-                kept.set_result(task(*values))  # type: ignore[operator]
-            self._waiting.clear()
-        return future
 
 
 def test_part_of_the_scan_gives_the_same_rows(result: StudyResult) -> None:
@@ -212,14 +179,6 @@ def test_one_calibration_is_not_several(result: StudyResult) -> None:
     several = STUDY.with_settings({"calibration.source": "simulated", "calibration.replicas": 2})
     with pytest.raises(CalibrationError, match=r"calibration.replicas = 2, .* is given; leave"):
         run(several, calibration=result.calibration)
-
-
-def test_forking_pools_are_refused() -> None:
-    with (
-        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool,
-        pytest.raises(StudyError, match="get_context\\('spawn'\\)"),
-    ):
-        run(STUDY, executor=pool)
 
 
 def test_workers_must_be_positive() -> None:

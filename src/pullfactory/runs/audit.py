@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Collection, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
@@ -37,15 +36,15 @@ from pullfactory.auditing import (
     unbinned_obstacle,
 )
 from pullfactory.errors import CalibrationError, EventsError
-from pullfactory.fitting import FitBatch, fit_events
+from pullfactory.fitting import fit_events
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SelectionRow
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import Method
 from pullfactory.progress import Progress, silent
-from pullfactory.results import AuditResult, AuditToysResult, ToyLedger, provenance
-from pullfactory.runs.execution import count_workers, in_order, worker_pool
+from pullfactory.results import AuditResult, AuditToysResult, provenance
+from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.execution import require_workers
 from pullfactory.settings.audit import AuditConfig
 
 __all__ = ["audit"]
@@ -57,6 +56,7 @@ def audit(
     events: Mapping[str, object] | None = None,
     *,
     base: str | Path | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> AuditResult:
@@ -73,11 +73,14 @@ def audit(
             columns. Their samples have `in_memory = true` in the configuration.
         base: Folder that files of events are relative to; None for that of the TOML file, or
             else the current one.
-        workers: Threads of the toys; None for one per processor.
+        executor: Where the blocks of toys are computed; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If the configuration is not valid.
+        StudyError: If the configuration is not valid, the executor forks, or there are fewer
+            than one workers.
         EventsError: If events cannot be read or used.
         CalibrationError: If bins or templates are unusable, or a sample is missing.
     """
@@ -87,7 +90,7 @@ def audit(
         config = AuditConfig.from_toml(config)
     elif not isinstance(config, AuditConfig):
         config = AuditConfig.from_dict(config)
-    n_workers = count_workers(workers)
+    n_workers = require_workers(executor, workers)
     read = read_events(config, events, base=folder, progress=progress)
     refuse_same(config, read)
     expected = Expected.of(config, read)
@@ -113,6 +116,7 @@ def audit(
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions["binned"] = predictions["binned"].uncorrected(withheld)
         advance(1)
+    plan = _Plan(expected=expected, likelihood=likelihood, unbinned=unbinned)
     return AuditResult(
         expected=expected,
         workspace=spec,
@@ -123,7 +127,7 @@ def audit(
         sets=_sets(model, withheld, progress),
         unbinned=unbinned,
         unbinned_reason=reason,
-        toys=_toys(expected, likelihood, unbinned, n_workers, progress),
+        toys=_toys(plan, executor, n_workers, progress),
         data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
         closure=closure,
     )
@@ -191,65 +195,71 @@ def _fit_data(
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Plan:
     expected: Expected
-    pool: EventPool
     likelihood: BinnedLikelihood
-    binned: Method
     unbinned: UnbinnedModel | None
+
+    def build(self) -> FitBlock:
+        """What draws and fits one block of events."""
+        expected, likelihood, unbinned = self.expected, self.likelihood, self.unbinned
+        pool = EventPool.of(expected, likelihood)
+        binned = binned_audit_method(expected, likelihood)
+        where = [likelihood.names.index(name) for name in expected.parameters]
+
+        def fit(index: int) -> list[Fitted]:
+            block = pool.draw(likelihood, index)
+            truth = block.theta_true[:, where]
+            fits = [fit_events(binned, block).select(expected.parameters)]
+            if unbinned:
+                fits.append(in_units(fit_events(unbinned.method, block), unbinned.steps))
+            return [
+                Fitted(None, method, truth[:, : each.estimate.shape[1]], each)
+                for method, each in zip(self.methods, fits, strict=True)
+            ]
+
+        return fit
+
+    @property
+    def methods(self) -> list[str]:
+        """Names, in the order of the fits."""
+        return ["binned", *(["unbinned"] if self.unbinned else [])]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self.expected, self.likelihood, self.unbinned is not None)
+
+
+def _arrived(expected: Expected, likelihood: BinnedLikelihood, unbinned: bool) -> _Plan:
+    """A plan in another process, which learns the densities of the same events again."""
+    learnt = learn_unbinned(expected, likelihood) if unbinned else None
+    return _Plan(expected=expected, likelihood=likelihood, unbinned=learnt)
 
 
 def _toys(
-    expected: Expected,
-    likelihood: BinnedLikelihood,
-    unbinned: UnbinnedModel | None,
-    workers: int,
-    progress: Progress,
+    plan: _Plan, executor: Executor | None, workers: int, progress: Progress
 ) -> AuditToysResult:
     """Throw and fit toys, or say why not."""
-    config = expected.config
-    n_toys = config.toys.n_toys
-    if not n_toys:
+    config = plan.expected.config
+    if not config.toys.n_toys:
         return AuditToysResult(sums={}, toys=None, pool=0, reason="toys.n_toys = 0")
     try:
-        pool = EventPool.of(expected, likelihood)
+        pool = EventPool.of(plan.expected, plan.likelihood)
     except EventsError as error:
         return AuditToysResult(sums={}, toys=None, pool=0, reason=str(error))
-    plan = _Plan(
-        expected=expected,
-        pool=pool,
-        likelihood=likelihood,
-        binned=binned_audit_method(expected, likelihood),
-        unbinned=unbinned,
-    )
-    methods = ["binned", *(["unbinned"] if unbinned else [])]
-    ledger = ToyLedger(
-        methods=methods,
-        parameters=expected.parameters,
+    campaign = Campaign(
+        plan=plan,
+        n_toys=config.toys.n_toys,
+        block=pool.block_size,
+        methods=plan.methods,
+        parameters=plan.expected.parameters,
         metadata={
             "audit": config.to_toml(),
             "provenance": json.dumps(provenance(config.seed, config_sha256=config.sha256)),
         },
+        sum_up=PullSums.of,
     )
-    sums: dict[str, PullSums] = {}
-    size = pool.block_size
-    with worker_pool(None, workers) as threads, progress("toys", n_toys) as advance:
-        blocks = in_order(threads, partial(_fit_block, plan), -(-n_toys // size), workers)
-        for index, (truth, fits) in enumerate(blocks):
-            kept = min(size, n_toys - index * size)
-            for method, batch in fits.items():
-                some, true = batch.head(kept), truth[:kept, : batch.estimate.shape[1]]
-                new = PullSums.of(some, true)
-                sums[method] = sums[method] + new if method in sums else new
-                ledger.append(index * size, None, method, true, some)
-            advance(kept)
-    return AuditToysResult(sums=sums, toys=ledger.close(), pool=len(pool.values), reason=None)
-
-
-def _fit_block(plan: _Plan, index: int) -> tuple[NDArray[np.float64], dict[str, FitBatch]]:
-    """Draw and fit one block: the truth of the shown parameters, and fits by method."""
-    likelihood, parameters = plan.likelihood, plan.expected.parameters
-    block = plan.pool.draw(likelihood, index)
-    where = [likelihood.names.index(name) for name in parameters]
-    fits = {"binned": fit_events(plan.binned, block).select(parameters)}
-    if plan.unbinned:
-        fits["unbinned"] = in_units(fit_events(plan.unbinned.method, block), plan.unbinned.steps)
-    return block.theta_true[:, where], fits
+    sums, toys = campaign.run(executor, workers, progress)
+    return AuditToysResult(
+        sums={method: some for (_, method), some in sums.items()},
+        toys=toys,
+        pool=len(pool.values),
+        reason=None,
+    )

@@ -6,7 +6,7 @@ from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import measure_closure
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ClosureResult
-from pullfactory.runs.execution import count_workers
+from pullfactory.runs.execution import require_workers
 from pullfactory.settings.study import Study
 
 __all__ = ["closure"]
@@ -48,7 +48,7 @@ def closure(
         CalibrationError: If the samples are unusable, or the calibration is of another study.
     """
     refuse_flat_study(study)
-    n_workers = count_workers(workers)
+    n_workers = require_workers(None, workers)
     if calibration is None:
         calibration = calibrate(study, workers=n_workers, progress=progress)
     else:

@@ -10,19 +10,25 @@ from typing import TypeVar
 
 from pullfactory.errors import StudyError
 
-__all__ = ["count_workers", "in_order", "worker_pool"]
+__all__ = ["in_order", "is_here", "require_workers", "worker_pool"]
 
 _AHEAD = 2  # blocks in flight per worker: enough to keep all busy, few enough to bound memory
 
 Result = TypeVar("Result")
 
 
-def count_workers(workers: int | None) -> int:
+def require_workers(executor: Executor | None, workers: int | None) -> int:
     """Number of workers asked for, or one per processor.
 
+    Args:
+        executor: The caller's; None for threads.
+        workers: How many; None for one per processor.
+
     Raises:
-        StudyError: If it is below one.
+        StudyError: If it is below one, or the executor forks: processes forked after JAX has run
+            hang.
     """
+    _refuse_fork(executor)
     if workers is None:
         return os.cpu_count() or 1
     if workers < 1:
@@ -30,15 +36,15 @@ def count_workers(workers: int | None) -> int:
     return workers
 
 
+def is_here(executor: Executor | None) -> bool:
+    """Whether its tasks are computed in this process, and share what is in its memory."""
+    return executor is None or isinstance(executor, ThreadPoolExecutor)
+
+
 @contextmanager
 def worker_pool(executor: Executor | None, workers: int) -> Iterator[Executor]:
-    """The caller's executor, or a pool of threads that ends with the block.
-
-    Raises:
-        StudyError: If the executor forks: processes forked after JAX has run hang.
-    """
+    """The caller's executor, or a pool of threads that ends with the block."""
     if executor is not None:
-        _refuse_fork(executor)
         yield executor
         return
     pool = ThreadPoolExecutor(workers, thread_name_prefix="pullfactory")
@@ -68,7 +74,7 @@ def in_order(
         yield waiting.popleft().result()
 
 
-def _refuse_fork(executor: Executor) -> None:
+def _refuse_fork(executor: Executor | None) -> None:
     if not isinstance(executor, ProcessPoolExecutor):
         return
     context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()

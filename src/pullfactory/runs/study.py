@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Collection, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import NamedTuple
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, calibrate
 from pullfactory.errors import CalibrationError
-from pullfactory.fitting import FitBatch, fit_events
+from pullfactory.fitting import fit_events
 from pullfactory.fitting.flatness import refuse_flat_methods, refuse_flat_study
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import (
@@ -26,8 +24,9 @@ from pullfactory.inference import (
 )
 from pullfactory.methods import Method, build_methods
 from pullfactory.progress import Progress, silent
-from pullfactory.results import StudyResult, ToyLedger, provenance
-from pullfactory.runs.execution import count_workers, in_order, worker_pool
+from pullfactory.results import StudyResult, provenance
+from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.execution import is_here, require_workers
 from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_base
 from pullfactory.workspaces.study import build_workspace
@@ -37,37 +36,49 @@ __all__ = ["run"]
 _LINE = 31  # points of a predicted curve
 
 
+Methods = tuple[tuple[Method, ...], ...]  # a row for each rho
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
-    """What every task of a run needs; equal plans have equal digests."""
+    """What every block of toys needs.
 
-    digest: str
+    Attributes:
+        study: What is run.
+        calibrations: Replicas, which the blocks take turns with.
+        withheld: Parameters without corrected errors, by method.
+        built: Likelihoods of the replicas that this worker has needed; they do not travel.
+    """
+
     study: Study
     calibrations: tuple[Calibration, ...]
+    withheld: Mapping[str, Collection[str]] = field(default_factory=dict)
+    built: dict[int, Methods] = field(default_factory=dict)
 
-    def __hash__(self) -> int:
-        return hash(self.digest)
+    def methods(self, replica: int) -> Methods:
+        """Likelihoods of one replica of the calibration."""
+        if replica not in self.built:
+            self.built[replica] = build_methods(self.calibrations[replica])
+        return self.built[replica]
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Plan) and self.digest == other.digest
+    def build(self) -> FitBlock:
+        """What draws and fits one block."""
+        return self._fit
 
+    def _fit(self, index: int) -> list[Fitted]:
+        study, base = self.study, draw_base(self.study, index)
+        methods = self.methods(index % len(self.calibrations))
+        found = []
+        for rho, row in zip(study.ensemble.rho, methods, strict=True):
+            toys = base.correlate(study.cholesky(rho))
+            for method in row:
+                fits = fit_events(method, toys).select(study.parameter_names)
+                fits = fits.uncorrected(self.withheld.get(method.name, ()))
+                found.append(Fitted(rho, method.name, base.theta_true, fits))
+        return found
 
-class _Block(NamedTuple):
-    """Fits of one block of toys: one entry per rho and method, in that order."""
-
-    truth: NDArray[np.float64]
-    fits: list[list[FitBatch]]
-
-    def uncorrected(self, study: Study, parameters: Mapping[str, Collection[str]]) -> "_Block":
-        """Without the corrected errors of some parameters by method."""
-        fits = [
-            [
-                one.uncorrected(parameters.get(method, ()))
-                for method, one in zip(study.methods, row, strict=True)
-            ]
-            for row in self.fits
-        ]
-        return _Block(self.truth, fits)
+    def __getstate__(self) -> list[object]:
+        return [self.study, self.calibrations, self.withheld, {}]
 
 
 @double_precision
@@ -99,56 +110,45 @@ def run(
             one is given where the study wants several.
     """
     refuse_flat_study(study)
-    n_workers = count_workers(workers)
-    with worker_pool(executor, n_workers) as pool:
-        if calibration is None:
-            calibrations = _calibrate(study, n_workers, progress)
-        else:
-            calibrations = (_given(calibration, study),)
-        study = calibrations[0].study
-        workspace = build_workspace(calibrations[0])
-        plan = _Plan(
-            digest="-".join([study.sha256, *(each.sha256 for each in calibrations)]),
-            study=study,
-            calibrations=calibrations,
-        )
-        if executor is None or isinstance(executor, ThreadPoolExecutor):
-            for replica in range(len(calibrations)):
-                _methods(plan, replica)
-        refuse_flat_methods(study, _methods(plan, 0)[0])
-        with progress("closure", 1) as advance:
-            verdicts = _closure(plan)
-            advance(1)
-        withheld = {"binned": {row.parameter for row in verdicts or () if not row.correctable}}
-        size = block_size(study)
-        n_toys = study.ensemble.n_toys
-        blocks = in_order(pool, partial(_fit_block, plan), -(-n_toys // size), n_workers)
-        sums: dict[tuple[float, str], PullSums] = {}
-        ledger = ToyLedger(
-            methods=study.methods,
-            parameters=study.parameter_names,
-            metadata={
-                "study": study.to_toml(),
-                "provenance": json.dumps(provenance(study.seed, study_sha256=study.sha256)),
-            },
-        )
-        with progress("toys", n_toys) as advance:
-            for index, block in enumerate(blocks):
-                kept = min(size, n_toys - index * size)
-                _collect(
-                    study, block.uncorrected(study, withheld), index * size, kept, sums, ledger
-                )
-                advance(kept)
+    n_workers = require_workers(executor, workers)
+    if calibration is None:
+        calibrations = _calibrate(study, n_workers, progress)
+    else:
+        calibrations = (_given(calibration, study),)
+    study = calibrations[0].study
+    workspace = build_workspace(calibrations[0])
+    plan = _Plan(study=study, calibrations=calibrations)
+    for replica in range(len(calibrations) if is_here(executor) else 1):
+        plan.methods(replica)  # before there are threads
+    methods = plan.methods(0)
+    refuse_flat_methods(study, methods[0])
+    with progress("closure", 1) as advance:
+        verdicts = _closure(calibrations[0], methods[0])
+        advance(1)
+    withheld = {"binned": {row.parameter for row in verdicts or () if not row.correctable}}
+    campaign = Campaign(
+        plan=replace(plan, withheld=withheld),
+        n_toys=study.ensemble.n_toys,
+        block=block_size(study),
+        methods=study.methods,
+        parameters=study.parameter_names,
+        metadata={
+            "study": study.to_toml(),
+            "provenance": json.dumps(provenance(study.seed, study_sha256=study.sha256)),
+        },
+        sum_up=partial(PullSums.of, slices=truth_slices(study)),
+    )
+    sums, toys = campaign.run(executor, n_workers, progress)
     with progress("prediction", 1) as advance:
-        predictions = known_predictions(_predict(study, _methods(plan, 0)), verdicts)
+        predictions = known_predictions(_predict(study, methods), verdicts)
         advance(1)
     return StudyResult(
         study=study,
         calibration=calibrations[0],
         workspace=workspace,
-        sums=sums,
+        sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
         predictions=predictions,
-        toys=ledger.close(),
+        toys=toys,
         closure=verdicts,
     )
 
@@ -175,33 +175,7 @@ def _given(calibration: Calibration, study: Study) -> Calibration:
     return calibration.for_study(study)
 
 
-def _fit_block(plan: _Plan, index: int) -> _Block:
-    """Draw and fit one block; a module-level function of plain data, for any executor."""
-    study = plan.study
-    methods = _methods(plan, index % len(plan.calibrations))
-    base = draw_base(study, index)
-    fits = []
-    for rho, row in zip(study.ensemble.rho, methods, strict=True):
-        toys = base.correlate(study.cholesky(rho))
-        fits.append([fit_events(method, toys).select(study.parameter_names) for method in row])
-    return _Block(base.theta_true, fits)
-
-
-def _methods(plan: _Plan, replica: int) -> tuple[tuple[Method, ...], ...]:
-    """Likelihoods of one replica of the calibration, a row for each rho; built once per worker."""
-    built = _built(plan)
-    if replica not in built:
-        built[replica] = build_methods(plan.calibrations[replica])
-    return built[replica]
-
-
-@lru_cache(maxsize=4)
-def _built(_plan: _Plan) -> dict[int, tuple[tuple[Method, ...], ...]]:
-    """The likelihoods of a plan that this worker has built already, by replica."""
-    return {}
-
-
-def _predict(study: Study, methods: tuple[tuple[Method, ...], ...]) -> tuple[PredictedPull, ...]:
+def _predict(study: Study, methods: Methods) -> tuple[PredictedPull, ...]:
     """At every rho of the study; where it is cheap, also on a line through them."""
     scan = study.ensemble.rho
     rows = dict(zip(scan, methods, strict=True))
@@ -212,26 +186,9 @@ def _predict(study: Study, methods: tuple[tuple[Method, ...], ...]) -> tuple[Pre
     return predict_pulls(study, rows)
 
 
-def _closure(plan: _Plan) -> tuple[ClosureVerdict, ...] | None:
+def _closure(
+    calibration: Calibration, methods: tuple[Method, ...]
+) -> tuple[ClosureVerdict, ...] | None:
     """What the workspace alone does to the pulls; None if nothing is fitted with it."""
-    binned = [method for method in _methods(plan, 0)[0] if method.name == "binned"]
-    return judge_closure(plan.calibrations[0], binned[0]) if binned else None
-
-
-def _collect(
-    study: Study,
-    block: _Block,
-    first: int,
-    kept: int,
-    sums: dict[tuple[float, str], PullSums],
-    ledger: ToyLedger,
-) -> None:
-    """Add the toys of one block that the study asked for to the sums and the ledger."""
-    truth, slices = block.truth[:kept], truth_slices(study)
-    for rho, row in zip(study.ensemble.rho, block.fits, strict=True):
-        for method, batch in zip(study.methods, row, strict=True):
-            fits = batch.head(kept)
-            new = PullSums.of(fits, truth, slices)
-            key = (rho, method)
-            sums[key] = sums[key] + new if key in sums else new
-            ledger.append(first, rho, method, truth, fits)
+    binned = [method for method in methods if method.name == "binned"]
+    return judge_closure(calibration, binned[0]) if binned else None

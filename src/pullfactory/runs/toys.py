@@ -1,11 +1,11 @@
 """Toys of any workspace: throw, fit, summarise."""
 
-import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from pullfactory.fitting.throwing import Truth, check_toys, prior_slices, resolv
 from pullfactory.inference import CorrelationSums, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
-from pullfactory.results import ToyLedger, ToysResult, provenance
-from pullfactory.runs.execution import count_workers, in_order, worker_pool
+from pullfactory.results import ToysResult, provenance
+from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.execution import require_workers
 
 __all__ = ["run_toys"]
 
@@ -35,10 +36,44 @@ class _Plan:
     ensemble: Literal["fixed", "prior"]
     moving: tuple[str, ...]
 
+    @property
+    def positions(self) -> list[int]:
+        """Of the parameters that move among those of the likelihood."""
+        return [self.likelihood.names.index(name) for name in self.moving]
 
-class _Block(NamedTuple):
-    truth: NDArray[np.float64]
-    fits: FitBatch
+    def build(self) -> FitBlock:
+        """What throws and fits one block."""
+        return self._fit
+
+    def _fit(self, index: int) -> Sequence[Fitted]:
+        thrown = throw_block(self.likelihood, index, self.seed, self.theta, ensemble=self.ensemble)
+        fits = fit_toys(self.likelihood, thrown.data).select(self.moving)
+        truth = np.ascontiguousarray(thrown.truth[:, self.positions])
+        return (Fitted(None, "binned", truth, fits),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sums:
+    """Sums over the pulls and for the correlation, and the minima of fits that have errors."""
+
+    pulls: PullSums
+    correlation: CorrelationSums
+    minima: list[NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, fits: FitBatch, truth: NDArray[np.float64], slices: Slices | None) -> Self:
+        return cls(
+            pulls=PullSums.of(fits, truth, slices),
+            correlation=CorrelationSums.of(fits, truth),
+            minima=[fits.nll[np.isfinite(fits.error).any(axis=1)]],
+        )
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            pulls=self.pulls + other.pulls,
+            correlation=self.correlation + other.correlation,
+            minima=self.minima + other.minima,
+        )
 
 
 @double_precision
@@ -49,12 +84,14 @@ def run_toys(
     *,
     truth: Truth = "init",
     ensemble: Literal["fixed", "prior"] = "fixed",
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> ToysResult:
     """Throw toys of a model, fit each, and summarise the pulls of all parameters that move.
 
-    Memory does not grow with the number of toys; the result does not depend on the workers.
+    Memory does not grow with the number of toys; the result depends on neither the executor nor
+    the number of workers.
 
     Args:
         likelihood: The model, from `BinnedLikelihood.from_pyhf`.
@@ -62,14 +99,17 @@ def run_toys(
         seed: The same seed gives the same toys.
         truth: As in `throw_toys`.
         ensemble: As in `throw_toys`.
-        workers: Threads; None for one per processor.
+        executor: Where the blocks of toys are computed; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
         LikelihoodError: As `throw_toys`, if no parameter moves, or if the likelihood does not
             change along some direction.
-        StudyError: If there are fewer than one workers.
+        StudyError: If the executor forks, or there are fewer than one workers.
     """
+    n_workers = require_workers(executor, workers)
     check_toys(likelihood, n_toys, seed, truth, ensemble)
     moving = tuple(
         name for name, held in zip(likelihood.names, likelihood.held, strict=True) if not held
@@ -82,55 +122,29 @@ def run_toys(
     refuse_flat(likelihood, theta)
     plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
     slices = _slices(plan)
-    n_workers = count_workers(workers)
-    size = likelihood.batch
-    ledger = ToyLedger(
+    campaign = Campaign(
+        plan=plan,
+        n_toys=n_toys,
+        block=likelihood.batch,
         methods=["binned"],
         parameters=moving,
         metadata={"provenance": json.dumps(provenance(seed))},
+        sum_up=partial(_Sums.of, slices=slices),
+        together=max(1, _COLLECTED // likelihood.batch),
     )
-    sums: PullSums | None = None
-    correlation: CorrelationSums | None = None
-    minima: list[NDArray[np.float64]] = []
-    with worker_pool(None, n_workers) as pool, progress("toys", n_toys) as advance:
-        blocks = in_order(pool, partial(_run_block, plan), -(-n_toys // size), n_workers)
-        together = max(1, _COLLECTED // size)
-        for index, some in enumerate(_grouped(blocks, together)):
-            first = index * together * size
-            kept = min(len(some) * size, n_toys - first)
-            fits = FitBatch.join([block.fits for block in some]).head(kept)
-            true = np.concatenate([block.truth for block in some])[:kept]
-            new, pairs = PullSums.of(fits, true, slices), CorrelationSums.of(fits, true)
-            sums = new if sums is None else sums + new
-            correlation = pairs if correlation is None else correlation + pairs
-            minima.append(fits.nll[np.isfinite(fits.error).any(axis=1)])
-            ledger.append(first, None, "binned", true, fits)
-            advance(kept)
-    assert sums is not None
-    assert correlation is not None
+    totals, toys = campaign.run(executor, n_workers, progress)
+    (sums,) = totals.values()
     return ToysResult(
         parameters=moving,
         seed=seed,
         truth=dict(zip(likelihood.names, theta.tolist(), strict=True)),
         ensemble=ensemble,
-        sums=sums,
-        correlation=correlation,
-        minima=np.concatenate(minima),
-        toys=ledger.close(),
+        sums=sums.pulls,
+        correlation=sums.correlation,
+        minima=np.concatenate(sums.minima),
+        toys=toys,
         slices=slices,
     )
-
-
-def _grouped(blocks: Iterator[_Block], size: int) -> Iterator[list[_Block]]:
-    """Blocks in lists of one size; the last may be shorter."""
-    while some := list(itertools.islice(blocks, size)):
-        yield some
-
-
-def _run_block(plan: _Plan, index: int) -> _Block:
-    thrown = throw_block(plan.likelihood, index, plan.seed, plan.theta, ensemble=plan.ensemble)
-    fits = fit_toys(plan.likelihood, thrown.data).select(plan.moving)
-    return _Block(np.ascontiguousarray(thrown.truth[:, _positions(plan)]), fits)
 
 
 def _slices(plan: _Plan) -> Slices | None:
@@ -138,9 +152,4 @@ def _slices(plan: _Plan) -> Slices | None:
     if plan.ensemble == "fixed":
         return None
     edges, estimated = prior_slices(plan.likelihood, plan.theta)
-    return Slices(edges[_positions(plan)], estimated[_positions(plan)])
-
-
-def _positions(plan: _Plan) -> list[int]:
-    """Of the parameters that move among those of the likelihood."""
-    return [plan.likelihood.names.index(name) for name in plan.moving]
+    return Slices(edges[plan.positions], estimated[plan.positions])

@@ -1,0 +1,139 @@
+"""The same numbers whoever computes them: every verb on threads, on processes, out of order."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pullfactory as pf
+from pullfactory.errors import StudyError
+
+WORKSPACE = Path(__file__).parents[1] / "workspaces" / "poster.json"
+SMALL = pf.Study.preset("poster").with_settings(
+    {
+        "calibration.source": "exact",
+        "ensemble.n_toys": 300,
+        "ensemble.n_events": 200,
+        "ensemble.rho": [-0.3, 0.5],
+    }
+)
+
+
+class Backwards(Executor):
+    """Computes tasks in reverse, three at a time, or what there is when a result is waited for."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def submit(self, fn, /, *args, **_options):  # type: ignore[no-untyped-def]
+        future: Future[Any] = _Awaited(self)
+        self._waiting.append((future, fn, args))
+        if len(self._waiting) == 3:
+            self.work()
+        return future
+
+    def work(self) -> None:
+        for future, task, values in reversed(self._waiting):
+            future.set_result(task(*values))
+        self._waiting.clear()
+
+
+class _Awaited(Future[Any]):
+    def __init__(self, pool: Backwards) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def result(self, timeout: float | None = None) -> Any:
+        if not self.done():
+            self._pool.work()
+        return super().result(timeout)
+
+
+@pytest.fixture(scope="module")
+def pools() -> Iterator[dict[str, Executor]]:
+    spawn = multiprocessing.get_context("spawn")
+    with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, mp_context=spawn) as processes:
+        yield {"threads": threads, "processes": processes, "backwards": Backwards()}
+
+
+def events(n: int, mass: float) -> dict[str, Any]:
+    rng = np.random.default_rng(1)
+    shared = rng.standard_normal(n)
+    m_t, m_w = 0.5 * shared + 0.87 * rng.standard_normal((2, n))
+    return {"m_t": 172.0 + mass + 10.0 * m_t, "m_W": 83.0 + 7.0 * m_w}
+
+
+def audited(executor: Executor | None) -> Any:
+    memory = {"in_memory": True}
+    up, down = ({"observables": {o: f"{o} * {f}" for o in ("m_t", "m_W")}} for f in (1.01, 0.99))
+    config = {
+        "name": "pools",
+        "poi": "m_t",
+        "replicas": 20,
+        "workspace": {"n_bins": 5},
+        "toys": {"n_toys": 300},
+        "parameter": [{"name": "m_t", "constraint": "free"}, {"name": "JSF"}],
+        "observable": [{"name": "m_t"}, {"name": "m_W"}],
+        "samples": {
+            "nominal": {**memory, "events": 1000.0},
+            "m_t": {"up": memory, "down": memory},
+            "JSF": {"up": up, "down": down},
+        },
+    }
+    roles = {"nominal": 0.0, "m_t.up": 1.0, "m_t.down": -1.0}
+    tables = {role: events(20_000, mass) for role, mass in roles.items()}
+    return pf.audit(config, tables, executor=executor)
+
+
+def thrown(executor: Executor | None) -> Any:
+    likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace(WORKSPACE))
+    return pf.run_toys(likelihood, 2000, 7, executor=executor)
+
+
+VERBS: dict[str, Callable[[Executor | None], Any]] = {
+    "run": lambda executor: pf.run(SMALL, executor=executor),
+    "run_toys": thrown,
+    "audit": audited,
+}
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Any]:
+    """What each verb gives without an executor."""
+    return {name: verb(None) for name, verb in VERBS.items()}
+
+
+@pytest.mark.parametrize("pool", ["threads", "processes", "backwards"])
+@pytest.mark.parametrize("verb", VERBS)
+def test_numbers_do_not_depend_on_the_executor(
+    verb: str, pool: str, expected: dict[str, Any], pools: dict[str, Executor]
+) -> None:
+    again, before = VERBS[verb](pools[pool]), expected[verb]
+    mine, theirs = (one.summary() for one in (again, before))
+    assert without_time(mine) == without_time(theirs)
+    for one, other in zip(tables(again), tables(before), strict=True):
+        assert one.read().equals(other.read())
+
+
+def tables(result: Any) -> list[Any]:
+    """The toys of a result, if it has some."""
+    toys = getattr(result, "toys", None)
+    toys = getattr(toys, "toys", toys)
+    return [toys] if hasattr(toys, "read") else []
+
+
+def without_time(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary.items() if key != "provenance"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_forking_pools_are_refused(verb: str) -> None:
+    with (
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool,
+        pytest.raises(StudyError, match="get_context\\('spawn'\\)"),
+    ):
+        VERBS[verb](pool)
