@@ -1,5 +1,6 @@
 """The package as a whole: light to import, and with the names it promises."""
 
+import ast
 import dataclasses
 import inspect
 import pkgutil
@@ -127,4 +128,26 @@ def test_every_attribute_of_a_public_class_is_documented() -> None:
             text = "\n".join(base.__doc__ or "" for base in kind.__mro__)
             told = re.findall(r"^ +(\w+): ", text, flags=re.MULTILINE)
             missing += [f"{name}.{a.name}" for a in dataclasses.fields(kind) if a.name not in told]
+    assert missing == []
+
+
+def named(body: list[ast.stmt], place: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Functions and classes without an underscore, and what is in such classes."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield f"{place}: {node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from named(node.body, f"{place}: {node.name}")
+
+
+def test_whatever_has_no_underscore_is_documented() -> None:
+    missing = []
+    for path in sorted(Path(pullfactory.__path__[0]).rglob("*.py")):
+        for place, node in named(ast.parse(path.read_text(encoding="utf-8")).body, str(path)):
+            text = ast.get_docstring(node) or ""
+            missing += [] if text else [place]
+            is_command = any("command(" in ast.unparse(one) for one in node.decorator_list)
+            if isinstance(node, ast.FunctionDef) and not is_command and "see `" not in text:
+                raises = [one for one in ast.walk(node) if isinstance(one, ast.Raise) and one.exc]
+                missing += [f"{place} raises"] if raises and "Raises:" not in text else []
     assert missing == []

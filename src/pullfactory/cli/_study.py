@@ -242,7 +242,11 @@ def _with_joint_channel(study: "Study") -> "Study":
 def read_study(
     study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
 ) -> "Study":
-    """The study that the arguments of `study_options` ask for."""
+    """The study that is asked for; arguments as `study_options` gives them.
+
+    Raises:
+        StudyError: If it is named twice, or cannot be read or changed so.
+    """
     from pullfactory.settings.study import Study
 
     if study_file and preset:

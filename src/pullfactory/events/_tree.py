@@ -38,7 +38,7 @@ class TreeReader(ABC):
         return tuple(name for name, _ in self._columns())
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
-        """The columns, in pieces."""
+        """The columns, in pieces; see `Source.chunks`."""
         found = self._columns()
         by_name = dict(found)
         wanted = require((name for name, _ in found), columns, place=self.place)

@@ -518,7 +518,12 @@ def _log_argument(rate: jax.Array, n: jax.Array) -> jax.Array:
 def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     """Derivatives of the logarithms of the rates, 0 where there is no rate.
 
-    Shape (toys, bins, parameters) for theta of shape (toys, parameters).
+    Args:
+        likelihood: Of the rates.
+        theta: Shape (toys, parameters).
+
+    Returns:
+        Shape (toys, bins, parameters).
     """
 
     def one(at: jax.Array) -> jax.Array:
