@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from secrets import token_hex
 from types import MappingProxyType
@@ -93,13 +93,13 @@ class Request:
         """Write it, or, if something else came into its folder meanwhile, beside that."""
         from pullfactory.results.folders import check_folder
 
+        write = partial(result.write, figures=self.figures, progress=self.progress)
         try:
             check_folder(folder)
         except OutputError as error:
-            beside = folder.with_name(f"{folder.name}-{token_hex(4)}")
-            result.write(beside, figures=self.figures, progress=self.progress)
+            beside = write(folder.with_name(f"{folder.name}-{token_hex(4)}"))
             raise OutputError(f"{error}; this one is in '{beside}'") from None
-        result.write(folder, figures=self.figures, progress=self.progress)
+        write(folder)
 
 
 def _read_formats(
