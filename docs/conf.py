@@ -36,6 +36,7 @@ include_patterns = [
     "notebooks/*.ipynb",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "reference/README.md",
 ]
 exclude_patterns = [".*", "build", "dist", "results", "src", "tests", "**/.ipynb_checkpoints"]

@@ -303,6 +303,9 @@ class Calibration:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """The inverse of `to_dict`.
 
+        Args:
+            data: What it gave.
+
         Raises:
             CalibrationError: If the data are no calibration.
             StudyError: If the study inside is not valid.
@@ -335,6 +338,9 @@ class Calibration:
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read what `pullfactory calibrate` wrote.
+
+        Args:
+            path: The file.
 
         Raises:
             CalibrationError: If the file cannot be read or is no calibration.

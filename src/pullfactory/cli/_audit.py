@@ -1,32 +1,26 @@
 """The audit of one's own events."""
 
-import json
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pullfactory.cli._shared import (
-    console,
-    epilog,
-    figures_option,
-    named_lost,
-    result_options,
-    say,
-    say_files,
-    stage_progress,
-    write_result,
-)
+from pullfactory.cli._request import Request, figures_option, result_options
+from pullfactory.cli._shared import command, warn_of_lost
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pullfactory.results import AuditResult
 
 __all__ = ["audit"]
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory init --audit audit.toml           a configuration to fill in",
-        "pullfactory audit audit.toml                  ... and its verdict",
-        "pullfactory audit audit.toml --n-toys 500 --set workspace.n_bins=10",
-    )
+@command(
+    "pullfactory init --audit audit.toml           a configuration to fill in",
+    "pullfactory audit audit.toml                  ... and its verdict",
+    "pullfactory audit audit.toml --n-toys 500 --set workspace.n_bins=10",
 )
 @click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
@@ -40,16 +34,39 @@ __all__ = ["audit"]
 )
 @result_options("results/<audit name>", figures_option)
 def audit(
+    request: Request,
     config_file: str,
     seed: str | None,
     n_toys: str | None,
     settings: tuple[str, ...],
-    output: str | None,
-    figures: tuple[str, ...] | None,
-    workers: int | None,
-    as_json: bool,
 ) -> None:
     """May the observables in your events be fitted as if they were independent?"""
+    from pullfactory.runs.audit import audit as run_audit
+    from pullfactory.settings.audit import AuditConfig
+    from pullfactory.settings.study import Study
+
+    given = {"seed": seed, "toys.n_toys": n_toys}
+    short = [f"{key}={value}" for key, value in given.items() if value is not None]
+    config = AuditConfig.from_toml(config_file)
+    if changes := Study.parse_settings([*short, *settings]):
+        config = config.with_settings(changes)
+    folder = request.folder(config.name)
+    result = run_audit(config, base=Path(config_file).parent, **request.work)
+    request.answer(
+        result,
+        folder,
+        _shown(result),
+        Report="report.html",
+        Summary="audit.json",
+        Figures="figures",
+        Workspaces="workspaces",
+    )
+    for warning in result.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    warn_of_lost(result.status)
+
+
+def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     from pullfactory.report.table import remark_lines
     from pullfactory.results.audit_tables import (
         audit_answer,
@@ -58,43 +75,15 @@ def audit(
         dependence_lines,
         pay_line,
     )
-    from pullfactory.results.folders import check_folder
-    from pullfactory.runs.audit import audit as run_audit
-    from pullfactory.settings.audit import AuditConfig
-    from pullfactory.settings.study import Study
 
-    progress = stage_progress()
-    given = {"seed": seed, "toys.n_toys": n_toys}
-    short = [f"{key}={value}" for key, value in given.items() if value is not None]
-    config = AuditConfig.from_toml(config_file)
-    if changes := Study.parse_settings([*short, *settings]):
-        config = config.with_settings(changes)
-    folder = check_folder(output or Path("results") / config.name)
-    result = run_audit(config, base=Path(config_file).parent, workers=workers, progress=progress)
-    write_result(partial(result.write, figures=figures, progress=progress), folder)
-    if as_json:
-        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
-    else:
-        say(audit_answer(result))
-        console().print(audit_table(result))
-        for said in remark_lines(result.remarks, "audit.json"):
-            say(f"Toys: {said}")
-        for text in (*dependence_lines(result), pay_line(result)):
-            say(text)
-        if result.data:
-            console().print(data_table(result))
-        for note in result.notes:
-            if note not in result.warnings:
-                say(f"Note: {note}")
-        say_files(
-            folder,
-            Report="report.html",
-            Summary="audit.json",
-            Figures="figures",
-            Workspaces="workspaces",
-        )
-    for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    for method, status in result.status.items():
-        if line := named_lost(method, status):
-            click.echo(line, err=True)
+    yield audit_answer(result)
+    yield audit_table(result)
+    for said in remark_lines(result.remarks, "audit.json"):
+        yield f"Toys: {said}"
+    yield from dependence_lines(result)
+    yield pay_line(result)
+    if result.data:
+        yield data_table(result)
+    for note in result.notes:
+        if note not in result.warnings:
+            yield f"Note: {note}"

@@ -2,16 +2,14 @@
 
 import click
 
-from pullfactory.cli._shared import epilog, say
+from pullfactory.cli._shared import command, say
 
 __all__ = ["report"]
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory report results/poster        after a run, or one of an earlier version",
-        "pullfactory report results/poster_toys   of toys of a workspace",
-    )
+@command(
+    "pullfactory report results/poster        after a run, or one of an earlier version",
+    "pullfactory report results/poster_toys   of toys of a workspace",
 )
 @click.argument("folder", type=click.Path())
 def report(folder: str) -> None:

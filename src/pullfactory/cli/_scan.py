@@ -1,34 +1,22 @@
 """Command on a series of studies: scan."""
 
-import json
 import re
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
 
-from pullfactory.cli._shared import (
-    console,
-    epilog,
-    figures_option,
-    result_options,
-    say_files,
-    stage_progress,
-    write_result,
-)
+from pullfactory.cli._request import Request, figures_option, result_options
+from pullfactory.cli._shared import command
 from pullfactory.cli._study import read_study, study_options
 from pullfactory.errors import StudyError
 
 __all__ = ["scan"]
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory scan --rho 0 --over ensemble.n_events=500,2000,8000",
-        "pullfactory scan --rho 0 --methods binned --over calibration.events_per_point=1e4,1e5 "
-        "\\\n      --variant : --variant 'with staterror: workspace.staterror=true'",
-    )
+@command(
+    "pullfactory scan --rho 0 --over ensemble.n_events=500,2000,8000",
+    "pullfactory scan --rho 0 --methods binned --over calibration.events_per_point=1e4,1e5 "
+    "\\\n      --variant : --variant 'with staterror: workspace.staterror=true'",
 )
 @study_options
 @click.option("--over", required=True, metavar="KEY=V1,V2,...", help="The key, and its values.")
@@ -40,39 +28,22 @@ __all__ = ["scan"]
     help="Scan the study with these settings; ':' is the study as it is. Repeatable.",
 )
 @result_options("results/<study name>_scan", figures_option)
-def scan(
-    over: str,
-    variants: tuple[str, ...],
-    output: str | None,
-    figures: tuple[str, ...] | None,
-    workers: int | None,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def scan(request: Request, over: str, variants: tuple[str, ...], **study_settings: Any) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
-    from pullfactory.results.folders import check_folder
     from pullfactory.runs.scan import scan as scan_study
     from pullfactory.settings.study import Study
 
-    progress = stage_progress()
-
-    study = read_study(**options)
-    folder = check_folder(output or Path("results") / f"{study.name}_scan")
+    study = read_study(**study_settings)
+    folder = request.folder(f"{study.name}_scan")
     ((key, values),) = Study.parse_settings([over]).items()
     result = scan_study(
         study,
         key,
         values if isinstance(values, list) else [values],
         variants=_parse_variants(variants),
-        workers=workers,
-        progress=progress,
+        **request.work,
     )
-    write_result(partial(result.write, figures=figures, progress=progress), folder)
-    if as_json:
-        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
-    else:
-        console().print(result.table)
-        say_files(folder, Scan="scan.json", Figures="figures")
+    request.answer(result, folder, [result.table], Scan="scan.json", Figures="figures")
 
 
 def _parse_variants(texts: tuple[str, ...]) -> dict[str, dict[str, Any]] | None:

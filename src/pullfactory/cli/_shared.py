@@ -1,17 +1,16 @@
 """What every command shares."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from secrets import token_hex
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pullfactory._cache import SWITCH
-from pullfactory.errors import OutputError, printable
+from pullfactory.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,17 +18,16 @@ if TYPE_CHECKING:
     from pullfactory.progress import Progress
 
 __all__ = [
+    "command",
     "common_options",
     "console",
+    "count_option",
     "epilog",
-    "figures_option",
-    "named_lost",
-    "result_options",
     "say",
     "say_files",
     "stage_progress",
+    "warn_of_lost",
     "workers_option",
-    "write_result",
 ]
 
 
@@ -38,57 +36,27 @@ _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's c
 _STARTED = "pullfactory.started"  # ... and when it was made
 
 
-def _read_formats(
-    _context: click.Context, _option: click.Parameter, text: str | None
-) -> tuple[str, ...] | None:
-    """Read png,pdf,svg or none."""
-    if text is None:
-        return None
-    from pullfactory.settings.fields import figure_formats
-
-    try:
-        return figure_formats(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-figures_option: Callable[..., Any] = click.option(
-    "--figures",
-    metavar="png,pdf,svg|none",
-    callback=_read_formats,
-    help="Formats of the figures, if not those of the file; the report shows png.  [default: png]",
-)
-workers_option: Callable[..., Any] = click.option(
-    "--workers", type=click.IntRange(min=1), help="Threads.  [default: one per processor]"
-)
-
-
-def result_options(
-    folder: str, *more: Callable[..., Any]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """What every command with a result has: where it goes, threads, and numbers instead of tables.
+def count_option(
+    name: str, help_text: str, *, least: int, default: int | None = None
+) -> Callable[..., Any]:
+    """An option with a whole number.
 
     Args:
-        folder: Where it goes if nothing is said, in words.
-        more: Options that come next to it.
+        name: With its dashes.
+        help_text: What it is; says the default itself if that is no number.
+        least: The smallest number allowed.
+        default: The number if it is not given; None is none.
     """
-    decorators = [
-        click.option(
-            "--output", "-o", type=click.Path(), help=f"Output folder.  [default: {folder}]"
-        ),
-        *more,
-        workers_option,
-        click.option(
-            "--json", "as_json", is_flag=True, help="Print the numbers instead of the tables."
-        ),
-    ]
+    return click.option(
+        name,
+        type=click.IntRange(min=least),
+        default=default,
+        show_default=default is not None,
+        help=help_text,
+    )
 
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        for add in reversed(decorators):
-            command = add(command)
-        return command
 
-    return decorate
+workers_option = count_option("--workers", "Threads.  [default: one per processor]", least=1)
 
 
 def common_options(command: click.Command) -> click.Command:
@@ -181,6 +149,15 @@ def stage_progress() -> "Progress":
     return timed(bar)
 
 
+def command(*examples: str) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a command of a function.
+
+    Args:
+        examples: Lines at the end of its help text.
+    """
+    return click.command(epilog=epilog(*examples))
+
+
 def epilog(*lines: str) -> str:
     """The end of a help text; the backspace keeps click from filling the lines."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
@@ -196,27 +173,6 @@ def console() -> "Console":
     return found
 
 
-def write_result(write: Callable[[Path], object], folder: Path) -> None:
-    """Write a result, or, if something else came into its folder meanwhile, beside that.
-
-    Args:
-        write: Writes what was worked for to a folder.
-        folder: Where it belongs; `check_folder` allowed it before the work.
-
-    Raises:
-        OutputError: If it does not stand in its folder.
-    """
-    from pullfactory.results.folders import check_folder
-
-    try:
-        check_folder(folder)
-    except OutputError as error:
-        beside = folder.with_name(f"{folder.name}-{token_hex(4)}")
-        write(beside)
-        raise OutputError(f"{error}; this one is in '{beside}'") from None
-    write(folder)
-
-
 def say_files(folder: Path, **names: str) -> None:
     """Where files of a result are, a line for each that is there.
 
@@ -230,10 +186,14 @@ def say_files(folder: Path, **names: str) -> None:
             say(f"{what:<{width}}{folder / name}")
 
 
-def named_lost(method: str, status: dict[str, int]) -> str | None:
-    """One line on the fits that did not simply converge, or None."""
-    lost = {name: n for name, n in status.items() if n and name != "converged"}
-    if not lost:
-        return None
-    named = ", ".join(f"{n} {name}" for name, n in lost.items())
-    return f"{method}: of {sum(status.values())} fits {named}"
+def warn_of_lost(statuses: Mapping[str, Mapping[str, int]]) -> None:
+    """One line for each method whose fits did not all simply converge.
+
+    Args:
+        statuses: How many fits ended how, by method.
+    """
+    for method, status in statuses.items():
+        lost = [f"{n} {name}" for name, n in status.items() if n and name != "converged"]
+        if lost:
+            total = sum(status.values())
+            click.echo(f"{method}: of {total} fits {', '.join(lost)}", err=True)

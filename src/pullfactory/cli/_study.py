@@ -2,30 +2,29 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from pullfactory.cli._request import REPORTED, Request, figures_option, result_options
 from pullfactory.cli._shared import (
+    command,
     console,
-    epilog,
-    figures_option,
-    named_lost,
-    result_options,
     say,
-    say_files,
     stage_progress,
+    warn_of_lost,
     workers_option,
-    write_result,
 )
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from pullfactory.calibration import Calibration
     from pullfactory.inference.calibration_noise import CalibrationNoise
+    from pullfactory.results import StudyResult
     from pullfactory.settings.study import Study
 
 __all__ = [
@@ -73,53 +72,37 @@ calibration_option = click.option(
 )
 
 
-@click.command(
-    epilog=epilog("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
-)
+@command("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
 @study_options
 @calibration_option
 @result_options("results/<study name>", figures_option)
-def run(
-    output: str | None,
-    calibration_file: str | None,
-    figures: tuple[str, ...] | None,
-    workers: int | None,
-    as_json: bool,
-    **study_settings: Any,
-) -> None:
+def run(request: Request, calibration_file: str | None, **study_settings: Any) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
-    from pullfactory.report.table import closure_line, remark_lines
-    from pullfactory.results.folders import check_folder
     from pullfactory.runs.study import run as run_study
 
-    progress = stage_progress()
-
     study = read_study(**study_settings)
-    folder = check_folder(output or Path("results") / study.name)
+    folder = request.folder(study.name)
     calibration = read_calibration(calibration_file)
-    result = run_study(study, calibration=calibration, workers=workers, progress=progress)
-    write_result(partial(result.write, figures=figures, progress=progress), folder)
-    if as_json:
-        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
-    else:
-        console().print(result.table)
-        if result.closure is not None:
-            say(f"Closure   {closure_line(result.closure)}")
-        for said in remark_lines(result.remarks):
-            say(f"Pulls     {said}")
-        say_files(folder, Summary="summary.json", Figures="figures", Report="report.html")
-    for method, status in result.failures.items():
-        if line := named_lost(method, status):
-            click.echo(line, err=True)
+    result = run_study(study, calibration=calibration, **request.work)
+    request.answer(result, folder, _shown(result), **REPORTED)
+    warn_of_lost(result.failures)
     _warn_of_noise(result.calibration, result.noise)
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory init my.toml                       a study to change",
-        "pullfactory init - | pullfactory run -         ... or to run",
-        "pullfactory init --audit audit.toml            the audit of your own events",
-    )
+def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.table import closure_line, remark_lines
+
+    yield result.table
+    if result.closure is not None:
+        yield f"Closure   {closure_line(result.closure)}"
+    for said in remark_lines(result.remarks):
+        yield f"Pulls     {said}"
+
+
+@command(
+    "pullfactory init my.toml                       a study to change",
+    "pullfactory init - | pullfactory run -         ... or to run",
+    "pullfactory init --audit audit.toml            the audit of your own events",
 )
 @click.argument("file", type=click.Path())
 @click.option("--preset", help="The study to start from.  [default: poster]")
@@ -153,11 +136,9 @@ def _named(study: "Study", file: str) -> "Study":
         return study
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory calibrate --output calibration.json",
-        "pullfactory run --calibration calibration.json",
-    )
+@command(
+    "pullfactory calibrate --output calibration.json",
+    "pullfactory run --calibration calibration.json",
 )
 @study_options
 @click.option(
@@ -191,11 +172,9 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     _warn_of_noise(calibration, calibration_noise(calibration))
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory workspace --preset poster --output - | pyhf inspect",
-        "pullfactory workspace --joint --rho 0.5 --set joint.n_bins=6,3",
-    )
+@command(
+    "pullfactory workspace --preset poster --output - | pyhf inspect",
+    "pullfactory workspace --joint --rho 0.5 --set joint.n_bins=6,3",
 )
 @study_options
 @click.option(
@@ -263,7 +242,11 @@ def _with_joint_channel(study: "Study") -> "Study":
 def read_study(
     study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
 ) -> "Study":
-    """The study that the arguments of `study_options` ask for."""
+    """The study that is asked for; arguments as `study_options` gives them.
+
+    Raises:
+        StudyError: If it is named twice, or cannot be read or changed so.
+    """
     from pullfactory.settings.study import Study
 
     if study_file and preset:

@@ -1,25 +1,20 @@
 """Toys of any workspace."""
 
-import json
 import math
 import sys
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pullfactory.cli._shared import (
-    console,
-    epilog,
-    figures_option,
-    named_lost,
-    result_options,
-    say,
-    say_files,
-    stage_progress,
-    write_result,
-)
+from pullfactory.cli._request import REPORTED, Request, figures_option, result_options
+from pullfactory.cli._shared import command, count_option, warn_of_lost
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pullfactory.results import ToysResult
 
 __all__ = ["toys"]
 
@@ -93,12 +88,10 @@ def _number(name: str, text: str) -> float:
     return value
 
 
-@click.command(
-    epilog=epilog(
-        "pullfactory toys workspace.json --n-toys 10000",
-        "pullfactory toys bkg.json --patch signal.json --truth mu=0,lumi=1.02",
-        "pullfactory toys workspace.json --ensemble prior --fix JSF --free JRF",
-    )
+@command(
+    "pullfactory toys workspace.json --n-toys 10000",
+    "pullfactory toys bkg.json --patch signal.json --truth mu=0,lumi=1.02",
+    "pullfactory toys workspace.json --ensemble prior --fix JSF --free JRF",
 )
 @click.argument("workspace_file", metavar="WORKSPACE.json", type=click.Path())
 @click.option(
@@ -109,10 +102,8 @@ def _number(name: str, text: str) -> float:
     help="JSON patch, or FILE#NAME for one of a patch set. Repeatable.",
 )
 @click.option("--measurement", help="Measurement of the workspace.  [default: the first]")
-@click.option(
-    "--n-toys", type=click.IntRange(min=1), default=1000, show_default=True, help="How many toys."
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed.")
+@count_option("--n-toys", "How many toys.", least=1, default=1000)
+@count_option("--seed", "Seed.", least=0, default=0)
 @click.option(
     "--truth",
     default="init",
@@ -159,6 +150,7 @@ def _number(name: str, text: str) -> float:
 )
 @result_options("results/<file name>_toys", figures_option)
 def toys(
+    request: Request,
     workspace_file: str,
     patches: tuple[str, ...],
     measurement: str | None,
@@ -170,26 +162,17 @@ def toys(
     freed: tuple[str, ...],
     modifier_settings: dict[str, str] | None,
     max_failed: float,
-    output: str | None,
-    figures: tuple[str, ...] | None,
-    workers: int | None,
-    as_json: bool,
 ) -> None:
     """Throw toys of any pyhf workspace and fit them (- is standard input)."""
     from pullfactory.likelihoods import BinnedLikelihood
-    from pullfactory.report.table import remark_lines
-    from pullfactory.results.folders import check_folder
-    from pullfactory.results.tables import failure_table
     from pullfactory.runs.toys import run_toys
     from pullfactory.workspaces.reading import read_workspace
-
-    progress = stage_progress()
 
     for parameter in fixed.keys() & set(freed):
         raise click.UsageError(f"both --fix and --free name {parameter!r}; choose one")
     workspace = read_workspace(workspace_file, patches=patches)
     name = "toys" if workspace_file == "-" else f"{Path(workspace_file).stem}_toys"
-    folder = check_folder(output or Path("results") / name)
+    folder = request.folder(name)
     likelihood = BinnedLikelihood.from_pyhf(
         workspace, measurement=measurement, modifier_settings=modifier_settings
     )
@@ -199,20 +182,10 @@ def toys(
         seed,
         truth=truth,
         ensemble=ensemble,
-        workers=workers,
-        progress=progress,
+        **request.work,
     )
-    write_result(partial(result.write, figures=figures, progress=progress), folder)
-    if as_json:
-        click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
-    else:
-        console().print(result.table)
-        console().print(failure_table(result.status, result.pulls))
-        for said in remark_lines(result.remarks):
-            say(f"Pulls     {said}")
-        say_files(folder, Summary="summary.json", Figures="figures", Report="report.html")
-    if line := named_lost("binned", result.status):
-        click.echo(line, err=True)
+    request.answer(result, folder, _shown(result), **REPORTED)
+    warn_of_lost({"binned": result.status})
     if result.failed_fraction > max_failed:
         click.echo(
             f"Error: {result.failed_fraction:.1%} of the fits failed, more than --max-failed "
@@ -220,3 +193,13 @@ def toys(
             err=True,
         )
         sys.exit(_TOO_MANY_FAILED)
+
+
+def _shown(result: "ToysResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.table import remark_lines
+    from pullfactory.results.tables import failure_table
+
+    yield result.table
+    yield failure_table(result.status, result.pulls)
+    for said in remark_lines(result.remarks):
+        yield f"Pulls     {said}"

@@ -10,13 +10,7 @@ from pullfactory._jax import jax, jnp
 from pullfactory.errors import StudyError
 
 from ._family import Family, FloatArray
-from ._spline_table import (
-    QuantileTable,
-    SplineTable,
-    quantile_table,
-    spline_quantile,
-    spline_table,
-)
+from ._spline_table import SplineTable, spline_quantile, spline_table
 
 _FEWEST_KNOTS = 3
 _KNOTS_AT_ONCE = 32
@@ -126,15 +120,11 @@ class Spline(Family):
 
     def from_normal(self, z: FloatArray) -> FloatArray:
         """Interpolation in a table, exponential tails beyond; see `Family.from_normal`."""
-        return spline_quantile(self._table, self._inverse, z)
+        return spline_quantile(self.knots, self.values, z)
 
     @property
     def _table(self) -> SplineTable:
         return spline_table(self.knots, self.values)
-
-    @property
-    def _inverse(self) -> QuantileTable:
-        return quantile_table(self.knots, self.values)
 
     def _polynomial(self, u: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
         """Distance from the origin of the interval, and the coefficients there.

@@ -98,7 +98,15 @@ def sorted_sample(
 
 
 def quantile_knots(sample: WeightedSample, number: int) -> FloatArray:
-    """Quantiles of the sample, equidistant in z between the outermost; shape (at most number,)."""
+    """Quantiles of the sample, equidistant in z between the outermost ones.
+
+    Args:
+        sample: Of positive weights.
+        number: How many, unless two of them have too few values between them.
+
+    Returns:
+        Knots in u, increasing, shape (knots,).
+    """
     first, last = sample.ends
     start, end = ndtri(sample.ranks[[first, last]])
     z = np.linspace(start, end, number)
@@ -116,6 +124,13 @@ def refined_knots(sample: WeightedSample, fit: SplineFit) -> FloatArray:
 
     Each interval is cut at the quarters of its events. Pearson's statistic of the four parts
     says whether a knot is added at the middle one of the cuts.
+
+    Args:
+        sample: That the fit is of.
+        fit: With the knots so far.
+
+    Returns:
+        Knots in u, increasing, shape (knots,).
     """
     places = np.searchsorted(sample.u, fit.knots)
     spans = np.diff(places)
@@ -132,7 +147,15 @@ def refined_knots(sample: WeightedSample, fit: SplineFit) -> FloatArray:
 
 
 def fit_values(sample: WeightedSample, knots: FloatArray) -> SplineFit:
-    """Newton's method for the values at the knots."""
+    """Newton's method for the values at the knots.
+
+    Args:
+        sample: To be fitted.
+        knots: In u, increasing, shape (knots,).
+
+    Returns:
+        The fit; its criterion is infinite if it did not converge.
+    """
     basis = spline_polynomials(knots, np.eye(len(knots)))
     observed = _mean_basis(sample, knots, basis)
     quadrature = _Quadrature.of(knots, basis)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import log_ndtr, ndtri
 
 from ._family import LOG_SQRT_2PI, FloatArray
+from ._quantile_table import CELL, QuantileTable
 
 _DEGREE = 11  # of exp(s) on a panel: the relative error is e / (12! 2^23) = 7e-16
 _POINTS = 0.5 - 0.5 * np.cos(np.pi * (np.arange(_DEGREE + 1.0) + 0.5) / (_DEGREE + 1.0))
@@ -24,8 +24,7 @@ _SLOPE_POINTS = np.linspace(0.0, 1.0, 9)
 _MOST_PANELS = 1000
 
 # The fourth derivative of u(z) is a few hundred where the density is as smooth as a sample can
-# show; cells of h = 1 / 1024 then err by h^4 / 384 times that. Cells that err more are not used.
-_CELLS_PER_UNIT = 1024
+# show. Cells that err more than this are not used.
 _CELL_ERROR = 1e-11
 _NEWTON_STEPS = 80
 
@@ -157,28 +156,27 @@ def spline_table(knots: tuple[float, ...], values: tuple[float, ...]) -> SplineT
     )
 
 
-def spline_quantile(table: SplineTable, inverse: "QuantileTable", z: FloatArray) -> FloatArray:
+def spline_quantile(
+    knots: tuple[float, ...], values: tuple[float, ...], z: FloatArray
+) -> FloatArray:
     """The u with F(u) = Phi(z): a table inside, the exponential tails outside.
 
     Args:
-        table: Of the spline.
-        inverse: Quantiles of the same spline.
+        knots: As in `spline_table`.
+        values: As in `spline_table`.
         z: Standard normal variable, any shape.
 
     Returns:
         u, the shape of `z`.
     """
     z = np.asarray(z)
-    first, last = inverse.start, inverse.start + inverse.step * len(inverse.rough)
-    position = (np.clip(z, first, last) - first) / inverse.step
-    cell = np.minimum(position.astype(np.intp), len(inverse.rough) - 1)
-    position = position - cell
-    c0, c1, c2, c3 = (column[cell] for column in inverse.cubics)
-    u: FloatArray = np.asarray(((c3 * position + c2) * position + c1) * position + c0)
-    rough = inverse.rough[cell]
+    table = spline_table(knots, values)
+    inside = _quantiles(knots, values)
+    u = inside(z)
+    rough = np.isnan(u)
     if np.any(rough):
-        u[rough] = _invert(table, np.clip(z[rough], first, last))
-    for outside, sign, end in ((z < first, 1.0, 0), (z > last, -1.0, -1)):
+        u[rough] = _invert(table, np.clip(z[rough], inside.start, inside.end))
+    for outside, sign, end in ((z < inside.start, 1.0, 0), (z > inside.end, -1.0, -1)):
         if np.any(outside):
             probability = (table.lower, table.upper)[end][end]
             beyond = log_ndtr(sign * z[outside]) - math.log(probability)
@@ -186,38 +184,21 @@ def spline_quantile(table: SplineTable, inverse: "QuantileTable", z: FloatArray)
     return u
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class QuantileTable:
-    """Cubics of u(z) in equal cells of z between the outermost knots.
-
-    Attributes:
-        start: Where the first cell begins.
-        step: Width of a cell.
-        cubics: Coefficients of x^0 to x^3, 0 <= x <= 1 within a cell, shape (4, cells).
-        rough: Whether a cell's cubic is too far from u(z) to be used, shape (cells,).
-    """
-
-    start: float
-    step: float
-    cubics: FloatArray
-    rough: NDArray[np.bool_]
-
-
 @lru_cache(maxsize=64)
-def quantile_table(knots: tuple[float, ...], values: tuple[float, ...]) -> QuantileTable:
-    """The quantiles of one spline; arguments as in `spline_table`."""
+def _quantiles(knots: tuple[float, ...], values: tuple[float, ...]) -> QuantileTable:
+    """Quantiles between the outermost knots; NaN where a cubic is too far from them."""
     table = spline_table(knots, values)
     start, end = table.to_normal(table.edges[[0, -1]])
-    cells = max(1, math.ceil((end - start) * _CELLS_PER_UNIT))
-    z, step = np.linspace(start, end, 2 * cells + 1, retstep=True)
+    cells = max(1, math.ceil((end - start) / CELL))
+    z, half = np.linspace(start, end, 2 * cells + 1, retstep=True)
     u = _invert(table, z)
-    slope = 2.0 * step * np.exp(-0.5 * z * z - LOG_SQRT_2PI - table.log_density(u))
-    rise, left, right = np.diff(u[::2]), slope[:-1:2], slope[2::2]
-    cubics = np.stack([u[:-1:2], left, 3.0 * rise - 2.0 * left - right, left + right - 2.0 * rise])
-    middle = cubics.T @ [1.0, 0.5, 0.25, 0.125]
-    error = np.abs(middle - u[1::2])
-    rough = (error > _CELL_ERROR * (1.0 + np.abs(middle))) | (np.maximum(left, right) > 3.0 * rise)
-    return QuantileTable(start=float(start), step=float(2.0 * step), cubics=cubics, rough=rough)
+    slope = 2.0 * half * np.exp(-0.5 * z * z - LOG_SQRT_2PI - table.log_density(u))
+    found = QuantileTable.through(u[::2], slope[::2], start=float(start), step=float(2.0 * half))
+    middle = found.cubics.T @ [1.0, 0.5, 0.25, 0.125]
+    far = np.abs(middle - u[1::2]) > _CELL_ERROR * (1.0 + np.abs(middle))
+    steep = np.maximum(slope[:-1:2], slope[2::2]) > 3.0 * np.diff(u[::2])
+    found.cubics[:, far | steep] = np.nan
+    return found
 
 
 def _panel_edges(knots: FloatArray, polynomials: FloatArray) -> FloatArray:

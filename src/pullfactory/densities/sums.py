@@ -40,15 +40,15 @@ class EventSums(NamedTuple):
     z2_d2f: jax.Array
 
     def nll(self, sigma: jax.Array) -> jax.Array:
-        """Negative log-likelihood, scalar."""
+        """Negative log-likelihood, scalar; sigma is that of the sums."""
         return self.events * jnp.log(sigma) - self.f
 
     def gradient(self, sigma: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Derivatives of the negative log-likelihood with respect to mu and sigma."""
+        """Derivatives of `nll` with respect to mu and sigma; arguments as in `nll`."""
         return self.df / sigma, (self.events + self.z_df) / sigma
 
     def hessian(self, sigma: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Second derivatives: (mu, mu), (mu, sigma) and (sigma, sigma)."""
+        """Second ones: (mu, mu), (mu, sigma) and (sigma, sigma); arguments as in `nll`."""
         return (
             -self.d2f / sigma**2,
             -(self.z_d2f + self.df) / sigma**2,

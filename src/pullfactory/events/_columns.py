@@ -79,7 +79,15 @@ def as_column(values: Any, *, name: str, place: str) -> NDArray[Any]:
 
 
 def refuse_jagged(name: str, place: str) -> NoReturn:
-    """Raise the error for a column that has not one value for each event."""
+    """Refuse a column that has not one value for each event.
+
+    Args:
+        name: Of the column.
+        place: Where it is, for messages.
+
+    Raises:
+        EventsError: Always.
+    """
     raise EventsError(
         f"{place}: column {name!r} has not one value per event; "
         "write one number per event into a column of its own"
@@ -88,6 +96,9 @@ def refuse_jagged(name: str, place: str) -> NoReturn:
 
 def from_list(values: Any) -> NDArray[Any]:
     """A sequence as an array, integers beyond 2^63 exactly.
+
+    Args:
+        values: One for each event.
 
     Raises:
         ValueError: If there are several values per event, of different number.

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from pullfactory.errors import EventsError
 from ._columns import from_arrow, require
 from ._damage import reading, watched
 from ._encoding import refuse_encoding
+from ._file import FileSource
 
 __all__ = ["CsvSource"]
 
@@ -22,22 +22,13 @@ _MISSING = ("", "nan", "NaN", "-nan", "NA", "N/A", "n/a", "NULL", "null", "None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvSource:
+class CsvSource(FileSource):
     """A CSV file with commas and a first line of names; see `Source`.
 
     A chunk of a column is the first of int64, uint64, float64, bool and text that holds all its
     values, so that identifiers stay exact and decimals may come late. A file without compression
     that was cut inside its last column, or between two rows, looks complete.
-
-    Attributes:
-        path: The file.
-        place: What it is called in messages.
-        chunk: Most rows of a chunk.
     """
-
-    path: Path
-    place: str
-    chunk: int
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

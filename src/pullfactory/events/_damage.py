@@ -65,7 +65,16 @@ def reading(place: str, *more: type[Exception]) -> Generator[None]:
 
 
 def watched(items: Iterator[T], place: str, *more: type[Exception]) -> Iterator[T]:
-    """The items of an iterator, each read as within `reading`."""
+    """The items of an iterator, each read as within `reading`.
+
+    Args:
+        items: What is read when it is asked for.
+        place: As in `reading`.
+        more: As in `reading`.
+
+    Raises:
+        EventsError: If an item cannot be read.
+    """
     while True:
         with reading(place, *more):
             try:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,26 +12,18 @@ from pullfactory.errors import EventsError
 
 from ._columns import require
 from ._damage import reading
+from ._file import FileSource
 from ._tables import Table
 
 __all__ = ["NpzSource"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NpzSource:
+class NpzSource(FileSource):
     """A file of `numpy.savez`, one array per column; see `Source`.
 
     The wanted columns are read as a whole, because the archive cannot be read by rows.
-
-    Attributes:
-        path: The file.
-        place: What it is called in messages.
-        chunk: Most rows of a chunk.
     """
-
-    path: Path
-    place: str
-    chunk: int
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

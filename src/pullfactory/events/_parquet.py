@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,23 +11,14 @@ from pullfactory.errors import EventsError
 
 from ._columns import from_arrow, refuse_jagged, require
 from ._damage import reading, watched
+from ._file import FileSource
 
 __all__ = ["ParquetSource"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParquetSource:
-    """A Parquet file; see `Source`.
-
-    Attributes:
-        path: The file.
-        place: What it is called in messages.
-        chunk: Most rows of a chunk.
-    """
-
-    path: Path
-    place: str
-    chunk: int
+class ParquetSource(FileSource):
+    """A Parquet file; see `Source`."""
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

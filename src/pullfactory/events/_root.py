@@ -13,6 +13,7 @@ from pullfactory.errors import EventsError
 
 from ._damage import reading, watched
 from ._rntuple import RNTupleReader
+from ._tree import TreeReader
 from ._ttree import TTreeReader
 
 __all__ = ["RootSource"]
@@ -61,9 +62,7 @@ class RootSource:
                 )
 
     @contextmanager
-    def _opened(
-        self,
-    ) -> Iterator[tuple[TTreeReader | RNTupleReader, tuple[type[Exception], ...]]]:
+    def _opened(self) -> Iterator[tuple[TreeReader, tuple[type[Exception], ...]]]:
         try:
             import cramjam
             import uproot
@@ -85,7 +84,7 @@ class RootSource:
                 reader = self._reader(directory)
             yield reader, failures
 
-    def _reader(self, directory: Any) -> TTreeReader | RNTupleReader:
+    def _reader(self, directory: Any) -> TreeReader:
         found = directory.iterclassnames(recursive=True, cycle=True)
         kinds = {name: kind for name, kind in found if kind in _TTREES + _RNTUPLES}
         name = self._chosen(tuple(kinds))

@@ -122,11 +122,26 @@ class Text:
         return ast.get_source_segment(self._line, node) or node.id
 
     def refuse(self, complaint: str, remedy: str = _PARTS) -> NoReturn:
-        """Raise the error."""
+        """Refuse the expression.
+
+        Args:
+            complaint: What is wrong with it.
+            remedy: What to do about it.
+
+        Raises:
+            EventsError: Always.
+        """
         raise EventsError(f"{self.place} = {shorten(self.text)!r}: {complaint}; {remedy}")
 
     def refuse_node(self, node: ast.AST) -> NoReturn:
-        """Raise the error for a node that no expression may hold."""
+        """Refuse the expression for a node that none may hold.
+
+        Args:
+            node: Of its syntax tree.
+
+        Raises:
+            EventsError: Always.
+        """
         if isinstance(node, ast.Call):
             self._refuse_call(node)
         kind = type(node.op) if isinstance(node, ast.BinOp) else type(node)

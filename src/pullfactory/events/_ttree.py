@@ -1,7 +1,7 @@
 """The branches of a TTree."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,52 +9,28 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
-from ._columns import from_numpy, refuse_jagged, require
+from ._columns import from_numpy, refuse_jagged
+from ._tree import TreeReader
 
 __all__ = ["TTreeReader"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TTreeReader:
-    """Reads branches by ranges of entries.
+class TTreeReader(TreeReader):
+    """Reads branches by their full names, or by short ones that only one inside others has."""
 
-    Attributes:
-        tree: The TTree of uproot.
-        place: File and tree, for messages.
-        chunk: Most rows of a chunk.
-    """
-
-    tree: Any
-    place: str
-    chunk: int
-
-    @property
-    def entries(self) -> int:
-        """Number of rows."""
-        return int(self.tree.num_entries)
-
-    def names(self) -> tuple[str, ...]:
-        """Full names of the branches, and the short ones that only one branch inside others has."""
-        return tuple(name for name, _ in self._branches())
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
-        """The columns, in pieces."""
-        found = self._branches()
-        wanted = require((name for name, _ in found), columns, place=self.place)
-        branches = dict(found)
-        for name in wanted:
-            self._check(name, branches[name])
-        for start in range(0, self.entries, self.chunk):
-            stop = min(start + self.chunk, self.entries)
-            yield {name: self._read(name, branches[name], start, stop) for name in wanted}
-
-    def _branches(self) -> list[tuple[str, Any]]:
-        """Names and branches; a full name is there twice where two branches have it."""
+    def _columns(self) -> list[tuple[str, Any]]:
         full = list(self.tree.iteritems(recursive=True, full_paths=True))
         taken = {name for name, _ in full}
         short = Counter(branch.name for _, branch in full)
         alone = [(b.name, b) for _, b in full if short[b.name] == 1 and b.name not in taken]
         return [*full, *alone]
+
+    def _ranges(self, columns: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+        for name, branch in columns.items():
+            self._check(name, branch)
+        for start in range(0, self.entries, self.chunk):
+            yield start, min(start + self.chunk, self.entries)
 
     def _check(self, name: str, branch: Any) -> None:
         from uproot.interpretation.numerical import Numerical
@@ -73,12 +49,6 @@ class TTreeReader:
                 "entries; fill all branches together"
             )
 
-    def _read(self, name: str, branch: Any, start: int, stop: int) -> NDArray[Any]:
-        """Some rows of a branch, from the branch itself: the tree knows it by its short name."""
-        array = branch.array(entry_start=start, entry_stop=stop, library="np", array_cache=None)
-        if len(array) != stop - start:
-            raise EventsError(
-                f"{self.place}: has {len(array)} of the rows {start} to {stop}; "
-                "write or copy it again"
-            )
+    def _read(self, name: str, column: Any, start: int, stop: int) -> NDArray[Any]:
+        array = column.array(entry_start=start, entry_stop=stop, library="np", array_cache=None)
         return from_numpy(array, name=name, place=self.place)

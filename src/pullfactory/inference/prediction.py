@@ -60,7 +60,16 @@ class PredictedPull:
         actual: float,
         joint: float | None = None,
     ) -> Self:
-        """From the errors; pulls are taken to be normal."""
+        """From the errors; pulls are taken to be normal.
+
+        Args:
+            method: Of the fit.
+            rho: Correlation of the observables.
+            parameter: Its name.
+            claimed: Error that the fit claims, in the parameter's unit.
+            actual: Standard deviation of its estimates, in that unit.
+            joint: Error of a joint fit, in that unit; None if it is not known.
+        """
         width = actual / claimed
         return cls(
             method=method,

@@ -55,9 +55,9 @@ class Likelihood(ABC):
         """Lower and upper bound of each parameter, shape (parameters, 2)."""
 
     @property
-    @abstractmethod
     def fixed(self) -> NDArray[np.bool_]:
-        """Parameters held at `start`, shape (parameters,)."""
+        """Parameters held at `start`, none unless a subclass says so; shape (parameters,)."""
+        return np.zeros(len(self.parameters), dtype=bool)
 
     @property
     def folded(self) -> tuple[int, ...]:

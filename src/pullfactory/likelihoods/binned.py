@@ -199,6 +199,9 @@ class BinnedLikelihood(Likelihood):
     def channel_slice(self, name: str) -> slice:
         """Where the bins of a channel are.
 
+        Args:
+            name: Of the channel.
+
         Raises:
             LikelihoodError: If there is no such channel.
         """
@@ -348,6 +351,9 @@ class BinnedLikelihood(Likelihood):
     def positions(self, name: str) -> tuple[int, ...]:
         """Positions of a parameter, or of all components of one.
 
+        Args:
+            name: Of the parameter, or what stands before the brackets of its components.
+
         Raises:
             LikelihoodError: If there is no such parameter.
         """
@@ -362,6 +368,10 @@ class BinnedLikelihood(Likelihood):
 
     def check_bounds(self, position: int, value: float) -> None:
         """Refuse a value outside the bounds of a parameter.
+
+        Args:
+            position: Of the parameter.
+            value: In its unit.
 
         Raises:
             LikelihoodError: If it is.
@@ -508,7 +518,12 @@ def _log_argument(rate: jax.Array, n: jax.Array) -> jax.Array:
 def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
     """Derivatives of the logarithms of the rates, 0 where there is no rate.
 
-    Shape (toys, bins, parameters) for theta of shape (toys, parameters).
+    Args:
+        likelihood: Of the rates.
+        theta: Shape (toys, parameters).
+
+    Returns:
+        Shape (toys, bins, parameters).
     """
 
     def one(at: jax.Array) -> jax.Array:

@@ -61,7 +61,11 @@ class Channels:
     partial: bool = False
 
     def count(self, block: ToyBlock) -> PairCounts:
-        """Count a block of toys."""
+        """Count a block of toys.
+
+        Args:
+            block: Toys with events of shape (toys, events, observables).
+        """
         bins = [find_bins(block.events[..., o], edges) for o, edges in enumerate(self.edges)]
         sizes = [len(edges) - 1 for edges in self.edges]
         inside = slice(None)
@@ -87,7 +91,11 @@ class Channels:
         )
 
     def expect(self, population: Population) -> PairCounts:
-        """Expected counts of one toy, with a toy axis of length 1."""
+        """Expected counts of one toy, with a toy axis of length 1.
+
+        Args:
+            population: What its events are distributed like.
+        """
         n = population.n_events
         joint = {
             pair: n

@@ -30,7 +30,11 @@ class EventRows(NamedTuple):
 
     @classmethod
     def of(cls, block: ToyBlock) -> Self:
-        """The rows of a block of toys."""
+        """The rows of a block of toys.
+
+        Args:
+            block: Toys with events of shape (toys, events, observables).
+        """
         values = tuple(np.moveaxis(block.events, -1, 0))
         return cls(values, block.variances, block.owners)
 

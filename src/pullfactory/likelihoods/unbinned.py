@@ -84,11 +84,6 @@ class UnbinnedLikelihood(Likelihood):
         """As in the study, shape (parameters, 2)."""
         return self.limits
 
-    @property
-    def fixed(self) -> NDArray[np.bool_]:
-        """No parameter is held."""
-        return np.zeros(len(self.names), dtype=bool)
-
     def nll(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         require_double_precision()

@@ -119,11 +119,6 @@ class JointLikelihood(Likelihood):
         """As in the study, and where R is positive definite; shape (parameters, 2)."""
         return self.limits
 
-    @property
-    def fixed(self) -> NDArray[np.bool_]:
-        """No parameter is held."""
-        return np.zeros(len(self.parameters), dtype=bool)
-
     def nll(self, theta: jax.Array, data: JointData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         theta, r = self._split(theta)

@@ -108,7 +108,7 @@ class Described(Protocol):
 
 
 def label_of(described: Described) -> str:
-    """The LaTeX label of a parameter or observable, or its name if it has none."""
+    """The LaTeX label of what is described, a parameter or observable, or else its name."""
     return described.label or described.name
 
 

@@ -112,7 +112,12 @@ def inner_legend(
 
 
 def legend_above(figure: Figure, *axes: Axes) -> None:
-    """One legend for all panels, above them: the entries of some of them."""
+    """One legend for all panels, above them.
+
+    Args:
+        figure: That the panels are in.
+        axes: Of the panels whose entries it shows.
+    """
     found = [ax.get_legend_handles_labels() for ax in axes]
     handles = [handle for some, _ in found for handle in some]
     labels = [label for _, some in found for label in some]

@@ -1,0 +1,158 @@
+"""What every command with a result does alike: its options, its folder and what it prints."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial, wraps
+from pathlib import Path
+from secrets import token_hex
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pullfactory.cli._shared import console, say, say_files, stage_progress, workers_option
+from pullfactory.errors import OutputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pullfactory.progress import Progress
+    from pullfactory.results.result import Result
+
+__all__ = ["REPORTED", "Request", "figures_option", "result_options"]
+
+REPORTED: Mapping[str, str] = MappingProxyType(
+    {"Summary": "summary.json", "Figures": "figures", "Report": "report.html"}
+)
+"""What is in a folder with a report, by what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How a result is asked for.
+
+    Attributes:
+        output: Folder; None is one in `results`.
+        figures: Formats of the figures; None is those of the file.
+        workers: Threads; None is one per processor.
+        as_json: Whether its numbers are printed instead of its tables.
+        progress: How stages show that they go on.
+    """
+
+    output: str | None
+    figures: tuple[str, ...] | None = None
+    workers: int | None
+    as_json: bool
+    progress: "Progress"
+
+    @property
+    def work(self) -> dict[str, Any]:
+        """What every verb is told beside its subject."""
+        return {"workers": self.workers, "progress": self.progress}
+
+    def folder(self, name: str) -> Path:
+        """Where the result goes, to be asked before the work.
+
+        Args:
+            name: Of the folder, if nothing else is said.
+
+        Raises:
+            OutputError: If something else is there.
+        """
+        from pullfactory.results.folders import check_folder
+
+        return check_folder(self.output or Path("results") / name)
+
+    def answer(
+        self, result: "Result", folder: Path, shown: Iterable["RenderableType"], **files: str
+    ) -> None:
+        """Write the result and print it.
+
+        Args:
+            result: What was worked for.
+            folder: Of `folder`.
+            shown: Tables and lines; not looked at where numbers are asked for.
+            files: Names of files or folders in it, by what they are.
+
+        Raises:
+            OutputError: If it does not stand in its folder.
+        """
+        self._write(result, folder)
+        if self.as_json:
+            click.echo(json.dumps(result.summary(), indent=1, allow_nan=False))
+            return
+        for one in shown:
+            if isinstance(one, str):
+                say(one)
+            else:
+                console().print(one)
+        say_files(folder, **files)
+
+    def _write(self, result: "Result", folder: Path) -> None:
+        """Write it, or, if something else came into its folder meanwhile, beside that."""
+        from pullfactory.results.folders import check_folder
+
+        write = partial(result.write, figures=self.figures, progress=self.progress)
+        try:
+            check_folder(folder)
+        except OutputError as error:
+            beside = write(folder.with_name(f"{folder.name}-{token_hex(4)}"))
+            raise OutputError(f"{error}; this one is in '{beside}'") from None
+        write(folder)
+
+
+def _read_formats(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[str, ...] | None:
+    """Read png,pdf,svg or none."""
+    if text is None:
+        return None
+    from pullfactory.settings.fields import figure_formats
+
+    try:
+        return figure_formats(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+figures_option: Callable[..., Any] = click.option(
+    "--figures",
+    metavar="png,pdf,svg|none",
+    callback=_read_formats,
+    help="Formats of the figures, if not those of the file; the report shows png.  [default: png]",
+)
+
+
+def result_options(
+    folder: str, *more: Callable[..., Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command with a result its options, and their values as one `Request`.
+
+    Args:
+        folder: Where the result goes if nothing is said, in words.
+        more: Options that come next to it.
+    """
+    decorators = [
+        click.option(
+            "--output", "-o", type=click.Path(), help=f"Output folder.  [default: {folder}]"
+        ),
+        *more,
+        workers_option,
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print the numbers instead of the tables."
+        ),
+    ]
+    taken = Request.__dataclass_fields__.keys()
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def asked(**options: Any) -> None:
+            mine = {name: options.pop(name) for name in taken & options.keys()}
+            command(Request(progress=stage_progress(), **mine), **options)
+
+        for add in reversed(decorators):
+            asked = add(asked)
+        return asked
+
+    return decorate
