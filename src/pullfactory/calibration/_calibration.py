@@ -31,7 +31,8 @@ from pullfactory.calibration.moments import fit_location_scale, fit_response, in
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.progress import Advance, Progress, silent
-from pullfactory.settings.study import Observable, Study
+from pullfactory.settings.sections import Observable
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
 __all__ = ["Calibration", "ResponseRow", "calibrate"]

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.settings.document import total_name
-from pullfactory.settings.study import Morphing
+from pullfactory.settings.sections import Morphing
 
 __all__ = ["Process", "assemble", "plain_numbers"]
 
