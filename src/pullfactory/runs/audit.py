@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
+    AuditModel,
     DataFit,
     ErrorModel,
     EventPool,
     Expected,
     UnbinnedModel,
     audit_likelihood,
-    binned_audit_method,
     build_audit_workspace,
     build_joint_audit_workspace,
     claimed_errors,
@@ -28,7 +28,6 @@ from pullfactory.auditing import (
     in_units,
     learn_unbinned,
     measure_dependence,
-    observed_counts,
     predict_errors,
     predict_subset,
     predict_unbinned,
@@ -41,7 +40,6 @@ from pullfactory.fitting import FitBatch, fit_events
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SelectionRow
 from pullfactory.inference.sets import count_sets, search_sets
-from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import Method
 from pullfactory.progress import Progress, silent
 from pullfactory.results import AuditResult, AuditToysResult, ToyLedger, provenance
@@ -92,24 +90,28 @@ def audit(
     refuse_same(config, read)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
-    spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
+    spec = build_audit_workspace(expected, expected.observed if has_data else None)
     with progress("prediction", 5) as advance:
-        likelihood = audit_likelihood(spec, expected)
-        model = ErrorModel.of(expected, likelihood)
-        predictions = {"binned": predict_errors(model)}
+        model = AuditModel.of(expected, spec)
+        errors = ErrorModel.of(model)
+        predictions = {"binned": predict_errors(errors)}
         advance(1)
-        unbinned, reason = _learn_unbinned(expected, likelihood)
+        unbinned, reason = _learn_unbinned(model)
         if unbinned:
-            predictions["unbinned"] = predict_unbinned(expected, unbinned, likelihood)
+            predictions["unbinned"] = predict_unbinned(model, unbinned)
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
         if joint_spec and config.repeated != "cluster":
-            joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
+            constrained = config.workspace.mass_constraint
+            likelihood = audit_likelihood(joint_spec, config.parameter, constrained=constrained)
+            joint = claimed_errors(expected.parameters, likelihood)
         advance(1)
-        dependence = measure_dependence(expected)
+        dependence = measure_dependence(
+            expected.nominal, config.observable_names, expected.redraws()
+        )
         advance(1)
-        closure = compare_morphings(expected, likelihood)
+        closure = compare_morphings(model)
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions["binned"] = predictions["binned"].uncorrected(withheld)
         advance(1)
@@ -120,23 +122,21 @@ def audit(
         dependence=dependence,
         predictions=predictions,
         joint_errors=joint,
-        sets=_sets(model, withheld, progress),
+        sets=_sets(errors, withheld, progress),
         unbinned=unbinned,
         unbinned_reason=reason,
-        toys=_toys(expected, likelihood, unbinned, n_workers, progress),
-        data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
+        toys=_toys(model, unbinned, n_workers, progress),
+        data=_fit_data(model, unbinned, progress) if has_data else (),
         closure=closure,
     )
 
 
-def _learn_unbinned(
-    expected: Expected, likelihood: BinnedLikelihood
-) -> tuple[UnbinnedModel | None, str | None]:
+def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None]:
     """Densities, or the reason why there are none."""
-    if expected.config.toys.unbinned == "none":
+    if model.expected.config.toys.unbinned == "none":
         return None, 'toys.unbinned = "none"'
     try:
-        return learn_unbinned(expected, likelihood), None
+        return learn_unbinned(model), None
     except (CalibrationError, EventsError) as error:
         return None, str(error)
 
@@ -148,7 +148,7 @@ def _sets(
 
     Where there is no actual error of it the lowest claimed one is best.
     """
-    config = model.expected.config
+    config = model.audit.expected.config
     names, k = config.observable_names, config.parameter_names.index(config.poi)
     found: list[SelectionRow] = []
     with progress("observables", count_sets(len(names))) as advance:
@@ -172,15 +172,12 @@ def _sets(
 
 
 def _fit_data(
-    expected: Expected,
-    likelihood: BinnedLikelihood,
-    unbinned: UnbinnedModel | None,
-    progress: Progress,
+    model: AuditModel, unbinned: UnbinnedModel | None, progress: Progress
 ) -> tuple[DataFit, ...]:
     with progress("data", 1) as advance:
-        fits = [fit_data(expected, likelihood)]
-        if unbinned and unbinned_obstacle(expected) is None:
-            fits.append(fit_data_unbinned(expected, unbinned, likelihood))
+        fits = [fit_data(model)]
+        if unbinned and unbinned_obstacle(model.expected.read("data")) is None:
+            fits.append(fit_data_unbinned(model, unbinned))
         advance(1)
     return tuple(fits)
 
@@ -190,36 +187,28 @@ def _fit_data(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Plan:
-    expected: Expected
+    model: AuditModel
     pool: EventPool
-    likelihood: BinnedLikelihood
     binned: Method
     unbinned: UnbinnedModel | None
 
 
 def _toys(
-    expected: Expected,
-    likelihood: BinnedLikelihood,
+    model: AuditModel,
     unbinned: UnbinnedModel | None,
     workers: int,
     progress: Progress,
 ) -> AuditToysResult:
     """Throw and fit toys, or say why not."""
-    config = expected.config
+    expected, config = model.expected, model.expected.config
     n_toys = config.toys.n_toys
     if not n_toys:
         return AuditToysResult(sums={}, toys=None, pool=0, reason="toys.n_toys = 0")
     try:
-        pool = EventPool.of(expected, likelihood)
+        pool = EventPool.of(model)
     except EventsError as error:
         return AuditToysResult(sums={}, toys=None, pool=0, reason=str(error))
-    plan = _Plan(
-        expected=expected,
-        pool=pool,
-        likelihood=likelihood,
-        binned=binned_audit_method(expected, likelihood),
-        unbinned=unbinned,
-    )
+    plan = _Plan(model=model, pool=pool, binned=model.method, unbinned=unbinned)
     methods = ["binned", *(["unbinned"] if unbinned else [])]
     ledger = ToyLedger(
         methods=methods,
@@ -246,7 +235,7 @@ def _toys(
 
 def _fit_block(plan: _Plan, index: int) -> tuple[NDArray[np.float64], dict[str, FitBatch]]:
     """Draw and fit one block: the truth of the shown parameters, and fits by method."""
-    likelihood, parameters = plan.likelihood, plan.expected.parameters
+    likelihood, parameters = plan.model.likelihood, plan.model.expected.parameters
     block = plan.pool.draw(likelihood, index)
     where = [likelihood.names.index(name) for name in parameters]
     fits = {"binned": fit_events(plan.binned, block).select(parameters)}

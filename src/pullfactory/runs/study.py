@@ -115,7 +115,7 @@ def run(
         if executor is None or isinstance(executor, ThreadPoolExecutor):
             for replica in range(len(calibrations)):
                 _methods(plan, replica)
-        refuse_flat_methods(study, _methods(plan, 0)[0])
+        refuse_flat_methods(study.name, study.centre, _methods(plan, 0)[0])
         with progress("closure", 1) as advance:
             verdicts = _closure(plan)
             advance(1)
@@ -227,7 +227,7 @@ def _collect(
     ledger: ToyLedger,
 ) -> None:
     """Add the toys of one block that the study asked for to the sums and the ledger."""
-    truth, slices = block.truth[:kept], truth_slices(study)
+    truth, slices = block.truth[:kept], truth_slices(study.ensemble.truth, study.parameter)
     for rho, row in zip(study.ensemble.rho, block.fits, strict=True):
         for method, batch in zip(study.methods, row, strict=True):
             fits = batch.head(kept)

@@ -7,11 +7,10 @@ from pydantic import Field, Strict, model_validator
 
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
-from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
+from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
 from pullfactory.settings.document import Document
 from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
 from pullfactory.settings.samples import Samples, read_samples
-from pullfactory.settings.sections import Morphing
 
 __all__ = [
     "AuditConfig",
@@ -99,7 +98,7 @@ class AuditObservable(ObservableBlock):
         return self.edges is None if self.open_ends is None else self.open_ends
 
 
-class AuditWorkspace(Frozen):
+class AuditWorkspace(WorkspaceBlock):
     """The pyhf workspace of the observables taken as independent."""
 
     morphing: Morphing = Field(
@@ -217,7 +216,7 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
     def _check_rates(self) -> None:
         processes = self.sample_set.processes
         for process in processes:
-            if process.norm != "fixed" and (name := f"norm_{process.name}") in self.parameter_names:
+            if (name := process.norm_name) in self.parameter_names:
                 raise ValueError(
                     f"parameter {name!r} is what the rate of {process.name!r} is called; rename it"
                 )
@@ -227,14 +226,6 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
                 f'the rate of {free[0]!r} is free, and n_events_law = "fixed" leaves no rate to '
                 'measure; use n_events_law = "poisson" or norm = "fixed"'
             )
-
-    @property
-    def free_totals(self) -> bool:
-        """Whether the workspace leaves the number of events of each channel free.
-
-        It is fixed in the data, and products of factors would not keep it.
-        """
-        return self.n_events_law == "fixed" and self.workspace.morphing == "multiplicative"
 
     @cached_property
     def sample_set(self) -> Samples:

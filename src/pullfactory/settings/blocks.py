@@ -1,4 +1,4 @@
-"""Blocks that a study and an audit both have: what parameters and observables are called, bins."""
+"""Blocks that a study and an audit both have: parameters, observables, the workspace."""
 
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
 
-__all__ = ["Block", "ObservableBlock", "ParameterBlock"]
+__all__ = ["Block", "Morphing", "ObservableBlock", "ParameterBlock", "WorkspaceBlock"]
+
+Morphing = Literal["additive", "additive_cross", "multiplicative"]
 
 # Fields come in the order of the file, those of a base first: what stands further down in a block
 # is only declared here, for the type checker.
@@ -63,3 +65,20 @@ class ObservableBlock(Block):
         if self.edges is not None and any(np.diff(np.array(self.edges)) <= 0):
             raise ValueError(f"edges = {list(self.edges)} must increase; sort them")
         return self
+
+
+class WorkspaceBlock(Frozen):
+    """The pyhf workspace of the observables taken as independent."""
+
+    if TYPE_CHECKING:
+        morphing: Morphing
+
+    def frees_totals(self, n_events_law: str) -> bool:
+        """Whether it leaves the number of events of each channel free.
+
+        That is fixed in the toys or in the data, and products of factors would not keep it.
+
+        Args:
+            n_events_law: "fixed" or "poisson".
+        """
+        return n_events_law == "fixed" and self.morphing == "multiplicative"

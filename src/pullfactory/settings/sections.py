@@ -1,12 +1,12 @@
 """The sections of a study: its parameters and observables, toys, samples, workspaces."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, Strict, model_validator
 
 from pullfactory.densities import FAMILIES, Family, family
-from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
+from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
 from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Ensemble",
     "JointSettings",
     "Method",
-    "Morphing",
     "Observable",
     "Parameter",
     "WorkspaceSettings",
@@ -48,6 +47,14 @@ class Parameter(ParameterBlock):
 
     def _inside_bounds(self) -> dict[str, float]:
         return super()._inside_bounds() | {f"truth_mean = {self.truth_mean:g}": self.truth_mean}
+
+    def calibration_steps(self, unit: float = 1.0) -> tuple[float, ...]:
+        """Calibration points on its axis, in its unit, ascending.
+
+        Args:
+            unit: What 1 in the workspace means, which has templates there.
+        """
+        return tuple(sorted({-1.0, 0.0, 1.0, *map(float, self.points), unit, -unit}))
 
 
 class Observable(ObservableBlock):
@@ -156,7 +163,6 @@ class CalibrationSettings(Frozen):
         return self
 
 
-Morphing = Literal["additive", "additive_cross", "multiplicative"]
 Mass = Literal["normfactor", "histosys", "normsys", "wide"]
 
 _MASS: Mapping[str, tuple[Mass, ...]] = {  # the first of each is "auto"
@@ -171,7 +177,7 @@ _MASS_REFUSED: Mapping[str, str] = {
 }
 
 
-class WorkspaceSettings(Frozen):
+class WorkspaceSettings(WorkspaceBlock):
     """The pyhf workspace."""
 
     process: Name = Field(default="signal", description="name of the process, a sample")
@@ -213,6 +219,22 @@ class WorkspaceSettings(Frozen):
     def mass_encoding(self) -> Mass:
         """How free parameters are encoded, "auto" resolved."""
         return _MASS[self.morphing][0] if self.mass == "auto" else self.mass
+
+    def units(self, free: Iterable[str]) -> dict[str, float]:
+        """What 1 in the workspace means in the study, for parameters where that is not 1.
+
+        Args:
+            free: Names of the parameters without a constraint.
+        """
+        return dict.fromkeys(free, self.mass_step) if self.mass_encoding == "wide" else {}
+
+    def unduly_constrained(self, free: Iterable[str]) -> tuple[str, ...]:
+        """Free parameters that the workspace constrains nevertheless.
+
+        Args:
+            free: Names of the parameters without a constraint.
+        """
+        return () if self.mass_encoding == "normfactor" else tuple(free)
 
 
 class JointSettings(Frozen):

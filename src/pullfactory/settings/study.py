@@ -114,7 +114,7 @@ class Study(Document[Parameter, Observable]):
     def _check_points(self, place: str, name: str, slope: float) -> None:
         steps = set(self.calibration_steps(name))
         if "binned_joint" in self.methods:  # its mass templates may be further apart
-            steps.update(self.joint_study.calibration_steps(name))
+            steps.update(self._steps(name, self.joint_workspace))
         for step in sorted(steps):
             if 1 + slope * step <= 0:
                 raise ValueError(
@@ -266,6 +266,16 @@ class Study(Document[Parameter, Observable]):
         return np.array([parameter.truth_mean for parameter in self.parameter])
 
     @property
+    def centre(self) -> dict[str, float]:
+        """Centre of the true values, by parameter, in its unit."""
+        return {parameter.name: parameter.truth_mean for parameter in self.parameter}
+
+    @property
+    def aux_centre(self) -> NDArray[np.float64]:
+        """Mean of the auxiliary values of the toys, shape (parameters,); 0 without a constraint."""
+        return np.where(self.constrained, self.truth_mean, 0.0)
+
+    @property
     def aux_variance(self) -> NDArray[np.float64]:
         """Variance over the ensemble of auxiliary value minus truth, shape (parameters,).
 
@@ -281,39 +291,31 @@ class Study(Document[Parameter, Observable]):
         return np.array([parameter.bounds for parameter in self.parameter])
 
     @property
-    def workspace_units(self) -> dict[str, float]:
-        """What 1 in the workspace means in the study, for parameters where that is not 1."""
-        if self.workspace.mass_encoding != "wide":
-            return {}
-        return dict.fromkeys(self.free_names, self.workspace.mass_step)
+    def resimulated(self) -> NDArray[np.bool_]:
+        """Which parameters are varied by simulating anew, shape (parameters,).
+
+        Free parameters and the POI are properties of the generated process: their points are
+        independent samples. The others vary the reconstruction of the same events.
+        """
+        poi = np.array([name == self.poi for name in self.parameter_names])
+        return np.asarray(~self.constrained | poi)
 
     @property
-    def unduly_constrained(self) -> tuple[str, ...]:
-        """Free parameters that the workspace constrains nevertheless."""
-        if self.workspace.mass_encoding == "normfactor":
-            return ()
-        return self.free_names
+    def channel_bins(self) -> tuple[int, ...]:
+        """Bins of equal population of each observable in its own channel."""
+        return tuple(one.n_bins or self.workspace.n_bins for one in self.observable)
 
     @property
     def free_totals(self) -> bool:
-        """Whether the workspace leaves the number of events of each channel free.
-
-        It is fixed in the toys, and products of factors would not keep it.
-        """
-        fixed = self.ensemble.n_events_law == "fixed"
-        return fixed and self.workspace.morphing == "multiplicative"
+        """Whether the workspace leaves the number of events of each channel free."""
+        return self.workspace.frees_totals(self.ensemble.n_events_law)
 
     @property
-    def joint_study(self) -> Self:
-        """This study with the joint channel's workspace, and the calibration points it needs."""
+    def joint_workspace(self) -> WorkspaceSettings:
+        """The settings of the joint channel's workspace."""
         same = self.joint.morphing == self.workspace.morphing
         changes = {} if same else {"morphing": self.joint.morphing, "mass": "auto"}
-        return self.model_copy(
-            update={
-                "workspace": self.workspace.model_copy(update=changes),
-                "calibration": self.calibration.model_copy(update={"grid": "needed"}),
-            }
-        )
+        return self.workspace.model_copy(update=changes)
 
     @property
     def joint_bins(self) -> tuple[int, ...]:
@@ -350,9 +352,11 @@ class Study(Document[Parameter, Observable]):
         Args:
             name: Of the parameter.
         """
-        points = self.parameter[self.parameter_names.index(name)].points
-        step = self.workspace_units.get(name, 1.0)
-        return tuple(sorted({-1.0, 0.0, 1.0, *map(float, points), step, -step}))
+        return self._steps(name, self.workspace)
+
+    def _steps(self, name: str, workspace: WorkspaceSettings) -> tuple[float, ...]:
+        unit = workspace.units(self.free_names).get(name, 1.0)
+        return self.parameter[self.parameter_names.index(name)].calibration_steps(unit)
 
     def single_rho(self, rho: float | None = None) -> float:
         """The correlation where only one is asked for.
