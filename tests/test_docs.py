@@ -50,15 +50,15 @@ from pullfactory.settings.audit import (
     JointChannel,
 )
 from pullfactory.settings.samples import SampleTable
-from pullfactory.settings.study import (
+from pullfactory.settings.sections import (
     CalibrationSettings,
     Ensemble,
     JointSettings,
     Observable,
     Parameter,
     WorkspaceSettings,
-    preset_text,
 )
+from pullfactory.settings.study import preset_text
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))

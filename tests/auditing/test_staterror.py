@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 from scipy.stats import norm, qmc
 
 from pullfactory.auditing import (
+    AuditModel,
     ErrorModel,
     EventPool,
     Expected,
     PredictedErrors,
-    audit_likelihood,
     build_audit_workspace,
     predict_errors,
     read_events,
 )
-from pullfactory.auditing.model import aux_covariance, drawn_scatter
-from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.settings.audit import AuditConfig
 
 Table = dict[str, NDArray[np.float64]]
@@ -37,9 +35,7 @@ def pair(events: int, rho: float, seed: int) -> Table:
     return {"x": u, "y": rho * u + np.sqrt(1 - rho**2) * v}
 
 
-def prepared(
-    table: Table, shifts: Array, nominal: dict[str, Any], **settings: Any
-) -> tuple[Expected, BinnedLikelihood]:
+def prepared(table: Table, shifts: Array, nominal: dict[str, Any], **settings: Any) -> AuditModel:
     samples = {
         name: {
             side: {
@@ -69,7 +65,7 @@ def prepared(
         }
     ).with_settings(settings)
     expected = Expected.of(config, read_events(config, {"nominal": table}))
-    return expected, audit_likelihood(build_audit_workspace(expected), expected)
+    return AuditModel.of(expected, build_audit_workspace(expected))
 
 
 def even_pair(power: int, rho: float) -> Table:
@@ -82,8 +78,8 @@ def predicted(rho: float) -> PredictedErrors:
     """As many simulated as data events; more than 2000, and shifts smaller by the root of that."""
     n = 2**18
     shifts = SHIFTS * np.sqrt(EVENTS / n)
-    expected, likelihood = prepared(even_pair(18, rho), shifts, {"events": float(n)})
-    return predict_errors(ErrorModel.of(expected, likelihood))
+    model = prepared(even_pair(18, rho), shifts, {"events": float(n)})
+    return predict_errors(ErrorModel.of(model))
 
 
 @cache
@@ -177,7 +173,7 @@ def test_scatter_of_the_gammas_beside_numpy(given: str, weighted: bool) -> None:
     weights = np.random.default_rng(6).exponential(size=3000) if weighted else np.ones(3000)
     nominal = {"events": 500.0} if given == "events" else {"scale": 500.0 / weights.sum()}
     settings = {"weight": "w"}
-    expected, likelihood = prepared(table | {"w": weights}, SHIFTS, nominal, **settings)
+    model = prepared(table | {"w": weights}, SHIFTS, nominal, **settings)
     one = np.zeros((3000, 2 * BINS))  # events in bins
     for o, name in enumerate("xy"):
         one[np.arange(3000), o * BINS + np.searchsorted(WHERE[1:-1], table[name], "right")] = 1.0
@@ -186,7 +182,7 @@ def test_scatter_of_the_gammas_beside_numpy(given: str, weighted: bool) -> None:
     if given == "events":
         each = each - 1.0 / weights.sum()
     right = (weights[:, None] ** 2 * each).T @ each
-    values = aux_covariance(expected, likelihood)
+    values, likelihood = model.aux_covariance, model.likelihood
     order = [f"staterror_{name}[{i}]" for name in "xy" for i in range(BINS)]
     terms = [likelihood.aux_index.index(likelihood.names.index(name)) for name in order]
     assert values[np.ix_(terms, terms)] == pytest.approx(right, rel=1e-6, abs=1e-9)
@@ -195,18 +191,18 @@ def test_scatter_of_the_gammas_beside_numpy(given: str, weighted: bool) -> None:
     assert not np.delete(values[jsf], jsf).any()
     sigma = likelihood.aux_sigma[terms]
     k = [likelihood.names.index(name) for name in order]
-    scores = drawn_scatter(expected, likelihood)[np.ix_(k, k)]
+    scores = model.aux_scatter[np.ix_(k, k)]
     assert scores == pytest.approx(right / np.outer(sigma, sigma) ** 2, rel=1e-6, abs=1e-6)
 
 
 def test_toys_draw_auxiliary_values_of_shared_events_together() -> None:
     """A covariance of n pairs of unit variance has the error sqrt((1 + rho^2) / n)."""
-    expected, likelihood = prepared(pair(2000, 0.9, 7), SHIFTS, {"scale": 40.0 / 2000})
-    pool = EventPool.of(expected, likelihood)
+    model = prepared(pair(2000, 0.9, 7), SHIFTS, {"scale": 40.0 / 2000})
+    pool, likelihood = EventPool.of(model), model.likelihood
     drawn = np.concatenate([pool.draw(likelihood, block).aux for block in range(12)])
     centre = likelihood.init[list(likelihood.aux_index)]
     values = (drawn - centre) / likelihood.aux_sigma
-    right = aux_covariance(expected, likelihood) / np.outer(*2 * [likelihood.aux_sigma])
+    right = model.aux_covariance / np.outer(*2 * [likelihood.aux_sigma])
     found = values.T @ values / len(values)
     error = np.sqrt((np.outer(*2 * [right.diagonal()]) + right**2) / len(values))
     assert np.all(np.abs(found - right) < 4.5 * error)

@@ -7,11 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
+    AuditModel,
     ErrorModel,
     Expected,
-    audit_likelihood,
     build_audit_workspace,
-    noise_in_slopes,
     predict_errors,
     read_events,
 )
@@ -53,8 +52,8 @@ def test_a_given_number_of_events_is_no_noise(
     )
     read = read_events(config, {"nominal": {"x": x, "y": y, "w": weight}})
     expected = Expected.of(config, read)
-    likelihood = audit_likelihood(build_audit_workspace(expected), expected)
-    predicted = predict_errors(ErrorModel.of(expected, likelihood))
+    model = AuditModel.of(expected, build_audit_workspace(expected))
+    predicted = predict_errors(ErrorModel.of(model))
     shift, rate = predicted.template
     effective = read.samples["nominal"].check.effective
     assert rate == pytest.approx(noise * np.sqrt(N_SIMULATED / effective), abs=1e-6)
@@ -86,11 +85,9 @@ def test_noise_in_slopes_is_what_the_information_has_too_much() -> None:
     def information(n: int) -> tuple[float, float]:
         samples = {"nominal": nominal, "t.up": events(n, 0.3), "t.down": events(n, -0.3)}
         expected = Expected.of(config, read_events(config, samples))
-        rates, up, down = (
-            expected.factors[role] * expected.read(role).counts.channels[0].sum(axis=0)
-            for role in ("nominal", "t.up", "t.down")
-        )
-        return float(np.sum((up - down) ** 2 / 4 / rates)), noise_in_slopes(expected)["t"]
+        roles = ("nominal", "t.up", "t.down")
+        rates, up, down = (expected.sample(role).template(0) for role in roles)
+        return float(np.sum((up - down) ** 2 / 4 / rates)), expected.noise_in_slopes()["t"]
 
     large, part = information(100_000)
     assert part < 0.01

@@ -12,14 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
+    AuditModel,
     DataFit,
     Expected,
-    audit_likelihood,
     build_audit_workspace,
     fit_data,
     fit_data_unbinned,
     learn_unbinned,
-    observed_counts,
     read_events,
 )
 from pullfactory.settings.audit import AuditConfig
@@ -81,12 +80,11 @@ NOMINAL = rows(16_000, 1)
 def fitted(data: Table, **settings: Any) -> tuple[DataFit, ...]:
     config = AuditConfig.from_dict(copy.deepcopy(CONFIG)).with_settings(settings)
     expected = Expected.of(config, read_events(config, {"nominal": NOMINAL, "data": data}))
-    spec = build_audit_workspace(expected, observed_counts(expected))
-    likelihood = audit_likelihood(spec, expected)
-    binned = fit_data(expected, likelihood)
+    model = AuditModel.of(expected, build_audit_workspace(expected, expected.observed))
+    binned = fit_data(model)
     if "toys.reservoir" in settings:
         return (binned,)
-    return binned, fit_data_unbinned(expected, learn_unbinned(expected, likelihood), likelihood)
+    return binned, fit_data_unbinned(model, learn_unbinned(model))
 
 
 def squares(data: Table, scores: Numbers, law: str) -> float:

@@ -8,23 +8,21 @@ import pytest
 from numpy.typing import NDArray
 
 from pullfactory.auditing import (
+    AuditModel,
     DataFit,
     ErrorModel,
     EventPool,
     Expected,
-    audit_likelihood,
     build_audit_workspace,
     fit_data,
     fit_data_unbinned,
     learn_unbinned,
     measure_dependence,
-    observed_counts,
     predict_errors,
     predict_unbinned,
     read_events,
     unbinned_obstacle,
 )
-from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.settings.audit import AuditConfig
 
 Table = dict[str, NDArray[np.float64]]
@@ -67,19 +65,19 @@ def pair(events: int, seed: int, t: float = 0.0) -> Table:
 NOMINAL = pair(40_000, 1)
 
 
-def prepared(tables: dict[str, Table], **settings: Any) -> tuple[Expected, BinnedLikelihood]:
+def prepared(tables: dict[str, Table], **settings: Any) -> AuditModel:
     """What the parts of an audit work with."""
     content = copy.deepcopy(CONFIG)
     if "data" not in tables:
         del content["samples"]["data"]
     config = AuditConfig.from_dict(content).with_settings(settings)
     expected = Expected.of(config, read_events(config, tables))
-    counts = observed_counts(expected) if "data" in tables else None
-    return expected, audit_likelihood(build_audit_workspace(expected, counts), expected)
+    counts = expected.observed if "data" in tables else None
+    return AuditModel.of(expected, build_audit_workspace(expected, counts))
 
 
 def fitted(data: Table, **settings: Any) -> DataFit:
-    return fit_data(*prepared({"nominal": NOMINAL, "data": data}, **settings))
+    return fit_data(prepared({"nominal": NOMINAL, "data": data}, **settings))
 
 
 def lognormal(seed: int) -> Table:
@@ -184,9 +182,9 @@ def test_events_of_little_weight_hardly_count() -> None:
     both = {name: np.concatenate([alone[name], others[name]]) for name in alone}
     fits = []
     for data in (alone, both):
-        expected, likelihood = prepared({"nominal": NOMINAL, "data": data})
-        unbinned = fit_data_unbinned(expected, learn_unbinned(expected, likelihood), likelihood)
-        fits.append((fit_data(expected, likelihood), unbinned))
+        model = prepared({"nominal": NOMINAL, "data": data})
+        unbinned = fit_data_unbinned(model, learn_unbinned(model))
+        fits.append((fit_data(model), unbinned))
     for without, found in zip(*fits, strict=True):
         # A part of 0.001 of the weight at a distance of 9.4 moves the mean by 0.0094.
         assert found.fit.estimate[0, 0] == pytest.approx(without.fit.estimate[0, 0], abs=0.02)
@@ -203,9 +201,9 @@ def test_data_of_weight_2_are_the_data_twice() -> None:
     tables = {"once": data, "heavy": heavy, "twice": twice}
     found: dict[str, list[DataFit]] = {}
     for label, table in tables.items():
-        expected, likelihood = prepared({"nominal": NOMINAL, "data": table})
-        unbinned = fit_data_unbinned(expected, learn_unbinned(expected, likelihood), likelihood)
-        found[label] = [fit_data(expected, likelihood), unbinned]
+        model = prepared({"nominal": NOMINAL, "data": table})
+        unbinned = fit_data_unbinned(model, learn_unbinned(model))
+        found[label] = [fit_data(model), unbinned]
     for once, weighted, doubled in zip(*found.values(), strict=True):
         error = once.fit.error[0, 0]
         assert weighted.fit.error[0, 0] == pytest.approx(doubled.fit.error[0, 0], rel=1e-6)
@@ -240,8 +238,8 @@ def test_data_that_no_density_takes() -> None:
         (data, {"toys.reservoir": 1000}),
         (data, {}),
     ):
-        expected, _ = prepared({"nominal": NOMINAL, "data": table}, **settings)
-        reasons.append(unbinned_obstacle(expected))
+        model = prepared({"nominal": NOMINAL, "data": table}, **settings)
+        reasons.append(unbinned_obstacle(model.expected.read("data")))
     assert reasons == [
         "3 of 2000 events of the data have negative weights",
         "2000 events of the data are more than toys.reservoir = 1000 keeps in memory",
@@ -264,14 +262,14 @@ def test_simulated_events_of_weight_2() -> None:
     )
     predicted, places, unbinned, dependence, drawn = [], [], [], [], []
     for table in tables:
-        expected, likelihood = prepared({"nominal": table}, weight="w")
-        model = ErrorModel.of(expected, likelihood)
-        predicted.append(predict_errors(model))
-        densities = learn_unbinned(expected, likelihood)
+        model = prepared({"nominal": table}, weight="w")
+        predicted.append(predict_errors(ErrorModel.of(model)))
+        densities = learn_unbinned(model)
         places.append(densities.places)
-        unbinned.append(predict_unbinned(expected, densities, likelihood))
-        dependence.append(measure_dependence(expected)[0])
-        pool = EventPool.of(expected, likelihood)
+        unbinned.append(predict_unbinned(model, densities))
+        nominal, often = model.expected.nominal, model.expected.redraws()
+        dependence.append(measure_dependence(nominal, ("x", "y"), often)[0])
+        pool = EventPool.of(model)
         _, event = np.unique(pool.values[:, 0], return_inverse=True)
         drawn.append(np.bincount(event, np.diff(pool.cumulative, prepend=0.0)))
     assert drawn[0] == pytest.approx(drawn[1], rel=1e-9)  # probability of each event in the toys
@@ -292,7 +290,6 @@ def test_few_expected_events_are_expected_all_the_same() -> None:
     """Groups of events then stand for less than one; errors still go with the root of all."""
     errors = []
     for events in (50.0, 5000.0):
-        expected, likelihood = prepared({"nominal": NOMINAL}, **{"samples.nominal.events": events})
-        model = learn_unbinned(expected, likelihood)
-        errors.append(np.array(predict_unbinned(expected, model, likelihood).errors))
+        model = prepared({"nominal": NOMINAL}, **{"samples.nominal.events": events})
+        errors.append(np.array(predict_unbinned(model, learn_unbinned(model)).errors))
     assert errors[0] == pytest.approx(10 * errors[1], rel=1e-9)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pullfactory import Calibration, Study, calibrate
 from pullfactory.binning.edges import exact_probabilities
@@ -14,6 +15,10 @@ from pullfactory.simulation.response import Response
 
 POSTER = Study.preset("poster")
 SMALL = POSTER.with_settings({"calibration.events_per_point": 20_000})
+
+
+def points_of(study: Study) -> NDArray[np.float64]:
+    return calibration_points(study.parameter, study.workspace, study.calibration.grid)
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +32,11 @@ def exact() -> Calibration:
 
 
 def test_grid_of_the_poster() -> None:
-    points = calibration_points(POSTER)
+    points = points_of(POSTER)
     assert points.shape == (27, 3)
-    assert label_point(POSTER, points[0]) == "nominal"
+    assert label_point(POSTER.parameter_names, points[0]) == "nominal"
     assert len(np.unique(points, axis=0)) == 27
-    samples = sample_index(POSTER, points)
+    samples = sample_index(POSTER.resimulated, points)
     assert len(np.unique(samples)) == 3
     for sample in np.unique(samples):
         assert len(np.unique(points[samples == sample][:, 0])) == 1
@@ -39,7 +44,7 @@ def test_grid_of_the_poster() -> None:
 
 def test_needed_points_are_enough_for_the_workspace() -> None:
     study = SMALL.with_settings({"calibration.grid": "needed"})
-    points = calibration_points(study)
+    points = points_of(study)
     assert len(points) == 1 + 6 + 8
     full = calibrate(SMALL)
     needed = calibrate(study)
@@ -143,12 +148,12 @@ def test_further_points_are_on_the_axis_and_change_no_other_sample() -> None:
         {"parameter.m_t.points": [-6, -3, -1, 0, 1, 3, 6], "parameter.JSF.points": [2.5]}
     )
     assert study.calibration_steps("m_t") == (-6, -3, -1, 0, 1, 3, 6)
-    points, before = calibration_points(study), calibration_points(SMALL)
+    points, before = points_of(study), points_of(SMALL)
     assert np.array_equal(points[: len(before)], before)
-    labels = [label_point(study, point) for point in points[len(before) :]]
+    labels = [label_point(study.parameter_names, point) for point in points[len(before) :]]
     assert labels == ["m_t-6", "m_t-3", "m_t+3", "m_t+6", "JSF+2.5"]
-    samples = sample_index(study, points)
-    assert np.array_equal(samples[: len(before)], sample_index(SMALL, before))
+    samples = sample_index(study.resimulated, points)
+    assert np.array_equal(samples[: len(before)], sample_index(SMALL.resimulated, before))
     assert samples[-1] == samples[0]  # the jet scale varies the same events
     assert len(set(samples)) == 3 + 4  # of the mass, each point has its own
 
@@ -171,7 +176,7 @@ def test_wide_mass_brings_its_points() -> None:
             "calibration.grid": "needed",
         }
     )
-    labels = {label_point(study, point) for point in calibration_points(study)}
+    labels = {label_point(study.parameter_names, point) for point in points_of(study)}
     axes = {f"{name}{step}" for name in study.parameter_names for step in ("-1", "+1")}
     assert labels == {"nominal", *axes, "m_t-2", "m_t+2"}
 

@@ -11,6 +11,7 @@ from pullfactory import Calibration, Study, calibrate
 from pullfactory.binning.bivariate import bin_probabilities, nested_scores, normal_cdf
 from pullfactory.binning.joint import JointBins
 from pullfactory.calibration.joint import learn_joint
+from pullfactory.calibration.samples import SampleSource
 from pullfactory.errors import CalibrationError, StudyError
 
 POSTER = Study.preset("poster").with_settings(
@@ -161,7 +162,8 @@ def test_samples_are_those_of_the_calibration(simulated: Calibration) -> None:
 
 
 def test_does_not_depend_on_the_workers(simulated: Calibration) -> None:
-    again = learn_joint(SIMULATED, simulated.moments[0], workers=1)
+    source = SampleSource.of(SIMULATED, 0)
+    again = learn_joint(SIMULATED, source, simulated.moments[0], workers=1)
     assert [one.to_dict() for one in again] == [one.to_dict() for one in simulated.joint]
 
 

@@ -23,7 +23,7 @@ from pullfactory import (
     fit_toys,
     run,
 )
-from pullfactory.settings.study import METHODS
+from pullfactory.settings.sections import METHODS
 
 STUDY = Study.preset("poster").with_settings(
     {

@@ -48,8 +48,8 @@ def test_leaked_truth_is_that_of_drawn_templates() -> None:
     """
     rng = np.random.default_rng(1)
     jacobian = rng.normal(size=(BINS, 3)) * np.sqrt([18.0, 20.0, 4.0]) / np.sqrt(BINS)
-    theta = typical_truth(POSTER)
-    told = leaked_truth(POSTER, noisy_slopes(POSTER, jacobian, theta), theta)
+    theta = typical_truth(POSTER.ensemble.truth, POSTER.parameter)
+    told = leaked_truth(POSTER.aux_centre, noisy_slopes(POSTER, jacobian, theta), theta)
     prior = np.diag([0.0, 1.0, 1.0])
     sigma = np.array([parameter.truth_sigma for parameter in POSTER.parameter])
     scores, alone = [], []
@@ -64,9 +64,10 @@ def test_leaked_truth_is_that_of_drawn_templates() -> None:
 
 def test_nothing_leaks_of_a_truth_that_is_held() -> None:
     study = POSTER.with_settings({"ensemble.truth": "fixed"})
-    theta = typical_truth(study)
+    theta = typical_truth(study.ensemble.truth, study.parameter)
     jacobian = np.random.default_rng(2).normal(size=(BINS, 3))
-    assert np.all(leaked_truth(study, noisy_slopes(study, jacobian, theta), theta) == 0.0)
+    leaked = leaked_truth(study.aux_centre, noisy_slopes(study, jacobian, theta), theta)
+    assert np.all(leaked == 0.0)
 
 
 JOINT = POSTER.with_settings(

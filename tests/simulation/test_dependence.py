@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import kstest, norm, spearmanr, t
 
 from pullfactory.densities import Family, family
-from pullfactory.settings.study import Ensemble
+from pullfactory.settings.sections import Ensemble
 from pullfactory.simulation.dependence import Mixer, mixer
 
 EVENTS = 40_000

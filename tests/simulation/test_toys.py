@@ -58,8 +58,8 @@ def test_a_moved_truth_moves_the_auxiliary_data() -> None:
 def test_events_have_the_location_and_scale_of_their_toy() -> None:
     """Mean of n events: error sigma / sqrt(n); 512 means are looked at, so allow five."""
     toys = draw_toys(POSTER, 0, 0.9)
-    base = draw_base(POSTER, 0)
-    deviation = (toys.events.mean(axis=1) - base.location) / base.scale * np.sqrt(2000)
+    drawn = draw_base(POSTER, 0).drawn
+    deviation = (toys.events.mean(axis=1) - drawn.location) / drawn.scale * np.sqrt(2000)
     assert np.abs(deviation).max() < 5
 
 

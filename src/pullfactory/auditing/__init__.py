@@ -3,6 +3,7 @@
 from pullfactory.auditing.closure import AuditClosure, compare_morphings
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
+from pullfactory.auditing.expected import Expected, ExpectedSample
 from pullfactory.auditing.gate import refuse_same
 from pullfactory.auditing.measurement import (
     ChannelFit,
@@ -10,10 +11,9 @@ from pullfactory.auditing.measurement import (
     fit_data,
     fit_data_unbinned,
     in_units,
-    observed_counts,
     unbinned_obstacle,
 )
-from pullfactory.auditing.model import audit_likelihood, binned_audit_method
+from pullfactory.auditing.model import AuditModel, audit_likelihood
 from pullfactory.auditing.pool import EventPool
 from pullfactory.auditing.prediction import (
     ErrorModel,
@@ -23,30 +23,24 @@ from pullfactory.auditing.prediction import (
     predict_subset,
 )
 from pullfactory.auditing.reading import ReadEvents, SampleCheck, read_events
-from pullfactory.auditing.templates import (
-    Expected,
-    build_audit_workspace,
-    build_joint_audit_workspace,
-    joint_channels,
-    noise_in_slopes,
-    starved_bins,
-)
+from pullfactory.auditing.templates import build_audit_workspace, build_joint_audit_workspace
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
 
 __all__ = [
     "AuditClosure",
+    "AuditModel",
     "ChannelFit",
     "DataFit",
     "ErrorModel",
     "EventPool",
     "Expected",
+    "ExpectedSample",
     "PairDependence",
     "PredictedErrors",
     "ReadEvents",
     "SampleCheck",
     "UnbinnedModel",
     "audit_likelihood",
-    "binned_audit_method",
     "build_audit_workspace",
     "build_joint_audit_workspace",
     "claimed_errors",
@@ -54,16 +48,12 @@ __all__ = [
     "fit_data",
     "fit_data_unbinned",
     "in_units",
-    "joint_channels",
     "learn_unbinned",
     "measure_dependence",
-    "noise_in_slopes",
-    "observed_counts",
     "predict_errors",
     "predict_subset",
     "predict_unbinned",
     "read_events",
     "refuse_same",
-    "starved_bins",
     "unbinned_obstacle",
 ]

@@ -17,7 +17,8 @@ Durbin 1954, doi:10.2307/1401917), and the noise that is left is known from divi
 than once.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,13 +27,20 @@ from scipy.special import ndtri
 from scipy.stats import qmc
 
 from pullfactory._jax import jax, jit
-from pullfactory.auditing.halves import Halves, halves
-from pullfactory.auditing.model import audit_likelihood, constraint_information, rates_and_slopes
-from pullfactory.auditing.templates import Expected, build_audit_workspace
+from pullfactory.auditing.expected import Expected
+from pullfactory.auditing.halves import Halves
+from pullfactory.auditing.model import (
+    AuditModel,
+    audit_likelihood,
+    constraint_information,
+    rates_and_slopes,
+)
+from pullfactory.auditing.templates import build_audit_workspace
 from pullfactory.errors import CalibrationError
 from pullfactory.inference.judgement import SURE, TOLERATED_BIAS, TOLERATED_OFF
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
+from pullfactory.settings.audit import AuditWorkspace
 
 __all__ = ["AuditClosure", "compare_morphings"]
 
@@ -127,6 +135,13 @@ class _Pair(NamedTuple):
     own: BinnedLikelihood
     other: BinnedLikelihood
 
+    def loose(self, free: Sequence[str]) -> "_Pair":
+        """With the free parameters free in the morphing of the audit too."""
+        terms = zip(self.own.aux_index, self.own.aux_used, strict=True)
+        constrained = {k for k, used in terms if used}
+        idle = [name for name in free if self.own.positions(name)[0] in constrained]
+        return self._replace(own=self.own.free(idle)) if idle else self
+
 
 class _Rates(NamedTuple):
     """Of the audit's morphing, and what data of the other have more than these.
@@ -139,26 +154,28 @@ class _Rates(NamedTuple):
     more: NDArray[np.float64]
 
 
-def compare_morphings(expected: Expected, likelihood: BinnedLikelihood) -> tuple[AuditClosure, ...]:
+def compare_morphings(model: AuditModel) -> tuple[AuditClosure, ...]:
     """By how much the estimate moves with another morphing of the samples of an audit.
 
     Args:
-        expected: The samples.
-        likelihood: Of the workspace of the observables taken as independent.
+        model: Of the observables taken as independent.
 
     Returns:
         One for each parameter that is shown.
     """
-    names, summed = expected.parameters, expected.config.workspace.morphing != "multiplicative"
+    expected, config = model.expected, model.expected.config
+    names, summed = expected.parameters, config.workspace.morphing != "multiplicative"
+    other = _other(config.workspace)
     try:
-        pair = _loose(expected, _Pair(likelihood, _other(expected)))
-        parts = [[_loose(each, _pair(each)) for each in both] for both in halves(expected)]
+        pair = _Pair(model.likelihood, _likelihood(expected, other)).loose(config.free_names)
+        parts = [[_pair(each, other) for each in both] for both in expected.halves()]
     except CalibrationError as error:
         return tuple(
             AuditClosure(parameter=name, sums=summed, unknown=str(error)) for name in names
         )
-    theta = _ensemble(expected, pair.own)
     shown = [pair.own.positions(name)[0] for name in names]
+    constrained = [p.name for p in config.parameter if not p.free]
+    theta = _ensemble(pair.own, constrained, shown, config.seed)
     whole = _rates(pair, theta, sums=summed)
     weight = whole.own + whole.more / 2
     moved = []
@@ -170,30 +187,26 @@ def compare_morphings(expected: Expected, likelihood: BinnedLikelihood) -> tuple
     return tuple(_judged(name, moves[..., k], sums=summed) for k, name in enumerate(names))
 
 
-def _pair(expected: Expected) -> _Pair:
-    own = audit_likelihood(build_audit_workspace(expected), expected, validate=False)
-    return _Pair(own, _other(expected))
+def _other(workspace: AuditWorkspace) -> AuditWorkspace:
+    """Settings with the other morphing, which constrains no free parameter."""
+    morphing = _OTHER[workspace.morphing]
+    changes = {"morphing": morphing, "mass_constraint": morphing != "multiplicative"}
+    return workspace.model_copy(update=changes)
 
 
-def _other(expected: Expected) -> BinnedLikelihood:
-    """The likelihood of the same samples with the other morphing."""
-    other = _OTHER[expected.config.workspace.morphing]
-    config = expected.config.with_settings({"workspace.mass_constraint": True})
-    settings: dict[str, Any] = {"workspace.morphing": other}
-    if other == "multiplicative":
-        settings |= {"workspace.mass_constraint": False}
-    changed = replace(expected, config=config.with_settings(settings))
-    return audit_likelihood(build_audit_workspace(changed), changed, validate=False)
+def _pair(expected: Expected, other: AuditWorkspace) -> _Pair:
+    config = expected.config
+    pair = _Pair(_likelihood(expected, config.workspace), _likelihood(expected, other))
+    return pair.loose(config.free_names)
 
 
-def _loose(expected: Expected, pair: _Pair) -> _Pair:
-    """With the free parameters free in the morphing of the audit too."""
-    own = pair.own
-    terms = zip(own.aux_index, own.aux_used, strict=True)
-    constrained = {k for k, used in terms if used}
-    names = expected.config.free_names
-    idle = [n for n in names if own.positions(n)[0] in constrained]
-    return pair._replace(own=own.free(idle)) if idle else pair
+def _likelihood(expected: Expected, workspace: AuditWorkspace) -> BinnedLikelihood:
+    return audit_likelihood(
+        build_audit_workspace(expected, workspace=workspace),
+        expected.config.parameter,
+        constrained=workspace.mass_constraint,
+        validate=False,
+    )
 
 
 def _moved(
@@ -242,11 +255,18 @@ def _judged(name: str, moves: NDArray[np.float64], *, sums: bool) -> AuditClosur
     )
 
 
-def _ensemble(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
-    """Where fits end over the constraints and the fit error, shape (points, parameters)."""
-    config = expected.config
-    rng = generator(config.seed, Stream.AUDIT_CLOSURE)
-    constrained = [p.name for p in config.parameter if p.constraint == "normal"]
+def _ensemble(
+    likelihood: BinnedLikelihood, constrained: Sequence[str], shown: Sequence[int], seed: int
+) -> NDArray[np.float64]:
+    """Where fits end over the constraints and the fit error, shape (points, parameters).
+
+    Args:
+        likelihood: Of the audit.
+        constrained: Names of the parameters with a constraint.
+        shown: Positions of those that move.
+        seed: Of the audit.
+    """
+    rng = generator(seed, Stream.AUDIT_CLOSURE)
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
     moving = np.flatnonzero(~likelihood.held)
     normal = ndtri(qmc.Sobol(len(constrained) + len(moving), rng=rng).random_base2(_POINTS))
@@ -263,7 +283,6 @@ def _ensemble(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.fl
     score = truth[:, moving] @ information + normal[:, len(constrained) :] @ root
     found = np.zeros_like(truth)
     found[:, moving] = score @ inverse
-    shown = [likelihood.positions(name)[0] for name in expected.parameters]
     theta = np.tile(likelihood.init, (len(normal), 1))
     theta[:, shown] += found[:, shown]
     return theta

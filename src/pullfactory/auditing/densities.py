@@ -8,16 +8,19 @@ density the test statistic N sum (p - q)^2 / q is a squared distance in standard
 data, so its root bounds the bias of any parameter in units of its error (Cauchy-Schwarz).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
+from pullfactory.auditing.expected import ExpectedSample
+from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.pool import refuse_negative
+from pullfactory.auditing.reading import SampleCheck
 from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
 from pullfactory.calibration.moments import fit_location_scale
 from pullfactory.densities import Family, family
 from pullfactory.densities.fitting import fit_spline
@@ -60,63 +63,77 @@ class UnbinnedModel:
     moved: NDArray[np.float64]
 
 
-def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedModel:
+class _Point(NamedTuple):
+    """The samples of all processes at one point."""
+
+    samples: tuple[ExpectedSample, ...]
+
+    def mixture(self, o: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of one observable, with the weights of the events."""
+        values, weights = [], []
+        for sample in self.samples:
+            rows = sample.read.rows
+            kept = sample.read.counts.events.sum() / rows.weights.sum()
+            values.append(rows.values[:, o])
+            weights.append(sample.factor * kept * rows.weights)
+        return np.concatenate(values), np.concatenate(weights)
+
+    @property
+    def groups(self) -> NDArray[np.intp]:
+        """Of the events, in the same order."""
+        keys = [sample.read.rows.keys % np.uint64(GROUPS) for sample in self.samples]
+        return np.concatenate(keys).astype(np.intp)
+
+
+def learn_unbinned(model: AuditModel) -> UnbinnedModel:
     """Learn the densities of all observables.
 
     Args:
-        expected: The samples.
-        binned: Gives the order of the auxiliary values of a block of toys.
+        model: Gives the samples, and the order of the auxiliary values of a block of toys.
 
     Raises:
         CalibrationError: If an observable has no density that describes its templates.
         EventsError: If weights are negative, or events lack an observable.
     """
-    config = expected.config
-    refuse_negative(expected)
-    _refuse_partial(expected)
+    expected, config = model.expected, model.expected.config
+    names = config.parameter_names
+    checks = [sample.read.check for sample in expected.nominal]
+    refuse_negative(checks)
+    _refuse_partial(checks, config.observable_names)
+    points = [
+        _Point(expected.at(steps))
+        for steps in ({}, *({name: side} for name in names for side in (1, -1)))
+    ]
     members, places, moved, offsets, misfit = [], [], [], [], {}
     for o, observable in enumerate(config.observable):
-        member = _family(expected, o, observable)
-        found = [
-            fit_location_scale(member, *_mixture(expected, o, steps)) for steps in _points(expected)
-        ]
+        member = _family(observable, points[0].mixture(o), config.toys.unbinned)
+        found = [fit_location_scale(member, *point.mixture(o)) for point in points]
+        edges = expected.events.axes[o].edges
         distances = [
-            _distance(expected, o, member, place, steps)
-            for place, steps in zip(found, _points(expected), strict=True)
+            _distance(point, o, edges, member, place)
+            for place, point in zip(found, points, strict=True)
         ]
-        misfit[observable.name] = max(distance for distance, _ in distances)
-        seen = max(distance - SURE * noise for distance, noise in distances)
-        if seen > DENSITY_MISFIT:
-            raise CalibrationError(
-                f"observable {observable.name!r}: a {_described(observable)} misses a template "
-                f"by {np.sqrt(misfit[observable.name]):.2f} standard deviations of the data; more "
-                f"than {np.sqrt(DENSITY_MISFIT):.2g} may bias an unbinned fit; declare another "
-                'density, or set toys.unbinned = "none"'
-            )
+        misfit[observable.name] = _misfit(observable, distances)
         place = np.array(found)
         moved.append(
-            [
-                _moved(expected, o, member, at, steps)
-                for at, steps in zip(place, _points(expected), strict=True)
-            ]
+            [_moved(point, o, member, at) for at, point in zip(place, points, strict=True)]
         )
         offset = _offset(place[0])
         members.append(member)
         offsets.append(offset)
         places.append(place + np.array([offset, 0.0]))
-    names = config.parameter_names
     steps = np.array([parameter.step for parameter in config.parameter])
-    free = set(config.free_names)
     likelihood = UnbinnedLikelihood(
         response=_response(np.array(places)),
         limits=np.array([p.bounds for p in config.parameter]) / steps[:, None],
         names=names,
         families=tuple(members),
-        constrained=tuple(k for k, name in enumerate(names) if name not in free),
+        constrained=tuple(k for k, parameter in enumerate(config.parameter) if not parameter.free),
     )
 
     def at_places(places: NDArray[np.float64]) -> Method:
-        return _method(replace(likelihood, response=_response(places)), binned, np.array(offsets))
+        moved = replace(likelihood, response=_response(places))
+        return _method(moved, model.likelihood, np.array(offsets))
 
     return UnbinnedModel(
         method=at_places(np.array(places)),
@@ -126,6 +143,24 @@ def learn_unbinned(expected: Expected, binned: BinnedLikelihood) -> UnbinnedMode
         at=at_places,
         moved=np.moveaxis(np.array(moved), 2, 0),
     )
+
+
+def _misfit(observable: AuditObservable, distances: Sequence[tuple[float, float]]) -> float:
+    """The largest squared distance from a template, refused where it is too large for sure.
+
+    Args:
+        observable: With this density.
+        distances: From the templates, with their errors.
+    """
+    misfit = max(distance for distance, _ in distances)
+    if max(distance - SURE * noise for distance, noise in distances) > DENSITY_MISFIT:
+        raise CalibrationError(
+            f"observable {observable.name!r}: a {_described(observable)} misses a template "
+            f"by {np.sqrt(misfit):.2f} standard deviations of the data; more "
+            f"than {np.sqrt(DENSITY_MISFIT):.2g} may bias an unbinned fit; declare another "
+            'density, or set toys.unbinned = "none"'
+        )
+    return misfit
 
 
 def _response(places: NDArray[np.float64]) -> Response:
@@ -140,21 +175,15 @@ def _response(places: NDArray[np.float64]) -> Response:
 
 
 def _moved(
-    expected: Expected,
-    o: int,
-    member: Family,
-    place: NDArray[np.float64],
-    steps: dict[str, int],
+    point: _Point, o: int, member: Family, place: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """One Newton step of location and scale for one more copy of each group of events.
 
     Returns:
         Shape (groups, 2).
     """
-    values, weights = _mixture(expected, o, steps)
-    groups = np.concatenate(
-        [expected.read(role).rows.keys % np.uint64(GROUPS) for role in _roles(expected, steps)]
-    ).astype(np.intp)
+    values, weights = point.mixture(o)
+    groups = point.groups
     mu, sigma = place
     z = (values - mu) / sigma
     _, first, second = (np.asarray(each) for each in member.derivatives(jnp.asarray(z)))
@@ -192,54 +221,31 @@ def _method(
     )
 
 
-def _refuse_partial(expected: Expected) -> None:
-    for role in expected.nominal_roles:
-        check = expected.read(role).check
-        for name in expected.config.observable_names:
+def _refuse_partial(nominal: Iterable[SampleCheck], observables: Sequence[str]) -> None:
+    for check in nominal:
+        for name in observables:
             if missing := check.lacking[name] + check.outside[name]:
                 raise EventsError(
-                    f"samples.{role}: {missing} of {check.selected} events have no {name!r} inside "
-                    "its edges, and the unbinned fit needs every observable of every event"
+                    f"samples.{check.role}: {missing} of {check.selected} events have no {name!r} "
+                    "inside its edges, and the unbinned fit needs every observable of every event"
                 )
 
 
-def _points(expected: Expected) -> list[dict[str, int]]:
-    """The nominal point, and up and down in each parameter."""
-    names = expected.config.parameter_names
-    return [{}, *({name: side} for name in names for side in (1, -1))]
-
-
-def _mixture(
-    expected: Expected, o: int, steps: dict[str, int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Events of all processes at one point with their weights."""
-    values, weights = [], []
-    for role in _roles(expected, steps):
-        read = expected.read(role)
-        kept = read.counts.events.sum() / read.rows.weights.sum()
-        values.append(read.rows.values[:, o])
-        weights.append(expected.factors[role] * kept * read.rows.weights)
-    return np.concatenate(values), np.concatenate(weights)
-
-
-def _roles(expected: Expected, steps: dict[str, int]) -> list[str]:
-    """The sample of each process at a point; the nominal one where it does not depend on it."""
-    return [
-        (process.at(steps) or process.nominal).role
-        for process in expected.config.sample_set.processes
-    ]
-
-
-def _family(expected: Expected, o: int, observable: AuditObservable) -> Family:
+def _family(
+    observable: AuditObservable,
+    nominal: tuple[NDArray[np.float64], NDArray[np.float64]],
+    unbinned: str,
+) -> Family:
+    """The declared family, or a smooth fit to nominal values with their weights, if allowed."""
     if observable.density is not None:
         return family(observable.density, observable.shape)
-    if expected.config.toys.unbinned == "declared":
+    if unbinned == "declared":
         raise CalibrationError(
             f"observable {observable.name!r} has no declared density; declare it, or set "
             'toys.unbinned = "auto"'
         )
     try:
-        return fit_spline(*_mixture(expected, o, {})).member
+        return fit_spline(*nominal).member
     except CalibrationError as error:
         raise CalibrationError(f"observable {observable.name!r}: {error}") from None
 
@@ -249,25 +255,23 @@ def _described(observable: AuditObservable) -> str:
 
 
 def _distance(
-    expected: Expected,
+    point: _Point,
     o: int,
+    edges: NDArray[np.float64],
     member: Family,
     place: NDArray[np.float64],
-    steps: dict[str, int],
 ) -> tuple[float, float]:
     """Squared distance of density and template, less what the noise of the template gives.
 
     Returns:
         The distance, and its standard error if the template differs by its noise alone.
     """
-    axis = expected.events.axes[o]
-    below = member.cdf((axis.edges[1:-1] - place[0]) / place[1])
+    below = member.cdf((edges[1:-1] - place[0]) / place[1])
     density = np.diff(np.concatenate([[0.0], below, [1.0]]))
-    template, variance = np.zeros(axis.size), np.zeros(axis.size)
-    for role in _roles(expected, steps):
-        counts, factor = expected.read(role).counts, expected.factors[role]
-        template += factor * counts.channels[o].sum(axis=0)
-        variance += factor**2 * counts.squares[o]
+    template, variance = np.zeros(len(density)), np.zeros(len(density))
+    for sample in point.samples:
+        template += sample.template(o)
+        variance += sample.variance(o)
     rates = template.sum() * np.maximum(density, np.finfo(float).tiny)
     distance = float(np.sum(((template - rates) ** 2 - variance) / rates))
     return distance, float(np.sqrt(2.0 * np.sum(np.square(variance / rates))))

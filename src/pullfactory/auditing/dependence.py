@@ -1,14 +1,15 @@
 """How the observables of an event depend on each other, measured in the nominal events."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.prediction import redraws
+from pullfactory.auditing.expected import ExpectedSample
 from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
 
 __all__ = ["PairDependence", "measure_dependence"]
 
@@ -43,42 +44,63 @@ class PairDependence:
     excess_error: NDArray[np.float64]
 
 
-def measure_dependence(expected: Expected) -> tuple[PairDependence, ...]:
+def measure_dependence(
+    nominal: Sequence[ExpectedSample], observables: Sequence[str], often: NDArray[np.float64]
+) -> tuple[PairDependence, ...]:
     """Measure all pairs of observables in the expected events of all processes.
 
     Correlation coefficients come from the events kept in memory, pairs of bins from all.
 
     Args:
-        expected: The samples.
+        nominal: The nominal samples.
+        observables: Names.
+        often: How often each group of events comes in each replica, shape (replicas, groups).
     """
-    often = redraws(expected.config.seed, expected.config.replicas)
-    names = expected.config.observable_names
-    values, weights, groups = _rows(expected)
+    rows = _Rows.of(nominal)
     return tuple(
-        _measure(expected, often, (i, j), names, values, weights, groups)
-        for i, j in itertools.combinations(range(len(names)), 2)
+        _measure(rows, nominal, often, first, second)
+        for first, second in itertools.combinations(enumerate(observables), 2)
     )
 
 
+class _Rows(NamedTuple):
+    """Nominal events of all processes in memory, weighted to the data, with their groups."""
+
+    values: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    groups: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, nominal: Sequence[ExpectedSample]) -> "_Rows":
+        values, weights, groups = [], [], []
+        for sample in nominal:
+            rows = sample.read.rows
+            kept = sample.read.counts.events.sum() / rows.weights.sum()
+            values.append(rows.values)
+            weights.append(sample.factor * kept * rows.weights)
+            groups.append((rows.keys % np.uint64(GROUPS)).astype(np.intp))
+        return cls(np.concatenate(values), np.concatenate(weights), np.concatenate(groups))
+
+
 def _measure(
-    expected: Expected,
+    rows: _Rows,
+    nominal: Sequence[ExpectedSample],
     often: NDArray[np.float64],
-    pair: tuple[int, int],
-    names: tuple[str, ...],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    groups: NDArray[np.intp],
+    first: tuple[int, str],
+    second: tuple[int, str],
 ) -> PairDependence:
-    i, j = pair
-    both = np.isfinite(values[:, i]) & np.isfinite(values[:, j])
-    x, y = values[both, i], values[both, j]
-    pearson = _correlation(x, y, weights[both], groups[both], often)
-    ranks = [_ranks(column, weights[both]) for column in (x, y)]
-    spearman = _correlation(ranks[0], ranks[1], weights[both], groups[both], often)
-    excess, error, overlap = _excess(expected, pair, often)
+    """Of two observables, each given by its position and its name."""
+    (i, one), (j, other) = first, second
+    both = np.isfinite(rows.values[:, i]) & np.isfinite(rows.values[:, j])
+    x, y = rows.values[both, i], rows.values[both, j]
+    weights, groups = rows.weights[both], rows.groups[both]
+    pearson = _correlation(x, y, weights, groups, often)
+    ranks = [_ranks(column, weights) for column in (x, y)]
+    spearman = _correlation(ranks[0], ranks[1], weights, groups, often)
+    excess, error, overlap = _excess(nominal, (i, j), often)
     return PairDependence(
-        first=names[i],
-        second=names[j],
+        first=one,
+        second=other,
         overlap=overlap,
         events=int(both.sum()),
         pearson=pearson[0],
@@ -88,20 +110,6 @@ def _measure(
         excess=excess,
         excess_error=error,
     )
-
-
-def _rows(
-    expected: Expected,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Nominal events of all processes in memory, weighted to the data, with their groups."""
-    values, weights, groups = [], [], []
-    for role in expected.nominal_roles:
-        read = expected.read(role)
-        kept = read.counts.events.sum() / read.rows.weights.sum()
-        values.append(read.rows.values)
-        weights.append(expected.factors[role] * kept * read.rows.weights)
-        groups.append((read.rows.keys % np.uint64(GROUPS)).astype(np.intp))
-    return np.concatenate(values), np.concatenate(weights), np.concatenate(groups)
 
 
 def _ranks(x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,13 +144,11 @@ def _correlation(
 
 
 def _excess(
-    expected: Expected, pair: tuple[int, int], often: NDArray[np.float64]
+    nominal: Sequence[ExpectedSample], pair: tuple[int, int], often: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Events in pairs of bins beside independence, with errors; and the overlap."""
     i, j = pair
-    parts = [
-        (expected.factors[role], expected.read(role).counts) for role in expected.nominal_roles
-    ]
+    parts = [(sample.factor, sample.read.counts) for sample in nominal]
     joint = sum(factor * counts.pairs[pair] for factor, counts in parts)
     assert not isinstance(joint, int)
 

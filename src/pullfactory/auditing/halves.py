@@ -5,18 +5,12 @@ other has the right mean. The events are halved several times, so that all pairs
 apart; halves are balanced as in McCarthy 1969 (doi:10.2307/1402116): the bits of a group's number.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
-
-__all__ = ["Halves", "Measured", "halves"]
-
-_SPLITS = GROUPS.bit_length() - 1
+__all__ = ["Halves", "Measured"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,31 +57,3 @@ class Halves:
             value=float(np.mean(self.value**2) - np.trace(products)),
             error=float(np.sqrt(max(along - noise, noise))),
         )
-
-
-def halves(expected: Expected) -> Iterator[tuple[Expected, Expected]]:
-    """Both halves of the samples, each counted twice, for every way to halve them.
-
-    Only bins of single observables know it, and not how much their contents scatter.
-
-    Args:
-        expected: The samples.
-    """
-    number = np.arange(GROUPS, dtype=np.int64)
-    for bit in range(_SPLITS):
-        often = 2.0 * (number >> bit & 1).astype(np.float64)
-        yield _drawn(expected, often), _drawn(expected, 2.0 - often)
-
-
-def _drawn(expected: Expected, often: NDArray[np.float64]) -> Expected:
-    """The samples with each group of events counted so often, shape (groups,)."""
-    samples, factors = {}, {}
-    for role, read in expected.events.samples.items():
-        channels = tuple(often[:, None] * groups for groups in read.counts.channels)
-        samples[role] = replace(read, counts=replace(read.counts, channels=channels))
-    for role, by in expected.normalised.items():
-        factors[role] = expected.factors[role]
-        if by is not None:
-            events = expected.read(by).counts.events
-            factors[role] *= events.sum() / (often @ events)
-    return replace(expected, events=replace(expected.events, samples=samples), factors=factors)

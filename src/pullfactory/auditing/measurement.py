@@ -1,5 +1,6 @@
 """The fit of the data: estimates with claimed, sandwich and bootstrap errors side by side."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.model import aux_covariance, binned_audit_method, rates_and_slopes
-from pullfactory.auditing.prediction import redraws
-from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
+from pullfactory.auditing.model import AuditModel, rates_and_slopes
+from pullfactory.auditing.reading import ReadSample
+from pullfactory.auditing.tally import GROUPS, Counts
 from pullfactory.events import first_rows
 from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.information import symmetric_root
@@ -29,7 +29,6 @@ __all__ = [
     "fit_data",
     "fit_data_unbinned",
     "in_units",
-    "observed_counts",
     "unbinned_obstacle",
 ]
 
@@ -99,25 +98,13 @@ class DataFit:
         ]
 
 
-def observed_counts(expected: Expected) -> dict[str, NDArray[np.float64]]:
-    """Events of the data in each channel, each of shape (bins,).
-
-    Args:
-        expected: With data among its samples.
-    """
-    counts = expected.read("data").counts
-    names = expected.config.observable_names
-    return {name: each.sum(axis=0) for name, each in zip(names, counts.channels, strict=True)}
-
-
-def unbinned_obstacle(expected: Expected) -> str | None:
+def unbinned_obstacle(data: ReadSample) -> str | None:
     """Why the data cannot be fitted with densities, though there are some; None if they can.
 
     Args:
-        expected: With data among its samples.
+        data: As they were read.
     """
-    read = expected.read("data")
-    check, rows = read.check, read.rows
+    check, rows = data.check, data.rows
     if check.negative:
         return f"{check.negative} of {check.selected} events of the data have negative weights"
     if len(rows) < check.selected:
@@ -130,25 +117,19 @@ def unbinned_obstacle(expected: Expected) -> str | None:
     return None
 
 
-def fit_data(expected: Expected, likelihood: BinnedLikelihood) -> DataFit:
+def fit_data(model: AuditModel) -> DataFit:
     """Fit the data in bins.
 
     The bootstrap draws events again, with all their observables, and the auxiliary values around
     those observed; where not all events are in memory, it draws groups of them.
 
     Args:
-        expected: With data among its samples.
-        likelihood: Of the observables taken as independent.
+        model: Of the observables taken as independent, with data among its samples.
     """
-    method = binned_audit_method(expected, likelihood)
-    read = expected.read("data")
+    read = model.expected.read("data")
     in_memory = len(read.rows) == read.check.selected
-    drawn = (
-        _bootstrap(expected, method, likelihood)
-        if in_memory
-        else _group_bootstrap(expected, method, likelihood)
-    )
-    shown = drawn.select(expected.parameters)
+    drawn = _bootstrap(model, model.method) if in_memory else _group_bootstrap(model)
+    shown = drawn.select(model.expected.parameters)
     groups = None if in_memory else GROUPS
     few = 0.0 if groups is None else 1.0 / (2 * (groups - 1))
     return DataFit(
@@ -158,21 +139,18 @@ def fit_data(expected: Expected, likelihood: BinnedLikelihood) -> DataFit:
         bootstrap_error=np.hypot(shown.error_of_error, shown.error * np.sqrt(few)),
         groups=groups,
         bootstrap_failed=int(np.sum(drawn.status > FitStatus.RECOVERED)),
-        channels=_channels(expected, likelihood, drawn.fit),
+        channels=_channels(model.likelihood, drawn.fit, model.expected.observed, read.counts),
     )
 
 
-def fit_data_unbinned(
-    expected: Expected, model: UnbinnedModel, binned: BinnedLikelihood
-) -> DataFit:
+def fit_data_unbinned(audit: AuditModel, model: UnbinnedModel) -> DataFit:
     """Fit the data with densities.
 
     Args:
-        expected: With data among its samples, all of them in memory.
+        audit: With data among its samples, all of them in memory; gives the auxiliary values.
         model: The densities.
-        binned: Gives the auxiliary values.
     """
-    drawn = _bootstrap(expected, model.method, binned)
+    drawn = _bootstrap(audit, model.method)
     return DataFit(
         method="unbinned",
         fit=in_units(drawn.fit, model.steps),
@@ -184,9 +162,10 @@ def fit_data_unbinned(
     )
 
 
-def _bootstrap(expected: Expected, method: Method, binned: BinnedLikelihood) -> BootstrapResult:
+def _bootstrap(model: AuditModel, method: Method) -> BootstrapResult:
     """Replicas of the data, drawn from its events; every method has the same."""
-    rows, config = expected.read("data").rows, expected.config
+    rows, config = model.expected.read("data").rows, model.expected.config
+    binned = model.likelihood
     block = ToyBlock(
         theta_true=np.zeros((1, len(binned.names))),
         aux=binned.observed[None, binned.n_main :],
@@ -200,28 +179,27 @@ def _bootstrap(expected: Expected, method: Method, binned: BinnedLikelihood) -> 
         replicas=config.replicas,
         seed=config.seed,
         n_events_law=config.n_events_law,
-        aux_sigma=symmetric_root(aux_covariance(expected, binned)),
+        aux_sigma=symmetric_root(model.aux_covariance),
     )
 
 
-def _group_bootstrap(
-    expected: Expected, method: Method, likelihood: BinnedLikelihood
-) -> BootstrapResult:
+def _group_bootstrap(model: AuditModel) -> BootstrapResult:
     """Replicas of the data, drawn from groups of its events."""
-    often = redraws(expected.config.seed + 1, expected.config.replicas)
-    counts = _counts(expected, np.concatenate([np.ones((1, GROUPS)), often]))
-    fits = fit_toys(likelihood, _data(expected, likelihood, counts))
-    read = expected.read("data")
+    method, config = model.method, model.expected.config
+    seen = model.expected.read("data").counts
+    often = np.concatenate([np.ones((1, GROUPS)), model.expected.redraws(1)])
+    counts = _counts(seen, often, fixed=config.n_events_law == "fixed")
+    fits = fit_toys(model.likelihood, _data(model, counts))
     own = PairCounts(
         tuple(each[:1] for each in counts),
-        {key: each[None] for key, each in read.counts.pair_squares.items()},
-        read.counts.numbers.sum()[None],
-        tuple(each[None] for each in read.counts.squares),
+        {key: each[None] for key, each in seen.pair_squares.items()},
+        seen.numbers.sum()[None],
+        tuple(each[None] for each in seen.squares),
     )
     fit = fits.head(1)
     scatter = method.scatter(fit.estimate, own)
     good = fits.status[1:] <= FitStatus.RECOVERED
-    unknown = np.full(2 * (len(expected.config.observable),), np.nan)
+    unknown = np.full(2 * (len(config.observable),), np.nan)
     return BootstrapResult(
         method=method.name,
         fit=replace(fit, sandwich=sandwich_covariance(fit.covariance, scatter, method.aux_scatter)),
@@ -248,30 +226,31 @@ def in_units(fits: FitBatch, steps: NDArray[np.float64]) -> FitBatch:
     )
 
 
-def _counts(expected: Expected, often: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+def _counts(
+    counts: Counts, often: NDArray[np.float64], *, fixed: bool
+) -> list[NDArray[np.float64]]:
     """Counts of the data in each channel where each group of events comes so often."""
-    counts = expected.read("data").counts
     factor = np.ones(len(often))
-    if expected.config.n_events_law == "fixed":
+    if fixed:
         factor = counts.numbers.sum() / (often @ counts.numbers)
     return [factor[:, None] * (often @ groups) for groups in counts.channels]
 
 
-def _data(
-    expected: Expected, likelihood: BinnedLikelihood, counts: list[NDArray[np.float64]]
-) -> NDArray[np.float64]:
+def _data(model: AuditModel, counts: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """The data, then replicas, whose auxiliary values are drawn around those observed."""
-    names = expected.config.observable_names
-    data = likelihood.data(dict(zip(names, counts, strict=True)))
-    rng = generator(expected.config.seed, Stream.AUDIT_DATA)
+    config, likelihood = model.expected.config, model.likelihood
+    data = likelihood.data(dict(zip(config.observable_names, counts, strict=True)))
+    rng = generator(config.seed, Stream.AUDIT_DATA)
     normal = rng.standard_normal((len(data) - 1, len(likelihood.aux_index)))
-    root = symmetric_root(aux_covariance(expected, likelihood))
-    data[1:, likelihood.n_main :] += normal @ root
+    data[1:, likelihood.n_main :] += normal @ symmetric_root(model.aux_covariance)
     return data
 
 
 def _channels(
-    expected: Expected, likelihood: BinnedLikelihood, fit: FitBatch
+    likelihood: BinnedLikelihood,
+    fit: FitBatch,
+    observed: Mapping[str, NDArray[np.float64]],
+    counts: Counts,
 ) -> tuple[ChannelFit, ...]:
     estimate = fit.estimate[0]
     after, slopes = rates_and_slopes(likelihood, estimate)
@@ -279,9 +258,8 @@ def _channels(
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
     before, _ = rates_and_slopes(likelihood, likelihood.init)
-    observed, squares = observed_counts(expected), expected.read("data").counts.squares
     found = []
-    for name, square in zip(expected.config.observable_names, squares, strict=True):
+    for name, square in zip(observed, counts.squares, strict=True):
         where = likelihood.channel_slice(name)
         found.append(
             ChannelFit(

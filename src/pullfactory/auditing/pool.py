@@ -1,12 +1,13 @@
 """Toys drawn from the events themselves: the dependence of the observables is the sample's own."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.model import aux_covariance
-from pullfactory.auditing.templates import Expected
+from pullfactory.auditing.model import AuditModel
+from pullfactory.auditing.reading import SampleCheck
 from pullfactory.errors import EventsError
 from pullfactory.events import first_rows
 from pullfactory.fitting.information import symmetric_root
@@ -47,31 +48,32 @@ class EventPool:
     seed: int
 
     @classmethod
-    def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "EventPool":
+    def of(cls, model: AuditModel) -> "EventPool":
         """The pool of an audit.
 
         Args:
-            expected: The samples.
-            likelihood: Gives the auxiliary data: those of all its terms, in its order.
+            model: Gives the samples, and the auxiliary data: those of all terms of its likelihood,
+                in its order.
 
         Raises:
             EventsError: If an event has a negative weight, or a sample has none held apart.
         """
-        refuse_negative(expected)
+        expected, config = model.expected, model.expected.config
+        refuse_negative(sample.read.check for sample in expected.nominal)
         values, weights, keys = [], [], []
-        for role in expected.nominal_roles:
-            read = expected.read(role)
+        for sample in expected.nominal:
+            read = sample.read
             if not len(read.apart):
                 raise EventsError(
-                    f"samples.{role}: toys.held_apart = {expected.config.toys.held_apart:g} of "
+                    f"samples.{read.check.role}: toys.held_apart = {config.toys.held_apart:g} of "
                     f"{read.check.selected} events is none; raise it, or set it to 0"
                 )
-            yields = expected.factors[role] * read.counts.events.sum()
+            yields = sample.factor * read.counts.events.sum()
             values.append(read.apart.values)
             keys.append(read.apart.keys)
             weights.append(yields * read.apart.weights / read.apart.weights.sum())
         probability, n_events, first = np.concatenate(weights), expected.n_events, None
-        if expected.config.repeated == "cluster":
+        if config.repeated == "cluster":
             rows = len(probability)
             first = np.flatnonzero(first_rows(np.concatenate(keys)) == np.arange(rows))
             probability = probability[first]
@@ -81,9 +83,9 @@ class EventPool:
             cumulative=np.cumsum(probability / probability.sum()),
             first=first,
             n_events=n_events,
-            fixed=expected.config.n_events_law == "fixed",
-            scatter=symmetric_root(aux_covariance(expected, likelihood)),
-            seed=expected.config.seed,
+            fixed=config.n_events_law == "fixed",
+            scatter=symmetric_root(model.aux_covariance),
+            seed=config.seed,
         )
 
     @property
@@ -175,19 +177,18 @@ class EventPool:
         return -(-int(room) // _PADDING) * _PADDING
 
 
-def refuse_negative(expected: Expected) -> None:
+def refuse_negative(nominal: Iterable[SampleCheck]) -> None:
     """Refuse to draw events by negative weights.
 
     Args:
-        expected: The samples.
+        nominal: What was seen in the nominal samples.
 
     Raises:
-        EventsError: If a nominal sample has any.
+        EventsError: If one has any.
     """
-    for role in expected.nominal_roles:
-        check = expected.read(role).check
+    for check in nominal:
         if check.negative:
             raise EventsError(
-                f"samples.{role}: {check.negative} of {check.selected} events have negative "
+                f"samples.{check.role}: {check.negative} of {check.selected} events have negative "
                 "weights, by which nothing can be drawn: no toys (the prediction needs none)"
             )

@@ -11,21 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.model import (
-    channels_of,
+    AuditModel,
     constraint_information,
-    drawn_scatter,
     rates_and_slopes,
 )
 from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
 from pullfactory.errors import CalibrationError
 from pullfactory.fitting.flatness import flat_parameters, listed
 from pullfactory.fitting.information import inverted
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
-from pullfactory.random import Stream, generator
 from pullfactory.settings.document import total_name
 
 __all__ = [
@@ -34,7 +31,6 @@ __all__ = [
     "claimed_errors",
     "predict_errors",
     "predict_subset",
-    "redraws",
 ]
 
 _BATCH = 50  # replicas at once
@@ -89,17 +85,6 @@ class PredictedErrors:
         )
 
 
-def redraws(seed: int, replicas: int) -> NDArray[np.float64]:
-    """How often each group of events is drawn in each replica, shape (replicas, groups).
-
-    Args:
-        seed: Of the audit.
-        replicas: How many.
-    """
-    rng = generator(seed, Stream.AUDIT_GROUPS)
-    return rng.multinomial(GROUPS, np.full(GROUPS, 1.0 / GROUPS), replicas).astype(np.float64)
-
-
 def predict_errors(model: "ErrorModel") -> PredictedErrors:
     """Predict claimed and actual errors at the nominal point, with bootstrap errors.
 
@@ -112,19 +97,19 @@ def predict_errors(model: "ErrorModel") -> PredictedErrors:
     Raises:
         CalibrationError: If the parameters are not determined.
     """
-    expected, likelihood = model.expected, model.likelihood
-    everything = tuple(range(len(model.channels.slices)))
+    expected, likelihood = model.audit.expected, model.audit.likelihood
+    everything = tuple(range(len(model.audit.channels.slices)))
     once = np.ones((1, GROUPS))
     inverse, actual = model.covariances(model.drawn(once), everything)
     if not np.isfinite(inverse).all():
         raise CalibrationError(_undetermined(flat_parameters(likelihood, likelihood.init)))
     claimed_errors, actual_errors = [], []
-    for some in _batches(redraws(expected.config.seed, expected.config.replicas)):
+    for some in _batches(expected.redraws()):
         inverses, actuals = model.covariances(model.drawn(some), everything)
         claimed_errors.append(_errors(inverses))
         actual_errors.append(_errors(actuals))
     claimed, spread = np.concatenate(claimed_errors), np.concatenate(actual_errors)
-    chosen = [likelihood.positions(name)[0] for name in expected.parameters]
+    chosen = model.audit.positions
     square = np.ix_([0], chosen, chosen)
 
     def scatter(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,23 +139,23 @@ def predict_subset(
         Each of shape (parameters,), of `expected.parameters`; NaN where they are not determined.
     """
     inverse, actual = model.covariances(model.drawn(np.ones((1, GROUPS))), tuple(observables))
-    chosen = [model.likelihood.positions(name)[0] for name in model.expected.parameters]
+    chosen = model.audit.positions
     return _errors(inverse)[0, chosen], _errors(actual)[0, chosen]
 
 
-def claimed_errors(expected: Expected, likelihood: BinnedLikelihood) -> NDArray[np.float64]:
+def claimed_errors(parameters: Sequence[str], likelihood: BinnedLikelihood) -> NDArray[np.float64]:
     """Errors that a fit of the expected events gives, such as one to the joint channels.
 
     Args:
-        expected: Names the parameters.
+        parameters: Names.
         likelihood: Of a workspace whose observations are what is expected.
 
     Returns:
-        Shape (parameters,), of `expected.parameters`; NaN where they are not determined.
+        Shape (parameters,); NaN where they are not determined.
     """
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
     information = slopes.T @ (slopes / rates[:, None]) + np.diag(constraint_information(likelihood))
-    chosen = [likelihood.positions(name)[0] for name in expected.parameters]
+    chosen = [likelihood.positions(name)[0] for name in parameters]
     return np.asarray(
         np.sqrt(np.diag(inverted(information, terms=len(rates), size=rates.sum())))[chosen]
     )
@@ -208,40 +193,31 @@ class ErrorModel:
     """Rates at the nominal point as sums over groups of events.
 
     Attributes:
-        expected: The samples.
-        likelihood: Gives the slopes of the rates, which pyhf interpolates.
-        channels: How events are counted.
+        audit: The samples, and the likelihood that gives the slopes of the rates, which pyhf
+            interpolates.
         rates: Of the bins, shape (bins,).
         slopes: Their derivatives, shape (bins, parameters).
         penalty: Information of the constraints, shape (parameters,).
-        scatter: Covariance of the score of the auxiliary data, shape (parameters, parameters).
     """
 
-    expected: Expected
-    likelihood: BinnedLikelihood
-    channels: Channels
+    audit: AuditModel
     rates: NDArray[np.float64]
     slopes: NDArray[np.float64]
     penalty: NDArray[np.float64]
-    scatter: NDArray[np.float64]
 
     @classmethod
-    def of(cls, expected: Expected, likelihood: BinnedLikelihood) -> "ErrorModel":
-        """The model of a likelihood.
+    def of(cls, audit: AuditModel) -> "ErrorModel":
+        """The model at the nominal point.
 
         Args:
-            expected: The samples.
-            likelihood: With one channel for each observable.
+            audit: The model of the observables taken as independent.
         """
-        rates, slopes = rates_and_slopes(likelihood, likelihood.init)
+        rates, slopes = rates_and_slopes(audit.likelihood, audit.likelihood.init)
         return cls(
-            expected=expected,
-            likelihood=likelihood,
-            channels=channels_of(expected, likelihood),
+            audit=audit,
             rates=rates,
             slopes=slopes,
-            penalty=constraint_information(likelihood),
-            scatter=drawn_scatter(expected, likelihood),
+            penalty=constraint_information(audit.likelihood),
         )
 
     def covariances(
@@ -280,23 +256,22 @@ class ErrorModel:
             drawn.pairs.events,
         )
         some = Channels(
-            edges=tuple(self.channels.edges[o] for o in observables),
+            edges=tuple(self.audit.channels.edges[o] for o in observables),
             slices=tuple(self._slice(o) for o in observables),
-            centred=self.channels.centred,
+            centred=self.audit.channels.centred,
             partial=True,
         )
         scatter = some.scatter(log_slopes, pairs)
-        return inverse, sandwich_covariance(inverse, scatter, self.scatter)
+        return inverse, sandwich_covariance(inverse, scatter, self.audit.aux_scatter)
 
     def _totals(self) -> dict[int, int]:
         """Position of each free total among the parameters, and the observable it belongs to."""
-        names = [total_name(name) for name in self.expected.config.observable_names]
-        return {
-            k: names.index(name) for k, name in enumerate(self.likelihood.names) if name in names
-        }
+        names = [total_name(name) for name in self.audit.expected.config.observable_names]
+        all_names = self.audit.likelihood.names
+        return {k: names.index(name) for k, name in enumerate(all_names) if name in names}
 
     def _slice(self, observable: int) -> slice:
-        return self.channels.slices[observable]
+        return self.audit.channels.slices[observable]
 
     def drawn(self, often: NDArray[np.float64]) -> _Drawn:
         """Rates, slopes and pairs of replicas.
@@ -304,13 +279,13 @@ class ErrorModel:
         Args:
             often: How often each group of events comes, shape (replicas, groups).
         """
-        expected = self.expected
+        expected = self.audit.expected
         n_obs = len(expected.config.observable)
         channels = [np.zeros((len(often), axis.size)) for axis in expected.events.axes]
         pairs: dict[tuple[int, int], NDArray[np.float64]] = {}
         events = np.zeros(len(often))
         by_process = {}
-        for process in expected.config.sample_set.processes:
+        for process in expected.processes:
             role = process.nominal.role
             counts, factor = expected.read(role).counts, self._factors(role, often)
             events += factor * (often @ counts.numbers)
@@ -337,24 +312,22 @@ class ErrorModel:
         by_process: dict[str, list[NDArray[np.float64]]],
     ) -> NDArray[np.float64]:
         """Slopes of the model, moved by what the templates are in each replica."""
-        expected, likelihood = self.expected, self.likelihood
+        expected, likelihood = self.audit.expected, self.audit.likelihood
         slopes = np.tile(self.slopes, (len(often), 1, 1))
         ratio = rates / self.rates
         for k, name in enumerate(likelihood.names):
             if name.startswith("staterror_") or k in self._totals():
                 slopes[:, :, k] *= ratio
-        for process in expected.config.sample_set.processes:
-            if norm := expected.norm_names.get(process.name):
+        for process in expected.processes:
+            if norm := process.norm_name:
                 (k,) = likelihood.positions(norm)
                 for o, own in enumerate(by_process[process.name]):
-                    nominal = expected.factors[process.nominal.role] * (
-                        expected.read(process.nominal.role).counts.channels[o].sum(axis=0)
-                    )
+                    nominal = expected.sample(process.nominal.role).template(o)
                     part = np.divide(own, nominal, where=nominal != 0, out=np.ones_like(own))
                     slopes[:, self._slice(o), k] *= part
         for parameter in expected.config.parameter:
             (k,) = likelihood.positions(parameter.name)
-            for process in expected.config.sample_set.processes:
+            for process in expected.processes:
                 if parameter.name not in process.parameters:
                     continue
                 for side in (1, -1):
@@ -367,8 +340,8 @@ class ErrorModel:
 
     def _moved(self, role: str, often: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """How far the template of a sample is from itself in each replica."""
-        counts, factor = self.expected.read(role).counts, self._factors(role, often)
-        once = self.expected.factors[role]
+        counts, factor = self.audit.expected.read(role).counts, self._factors(role, often)
+        once = self.audit.expected.factors[role]
         return [
             factor[:, None] * (often @ groups) - once * groups.sum(axis=0)
             for groups in counts.channels
@@ -376,10 +349,10 @@ class ErrorModel:
 
     def _factors(self, role: str, often: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expected events for each unit of weight in each replica."""
-        factor, by = self.expected.factors[role], self.expected.normalised[role]
+        factor, by = self.audit.expected.factors[role], self.audit.expected.normalised[role]
         if by is None:
             return np.full(len(often), factor)
-        events = self.expected.read(by).counts.events
+        events = self.audit.expected.read(by).counts.events
         return np.asarray(factor * events.sum() / (often @ events))
 
     def template_noise(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -388,7 +361,9 @@ class ErrorModel:
         Args:
             inverse: Claimed covariance, shape (parameters, parameters).
         """
-        scatter = template_scatter(self.expected, self.channels, self.slopes / self.rates[:, None])
+        scatter = template_scatter(
+            self.audit.expected.nominal, self.audit.channels, self.slopes / self.rates[:, None]
+        )
         return np.asarray(inverse @ scatter @ inverse)
 
 

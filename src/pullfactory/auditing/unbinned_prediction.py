@@ -1,5 +1,6 @@
 """Errors of the unbinned fit without toys, from the nominal events in memory."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,21 +8,20 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.prediction import PredictedErrors, redraws
+from pullfactory.auditing.expected import ExpectedSample
+from pullfactory.auditing.model import AuditModel
+from pullfactory.auditing.prediction import PredictedErrors
 from pullfactory.auditing.tally import GROUPS
-from pullfactory.auditing.templates import Expected
 from pullfactory.events import first_rows
 from pullfactory.fitting.information import inverted
 from pullfactory.fitting.sandwich import sandwich_covariance
-from pullfactory.likelihoods import BinnedLikelihood, Likelihood
+from pullfactory.likelihoods import Likelihood
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["predict_unbinned"]
 
 
-def predict_unbinned(
-    expected: Expected, model: UnbinnedModel, binned: BinnedLikelihood
-) -> PredictedErrors:
+def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors:
     """Predict claimed and actual errors of the unbinned fit at the nominal point.
 
     The bootstrap draws the events of all samples again: those that the expectations are taken of,
@@ -29,12 +29,13 @@ def predict_unbinned(
     density stays as it is.
 
     Args:
-        expected: The samples.
+        audit: Gives the samples, and the number of auxiliary values of a block.
         model: Densities of the observables.
-        binned: Gives the number of auxiliary values of a block.
     """
     likelihood = model.method.likelihood
-    block = _grouped(expected, len(binned.aux_index))
+    expected = audit.expected
+    clustered = expected.config.repeated == "cluster"
+    block = _grouped(expected.nominal, len(audit.likelihood.aux_index), clustered=clustered)
     seen = model.method.observe(block)
     at = np.zeros((GROUPS, len(likelihood.parameters)))
     penalty = model.method.aux_scatter
@@ -51,7 +52,7 @@ def predict_unbinned(
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
     inverse, actual = covariances(np.ones((1, GROUPS)))
-    often = redraws(expected.config.seed, expected.config.replicas)
+    often = expected.redraws()
     claimed, spread = (
         np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps * np.exp(shift)
         for matrix, shift in zip(covariances(often), _learnt(model, block, often), strict=True)
@@ -105,12 +106,12 @@ def _learnt(
     return change[0], change[1]
 
 
-def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
+def _grouped(nominal: Sequence[ExpectedSample], n_aux: int, *, clustered: bool) -> ToyBlock:
     """Nominal events of all processes, each group as a toy, weighted to the data."""
     values, weights, keys = [], [], []
-    for role in expected.nominal_roles:
-        read = expected.read(role)
-        yields = expected.factors[role] * read.counts.events.sum()
+    for sample in nominal:
+        read = sample.read
+        yields = sample.factor * read.counts.events.sum()
         values.append(read.rows.values)
         weights.append(yields * read.rows.weights / read.rows.weights.sum())
         keys.append(read.rows.keys)
@@ -126,7 +127,7 @@ def _grouped(expected: Expected, n_aux: int) -> ToyBlock:
     padded = np.zeros(shape)
     padded[group[order], place] = np.concatenate(weights)[order]
     owners = None
-    if expected.config.repeated == "cluster":
+    if clustered:
         owners = np.tile(np.arange(shape[1]), (shape[0], 1))
         owners[group[order], place] = place[first_rows(key[order])]
     return ToyBlock(

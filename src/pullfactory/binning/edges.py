@@ -9,6 +9,7 @@ from scipy.special import ndtri
 
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.errors import CalibrationError
+from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
 
 __all__ = ["choose_edges", "count_events", "count_pairs", "exact_probabilities", "find_bins"]
@@ -17,15 +18,18 @@ _DRAWN_TAIL = 5e-4  # probability beyond the outermost edges that are drawn; the
 
 
 def choose_edges(
-    study: Study, nominal: Sequence[NDArray[np.float64]] | None
+    observables: Sequence[Observable],
+    n_bins: Sequence[int],
+    nominal: Sequence[NDArray[np.float64]] | None,
 ) -> tuple[NDArray[np.float64], ...]:
-    """Bin edges of each observable: the study's, or equal population of the nominal sample.
+    """Bin edges of each observable: those given, or equal population of the nominal sample.
 
     The outermost bins are open: every event is in a bin, and the outermost edges only say how
     far to draw.
 
     Args:
-        study: Gives edges or numbers of bins.
+        observables: Give edges, and the exact quantiles.
+        n_bins: Bins of each observable without edges.
         nominal: Nominal events of each observable, in its unit; None for the exact quantiles.
 
     Returns:
@@ -35,12 +39,11 @@ def choose_edges(
         CalibrationError: If equal population is impossible because values repeat.
     """
     edges: list[NDArray[np.float64]] = []
-    for o, observable in enumerate(study.observable):
+    for o, (observable, bins) in enumerate(zip(observables, n_bins, strict=True)):
         if observable.edges is not None:
             edges.append(np.array(observable.edges))
             continue
-        n_bins = observable.n_bins or study.workspace.n_bins
-        levels = np.linspace(0.0, 1.0, n_bins + 1)
+        levels = np.linspace(0.0, 1.0, bins + 1)
         levels[0], levels[-1] = _DRAWN_TAIL, 1.0 - _DRAWN_TAIL
         if nominal is None:
             standard = observable.family.from_normal(ndtri(levels))
@@ -49,7 +52,7 @@ def choose_edges(
             found = np.quantile(nominal[o], levels)
         if np.any(np.diff(found) <= 0):
             raise CalibrationError(
-                f"observable {observable.name!r}: {n_bins} bins of equal population cannot be "
+                f"observable {observable.name!r}: {bins} bins of equal population cannot be "
                 "formed; use fewer bins (workspace.n_bins) or more calibration events"
             )
         edges.append(found)

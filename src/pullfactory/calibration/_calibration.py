@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -19,19 +19,16 @@ from numpy.typing import NDArray
 from pullfactory._cache import keep, recall
 from pullfactory._jax import double_precision
 from pullfactory.binning.edges import choose_edges, count_events, exact_probabilities
-from pullfactory.calibration._store import digest, worth_keeping
-from pullfactory.calibration.grid import (
-    base_normals,
-    calibration_points,
-    label_point,
-    sample_index,
-)
+from pullfactory.calibration._store import digest
+from pullfactory.calibration.grid import calibration_points, label_point, sample_index
 from pullfactory.calibration.joint import JointSample, learn_joint
 from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
+from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.progress import Advance, Progress, silent
-from pullfactory.settings.study import Observable, Study
+from pullfactory.settings.sections import Observable, Parameter
+from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
 __all__ = ["Calibration", "ResponseRow", "calibrate"]
@@ -100,13 +97,13 @@ class Calibration:
     @property
     def labels(self) -> tuple[str, ...]:
         """Name of each point, such as "nominal" or "JSF+1"."""
-        return tuple(label_point(self.study, point) for point in self.points)
+        return _labels(self.study.parameter_names, self.points)
 
     @property
     def templates(self) -> tuple[hist.Hist[Any], ...]:
         """One histogram per observable with axes `variation` and the observable."""
         return tuple(
-            _histogram(self.labels, _axis(self.study, o, self.edges[o]), self.counts[o])
+            _histogram(self.labels, _axis(self.study.observable[o], self.edges[o]), self.counts[o])
             for o in range(len(self.edges))
         )
 
@@ -129,6 +126,8 @@ class Calibration:
         """The templates of all observables, for a workspace."""
         return Templates(
             study=self.study,
+            workspace=self.study.workspace,
+            free_totals=self.study.free_totals,
             channels=self.study.observable_names,
             points=self.points,
             counts=self.counts,
@@ -166,8 +165,11 @@ class Calibration:
                 "the calibration has no joint templates; calibrate a study with 'binned_joint' "
                 "among its methods"
             )
+        workspace = self.study.joint_workspace
         return Templates(
-            study=self.study.joint_study,
+            study=self.study,
+            workspace=workspace,
+            free_totals=workspace.frees_totals(self.study.ensemble.n_events_law),
             channels=("joint",),
             points=sample.points,
             counts=(sample.counts,),
@@ -220,33 +222,30 @@ class Calibration:
                 f"the calibration has {self.study.workspace.n_bins} bins, study {study.name!r} "
                 f"wants {study.workspace.n_bins}; calibrate that study"
             )
-        self._check_points(study)
-        self._check_joint(study)
+        self._check_points(study.parameter, study.name)
+        if study.learns_correlation:
+            keys = ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation")
+            for key in keys:
+                mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
+                if mine != theirs:
+                    raise CalibrationError(
+                        f"the calibration was made for {key} = {mine}, study {study.name!r} has "
+                        f"{theirs}; calibrate that study"
+                    )
+            for rho in study.ensemble.rho:
+                self.joint_at(rho)
         settings = self.study.calibration.model_copy(update={"replicas": 1})
         return replace(self, study=study.model_copy(update={"calibration": settings}))
 
-    def _check_points(self, study: Study) -> None:
-        for k, parameter in enumerate(study.parameter):
+    def _check_points(self, parameters: Sequence[Parameter], name: str) -> None:
+        for k, parameter in enumerate(parameters):
             there = self.points[~np.delete(self.points, k, axis=1).any(axis=1), k]
             for point in parameter.points:
                 if point not in there:
                     raise CalibrationError(
                         f"the calibration has no point {parameter.name} = {point:g}, which study "
-                        f"{study.name!r} asks for; calibrate that study"
+                        f"{name!r} asks for; calibrate that study"
                     )
-
-    def _check_joint(self, study: Study) -> None:
-        if not study.learns_correlation:
-            return
-        for key in ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"):
-            mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
-            if mine != theirs:
-                raise CalibrationError(
-                    f"the calibration was made for {key} = {mine}, study {study.name!r} has "
-                    f"{theirs}; calibrate that study"
-                )
-        for rho in study.ensemble.rho:
-            self.joint_at(rho)
 
     def subset(self, observables: Iterable[str]) -> Self:
         """This calibration for the study with some of its observables.
@@ -383,57 +382,94 @@ def calibrate(
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
     """
-    steps = len(calibration_points(study)) * len(study.observable)
+    points = calibration_points(study.parameter, study.workspace, study.calibration.grid)
+    steps = len(points) * len(study.observable)
+    key = digest(study, replica)
     with progress("calibration", steps) as advance:
-        made = _recalled(study, replica)
-        if made is not None:
+        kept = None if key is None else _recalled(key)
+        if kept is not None:
             advance(steps)
-            return made
+            return replace(kept, study=study)
+        source = SampleSource.of(study, replica)
         if study.calibration.source == "exact":
-            made = _exact(study)
+            made = _exact(study, points)
             advance(steps)
         else:
-            made = _simulated(study, workers, replica, advance)
-        joint = learn_joint(study, made.moments[0], workers=workers, replica=replica)
+            made = _simulated(study, points, source, workers, advance)
+        joint = learn_joint(study, source, made.moments[0], workers=workers)
     made = replace(made, joint=joint)
-    if worth_keeping(study):
-        keep("calibrations", digest(study, replica), made.to_dict())
+    if key is not None:
+        keep("calibrations", key, made.to_dict())
     return made
 
 
-def _recalled(study: Study, replica: int) -> Calibration | None:
+def _recalled(key: str) -> Calibration | None:
     """The calibration as it was kept, if it was and is whole."""
-    content = worth_keeping(study) and recall("calibrations", digest(study, replica))
-    if not content:
+    content = recall("calibrations", key)
+    if content is None:
         return None
     try:
-        return replace(Calibration.from_dict(content), study=study)
+        return Calibration.from_dict(content)
     except (CalibrationError, KeyError, TypeError, ValueError):
         return None
 
 
-def _simulated(study: Study, workers: int | None, replica: int, advance: Advance) -> Calibration:
-    points = calibration_points(study)
-    samples = sample_index(study, points)
-    nominal = _Sample(study, points[samples == samples[0]], int(samples[0]), replica)
-    edges = choose_edges(study, nominal.nominal_events())
+def _simulated(
+    study: Study,
+    points: NDArray[np.float64],
+    source: SampleSource,
+    workers: int | None,
+    advance: Advance,
+) -> Calibration:
+    samples = sample_index(study.resimulated, points)
+    nominal = _Sample(source, points[samples == samples[0]], int(samples[0]))
+    edges = choose_edges(study.observable, study.channel_bins, nominal.nominal_events())
     pool = ThreadPoolExecutor(workers or os.cpu_count())
     try:
         tasks = {
             int(sample): pool.submit(
-                _learn, study, points[samples == sample], int(sample), replica, edges, advance
+                _learn, source, points[samples == sample], int(sample), edges, advance
             )
             for sample in np.unique(samples)
         }
         learnt = {sample: task.result() for sample, task in tasks.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return _assemble(study, points, samples, edges, learnt)
+    whole = _joined(samples, learnt)
+    n_obs, labels = len(edges), _labels(study.parameter_names, points)
+    fits = [fit_response(points, whole.moments[:, o], whole.covariance[o]) for o in range(n_obs)]
+    variance = np.stack([np.diag(each).reshape(-1, 2) for each in whole.covariance], axis=1)
+    return Calibration(
+        study=study,
+        points=points,
+        moments=whole.moments,
+        moment_errors=np.sqrt(variance),
+        response=Response(
+            mu=np.array([fit.mu[0] for fit in fits]),
+            mu_slopes=np.array([fit.mu[1:] for fit in fits]),
+            sigma=np.array([fit.sigma[0] for fit in fits]),
+            sigma_slopes=np.array([fit.sigma[1:] for fit in fits]),
+        ),
+        response_covariance=np.array([fit.covariance for fit in fits]),
+        edges=edges,
+        counts=whole.counts,
+        spectra=tuple(
+            _histogram(labels, _axis(study.observable[o], _fine_edges(edges[o])), whole.spectra[o])
+            for o in range(n_obs)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Learnt:
-    """What one independent sample gives, for its points."""
+    """What samples give, for their points.
+
+    Attributes:
+        moments: Shape (points, observables, 2).
+        covariance: Of those of each observable, point by point, shape (2 points, 2 points).
+        counts: Of each observable, shape (points, bins).
+        spectra: The same in fine regular bins.
+    """
 
     moments: NDArray[np.float64]
     covariance: tuple[NDArray[np.float64], ...]
@@ -444,14 +480,12 @@ class _Learnt:
 class _Sample:
     """One independent set of simulated events, seen at several points."""
 
-    def __init__(
-        self, study: Study, points: NDArray[np.float64], sample: int, replica: int
-    ) -> None:
-        normals = base_normals(study, sample, replica)
+    def __init__(self, source: SampleSource, points: NDArray[np.float64], sample: int) -> None:
+        families, normals = source.model.families, source.normals(sample)
         self._standard = [
-            member.from_normal(row) for member, row in zip(study.families, normals, strict=True)
+            member.from_normal(row) for member, row in zip(families, normals, strict=True)
         ]
-        self._location, self._scale = Response.from_study(study)(points)
+        self._location, self._scale = source.model.response(points)
 
     def events(self, point: int, observable: int) -> NDArray[np.float64]:
         """Events of one observable at one of the points, shape (events,)."""
@@ -477,22 +511,21 @@ class _Sample:
 
 
 def _learn(
-    study: Study,
+    source: SampleSource,
     points: NDArray[np.float64],
     sample: int,
-    replica: int,
     edges: tuple[NDArray[np.float64], ...],
     advance: Advance,
 ) -> _Learnt:
-    source = _Sample(study, points, sample, replica)
-    n_obs = len(study.observable)
+    seen, families = _Sample(source, points, sample), source.model.families
+    n_obs = len(families)
     moments = np.empty((len(points), n_obs, 2))
     counts = tuple(np.empty((len(points), len(edges[o]) - 1)) for o in range(n_obs))
     spectra = tuple(np.empty((len(points), _SPECTRUM_BINS)) for _ in range(n_obs))
-    for o, member in enumerate(study.families):
+    for o, member in enumerate(families):
         fine = _fine_edges(edges[o])
         for p in range(len(points)):
-            events = source.events(p, o)
+            events = seen.events(p, o)
             moments[p, o] = fit_location_scale(member, events)
             counts[o][p] = count_events(events[None], edges[o])[0]
             spectra[o][p] = hist.numpy.histogram(events, _SPECTRUM_BINS, (fine[0], fine[-1]))[0]
@@ -500,70 +533,48 @@ def _learn(
     covariance = tuple(
         influence(
             member,
-            source.standardised(o, moments[:, o]),
+            seen.standardised(o, moments[:, o]),
             moments[:, o, 1],
-            study.calibration.events_per_point,
+            source.events,
         )
-        for o, member in enumerate(study.families)
+        for o, member in enumerate(families)
     )
     return _Learnt(moments=moments, covariance=covariance, counts=counts, spectra=spectra)
 
 
-def _assemble(
-    study: Study,
-    points: NDArray[np.float64],
-    samples: NDArray[np.int64],
-    edges: tuple[NDArray[np.float64], ...],
-    learnt: dict[int, _Learnt],
-) -> Calibration:
-    n_points, n_obs = len(points), len(study.observable)
+def _joined(samples: NDArray[np.int64], learnt: Mapping[int, _Learnt]) -> _Learnt:
+    """What all samples give; different ones are independent.
+
+    Args:
+        samples: Number of the sample of each point, shape (points,).
+        learnt: What each sample gives.
+    """
+    first = next(iter(learnt.values()))
+    n_points, n_obs = len(samples), len(first.counts)
     moments = np.empty((n_points, n_obs, 2))
-    errors = np.empty_like(moments)
-    counts = tuple(np.empty((n_points, len(edge) - 1)) for edge in edges)
-    spectra = tuple(np.empty((n_points, _SPECTRUM_BINS)) for _ in edges)
-    covariance = np.zeros((n_obs, 2 * n_points, 2 * n_points))
+    counts = tuple(np.empty((n_points, each.shape[1])) for each in first.counts)
+    spectra = tuple(np.empty((n_points, each.shape[1])) for each in first.spectra)
+    covariance = tuple(np.zeros((2 * n_points, 2 * n_points)) for _ in range(n_obs))
     for sample, result in learnt.items():
         where = np.flatnonzero(samples == sample)
         both = np.stack([2 * where, 2 * where + 1], axis=1).ravel()
         moments[where] = result.moments
         for o in range(n_obs):
             covariance[o][np.ix_(both, both)] = result.covariance[o]
-            errors[where, o] = np.sqrt(np.diag(result.covariance[o])).reshape(-1, 2)
             counts[o][where] = result.counts[o]
             spectra[o][where] = result.spectra[o]
-    fits = [fit_response(points, moments[:, o], covariance[o]) for o in range(n_obs)]
-    labels = tuple(label_point(study, point) for point in points)
-    return Calibration(
-        study=study,
-        points=points,
-        moments=moments,
-        moment_errors=errors,
-        response=Response(
-            mu=np.array([fit.mu[0] for fit in fits]),
-            mu_slopes=np.array([fit.mu[1:] for fit in fits]),
-            sigma=np.array([fit.sigma[0] for fit in fits]),
-            sigma_slopes=np.array([fit.sigma[1:] for fit in fits]),
-        ),
-        response_covariance=np.array([fit.covariance for fit in fits]),
-        edges=edges,
-        counts=counts,
-        spectra=tuple(
-            _histogram(labels, _axis(study, o, _fine_edges(edges[o])), spectra[o])
-            for o in range(n_obs)
-        ),
-    )
+    return _Learnt(moments=moments, covariance=covariance, counts=counts, spectra=spectra)
 
 
-def _exact(study: Study) -> Calibration:
+def _exact(study: Study, points: NDArray[np.float64]) -> Calibration:
     """The control without calibration noise: true response, bin contents from the densities."""
-    points = calibration_points(study)
-    edges = choose_edges(study, None)
+    edges = choose_edges(study.observable, study.channel_bins, None)
     response = Response.from_study(study)
     location, scale = response(points)
     n_events = study.calibration.events_per_point
     n_obs, n_slopes = len(study.observable), 2 + 2 * len(study.parameter)
     fine = tuple(_fine_edges(edge) for edge in edges)
-    labels = tuple(label_point(study, point) for point in points)
+    labels = _labels(study.parameter_names, points)
     moments = np.stack([location, scale], axis=-1)
     return Calibration(
         study=study,
@@ -578,7 +589,9 @@ def _exact(study: Study) -> Calibration:
             for probabilities in exact_probabilities(study, edges, location, scale)
         ),
         spectra=tuple(
-            _histogram(labels, _axis(study, o, fine[o]), n_events * probabilities[:, 1:-1])
+            _histogram(
+                labels, _axis(study.observable[o], fine[o]), n_events * probabilities[:, 1:-1]
+            )
             for o, probabilities in enumerate(
                 exact_probabilities(study, [_with_tails(f) for f in fine], location, scale)
             )
@@ -602,11 +615,14 @@ def _with_tails(edges: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[edges[0] - 1.0], edges, [edges[-1] + 1.0]])
 
 
-def _axis(study: Study, observable: int, edges: NDArray[np.float64]) -> hist.axis.Variable:
-    described = study.observable[observable]
-    unit = f" [{described.unit}]" if described.unit else ""
-    label = f"{described.label or described.name}{unit}"
-    return hist.axis.Variable(edges, name=described.name, label=label, flow=False)
+def _labels(names: Sequence[str], points: NDArray[np.float64]) -> tuple[str, ...]:
+    return tuple(label_point(names, point) for point in points)
+
+
+def _axis(observable: Observable, edges: NDArray[np.float64]) -> hist.axis.Variable:
+    unit = f" [{observable.unit}]" if observable.unit else ""
+    label = f"{observable.label or observable.name}{unit}"
+    return hist.axis.Variable(edges, name=observable.name, label=label, flow=False)
 
 
 def _histogram(

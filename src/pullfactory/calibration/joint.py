@@ -6,9 +6,11 @@ scan mixed in: a parameter that varies the reconstruction varies the same events
 
 import itertools
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from functools import partial
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,13 @@ from pullfactory._jax import jnp
 from pullfactory.binning.bivariate import bin_probabilities, nested_scores
 from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
-from pullfactory.calibration.grid import base_normals, calibration_points, sample_index
+from pullfactory.calibration.grid import calibration_points, sample_index
+from pullfactory.calibration.samples import SampleSource
+from pullfactory.densities import Family
 from pullfactory.errors import CalibrationError
-from pullfactory.random import Stream, generator
+from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
-from pullfactory.simulation.dependence import Mixer, mixer
-from pullfactory.simulation.response import Response
+from pullfactory.simulation.model import EventModel
 
 __all__ = ["JointSample", "learn_joint"]
 
@@ -96,16 +99,20 @@ class JointSample:
 
 
 def learn_joint(
-    study: Study, moments: NDArray[np.float64], *, workers: int | None = None, replica: int = 0
+    study: Study,
+    source: SampleSource,
+    moments: NDArray[np.float64],
+    *,
+    workers: int | None = None,
 ) -> tuple[JointSample, ...]:
     """What the methods of a study need to know of the observables together.
 
     Args:
         study: The study.
+        source: Of its calibration samples.
         moments: Calibrated location and scale of each observable at the nominal point, shape
             (observables, 2), in its unit.
         workers: Threads; None for one per processor. The result does not depend on it.
-        replica: Which of many independent repetitions, from 0.
 
     Returns:
         One for each point of the scan; nothing if no method needs any.
@@ -116,17 +123,20 @@ def learn_joint(
     """
     if not study.learns_correlation:
         return ()
+    workspace = study.joint_workspace
+    points = calibration_points(study.parameter, workspace, "needed")
+    if "binned_joint" in study.methods:
+        units = workspace.units(study.free_names)
+        points = _used(points, [units.get(name, 1.0) for name in study.parameter_names])
+    else:
+        points = points[:1]
     if study.calibration.source == "exact":
-        return tuple(_exact(study, rho) for rho in study.ensemble.rho)
-    return _simulated(study, moments, replica, workers or os.cpu_count() or 1)
+        return tuple(_exact(study, source.model, points, rho) for rho in study.ensemble.rho)
+    return _simulated(study, source, points, moments, workers or os.cpu_count() or 1)
 
 
-def _points(study: Study) -> NDArray[np.float64]:
+def _used(points: NDArray[np.float64], units: Sequence[float]) -> NDArray[np.float64]:
     """The points that the templates of the joint channel are at."""
-    points = calibration_points(study.joint_study)
-    if "binned_joint" not in study.methods:
-        return points[:1]
-    units = [study.joint_study.workspace_units.get(name, 1.0) for name in study.parameter_names]
     used = (points == 0.0) | (np.abs(points) == units)
     return np.asarray(points[used.all(axis=1)])
 
@@ -135,34 +145,37 @@ def _points(study: Study) -> NDArray[np.float64]:
 
 
 def _simulated(
-    study: Study, moments: NDArray[np.float64], replica: int, workers: int
+    study: Study,
+    source: SampleSource,
+    points: NDArray[np.float64],
+    moments: NDArray[np.float64],
+    workers: int,
 ) -> tuple[JointSample, ...]:
-    scan, points = study.ensemble.rho, _points(study)
-    samples = sample_index(study, points)
+    samples = sample_index(study.resimulated, points)
     nominal = int(samples[0])
-    normals = base_normals(study, nominal, replica)[:, :_LEARNT_FROM]
-    mix = _mixer(study, normals, replica, nominal, 0)
+    mix = source.mixer(source.normals(nominal)[:, :_LEARNT_FROM], nominal, 0)
+    factors = [study.cholesky(rho) for rho in study.ensemble.rho]
     learnt, binned = [], "binned_joint" in study.methods
-    for rho in scan:
-        events = _place(study, points[0], mix(study.cholesky(rho)))
+    choose = partial(_choose_bins, study.joint.binning, study.observable, study.joint_bins)
+    for rho, factor in zip(study.ensemble.rho, factors, strict=True):
+        events = source.model.place(points[0], mix(factor))
         learnt.append(
             JointSample(
                 rho=rho,
-                correlation=_estimate_correlation(study, events, moments),
+                correlation=_estimate_correlation(source.model.families, events, moments),
                 points=points,
-                bins=_choose_bins(study, events) if binned else None,
+                bins=choose(events) if binned else None,
                 counts=None,
             )
         )
     bins = [one.bins for one in learnt if one.bins is not None]
     if not bins:
         return tuple(learnt)
+    count = partial(_count, source, bins, factors)
     pool = ThreadPoolExecutor(workers)
     try:
         tasks = {
-            sample: pool.submit(
-                _count, study, points[samples == sample], int(sample), replica, bins
-            )
+            sample: pool.submit(count, points[samples == sample], int(sample))
             for sample in np.unique(samples)
         }
         counts = [np.empty((len(points), each.size)) for each in bins]
@@ -175,75 +188,72 @@ def _simulated(
 
 
 def _count(
-    study: Study, points: NDArray[np.float64], sample: int, replica: int, bins: list[JointBins]
+    source: SampleSource,
+    bins: Sequence[JointBins],
+    factors: Sequence[NDArray[np.float64]],
+    points: NDArray[np.float64],
+    sample: int,
 ) -> list[NDArray[np.float64]]:
     """Events of one sample at its points, one array of shape (points, bins) for each rho."""
-    normals = base_normals(study, sample, replica)
+    normals = source.normals(sample)
     counts = [np.zeros((len(points), each.size)) for each in bins]
     for first in range(0, normals.shape[1], _CHUNK):
-        some = normals[:, first : first + _CHUNK]
-        mix = _mixer(study, some, replica, sample, first)
-        for rho, each, rows in zip(study.ensemble.rho, bins, counts, strict=True):
-            standard = mix(study.cholesky(rho))
+        mix = source.mixer(normals[:, first : first + _CHUNK], sample, first)
+        for factor, each, rows in zip(factors, bins, counts, strict=True):
+            standard = mix(factor)
             for point, row in zip(points, rows, strict=True):
-                row += each.count([x[None] for x in _place(study, point, standard)])[0]
+                events = source.model.place(point, standard)
+                row += each.count([x[None] for x in events])[0]
     return counts
 
 
-def _mixer(study: Study, normals: NDArray[np.float64], *numbers: int) -> Mixer:
-    """For one range of events of one sample, with what their observables have in common."""
-    hidden = generator(study.seed, Stream.JOINT, *numbers)
-    return mixer(normals, study.families, study.ensemble, hidden)
-
-
-def _place(
-    study: Study, point: NDArray[np.float64], standard: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    """Events of each observable at one point, from standardised ones."""
-    location, scale = Response.from_study(study)(point)
-    return [location[o] + scale[o] * z for o, z in enumerate(standard)]
-
-
 def _estimate_correlation(
-    study: Study, events: list[NDArray[np.float64]], moments: NDArray[np.float64]
+    families: Sequence[Family],
+    events: Sequence[NDArray[np.float64]],
+    moments: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     scores = [
         member.to_normal(jnp.asarray((x - mu) / sigma))
-        for member, x, (mu, sigma) in zip(study.families, events, moments, strict=True)
+        for member, x, (mu, sigma) in zip(families, events, moments, strict=True)
     ]
     return np.atleast_2d(np.corrcoef(np.array(scores)))
 
 
-def _choose_bins(study: Study, nominal: list[NDArray[np.float64]]) -> JointBins:
-    if study.joint.binning == "nested":
-        return JointBins.nested(nominal, study.joint_bins)
-    return JointBins.grid(_inner_edges(study, nominal))
+def _choose_bins(
+    binning: Literal["nested", "grid"],
+    observables: Sequence[Observable],
+    n_bins: Sequence[int],
+    nominal: Sequence[NDArray[np.float64]],
+) -> JointBins:
+    if binning == "nested":
+        return JointBins.nested(nominal, n_bins)
+    return _grid(observables, n_bins, nominal)
 
 
-def _inner_edges(
-    study: Study, nominal: list[NDArray[np.float64]] | None
-) -> list[NDArray[np.float64]]:
-    """Edges of a grid: the study's, or of equal population in each observable."""
-    observables = tuple(
-        one if one.edges is not None else one.model_copy(update={"n_bins": n})
-        for one, n in zip(study.observable, study.joint_bins, strict=True)
-    )
-    edges = choose_edges(study.model_copy(update={"observable": observables}), nominal)
-    return [each[1:-1] for each in edges]
+def _grid(
+    observables: Sequence[Observable],
+    n_bins: Sequence[int],
+    nominal: Sequence[NDArray[np.float64]] | None,
+) -> JointBins:
+    """Edges of the study, or of equal population in each observable."""
+    return JointBins.grid([each[1:-1] for each in choose_edges(observables, n_bins, nominal)])
 
 
 # --- exact -----------------------------------------------------------------------------------
 
 
-def _exact(study: Study, rho: float) -> JointSample:
-    correlation, points = study.correlation(rho), _points(study)
+def _exact(study: Study, model: EventModel, points: NDArray[np.float64], rho: float) -> JointSample:
+    correlation = study.correlation(rho)
     if "binned_joint" not in study.methods:
         return JointSample(rho=rho, correlation=correlation, points=points, bins=None, counts=None)
-    _refuse_unknown(study)
+    _refuse_unknown(model)
     coefficient = float(correlation[0, 1])
-    bins = _exact_bins(study, coefficient)
+    if study.joint.binning == "grid":
+        bins = _grid(study.observable, study.joint_bins, None)
+    else:
+        bins = _exact_bins(model, study.joint_bins, coefficient, np.zeros(points.shape[1]))
     counts = np.array(
-        [bin_probabilities(*_scores(study, point, bins), coefficient) for point in points]
+        [bin_probabilities(*_scores(model, point, bins), coefficient) for point in points]
     )
     return JointSample(
         rho=rho,
@@ -254,43 +264,38 @@ def _exact(study: Study, rho: float) -> JointSample:
     )
 
 
-def _refuse_unknown(study: Study) -> None:
-    n = len(study.observable)
+def _refuse_unknown(model: EventModel) -> None:
+    n = len(model.families)
     if n != 2:
         raise CalibrationError(
             f"exact joint templates are known for 2 observables, not for {n}; "
             'use calibration.source = "simulated" with large samples'
         )
-    gaussian = all(member.sufficient for member in study.families)
-    if study.ensemble.dependence == "linear" and not gaussian:
+    gaussian = all(member.sufficient for member in model.families)
+    if model.ensemble.dependence == "linear" and not gaussian:
         raise CalibrationError(
             'exact joint templates are known for ensemble.dependence = "gaussian_copula", or for '
             'normal densities; use one of these or calibration.source = "simulated"'
         )
 
 
-def _exact_bins(study: Study, coefficient: float) -> JointBins:
-    if study.joint.binning == "grid":
-        return JointBins.grid(_inner_edges(study, None))
-    first, second = study.joint_bins
-    scores = nested_scores((first, second), coefficient)
-    location, scale = Response.from_study(study)(np.zeros(len(study.parameter)))
-    rows = [np.atleast_2d(row) for row in scores]
-    return JointBins(
-        edges=tuple(
-            location[o] + scale[o] * member.from_normal(rows[o])
-            for o, member in enumerate(study.families)
-        )
-    )
+def _exact_bins(
+    model: EventModel, n_bins: Sequence[int], coefficient: float, point: NDArray[np.float64]
+) -> JointBins:
+    """Nested bins of equal population at one point."""
+    first, second = n_bins
+    scores = [np.atleast_2d(row) for row in nested_scores((first, second), coefficient)]
+    rows = [member.from_normal(row) for member, row in zip(model.families, scores, strict=True)]
+    return JointBins(edges=tuple(model.place(point, rows)))
 
 
 def _scores(
-    study: Study, point: NDArray[np.float64], bins: JointBins
+    model: EventModel, point: NDArray[np.float64], bins: JointBins
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Edges as normal scores at one point."""
-    location, scale = Response.from_study(study)(point)
+    location, scale = model.response(point)
     first, second = (
         np.asarray(member.to_normal(jnp.asarray((inner - location[o]) / scale[o])))
-        for o, (member, inner) in enumerate(zip(study.families, bins.edges, strict=True))
+        for o, (member, inner) in enumerate(zip(model.families, bins.edges, strict=True))
     )
     return first[0], second

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration.grid import label_point
 from pullfactory.errors import CalibrationError
+from pullfactory.settings.sections import WorkspaceSettings
 from pullfactory.settings.study import Study
 
 __all__ = ["Templates"]
@@ -18,7 +19,9 @@ class Templates:
     """What a workspace is made of.
 
     Attributes:
-        study: Says how to use the templates.
+        study: What is fitted.
+        workspace: How to use the templates.
+        free_totals: Whether the total of each channel is a free parameter.
         channels: Names.
         points: Where there are samples, shape (points, parameters), in calibration steps; the
             nominal point first.
@@ -26,14 +29,26 @@ class Templates:
     """
 
     study: Study
+    workspace: WorkspaceSettings
+    free_totals: bool
     channels: tuple[str, ...]
     points: NDArray[np.float64]
     counts: tuple[NDArray[np.float64], ...]
 
     @property
+    def scale(self) -> float:
+        """Events of a toy for each calibration event."""
+        return self.study.ensemble.n_events / self.study.calibration.events_per_point
+
+    @property
+    def units(self) -> dict[str, float]:
+        """What 1 in the workspace means in the study, for parameters where that is not 1."""
+        return self.workspace.units(self.study.free_names)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Name of each point, such as "nominal" or "JSF+1"."""
-        return tuple(label_point(self.study, point) for point in self.points)
+        return tuple(label_point(self.study.parameter_names, point) for point in self.points)
 
     def template(
         self, channel: int, steps: Mapping[str, float] | None = None
@@ -52,7 +67,7 @@ class Templates:
         where = np.flatnonzero((self.points == wanted).all(axis=1))
         if not len(where):
             raise CalibrationError(
-                f"there is no calibration sample at {label_point(self.study, wanted)}; "
+                f"there is no calibration sample at {label_point(names, wanted)}; "
                 "calibrate the study with the workspace settings that need it"
             )
         return np.asarray(self.counts[channel][where[0]])

@@ -10,7 +10,7 @@ constrained ones stay at the truth: what depends on where toys happen to have dr
 measurement.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,30 +89,30 @@ def refuse_flat_study(study: Study) -> None:
         )
 
 
-def refuse_flat_methods(study: Study, methods: Iterable[Method]) -> None:
+def refuse_flat_methods(name: str, centre: Mapping[str, float], methods: Iterable[Method]) -> None:
     """Refuse a study whose bins do not tell its parameters apart, though its observables do.
 
     Args:
-        study: The truth at whose centre is looked.
+        name: Of the study.
+        centre: Of the true values, by parameter, where is looked.
         methods: Of the study; those without bins are not looked at.
 
     Raises:
         StudyError: If they do not.
     """
-    centre = dict(zip(study.parameter_names, study.truth_mean.tolist(), strict=True))
     for method in methods:
         likelihood = method.likelihood
         if not isinstance(likelihood, BinnedLikelihood):
             continue
         theta = np.array(
             [
-                centre.get(name, first)
-                for name, first in zip(likelihood.names, likelihood.init.tolist(), strict=True)
+                centre.get(parameter, first)
+                for parameter, first in zip(likelihood.names, likelihood.init.tolist(), strict=True)
             ]
         )
         for names in flat_parameters(likelihood, theta):
             raise StudyError(
-                f"study {study.name!r}: the bins of method {method.name!r} do not tell apart a "
+                f"study {name!r}: the bins of method {method.name!r} do not tell apart a "
                 f"combination of {listed(names)}; use more bins, give one of them a constraint, or "
                 "add an observable"
             )

@@ -1,11 +1,12 @@
 """Where toys are divided into thirds, to see opposite biases that cancel in all of them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.settings.study import Study
+from pullfactory.settings.sections import Parameter
 
 __all__ = ["Slices", "normal_slices", "truth_slices"]
 
@@ -38,9 +39,14 @@ def normal_slices(
     return Slices(edges, constrained & (sigma > 0))
 
 
-def truth_slices(study: Study) -> Slices | None:
-    """Where the toys of a study are divided; None where true values are fixed."""
-    if study.ensemble.truth == "fixed":
+def truth_slices(truth: str, parameters: Sequence[Parameter]) -> Slices | None:
+    """Where the toys of a study are divided; None where true values are fixed.
+
+    Args:
+        truth: "prior" or "fixed".
+        parameters: Their true values.
+    """
+    if truth == "fixed":
         return None
-    mean, sigma = np.array([(one.truth_mean, one.truth_sigma) for one in study.parameter]).T
-    return normal_slices(mean, sigma, np.asarray(study.constrained, dtype=bool))
+    mean, sigma = np.array([(one.truth_mean, one.truth_sigma) for one in parameters]).T
+    return normal_slices(mean, sigma, np.array([not one.free for one in parameters]))

@@ -6,7 +6,8 @@ the events gives ten times the squared shift.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,17 @@ from pullfactory.methods import method_kind
 from pullfactory.methods.noise import (
     MethodNoise,
     NoiseSums,
-    ToldNoise,
     Untold,
     constraint_pulls,
     covariance_of_rows,
     typical_truth,
 )
-from pullfactory.settings.study import Study
 
 __all__ = ["CalibrationNoise", "calibration_noise", "noise_warnings"]
 
 Array = NDArray[np.float64]
 
+_UNDETERMINED = "the observables do not determine it"
 _LITTLE = 1e-4  # of the variance of the noise, from which is extrapolated
 
 
@@ -51,10 +51,23 @@ class CalibrationNoise:
     method: str
     rho: float
     parameter: str
-    shift: float | None
-    width: float | None
-    events_per_point: int | None
-    reason: str | None
+    shift: float | None = None
+    width: float | None = None
+    events_per_point: int | None = None
+    reason: str | None = None
+
+    def known(self, shift: float, width: float, events: int) -> Self:
+        """The same with its numbers, of a calibration with some events a point, if there are any.
+
+        Args:
+            shift: Of the mean pull; NaN where it is not known, also below.
+            width: Of the pulls.
+            events: Of each calibration point.
+        """
+        if not (np.isfinite(shift) and np.isfinite(width)):
+            return self
+        needed = _needed(events, shift, width)
+        return replace(self, shift=shift, width=width, events_per_point=needed, reason=None)
 
     @property
     def tolerable(self) -> bool | None:
@@ -78,44 +91,37 @@ def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
     study = calibration.study
     if study.calibration.source == "exact":
         return ()
-    theta = typical_truth(study)
+    theta = typical_truth(study.ensemble.truth, study.parameter)
+    drawn = study.constrained & (study.ensemble.truth == "fixed")
+    events = study.calibration.events_per_point
     rows: list[CalibrationNoise] = []
     for method in study.methods:
         kind = method_kind(method)
         for rho in (0.0,) if kind.independent else study.ensemble.rho:
-            rows += _rows(study, method, rho, kind.noise(calibration, rho, theta), theta)
+            told = kind.noise(calibration, rho, theta)
+            if isinstance(told, Untold):
+                shifts = widths = np.full(len(drawn), np.nan)
+                reason = told.reason
+            else:
+                pull = constraint_pulls(study.aux_centre, told, theta)
+                shifts, widths = _propagate(told, pull, drawn)
+                reason = _UNDETERMINED
+            for name, shift, width in zip(study.parameter_names, shifts, widths, strict=False):
+                row = CalibrationNoise(method=method, rho=rho, parameter=name, reason=reason)
+                rows.append(row.known(float(shift), float(width), events))
     return tuple(rows)
 
 
-def _rows(
-    study: Study, method: str, rho: float, told: ToldNoise, theta: Array
-) -> Iterator[CalibrationNoise]:
-    shifts = widths = np.full(len(study.parameter), np.nan)
-    reason = "the observables do not determine it"
-    if isinstance(told, Untold):
-        reason = told.reason
-    else:
-        shifts, widths = _propagate(study, told, theta)
-    events = study.calibration.events_per_point
-    for name, shift, width in zip(study.parameter_names, shifts, widths, strict=False):
-        known = bool(np.isfinite(shift) and np.isfinite(width))
-        yield CalibrationNoise(
-            method=method,
-            rho=rho,
-            parameter=name,
-            shift=float(shift) if known else None,
-            width=float(width) if known else None,
-            events_per_point=_needed(events, shift, width) if known else None,
-            reason=None if known else reason,
-        )
+def _propagate(told: MethodNoise, pull: Array, drawn: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Shift and width of the pulls of each parameter of the fit, averaged over true values.
 
-
-def _propagate(study: Study, told: MethodNoise, theta: Array) -> tuple[Array, Array]:
-    """Shift and width of the pulls of each parameter of the fit, averaged over true values."""
-    sums = NoiseSums.of(told, len(theta), _LITTLE)
-    pull = constraint_pulls(study, told, theta)
+    Args:
+        told: By the method.
+        pull: Score of the constraints at these values, shape (points, parameters).
+        drawn: Which parameters of the study have drawn auxiliary values.
+    """
+    sums = NoiseSums.of(told, len(pull), _LITTLE)
     constraint = np.diag(told.constraint)
-    drawn = study.constrained & (study.ensemble.truth == "fixed")
     measured = np.diag(np.pad(drawn.astype(np.float64), (0, len(told.constraint) - len(drawn))))
     ideal = _squared_widths(sums.data + constraint, sums.data + measured + covariance_of_rows(pull))
     information = sums.data + sums.noise + sums.fake + constraint

@@ -11,7 +11,7 @@ known, is taken off them (a control variate; Glasserman 2003, doi:10.1007/978-0-
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
@@ -28,7 +28,7 @@ from pullfactory.inference.expectation import ExpectationFits, Expectations, nor
 from pullfactory.inference.judgement import TOLERATED_BIAS, TOLERATED_OFF, TOLERATED_WIDTH
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.methods import Method
-from pullfactory.settings.study import Study
+from pullfactory.settings.sections import Parameter
 from pullfactory.simulation.response import Response
 
 __all__ = [
@@ -366,7 +366,9 @@ def first_above(events: NDArray[np.float64], size: NDArray[np.float64]) -> float
 
 
 def _measure_grid(model: Expectations, points: int, events: int | None) -> ClosureGrid:
-    kinds, theta = _grid(model.study, points)
+    study = model.study
+    widths = _widths(study.ensemble.truth, study.parameter)
+    kinds, theta = _grid(study.truth_mean, widths, points, study.seed)
     possible = model.possible(theta)
     if not possible.any():
         raise StudyError(
@@ -384,9 +386,11 @@ def _measure_grid(model: Expectations, points: int, events: int | None) -> Closu
     )
 
 
-def _grid(study: Study, points: int) -> tuple[list[Kind], NDArray[np.float64]]:
+def _grid(
+    centre: NDArray[np.float64], widths: NDArray[np.float64], points: int, seed: int
+) -> tuple[list[Kind], NDArray[np.float64]]:
     """Centre, axes, diagonals of all pairs and random points, in the parameters' units."""
-    unit = np.eye(len(study.parameter))
+    unit = np.eye(len(centre))
     axes = [step * row for row in unit for step in _STEPS]
     diagonals = [
         one * first + other * second
@@ -394,7 +398,7 @@ def _grid(study: Study, points: int) -> tuple[list[Kind], NDArray[np.float64]]:
         for one, other in itertools.product((1.0, -1.0), repeat=2)
     ]
     power = int(points - 1).bit_length() if points > 1 else 0
-    drawn = normal_points(study, power, len(study.parameter))[:points]
+    drawn = normal_points(seed, power, len(centre))[:points]
     counts: dict[Kind, int] = {
         "centre": 1,
         "axis": len(axes),
@@ -402,14 +406,12 @@ def _grid(study: Study, points: int) -> tuple[list[Kind], NDArray[np.float64]]:
         "random": points,
     }
     kinds = [kind for kind, n in counts.items() for _ in range(n)]
-    mean = np.array([parameter.truth_mean for parameter in study.parameter])
-    return kinds, mean + _widths(study) * np.array([0.0 * unit[0], *axes, *diagonals, *drawn])
+    return kinds, centre + widths * np.array([0.0 * unit[0], *axes, *diagonals, *drawn])
 
 
-def _widths(study: Study) -> NDArray[np.float64]:
+def _widths(truth: str, parameters: Sequence[Parameter]) -> NDArray[np.float64]:
     """Step of each axis: the width of the truth if it is drawn, else one unit."""
-    prior = study.ensemble.truth == "prior"
-    return np.array([(prior and p.truth_sigma) or 1.0 for p in study.parameter])
+    return np.array([(truth == "prior" and p.truth_sigma) or 1.0 for p in parameters])
 
 
 def _scan(model: Expectations, grid: NDArray[np.float64] | None) -> ClosureScan:

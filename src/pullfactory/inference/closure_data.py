@@ -53,7 +53,7 @@ def displaced_data(model: Expectations, power: int, n_events: float | None = Non
         n_events: Events per toy, which the fit error is of; None for the study's.
     """
     n_pars = len(model.study.parameter)
-    normal = normal_points(model.study, power, 2 * n_pars)
+    normal = normal_points(model.study.seed, power, 2 * n_pars)
     truth, aux, kept = _ensemble(model, normal[:, :n_pars])
     rates, slopes = model.slopes(truth)
     information = slopes.transpose(0, 2, 1) @ (slopes / rates[:, :, None])
@@ -75,7 +75,7 @@ def thrown_data(model: Expectations, power: int) -> ClosureData:
     """
     study = model.study
     rng = generator(study.seed, Stream.CLOSURE, 0)
-    truth, aux, _ = _ensemble(model, normal_points(study, power, len(study.parameter)))
+    truth, aux, _ = _ensemble(model, normal_points(study.seed, power, len(study.parameter)))
     rates, slopes = model.slopes(truth)
     events = np.full(len(truth), study.ensemble.n_events)
     if study.ensemble.n_events_law == "poisson":
@@ -94,7 +94,7 @@ def _ensemble(
     """True and auxiliary values of the toys that are possible, and which of them are."""
     study = model.study
     centre = np.tile(study.truth_mean, (len(normal), 1))
-    aux = np.tile(model.aux_centre, (len(normal), 1))
+    aux = np.tile(study.aux_centre, (len(normal), 1))
     if study.ensemble.truth == "prior":
         truth = centre + normal * [p.truth_sigma for p in study.parameter]
     else:
@@ -126,6 +126,6 @@ def _data(
         aux=aux,
         counts=counts,
         linear=np.einsum("pkl,pl->pk", covariance, score) / error,
-        mean=covariance @ (penalty * (model.aux_centre - study.truth_mean)) / error,
+        mean=covariance @ (penalty * (study.aux_centre - study.truth_mean)) / error,
         variance=variance / error**2,
     )

@@ -178,11 +178,6 @@ class Expectations:
         np.add.at(found, list(likelihood.aux_index), weight)
         return found[self.positions]
 
-    @property
-    def aux_centre(self) -> NDArray[np.float64]:
-        """Mean of the auxiliary values of the toys, shape (parameters,); 0 without a constraint."""
-        return np.where(self.study.constrained, self.study.truth_mean, 0.0)
-
     def fit(self, data: NDArray[np.float64], n_events: float | None = None) -> ExpectationFits:
         """Fit data with the workspace, in batches of one size: that of the toys' compiled fit.
 
@@ -271,18 +266,18 @@ class Expectations:
         return np.concatenate(ordered, axis=1)
 
 
-def normal_points(study: Study, power: int, dimensions: int) -> NDArray[np.float64]:
+def normal_points(seed: int, power: int, dimensions: int) -> NDArray[np.float64]:
     """Evenly spread standard normal points, shape (2^power, dimensions).
 
     A scrambled sequence of Sobol (Owen 1995, doi:10.1007/978-1-4612-2552-2_19), so that its first
     2^n points are evenly spread too.
 
     Args:
-        study: Gives the seed.
+        seed: Of the study.
         power: Of two.
         dimensions: Of a point.
     """
-    rng = generator(study.seed, Stream.CLOSURE, 1)
+    rng = generator(seed, Stream.CLOSURE, 1)
     return np.asarray(ndtri(qmc.Sobol(dimensions, rng=rng).random_base2(power)))
 
 

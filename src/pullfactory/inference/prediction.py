@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit
@@ -14,8 +16,9 @@ from pullfactory.likelihoods import Likelihood, Observation
 from pullfactory.methods import Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.settings.study import Study
+from pullfactory.simulation.model import EventModel
 from pullfactory.simulation.population import Population
-from pullfactory.simulation.toys import ToyBlock, draw_base
+from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["PredictedPull", "predict_pulls"]
 
@@ -110,37 +113,40 @@ def predict_pulls(
     Returns:
         By method, rho and parameter; NaN where the observables do not determine the parameters.
     """
-    rows = [
-        PredictedPull.of(method.name, rho, *row)
-        for rho, some in methods.items()
-        for method in some
-        for row in zip(
-            study.parameter_names,
-            *_errors(method, study, _expected(study, method, rho)),
-            _joint_errors(study, rho),
-            strict=True,
-        )
-    ]
+    truth, size = study.centre, study.ensemble.n_events
+    sample = partial(_sample, EventModel.of(study), study.truth_mean[None], study.seed + _SEED_STEP)
+    aux = study.truth_mean[study.constrained]
+    rows = []
+    for rho, some in methods.items():
+        population = Population.of(study, rho)
+        found = joint_errors(study, rho)
+        joint = [None] * len(truth) if found is None else found.tolist()
+        for method in some:
+            seen = None if population is None else method.expect(population)
+            if seen is None:
+                seen = method.observe(replace(sample(study.cholesky(rho)), aux=aux[None]))
+            errors = _errors(method, truth, seen, size)
+            rows += [
+                PredictedPull.of(method.name, rho, *row)
+                for row in zip(truth, *errors, joint, strict=True)
+            ]
     order = list(dict.fromkeys(row.method for row in rows))
     return tuple(sorted(rows, key=lambda row: order.index(row.method)))
 
 
-def _joint_errors(study: Study, rho: float) -> list[float | None]:
-    found = joint_errors(study, rho)
-    return [None] * len(study.parameter) if found is None else found.tolist()
-
-
-def _errors(method: Method, study: Study, seen: Observation) -> tuple[list[float], list[float]]:
-    """Claimed and actual errors of the parameters of the study; NaN if they are degenerate."""
+def _errors(
+    method: Method, truth: Mapping[str, float], seen: Observation, n_events: int
+) -> tuple[list[float], list[float]]:
+    """Claimed and actual errors of the parameters with a truth; NaN if they are degenerate."""
     likelihood = method.likelihood
-    where = [likelihood.parameters.index(name) for name in study.parameter_names]
+    where = [likelihood.parameters.index(name) for name in truth]
     at = likelihood.start[None].copy()
-    at[0, where] = study.truth_mean
+    at[0, where] = list(truth.values())
     information = np.asarray(_information(likelihood, at, seen.data))[0]
     inverse = np.full_like(information, np.nan)
     moving = np.ix_(*2 * [np.flatnonzero(~likelihood.fixed)])
     terms = sum(int(np.prod(np.shape(leaf)[1:])) for leaf in jax.tree.leaves(seen.data))
-    inverse[moving] = inverted(information[moving], terms=terms, size=study.ensemble.n_events)
+    inverse[moving] = inverted(information[moving], terms=terms, size=n_events)
     scatter = method.scatter(at, seen.pairs)
     covariance = sandwich_covariance(inverse, scatter[0], method.aux_scatter)
     claimed, actual = (np.sqrt(np.diag(matrix)[where]) for matrix in (inverse, covariance))
@@ -153,31 +159,17 @@ def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Arr
     return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)
 
 
-def _expected(study: Study, method: Method, rho: float) -> Observation:
-    """The observation of a toy without fluctuations."""
-    population = Population.of(study, rho)
-    known = None if population is None else method.expect(population)
-    return method.observe(_sample(study, rho)) if known is None else known
-
-
-def _sample(study: Study, rho: float) -> ToyBlock:
-    """One toy at the centre of the truth with many light events."""
-    n_events = max(_SAMPLE // len(study.observable), study.ensemble.n_events)
-    many = study.with_settings(
-        {
-            "seed": study.seed + _SEED_STEP,
-            "ensemble.truth": "prior",
-            "ensemble.n_events": n_events,
-            "ensemble.n_events_law": "fixed",
-            **{f"parameter.{name}.truth_sigma": 0.0 for name in study.parameter_names},
-        }
-    )
-    block = draw_base(many, 0).correlate(study.cholesky(rho))
-    weight = study.ensemble.n_events / n_events
+def _sample(
+    model: EventModel, truth: NDArray[np.float64], seed: int, cholesky: NDArray[np.float64]
+) -> ToyBlock:
+    """Toys with a given truth and many light events; nothing is measured beside these."""
+    n_events = max(_SAMPLE // len(model.observables), model.ensemble.n_events)
+    events = model.draw(truth, n_events, seed).correlate(cholesky)
+    weight = model.ensemble.n_events / n_events
     return ToyBlock(
-        theta_true=block.theta_true,
-        aux=block.aux,
-        events=block.events,
+        theta_true=truth,
+        aux=np.empty((len(truth), 0)),
+        events=events,
         event_weights=None,
-        multiplicity=np.full(block.events.shape[:2], weight),
+        multiplicity=np.full(events.shape[:2], weight),
     )

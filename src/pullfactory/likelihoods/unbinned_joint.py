@@ -23,7 +23,7 @@ from pullfactory.likelihoods._copula import (
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
 from pullfactory.likelihoods.rows import EventRows
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood
-from pullfactory.settings.study import RHO
+from pullfactory.settings.sections import RHO
 from pullfactory.simulation.toys import ToyBlock
 
 __all__ = ["JointData", "JointLikelihood"]

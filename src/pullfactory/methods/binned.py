@@ -1,12 +1,11 @@
 """Fits of a pyhf workspace with a channel for each observable."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.calibration import Calibration
+from pullfactory.calibration import Calibration, Templates
 from pullfactory.likelihoods._likelihood import Observation
 from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.binned import BinnedLikelihood, log_slopes
@@ -14,14 +13,14 @@ from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.methods.method import Method
 from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
-from pullfactory.settings.study import Study
+from pullfactory.settings.sections import Parameter
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces.reading import read_workspace
-from pullfactory.workspaces.study import build_workspace
+from pullfactory.workspaces.study import build_channels
 
-__all__ = ["auxiliary_values", "binned_method", "binned_noise", "likelihood_of_study"]
+__all__ = ["auxiliary_values", "binned_method", "binned_noise", "likelihood_of"]
 
 
 def binned_method(calibration: Calibration) -> Method:
@@ -31,7 +30,7 @@ def binned_method(calibration: Calibration) -> Method:
         calibration: Gives the templates; the truth is not looked at.
     """
     study = calibration.study
-    likelihood = likelihood_of_study(build_workspace(calibration), study)
+    likelihood = likelihood_of(calibration.channels)
     channels = Channels(
         edges=calibration.edges,
         slices=tuple(likelihood.channel_slice(name) for name in study.observable_names),
@@ -44,7 +43,7 @@ def binned_method(calibration: Calibration) -> Method:
 
     def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
         counts = dict(zip(study.observable_names, pairs.counts, strict=True))
-        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
+        return Observation(likelihood.data(counts, auxiliary_values(study.parameter, aux)), pairs)
 
     def observe(block: ToyBlock) -> Observation:
         return observation(channels.count(block), block.aux)
@@ -65,23 +64,28 @@ def binned_method(calibration: Calibration) -> Method:
     )
 
 
-def likelihood_of_study(spec: Mapping[str, Any], study: Study) -> BinnedLikelihood:
-    """The likelihood of a workspace that was built for a study, in the study's units.
+def likelihood_of(templates: Templates) -> BinnedLikelihood:
+    """The likelihood of the workspace that is made of templates, in the study's units.
 
     Args:
-        spec: What `build_workspace` returns.
-        study: With the workspace settings that it was built with.
+        templates: Of its channels.
+
+    Raises:
+        CalibrationError: As `build_workspace`.
     """
-    workspace = read_workspace(spec)
-    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
-    if not study.workspace.mass_constraint:
-        likelihood = likelihood.free(study.unduly_constrained)
+    workspace = read_workspace(build_channels(templates))
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(templates.units)
+    if not templates.workspace.mass_constraint:
+        free = templates.workspace.unduly_constrained(templates.study.free_names)
+        likelihood = likelihood.free(free)
     return likelihood
 
 
-def auxiliary_values(study: Study, aux: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def auxiliary_values(
+    parameters: Sequence[Parameter], aux: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
     """Auxiliary values by parameter, each of shape (toys,), from shape (toys, constrained)."""
-    constrained = [p.name for p in study.parameter if p.constraint == "normal"]
+    constrained = [parameter.name for parameter in parameters if not parameter.free]
     return dict(zip(constrained, aux.T, strict=True))
 
 
@@ -106,4 +110,4 @@ def binned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> Method
             high=np.append(inner, np.inf)[:, None],
         )
         sources.append(template_noise(calibration.channels, o, bins, theta))
-    return MethodNoise(workspace_constraint(study), tuple(sources))
+    return MethodNoise(workspace_constraint(calibration.channels), tuple(sources))

@@ -9,13 +9,12 @@ from pullfactory.likelihoods._likelihood import Observation
 from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts, count_repeats
-from pullfactory.methods.binned import auxiliary_values, likelihood_of_study
+from pullfactory.methods.binned import auxiliary_values, likelihood_of
 from pullfactory.methods.method import Method
 from pullfactory.methods.noise import MethodNoise, ToldNoise, Untold, leaked_truth, typical_truth
 from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
-from pullfactory.workspaces.study import build_joint_workspace
 
 __all__ = ["binned_joint_method", "binned_joint_noise"]
 
@@ -32,12 +31,12 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
     Raises:
         CalibrationError: If there are no joint templates for this rho.
     """
-    study = calibration.study.joint_study
-    likelihood = likelihood_of_study(build_joint_workspace(calibration, rho), study)
+    study, templates = calibration.study, calibration.joint_channel(rho)
+    likelihood = likelihood_of(templates)
     bins = calibration.joint_at(rho).bins
     assert bins is not None
     ((channel, _),) = likelihood.channels
-    contents = calibration.joint_channel(rho).template(0)
+    contents = templates.template(0)
 
     channels = Channels(
         edges=(), slices=(slice(None),), centred=study.ensemble.n_events_law == "fixed"
@@ -45,7 +44,7 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
 
     def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
         counts = {channel: pairs.counts[0]}
-        return Observation(likelihood.data(counts, auxiliary_values(study, aux)), pairs)
+        return Observation(likelihood.data(counts, auxiliary_values(study.parameter, aux)), pairs)
 
     def observe(block: ToyBlock) -> Observation:
         events, sums, variances = (
@@ -98,12 +97,12 @@ def _leak(calibration: Calibration, rho: float, names: tuple[str, ...]) -> NDArr
     leak = np.zeros((len(names), len(names)))
     if study.calibration.source == "exact":
         return leak
-    theta = typical_truth(study)
+    theta = typical_truth(study.ensemble.truth, study.parameter)
     told = binned_joint_noise(calibration, rho, theta)
     if isinstance(told, Untold):
         return leak + np.nan
     where = [names.index(name) for name in study.parameter_names]
-    leak[np.ix_(where, where)] = leaked_truth(study, told, theta)
+    leak[np.ix_(where, where)] = leaked_truth(study.aux_centre, told, theta)
     return leak
 
 
@@ -121,7 +120,7 @@ def binned_joint_noise(
         Untold where the contents of joint bins have no closed form: but for two observables whose
         normal scores are normal.
     """
-    study = calibration.study.joint_study
+    study = calibration.study
     if not study.has_normal_scores:
         return Untold(f"{study.without_normal_scores}; {_WITHHELD}")
     if (n := len(study.observable)) != 2:
@@ -138,5 +137,6 @@ def binned_joint_noise(
         low=low,
         high=high,
     )
-    source = template_noise(calibration.joint_channel(rho), 0, bins, theta)
-    return MethodNoise(workspace_constraint(study), (source,))
+    templates = calibration.joint_channel(rho)
+    source = template_noise(templates, 0, bins, theta)
+    return MethodNoise(workspace_constraint(templates), (source,))

@@ -16,13 +16,13 @@ Every method tells what it predicts, and how that depends on what was calibrated
 why it cannot (`Untold`); the sums are the same for all.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.settings.study import Study
+from pullfactory.settings.sections import Parameter
 
 __all__ = [
     "LocalPrediction",
@@ -140,14 +140,18 @@ class NoiseSums(NamedTuple):
         return cls(data, noise, fake, draw, spread, common)
 
 
-def typical_truth(study: Study) -> Array:
+def typical_truth(truth: str, parameters: Sequence[Parameter]) -> Array:
     """Points with the mean and covariance of the true values, shape (points, parameters).
 
     They lie on the axes (Arasaratnam and Haykin, doi:10.1109/TAC.2009.2019800, eq. 24).
+
+    Args:
+        truth: "prior", or "fixed" for the centre alone.
+        parameters: Their true values.
     """
-    mean = study.truth_mean
-    sigma = np.array([parameter.truth_sigma for parameter in study.parameter])
-    if study.ensemble.truth == "fixed" or not sigma.any():
+    mean = np.array([parameter.truth_mean for parameter in parameters])
+    sigma = np.array([parameter.truth_sigma for parameter in parameters])
+    if truth == "fixed" or not sigma.any():
         return mean[None]
     steps = np.sqrt(np.count_nonzero(sigma)) * np.diag(sigma)[sigma > 0]
     return np.concatenate([mean + steps, mean - steps])
@@ -159,20 +163,19 @@ def covariance_of_rows(values: Array) -> Array:
     return np.asarray(centred.T @ centred / len(values))
 
 
-def constraint_pulls(study: Study, told: MethodNoise, theta: Array) -> Array:
+def constraint_pulls(centre: Array, told: MethodNoise, theta: Array) -> Array:
     """The score of the constraints at true values, P (theta - a), shape (points, parameters).
 
     Args:
-        study: Says where the constraints are centred.
+        centre: Of the constraints, `Study.aux_centre`.
         told: By the method.
         theta: True values of the parameters of the study, shape (points, parameters).
     """
-    centre = np.where(study.constrained, study.truth_mean, 0.0)
     extra = len(told.constraint) - len(centre)
     return np.asarray(told.constraint * np.pad(theta - centre, ((0, 0), (0, extra))))
 
 
-def leaked_truth(study: Study, told: MethodNoise, theta: Array) -> Array:
+def leaked_truth(centre: Array, told: MethodNoise, theta: Array) -> Array:
     """What noise adds to the covariance of the score over an ensemble whose truth is drawn.
 
     The noise of the slopes draws a fit to the nominal point, the farther the truth is from there:
@@ -181,14 +184,15 @@ def leaked_truth(study: Study, told: MethodNoise, theta: Array) -> Array:
     the estimate moves per unit of truth; and the random part of X.
 
     Args:
-        study: Gives the ensemble; with a fixed truth nothing leaks.
+        centre: Of the constraints, `Study.aux_centre`.
         told: By the method, at these true values.
-        theta: True values that stand for the ensemble, from `typical_truth`.
+        theta: True values that stand for the ensemble, from `typical_truth`; of one that is
+            fixed nothing leaks.
 
     Returns:
         Shape (parameters, parameters), in the order of `told`.
     """
     sums = NoiseSums.of(told, len(theta))
-    pull = constraint_pulls(study, told, theta)
+    pull = constraint_pulls(centre, told, theta)
     drawn = covariance_of_rows(pull + sums.draw) - covariance_of_rows(pull)
     return np.asarray(drawn + sums.spread - sums.common)

@@ -21,7 +21,6 @@ from pullfactory.calibration.grid import sample_index
 from pullfactory.densities import Family
 from pullfactory.likelihoods.binned import BinnedLikelihood
 from pullfactory.methods.noise import Array, LocalPrediction, NoiseSource
-from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 from pullfactory.workspaces.reading import read_workspace
 from pullfactory.workspaces.study import build_channels
@@ -89,32 +88,32 @@ def template_noise(templates: Templates, channel: int, bins: Bins, theta: Array)
         bins: Of the channel; the truth is not looked at.
         theta: True values, shape (points, parameters).
     """
-    study = templates.study
     factors = template_factors(templates, channel, theta)
     largest = [np.abs(factor).max(axis=tuple(range(factor.ndim - 1))) for factor in factors]
     used = np.flatnonzero(np.max(largest, axis=0) > _STEP)
     covariance, contents = _covariance(templates, bins, used)
-    rates = _rates(study, bins, theta)
+    rates = _rates(bins, templates.study.ensemble.n_events, theta)
     points = tuple(zip(*rates, *(factor[..., used] for factor in factors), strict=True))
-    return NoiseSource(covariance, partial(_predictions, study, contents, points))
+    return NoiseSource(covariance, partial(_predictions, templates, contents, points))
 
 
-def workspace_constraint(study: Study) -> Array:
+def workspace_constraint(templates: Templates) -> Array:
     """Information of the constraint of each parameter in our fits of a workspace.
 
     Args:
-        study: With the settings of the workspace.
+        templates: Of the workspace.
     """
-    information = study.constrained.astype(np.float64)
-    if study.workspace.mass_constraint:
-        for name in study.unduly_constrained:
-            unit = study.workspace_units.get(name, 1.0)
-            information[study.parameter_names.index(name)] = 1.0 / unit**2
+    names, workspace = templates.study.parameter_names, templates.workspace
+    free = templates.study.free_names
+    information = np.array([0.0 if name in free else 1.0 for name in names])
+    if workspace.mass_constraint:
+        for name in workspace.unduly_constrained(free):
+            information[names.index(name)] = 1.0 / templates.units.get(name, 1.0) ** 2
     return information
 
 
 def _predictions(
-    study: Study, contents: Array, points: Sequence[tuple[Array, ...]]
+    templates: Templates, contents: Array, points: Sequence[tuple[Array, ...]]
 ) -> Iterator[LocalPrediction]:
     """The prediction for bins; of each point the factors of the templates and two derivatives.
 
@@ -122,14 +121,13 @@ def _predictions(
     rates that change with theta is left out of the derivatives. Their total is not kept by what is
     multiplied: with a fixed number of events it says nothing, and is projected out.
     """
-    multiplied = study.workspace.morphing == "multiplicative"
-    scale = study.ensemble.n_events / study.calibration.events_per_point
+    multiplied = templates.workspace.morphing == "multiplicative"
     for rates, jacobian, *factors in points:
-        unit = rates / contents if multiplied else scale
+        unit = rates / contents if multiplied else templates.scale
         per_bin = np.broadcast_to(unit, contents.shape)[:, :, None] * np.eye(len(rates))
         by_bin = np.moveaxis(per_bin, 1, 0)  # of its bin, template, bin of the prediction
         weight = np.diag(1.0 / rates)
-        if multiplied and study.ensemble.n_events_law == "fixed":
+        if templates.free_totals:
             weight -= 1.0 / rates.sum()
         yield LocalPrediction(
             jacobian,
@@ -155,7 +153,7 @@ def _covariance(templates: Templates, bins: Bins, used: NDArray[np.int_]) -> tup
     n_bins = low.shape[1]
     probability = bins.probability(low, high)
     covariance = np.zeros(2 * (probability.size,))
-    samples = sample_index(study, templates.points)[used]
+    samples = sample_index(study.resimulated, templates.points)[used]
     for sample in np.unique(samples):
         same = np.flatnonzero(samples == sample)
         where = (same[:, None] * n_bins + np.arange(n_bins)).ravel()
@@ -168,13 +166,13 @@ def _covariance(templates: Templates, bins: Bins, used: NDArray[np.int_]) -> tup
     return n_events * covariance, np.maximum(n_events * probability, _RARE)
 
 
-def _rates(study: Study, bins: Bins, theta: Array) -> tuple[Array, Array]:
+def _rates(bins: Bins, n_events: int, theta: Array) -> tuple[Array, Array]:
     """Smooth rates at each theta, shape (points, bins), and their slopes, (..., parameters)."""
 
     def at(points: Array) -> Array:
-        return np.maximum(study.ensemble.n_events * bins.contents(points), _RARE)
+        return np.maximum(n_events * bins.contents(points), _RARE)
 
-    steps = _STEP * np.eye(len(study.parameter))
+    steps = _STEP * np.eye(theta.shape[1])
     slopes = [(at(theta + step) - at(theta - step)) / (2 * _STEP) for step in steps]
     return at(theta), np.stack(slopes, axis=-1)
 
@@ -193,21 +191,17 @@ def template_factors(
         Shapes (points of theta, calibration points), (points of theta, parameters, calibration
         points) and (points of theta, parameters, parameters, calibration points).
     """
-    study = templates.study
-    plain = {
-        "workspace": study.workspace.model_copy(update={"staterror": False}),
-        "ensemble": study.ensemble.model_copy(update={"n_events_law": "poisson"}),
-    }
     probe = replace(
         templates,
-        study=study.model_copy(update=plain),
+        workspace=templates.workspace.model_copy(update={"staterror": False}),
+        free_totals=False,
         channels=templates.channels[channel : channel + 1],
         counts=(1.0 + _PROBE * np.eye(len(templates.points)),),
     )
     workspace = read_workspace(build_channels(probe))
-    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(study.workspace_units)
-    scale = study.ensemble.n_events / study.calibration.events_per_point
-    back = np.array([likelihood.names.index(name) for name in study.parameter_names])
+    likelihood = BinnedLikelihood.from_pyhf(workspace).in_units(templates.units)
+    scale = templates.scale
+    back = np.array([likelihood.names.index(name) for name in templates.study.parameter_names])
     full = np.tile(likelihood.init, (len(theta), 1))
     full[:, back] = theta
     rates, slopes, bends = map(np.asarray, _expand_rates(likelihood, full))

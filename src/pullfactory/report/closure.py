@@ -1,6 +1,6 @@
 """Figures of a closure: rates beside the exact ones, and the bias of the fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
 
 from pullfactory.inference.closing import Closure
 from pullfactory.inference.judgement import TOLERATED_BIAS
@@ -21,6 +22,7 @@ from pullfactory.report.palette import (
     with_minus,
 )
 from pullfactory.report.style import legend_above, new_panels
+from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
 __all__ = [
@@ -44,10 +46,11 @@ def make_closure_figures(*, study: Study, closure: Closure) -> Figures:
         study: Gives names, labels and units.
         closure: What was measured.
     """
+    names = study.parameter_names
     return {
         "rates": partial(_rates, study, closure),
-        "axes": partial(_bias, study, closure, plot_axis_bias),
-        "events": partial(_bias, study, closure, plot_scan_bias),
+        "axes": partial(_bias, names, partial(plot_axis_bias, study=study, closure=closure)),
+        "events": partial(_bias, names, partial(plot_scan_bias, study=study, closure=closure)),
     }
 
 
@@ -60,10 +63,10 @@ def _rates(study: Study, closure: Closure) -> Figure:
     return figure
 
 
-def _bias(study: Study, closure: Closure, plot: Callable[..., object]) -> Figure:
-    figure, stacks = new_panels(len(study.parameter), share_y=True)
-    for (ax,), parameter in zip(stacks, study.parameter_names, strict=True):
-        plot(ax, study, closure, parameter)
+def _bias(parameters: Sequence[str], plot: Callable[..., object]) -> Figure:
+    figure, stacks = new_panels(len(parameters), share_y=True)
+    for (ax,), parameter in zip(stacks, parameters, strict=True):
+        plot(ax, parameter=parameter)
     legend_above(figure, stacks[0][0])
     return figure
 
@@ -111,7 +114,7 @@ def plot_rate_ratio(ax: Axes, study: Study, closure: Closure, channel: str) -> l
                 baseline=None,
                 color=observable_style(colour).colour,
                 linewidth=2.0,
-                label=_point_label(study, closure, point),
+                label=_point_label(study.parameter, grid.theta[point]),
             )
         )
     described = study.observable[study.observable_names.index(channel)]
@@ -204,11 +207,11 @@ def _worst_points(closure: Closure) -> list[int]:
     return sorted(worst, key=lambda point: -size[point])
 
 
-def _point_label(study: Study, closure: Closure, point: int) -> str:
+def _point_label(parameters: Sequence[Parameter], theta: NDArray[np.float64]) -> str:
     """True values that are not 0, with their units."""
     parts = [
         f"{label_of(described)} = {value:.3g} {described.unit}".rstrip()
-        for described, value in zip(study.parameter, closure.grid.theta[point], strict=True)
+        for described, value in zip(parameters, theta, strict=True)
         if value
     ]
     return with_minus(", ".join(parts)) or "all 0"

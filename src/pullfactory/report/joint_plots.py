@@ -7,7 +7,7 @@ from matplotlib.collections import QuadMesh
 from numpy.typing import NDArray
 
 from pullfactory.report.palette import RHO, axis_label, label_of, with_minus
-from pullfactory.settings.study import Observable
+from pullfactory.settings.sections import Observable
 
 __all__ = ["plot_joint"]
 

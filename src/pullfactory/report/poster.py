@@ -1,11 +1,13 @@
 """Every figure of a run."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
@@ -23,13 +25,14 @@ from pullfactory.report.pull_plots import (
 from pullfactory.report.shape_plots import plot_shapes
 from pullfactory.report.style import legend_above, new_panels
 from pullfactory.settings.study import Study
-from pullfactory.simulation.toys import draw_toys
+from pullfactory.simulation.model import EventModel
 
 __all__ = ["make_figures"]
 
 Sums = Mapping[tuple[float, str], PullSums]
 
 _JOINT_EVENTS = 200_000
+_JOINT_VALUES = 2**20  # of all observables, as much as several toys of so many events may take
 _JOINT_PAIRS = 6  # at most: all pairs of four observables
 _PULL_SCAN = 4  # values of rho whose pull distributions are still told apart
 
@@ -56,43 +59,41 @@ def make_figures(
         figures[f"calibration_{observable}"] = partial(_samples, calibration, observable)
         figures[f"templates_{observable}"] = partial(_templates, calibration, observable)
     figures["response"] = partial(_response, calibration)
+    pulls = _Pulls(study=study, sums=sums, predictions=predictions)
     for method in dict.fromkeys(method for _, method in sums):
-        figures[f"pulls_{method}"] = partial(_pulls, study, sums, method)
-        figures[f"pull_ecdf_{method}"] = partial(_shapes, study, sums, method)
-    figures["pull_width"] = partial(_widths, study, sums, predictions)
-    figures["pull_mean"] = partial(_means, study, sums)
-    figures["repair"] = partial(_repair, study, sums, predictions)
+        figures[f"pulls_{method}"] = partial(pulls.distributions, method)
+        figures[f"pull_ecdf_{method}"] = partial(pulls.shapes, method)
+    figures["pull_width"] = pulls.widths
+    figures["pull_mean"] = pulls.means
+    figures["repair"] = pulls.repair
     return figures
 
 
 def _joint(study: Study) -> Figure:
     """Pairs of observables without and with correlation."""
-    nominal = study.with_settings(
-        {
-            "ensemble.truth": "fixed",
-            "ensemble.n_events": _JOINT_EVENTS,
-            "ensemble.n_events_law": "fixed",
-            **{f"parameter.{name}.truth_mean": 0.0 for name in study.parameter_names},
-        }
-    )
-    scan = _joint_scan(study)
-    events = [draw_toys(nominal, 0, rho).events for rho in scan]
-    pairs = list(combinations(range(len(study.observable)), 2))[:_JOINT_PAIRS]
+    scan = _joint_scan(study.ensemble.rho, study.cholesky)
+    n_obs = len(study.observable)
+    nominal = np.zeros((max(_JOINT_VALUES // (n_obs * _JOINT_EVENTS), 1), len(study.parameter)))
+    drawn = EventModel.of(study).draw(nominal, _JOINT_EVENTS, study.seed)
+    events = [drawn.correlate(study.cholesky(rho)) for rho in scan]
+    pairs = list(combinations(range(n_obs), 2))[:_JOINT_PAIRS]
     figure, stacks = new_panels(len(pairs) * len(scan), columns=4)
     panels = iter(stacks)
     for pair in pairs:
         described = (study.observable[pair[0]], study.observable[pair[1]])
-        for rho, drawn in zip(scan, events, strict=True):
-            plot_joint(next(panels)[0], drawn[..., pair].reshape(-1, 2), described, rho)
+        for rho, some in zip(scan, events, strict=True):
+            plot_joint(next(panels)[0], some[..., pair].reshape(-1, 2), described, rho)
     return figure
 
 
-def _joint_scan(study: Study) -> tuple[float, ...]:
-    """No correlation and 0.5, or what the study has nearest to 0.5 if that is impossible."""
+def _joint_scan(
+    scan: Sequence[float], cholesky: Callable[[float], NDArray[np.float64]]
+) -> tuple[float, ...]:
+    """No correlation and 0.5, or what the scan has nearest to 0.5 if that is impossible."""
     try:
-        study.cholesky(0.5)
+        cholesky(0.5)
     except StudyError:
-        return tuple(dict.fromkeys((0.0, min(study.ensemble.rho, key=lambda rho: abs(rho - 0.5)))))
+        return tuple(dict.fromkeys((0.0, min(scan, key=lambda rho: abs(rho - 0.5)))))
     return (0.0, 0.5)
 
 
@@ -123,67 +124,76 @@ def _response(calibration: Calibration) -> Figure:
     return figure
 
 
-def _pulls(study: Study, sums: Sums, method: str) -> Figure:
-    rows = {rho: sums[rho, method] for rho in _spread([r for r, m in sums if m == method])}
-    figure, stacks = new_panels(len(study.parameter))
-    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
-        plot_pulls(ax, study, rows, name)
-        ax.set_title(method_label(method), loc="right")
-    return figure
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pulls:
+    """What the figures of the pulls are drawn from; attributes as in `make_figures`."""
 
+    study: Study
+    sums: Sums
+    predictions: Sequence[PredictedPull]
 
-def _shapes(study: Study, sums: Sums, method: str) -> Figure:
-    rows = {rho: sums[rho, method] for rho in _spread([r for r, m in sums if m == method])}
-    figure, stacks = new_panels(len(study.parameter), share_y=True)
-    for (ax,), described in zip(stacks, study.parameter, strict=True):
-        plot_shapes(ax, study.parameter_names, rows, described.name)
-        ax.set_xlabel(f"pull of {label_of(described)}")
-        ax.set_title(method_label(method), loc="right")
-    legend_above(figure, stacks[0][0])
-    return figure
+    def distributions(self, method: str) -> Figure:
+        rows = self._spread_sums(method)
+        figure, stacks = new_panels(len(self.study.parameter))
+        for (ax,), name in zip(stacks, self.study.parameter_names, strict=True):
+            plot_pulls(ax, self.study, rows, name)
+            ax.set_title(method_label(method), loc="right")
+        return figure
 
+    def shapes(self, method: str) -> Figure:
+        rows = self._spread_sums(method)
+        figure, stacks = new_panels(len(self.study.parameter), share_y=True)
+        for (ax,), described in zip(stacks, self.study.parameter, strict=True):
+            plot_shapes(ax, self.study.parameter_names, rows, described.name)
+            ax.set_xlabel(f"pull of {label_of(described)}")
+            ax.set_title(method_label(method), loc="right")
+        legend_above(figure, stacks[0][0])
+        return figure
 
-def _widths(study: Study, sums: Sums, predictions: Sequence[PredictedPull]) -> Figure:
-    figure, stacks = new_panels(len(study.parameter), share_y=True)
-    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
-        plot_pull_width(ax, study, sums, name, predictions=predictions)
-    legend_above(figure, stacks[0][0])
-    return figure
+    def widths(self) -> Figure:
+        figure, stacks = new_panels(len(self.study.parameter), share_y=True)
+        for (ax,), name in zip(stacks, self.study.parameter_names, strict=True):
+            plot_pull_width(ax, self.study, self.sums, name, predictions=self.predictions)
+        legend_above(figure, stacks[0][0])
+        return figure
 
+    def means(self) -> Figure:
+        figure, stacks = new_panels(len(self.study.parameter), share_y=True)
+        for (ax,), name in zip(stacks, self.study.parameter_names, strict=True):
+            plot_pull_mean(ax, self.study, self.sums, name)
+        legend_above(figure, stacks[0][0])
+        return figure
 
-def _means(study: Study, sums: Sums) -> Figure:
-    figure, stacks = new_panels(len(study.parameter), share_y=True)
-    for (ax,), name in zip(stacks, study.parameter_names, strict=True):
-        plot_pull_mean(ax, study, sums, name)
-    legend_above(figure, stacks[0][0])
-    return figure
+    def repair(self) -> Figure:
+        """Claimed, corrected and joint: unbinned methods above, binned ones below."""
+        methods = dict.fromkeys(method for _, method in self.sums)
+        rows = [
+            chosen
+            for kind in ("unbinned", "binned")
+            if (chosen := [method for method in methods if method.split("_")[0] == kind])
+        ]
+        names = self.study.parameter_names
+        figure, stacks = new_panels(
+            len(names),
+            size=(5.4, 4.4 * len(rows)),
+            heights=[1.0] * len(rows),
+            share_y=True,
+            columns=4,
+        )
+        for stack, name in zip(stacks, names, strict=True):
+            for ax, chosen in zip(stack, rows, strict=True):
+                plot_repair(ax, self.study, self.sums, name, chosen, predictions=self.predictions)
+                if ax is not stack[0]:
+                    ax.set_title("", loc="left")
+                if ax is not stack[-1]:
+                    ax.set_xlabel("")
+        legend_above(figure, *stacks[0])
+        return figure
 
-
-def _repair(study: Study, sums: Sums, predictions: Sequence[PredictedPull]) -> Figure:
-    """Claimed, corrected and joint: unbinned methods above, binned ones below."""
-    methods = dict.fromkeys(method for _, method in sums)
-    rows = [
-        chosen
-        for kind in ("unbinned", "binned")
-        if (chosen := [method for method in methods if method.split("_")[0] == kind])
-    ]
-    names = study.parameter_names
-    figure, stacks = new_panels(
-        len(names),
-        size=(5.4, 4.4 * len(rows)),
-        heights=[1.0] * len(rows),
-        share_y=True,
-        columns=4,
-    )
-    for stack, name in zip(stacks, names, strict=True):
-        for ax, chosen in zip(stack, rows, strict=True):
-            plot_repair(ax, study, sums, name, chosen, predictions=predictions)
-            if ax is not stack[0]:
-                ax.set_title("", loc="left")
-            if ax is not stack[-1]:
-                ax.set_xlabel("")
-    legend_above(figure, *stacks[0])
-    return figure
+    def _spread_sums(self, method: str) -> dict[float, PullSums]:
+        """Of one method, at the values of rho that are told apart."""
+        scan = _spread([rho for rho, name in self.sums if name == method])
+        return {rho: self.sums[rho, method] for rho in scan}
 
 
 def _spread(scan: list[float]) -> list[float]:

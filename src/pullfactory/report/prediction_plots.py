@@ -18,6 +18,7 @@ from pullfactory.report.palette import (
     method_style,
 )
 from pullfactory.report.style import legend_above, new_panels
+from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
 __all__ = ["make_prediction_figures", "plot_predicted_error", "plot_predicted_width"]
@@ -68,7 +69,7 @@ def plot_predicted_width(
             marker=style.marker if len(some) == 1 else "",
             label=method_label(method),
         )
-    _finish(ax, study, parameter)
+    _finish(ax, study.parameter[study.parameter_names.index(parameter)])
     ax.set_ylabel("predicted pull width")
     return lines
 
@@ -106,10 +107,10 @@ def plot_predicted_error(
         ]
         lines[method] = (drawn[0], drawn[1])
     _plot_joint_error(ax, rows, parameter)
-    _finish(ax, study, parameter)
+    described = study.parameter[study.parameter_names.index(parameter)]
+    _finish(ax, described)
     ax.set_ylim(0.0, 1.05 * ax.get_ylim()[1])
-    unit = study.parameter[study.parameter_names.index(parameter)].unit
-    ax.set_ylabel(axis_label("error", unit))
+    ax.set_ylabel(axis_label("error", described.unit))
     return lines
 
 
@@ -138,6 +139,6 @@ def _by_method(rows: Sequence[PredictedPull], parameter: str) -> dict[str, list[
     }
 
 
-def _finish(ax: Axes, study: Study, parameter: str) -> None:
+def _finish(ax: Axes, parameter: Parameter) -> None:
     ax.set_xlabel(f"correlation {RHO}")
-    ax.set_title(label_of(study.parameter[study.parameter_names.index(parameter)]), loc="left")
+    ax.set_title(label_of(parameter), loc="left")

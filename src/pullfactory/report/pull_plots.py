@@ -21,6 +21,7 @@ from pullfactory.report.palette import (
     with_minus,
 )
 from pullfactory.report.style import inner_legend, scan_colours
+from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
 __all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]
@@ -109,7 +110,7 @@ def plot_pull_width(
     methods = _methods(sums)
     _plot_predictions(ax, predictions, methods, parameter)
     series = [_Series(method, "width") for method in methods]
-    points = _plot_scan(ax, study, sums, k, series, reference=1.0)
+    points = _plot_scan(ax, study.parameter, sums, k, series, reference=1.0)
     ax.set_ylabel("pull width")
     return dict(zip(methods, points, strict=True))
 
@@ -146,7 +147,7 @@ def plot_repair(
         for quantity in ("width", "corrected_width")
         if method_kind(method).independent or quantity != "corrected_width"
     ]
-    points = _plot_scan(ax, study, sums, k, series, reference=1.0)
+    points = _plot_scan(ax, study.parameter, sums, k, series, reference=1.0)
     ax.set_ylabel("pull width")
     return dict(zip(((one.method, one.quantity) for one in series), points, strict=True))
 
@@ -168,7 +169,7 @@ def plot_pull_mean(
     k = study.parameter_names.index(parameter)
     methods = _methods(sums)
     series = [_Series(method, "mean") for method in methods]
-    points = _plot_scan(ax, study, sums, k, series, reference=0.0)
+    points = _plot_scan(ax, study.parameter, sums, k, series, reference=0.0)
     ax.set_ylabel("pull mean")
     return dict(zip(methods, points, strict=True))
 
@@ -207,7 +208,7 @@ def _plot_predictions(
 
 def _plot_scan(
     ax: Axes,
-    study: Study,
+    parameters: Sequence[Parameter],
     sums: Mapping[tuple[float, str], PullSums],
     k: int,
     series: Sequence[_Series],
@@ -217,13 +218,14 @@ def _plot_scan(
     """Series of the pull summary of the k-th parameter against rho, slightly apart."""
     ax.axhline(reference, color=REFERENCE, linestyle="--", linewidth=1.2)
     scan = sorted({rho for rho, _ in sums})
+    names = tuple(parameter.name for parameter in parameters)
     span = (scan[-1] - scan[0]) or 1.0
     nearest = np.diff(scan).min(initial=span)
     step = min(_OFFSET * span, 0.6 * nearest / len(series))
     points = []
     for i, one in enumerate(series):
         rows = {
-            rho: PullSummary.from_sums(study.parameter_names, sums[rho, one.method])[k]
+            rho: PullSummary.from_sums(names, sums[rho, one.method])[k]
             for rho in scan
             if (rho, one.method) in sums
         }
@@ -249,5 +251,5 @@ def _plot_scan(
     if len(scan) == 1:  # numbers beside it would be no correlations
         ax.set_xticks(scan)
     ax.set_xlabel(f"correlation {RHO}")
-    ax.set_title(label_of(study.parameter[k]), loc="left")
+    ax.set_title(label_of(parameters[k]), loc="left")
     return points

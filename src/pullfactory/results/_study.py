@@ -76,7 +76,10 @@ class StudyResult(Result):
     @cached_property
     def shapes(self) -> Shapes:
         """Whether the pulls are unit normal as whole distributions, by method and rho."""
-        names, slices = self.study.parameter_names, truth_slices(self.study)
+        names, slices = (
+            self.study.parameter_names,
+            truth_slices(self.study.ensemble.truth, self.study.parameter),
+        )
         return {
             (method, rho): PullShape.of(names, self.sums[rho, method].transformed, slices)
             for method in self.study.methods

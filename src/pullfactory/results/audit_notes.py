@@ -5,13 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pullfactory.auditing import (
-    Expected,
-    SampleCheck,
-    noise_in_slopes,
-    starved_bins,
-    unbinned_obstacle,
-)
+from pullfactory.auditing import Expected, SampleCheck, unbinned_obstacle
 from pullfactory.inference.judgement import (
     FAKE_SENSITIVITY,
     FEWEST_SHARED,
@@ -112,26 +106,27 @@ def _on_templates(result: AuditNumbers) -> Iterator[str]:
     if note := clipping_note(result.workspace):
         yield f"workspaces/{result.config.name}.json is {note}"
     yield from _rate_notes(result.expected)
-    for name, part in noise_in_slopes(result.expected).items():
+    for name, part in result.expected.noise_in_slopes().items():
         if part > FAKE_SENSITIVITY:
             yield (
                 f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
                 "which makes the claimed error too small; use more events."
             )
-    for name, bins in starved_bins(result.expected).items():
+    for name, bins in result.expected.starved_bins().items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
 
 
 def _rate_notes(expected: Expected) -> Iterator[str]:
     """Events of their own that stand for another number of events than the nominal ones."""
-    for process in expected.config.sample_set.processes:
+    for process in expected.processes:
         nominal = process.nominal.role
         for sample in process.varied:
-            ratio = expected.yields(sample.role) / expected.yields(nominal)
+            events, own = (expected.sample(role).yields for role in (sample.role, nominal))
+            ratio = events / own
             if sample.family != process.nominal.family and abs(ratio - 1) > OTHER_RATE:
                 yield (
-                    f"{sample.role} stands for {expected.yields(sample.role):.4g} events, "
-                    f"{nominal} for {expected.yields(nominal):.4g}; if that is no effect of "
+                    f"{sample.role} stands for {events:.4g} events, "
+                    f"{nominal} for {own:.4g}; if that is no effect of "
                     f"{' and '.join(name for name, _ in sample.point)}, set "
                     f"samples.{sample.role}.events."
                 )
@@ -194,7 +189,7 @@ def _on_data(result: AuditNumbers) -> Iterator[str]:
             f"the claimed errors{' ' if clustered else ''}{said}; take the sandwich and bootstrap "
             "errors of the data."
         )
-    if result.unbinned and (obstacle := unbinned_obstacle(result.expected)):
+    if result.unbinned and (obstacle := unbinned_obstacle(read)):
         yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
         if fit.groups:

@@ -11,13 +11,13 @@ import numpy as np
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
+    AuditModel,
     DataFit,
     ErrorModel,
     EventPool,
     Expected,
     UnbinnedModel,
     audit_likelihood,
-    binned_audit_method,
     build_audit_workspace,
     build_joint_audit_workspace,
     claimed_errors,
@@ -27,7 +27,6 @@ from pullfactory.auditing import (
     in_units,
     learn_unbinned,
     measure_dependence,
-    observed_counts,
     predict_errors,
     predict_subset,
     predict_unbinned,
@@ -95,28 +94,31 @@ def audit(
     refuse_same(config, read)
     expected = Expected.of(config, read)
     has_data = config.sample_set.data is not None
-    spec = build_audit_workspace(expected, observed_counts(expected) if has_data else None)
+    spec = build_audit_workspace(expected, expected.observed if has_data else None)
     with progress("prediction", 5) as advance:
-        likelihood = audit_likelihood(spec, expected)
-        model = ErrorModel.of(expected, likelihood)
-        predictions = {"binned": predict_errors(model)}
+        model = AuditModel.of(expected, spec)
+        errors = ErrorModel.of(model)
+        predictions = {"binned": predict_errors(errors)}
         advance(1)
-        unbinned, reason = _learn_unbinned(expected, likelihood)
+        unbinned, reason = _learn_unbinned(model)
         if unbinned:
-            predictions["unbinned"] = predict_unbinned(expected, unbinned, likelihood)
+            predictions["unbinned"] = predict_unbinned(model, unbinned)
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
         if joint_spec and config.repeated != "cluster":
-            joint = claimed_errors(expected, audit_likelihood(joint_spec, expected))
+            constrained = config.workspace.mass_constraint
+            likelihood = audit_likelihood(joint_spec, config.parameter, constrained=constrained)
+            joint = claimed_errors(expected.parameters, likelihood)
         advance(1)
-        dependence = measure_dependence(expected)
+        dependence = measure_dependence(
+            expected.nominal, config.observable_names, expected.redraws()
+        )
         advance(1)
-        closure = compare_morphings(expected, likelihood)
+        closure = compare_morphings(model)
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions["binned"] = predictions["binned"].uncorrected(withheld)
         advance(1)
-    plan = _Plan(expected=expected, likelihood=likelihood, unbinned=unbinned)
     return AuditResult(
         expected=expected,
         workspace=spec,
@@ -124,23 +126,21 @@ def audit(
         dependence=dependence,
         predictions=predictions,
         joint_errors=joint,
-        sets=_sets(model, withheld, progress),
+        sets=_sets(errors, withheld, progress),
         unbinned=unbinned,
         unbinned_reason=reason,
-        toys=_toys(plan, executor, n_workers, progress),
-        data=_fit_data(expected, likelihood, unbinned, progress) if has_data else (),
+        toys=_toys(_Plan(model=model, unbinned=unbinned), executor, n_workers, progress),
+        data=_fit_data(model, unbinned, progress) if has_data else (),
         closure=closure,
     )
 
 
-def _learn_unbinned(
-    expected: Expected, likelihood: BinnedLikelihood
-) -> tuple[UnbinnedModel | None, str | None]:
+def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None]:
     """Densities, or the reason why there are none."""
-    if expected.config.toys.unbinned == "none":
+    if model.expected.config.toys.unbinned == "none":
         return None, 'toys.unbinned = "none"'
     try:
-        return learn_unbinned(expected, likelihood), None
+        return learn_unbinned(model), None
     except (CalibrationError, EventsError) as error:
         return None, str(error)
 
@@ -152,7 +152,7 @@ def _sets(
 
     Where there is no actual error of it the lowest claimed one is best.
     """
-    config = model.expected.config
+    config = model.audit.expected.config
     names, k = config.observable_names, config.parameter_names.index(config.poi)
     found: list[SelectionRow] = []
     with progress("observables", count_sets(len(names))) as advance:
@@ -176,15 +176,12 @@ def _sets(
 
 
 def _fit_data(
-    expected: Expected,
-    likelihood: BinnedLikelihood,
-    unbinned: UnbinnedModel | None,
-    progress: Progress,
+    model: AuditModel, unbinned: UnbinnedModel | None, progress: Progress
 ) -> tuple[DataFit, ...]:
     with progress("data", 1) as advance:
-        fits = [fit_data(expected, likelihood)]
-        if unbinned and unbinned_obstacle(expected) is None:
-            fits.append(fit_data_unbinned(expected, unbinned, likelihood))
+        fits = [fit_data(model)]
+        if unbinned and unbinned_obstacle(model.expected.read("data")) is None:
+            fits.append(fit_data_unbinned(model, unbinned))
         advance(1)
     return tuple(fits)
 
@@ -194,21 +191,18 @@ def _fit_data(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Plan:
-    expected: Expected
-    likelihood: BinnedLikelihood
+    model: AuditModel
     unbinned: UnbinnedModel | None
 
     def build(self) -> FitBlock:
         """What draws and fits one block of events."""
-        expected, likelihood, unbinned = self.expected, self.likelihood, self.unbinned
-        pool = EventPool.of(expected, likelihood)
-        binned = binned_audit_method(expected, likelihood)
-        where = [likelihood.names.index(name) for name in expected.parameters]
+        model, unbinned = self.model, self.unbinned
+        parameters, pool, binned = model.expected.parameters, EventPool.of(model), model.method
 
         def fit(index: int) -> list[Fitted]:
-            block = pool.draw(likelihood, index)
-            truth = block.theta_true[:, where]
-            fits = [fit_events(binned, block).select(expected.parameters)]
+            block = pool.draw(model.likelihood, index)
+            truth = block.theta_true[:, model.positions]
+            fits = [fit_events(binned, block).select(parameters)]
             if unbinned:
                 fits.append(in_units(fit_events(unbinned.method, block), unbinned.steps))
             return [
@@ -224,24 +218,25 @@ class _Plan:
         return ["binned", *(["unbinned"] if self.unbinned else [])]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, (self.expected, self.likelihood, self.unbinned is not None)
+        model = self.model
+        return _arrived, (model.expected, model.likelihood, self.unbinned is not None)
 
 
 def _arrived(expected: Expected, likelihood: BinnedLikelihood, unbinned: bool) -> _Plan:
     """A plan in another process, which learns the densities of the same events again."""
-    learnt = learn_unbinned(expected, likelihood) if unbinned else None
-    return _Plan(expected=expected, likelihood=likelihood, unbinned=learnt)
+    model = AuditModel(expected=expected, likelihood=likelihood)
+    return _Plan(model=model, unbinned=learn_unbinned(model) if unbinned else None)
 
 
 def _toys(
     plan: _Plan, executor: Executor | None, workers: int, progress: Progress
 ) -> AuditToysResult:
     """Throw and fit toys, or say why not."""
-    config = plan.expected.config
+    config = plan.model.expected.config
     if not config.toys.n_toys:
         return AuditToysResult(sums={}, toys=None, pool=0, reason="toys.n_toys = 0")
     try:
-        pool = EventPool.of(plan.expected, plan.likelihood)
+        pool = EventPool.of(plan.model)
     except EventsError as error:
         return AuditToysResult(sums={}, toys=None, pool=0, reason=str(error))
     campaign = Campaign(
@@ -249,7 +244,7 @@ def _toys(
         n_toys=config.toys.n_toys,
         block=pool.block_size,
         methods=plan.methods,
-        parameters=plan.expected.parameters,
+        parameters=plan.model.expected.parameters,
         metadata={
             "audit": config.to_toml(),
             "provenance": json.dumps(provenance(config.seed, config_sha256=config.sha256)),

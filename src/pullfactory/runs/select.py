@@ -12,7 +12,8 @@ from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.methods import build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult
-from pullfactory.settings.study import METHODS, Study
+from pullfactory.settings.sections import METHODS
+from pullfactory.settings.study import Study
 
 __all__ = ["select"]
 

@@ -121,7 +121,7 @@ def run(
     for replica in range(len(calibrations) if is_here(executor) else 1):
         plan.methods(replica)  # before there are threads
     methods = plan.methods(0)
-    refuse_flat_methods(study, methods[0])
+    refuse_flat_methods(study.name, study.centre, methods[0])
     with progress("closure", 1) as advance:
         verdicts = _closure(calibrations[0], methods[0])
         advance(1)
@@ -136,7 +136,7 @@ def run(
             "study": study.to_toml(),
             "provenance": json.dumps(provenance(study.seed, study_sha256=study.sha256)),
         },
-        sum_up=partial(PullSums.of, slices=truth_slices(study)),
+        sum_up=partial(PullSums.of, slices=truth_slices(study.ensemble.truth, study.parameter)),
     )
     sums, toys = campaign.run(executor, n_workers, progress)
     with progress("prediction", 1) as advance:

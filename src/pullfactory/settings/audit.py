@@ -3,15 +3,14 @@
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 from pydantic import Field, Strict, model_validator
 
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
-from pullfactory.settings.document import Document, refuse_repeats, refuse_totals
+from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
+from pullfactory.settings.document import Document
 from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
 from pullfactory.settings.samples import Samples, read_samples
-from pullfactory.settings.study import Morphing
 
 __all__ = [
     "AuditConfig",
@@ -25,11 +24,9 @@ __all__ = [
 _JOINT_BINS = 36  # of all observables together, if nothing is said
 
 
-class AuditParameter(Frozen):
+class AuditParameter(ParameterBlock):
     """What varies: the parameter of interest and the systematic uncertainties."""
 
-    name: Name = Field(description="name in every file and table")
-    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
     unit: Text = Field(default="", description="unit of the parameter")
     constraint: Literal["free", "normal"] = Field(
         default="normal", description='"free", or "normal": one step is one standard deviation'
@@ -41,19 +38,10 @@ class AuditParameter(Frozen):
         default=(-10.0, 10.0), description="range allowed in the fits, in its unit"
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        low, high = self.bounds
-        if not low < 0 < high:
-            raise ValueError(f"bounds = {list(self.bounds)} must increase and enclose 0")
-        return self
 
-
-class AuditObservable(Frozen):
+class AuditObservable(ObservableBlock):
     """A number measured once per event; a channel of the workspace."""
 
-    name: Name = Field(description="name of the observable and of its channel")
-    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
     unit: Text = Field(default="", description="unit of its values")
     expression: str = Field(default="", description="over the columns; empty: the column so named")
     where: str = Field(
@@ -90,10 +78,6 @@ class AuditObservable(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.edges is not None and self.n_bins is not None:
-            raise ValueError("give n_bins or edges, not both")
-        if self.edges is not None and any(np.diff(np.array(self.edges)) <= 0):
-            raise ValueError(f"edges = {list(self.edges)} must increase; sort them")
         if self.density is not None:
             family(self.density, self.shape)
         elif self.shape:
@@ -114,7 +98,7 @@ class AuditObservable(Frozen):
         return self.edges is None if self.open_ends is None else self.open_ends
 
 
-class AuditWorkspace(Frozen):
+class AuditWorkspace(WorkspaceBlock):
     """The pyhf workspace of the observables taken as independent."""
 
     morphing: Morphing = Field(
@@ -167,7 +151,7 @@ class AuditToys(Frozen):
     )
 
 
-class AuditConfig(Document):
+class AuditConfig(Document[AuditParameter, AuditObservable]):
     """Everything that defines an audit.
 
     Read from a TOML file with `AuditConfig.from_toml`; changed with `with_settings`.
@@ -207,12 +191,6 @@ class AuditConfig(Document):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        refuse_repeats("parameter", self.parameter_names)
-        refuse_repeats("observable", self.observable_names)
-        refuse_totals(self.parameter_names, (*self.observable_names, "joint"))
-        if self.poi not in self.parameter_names:
-            known = ", ".join(self.parameter_names)
-            raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {known}")
         for key in ("selection", "weight"):
             if text := getattr(self, key):
                 parse_expression(text, place=key)
@@ -238,7 +216,7 @@ class AuditConfig(Document):
     def _check_rates(self) -> None:
         processes = self.sample_set.processes
         for process in processes:
-            if process.norm != "fixed" and (name := f"norm_{process.name}") in self.parameter_names:
+            if (name := process.norm_name) in self.parameter_names:
                 raise ValueError(
                     f"parameter {name!r} is what the rate of {process.name!r} is called; rename it"
                 )
@@ -249,50 +227,16 @@ class AuditConfig(Document):
                 'measure; use n_events_law = "poisson" or norm = "fixed"'
             )
 
-    @property
-    def free_totals(self) -> bool:
-        """Whether the workspace leaves the number of events of each channel free.
-
-        It is fixed in the data, and products of factors would not keep it.
-        """
-        return self.n_events_law == "fixed" and self.workspace.morphing == "multiplicative"
-
     @cached_property
     def sample_set(self) -> Samples:
         """The samples, read and checked."""
-        free = tuple(p.name for p in self.parameter if p.constraint == "free")
         return read_samples(
             self.samples,
             self.parameter_names,
-            free,
+            self.free_names,
             identified=bool(self.identifier),
             crossed=self.workspace.morphing == "additive_cross",
         )
-
-    @property
-    def parameters(self) -> tuple[AuditParameter, ...]:
-        """The blocks `[[parameter]]`."""
-        return self.parameter
-
-    @property
-    def observables(self) -> tuple[AuditObservable, ...]:
-        """The blocks `[[observable]]`."""
-        return self.observable
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return tuple(parameter.name for parameter in self.parameter)
-
-    @property
-    def observable_names(self) -> tuple[str, ...]:
-        """Names of the observables, in the order of every array with an observable axis."""
-        return tuple(observable.name for observable in self.observable)
-
-    @property
-    def free_names(self) -> tuple[str, ...]:
-        """Parameters without a constraint."""
-        return tuple(p.name for p in self.parameter if p.constraint == "free")
 
     @property
     def joint_bins(self) -> tuple[int, ...]:

@@ -4,20 +4,24 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from pullfactory.errors import StudyError
+from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import FigureFormats, Frozen, Name, Whole
 from pullfactory.settings.toml import read_toml, to_toml
 
 __all__ = ["Document", "refuse_repeats", "refuse_totals", "total_name"]
 
+Parameter = TypeVar("Parameter", bound=ParameterBlock)
+Observable = TypeVar("Observable", bound=ObservableBlock)
 
-class Document(Frozen):
-    """A whole file: tables of keys.
+
+class Document(Frozen, Generic[Parameter, Observable]):
+    """A whole file: tables of keys, parameters and observables among them.
 
     Attributes:
         kind: What it is, for messages.
@@ -41,6 +45,19 @@ class Document(Frozen):
         description="formats of the figures: png, pdf, svg; none: no figures",
         examples=[("png", "pdf")],
     )
+    if TYPE_CHECKING:  # fields, further down in the file
+        parameter: tuple[Parameter, ...]
+        observable: tuple[Observable, ...]
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        refuse_repeats("parameter", self.parameter_names)
+        refuse_repeats("observable", self.observable_names)
+        refuse_totals(self.parameter_names, (*self.observable_names, "joint"))
+        if self.poi not in self.parameter_names:
+            known = ", ".join(self.parameter_names)
+            raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {known}")
+        return self
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], *, place: str | None = None) -> Self:
@@ -95,6 +112,31 @@ class Document(Frozen):
     def to_toml(self) -> str:
         """TOML with every key and a comment on each."""
         return to_toml(self)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The blocks `[[parameter]]`."""
+        return self.parameter
+
+    @property
+    def observables(self) -> tuple[Observable, ...]:
+        """The blocks `[[observable]]`."""
+        return self.observable
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order of every array with a parameter axis."""
+        return tuple(parameter.name for parameter in self.parameter)
+
+    @property
+    def observable_names(self) -> tuple[str, ...]:
+        """Names of the observables, in the order of every array with an observable axis."""
+        return tuple(observable.name for observable in self.observable)
+
+    @property
+    def free_names(self) -> tuple[str, ...]:
+        """Names of the parameters without a constraint."""
+        return tuple(parameter.name for parameter in self.parameter if parameter.free)
 
     @property
     def sha256(self) -> str:

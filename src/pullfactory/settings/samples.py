@@ -118,6 +118,11 @@ class ProcessSamples:
     varied: tuple[Sample, ...]
 
     @property
+    def norm_name(self) -> str | None:
+        """Name of the parameter for its rate; None if that is fixed."""
+        return None if self.norm == "fixed" else f"norm_{self.name}"
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """What it depends on."""
         singles = [sample.point[0][0] for sample in self.varied if len(sample.point) == 1]

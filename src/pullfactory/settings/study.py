@@ -1,269 +1,32 @@
 """The study: everything that defines a run, read once, checked once, frozen after."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import resources
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from pullfactory.densities import FAMILIES, Family, family
+from pullfactory.densities import Family
 from pullfactory.errors import StudyError
-from pullfactory.settings.document import Document, refuse_repeats, refuse_totals
-from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.document import Document, refuse_repeats
+from pullfactory.settings.fields import Listed
+from pullfactory.settings.sections import (
+    METHODS,
+    RHO,
+    CalibrationSettings,
+    Ensemble,
+    JointSettings,
+    Method,
+    Observable,
+    Parameter,
+    WorkspaceSettings,
+)
 from pullfactory.settings.toml import parse_toml, parse_value
 
-__all__ = [
-    "METHODS",
-    "RHO",
-    "CalibrationSettings",
-    "Ensemble",
-    "JointSettings",
-    "Method",
-    "Morphing",
-    "Observable",
-    "Parameter",
-    "Study",
-    "WorkspaceSettings",
-    "preset_text",
-]
-
-Method = Literal["unbinned", "binned", "unbinned_joint", "binned_joint"]
-METHODS: tuple[Method, ...] = get_args(Method)
-RHO = "rho"
-"""The further parameter of a joint fit that determines the correlation."""
-
-
-class Parameter(Frozen):
-    """One component of theta; one unit is one calibration step."""
-
-    name: Name = Field(description="name in every file and table")
-    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
-    unit: Text = Field(default="", description="unit of one calibration step")
-    constraint: Literal["free", "normal"] = Field(
-        default="normal", description='"free", or "normal": a unit Gaussian constraint'
-    )
-    truth_mean: float = Field(default=0.0, description="centre of the true values")
-    truth_sigma: float = Field(
-        default=1.0, ge=0, description='width of the true values (ensemble truth = "prior")'
-    )
-    bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
-        default=(-10.0, 10.0), description="range allowed in the fits"
-    )
-    points: Listed[float] = Field(
-        default=(), description="calibration points on its axis besides -1, 0 and 1"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        low, high = self.bounds
-        if not low < self.truth_mean < high or not low < 0 < high:
-            raise ValueError(
-                f"bounds = {list(self.bounds)} must increase and enclose 0 and "
-                f"truth_mean = {self.truth_mean:g}"
-            )
-        return self
-
-
-class Observable(Frozen):
-    """A number measured once per event; a channel of the workspace."""
-
-    name: Name = Field(description="name of the observable and of its channel")
-    label: Text = Field(default="", description="LaTeX label for figures; empty: the name")
-    unit: Text = Field(default="", description="unit of mu and sigma")
-    density: str = Field(default="normal", description=f"family: {', '.join(FAMILIES)}")
-    shape: dict[str, float] = Field(
-        default_factory=dict, description="shape parameters of the family, dimensionless"
-    )
-    mu: float = Field(description="true location at theta = 0")
-    sigma: float = Field(gt=0, description="true scale at theta = 0")
-    mu_slopes: dict[str, float] = Field(
-        default_factory=dict, description="relative change of mu per unit"
-    )
-    sigma_slopes: dict[str, float] = Field(
-        default_factory=dict, description="relative change of sigma per unit"
-    )
-    n_bins: Count | None = Field(
-        default=None,
-        ge=2,
-        description="bins of equal population; absent: workspace.n_bins",
-        examples=[10],
-    )
-    edges: Listed[float] | None = Field(
-        default=None,
-        min_length=3,
-        description="bin edges instead; the outermost bins stay open",
-        examples=[(160.0, 172.5, 185.0)],
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.mu == 0:
-            raise ValueError("mu = 0 cannot change relatively; shift the observable")
-        if self.edges is not None and self.n_bins is not None:
-            raise ValueError("give n_bins or edges, not both")
-        if self.edges is not None and any(np.diff(np.array(self.edges)) <= 0):
-            raise ValueError(f"edges = {list(self.edges)} must increase; sort them")
-        family(self.density, self.shape)
-        return self
-
-    @property
-    def family(self) -> Family:
-        """The standardised density family, with its shape parameters."""
-        return family(self.density, self.shape)
-
-
-class Ensemble(Frozen):
-    """The toys: how many, how large, with which truth and dependence."""
-
-    n_toys: Count = Field(default=4000, ge=1, description="toys per rho")
-    n_events: Count = Field(default=2000, ge=1, description="events per toy")
-    n_events_law: Literal["fixed", "poisson"] = Field(
-        default="fixed", description='"fixed", or "poisson": n_events is the mean'
-    )
-    truth: Literal["prior", "fixed"] = Field(
-        default="prior",
-        description='"prior": truth drawn, auxiliary data held; "fixed": the reverse',
-    )
-    rho: Listed[float] = Field(
-        default=(-0.6, -0.3, 0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
-        min_length=1,
-        description="the scan of the correlation",
-    )
-    correlation: Listed[Listed[float]] | None = Field(
-        default=None,
-        description="matrix whose off-diagonal part rho scales; absent: ones",
-        examples=[((1.0, 0.5), (0.5, 1.0))],
-    )
-    dependence: Literal["linear", "gaussian_copula", "t_copula", "class_mixture"] = Field(
-        default="linear",
-        description='"linear" (as the poster), or "gaussian_copula", "t_copula", "class_mixture": '
-        "keep every marginal",
-    )
-    t_dof: float = Field(default=4.0, gt=0, description="t_copula: degrees of freedom")
-    wrong_fraction: float = Field(
-        default=0.3, gt=0, lt=1, description="class_mixture: fraction of wrong assignments"
-    )
-    wrong_width: float = Field(
-        default=2.0, gt=0, description="class_mixture: their width beside that of the others"
-    )
-
-
-class CalibrationSettings(Frozen):
-    """The calibration samples."""
-
-    source: Literal["simulated", "exact"] = Field(
-        default="simulated",
-        description='"simulated" samples, or "exact": true response and bin contents',
-    )
-    events_per_point: Count = Field(
-        default=1_000_000, ge=10, description="events of each calibration sample"
-    )
-    grid: Literal["full", "needed"] = Field(
-        default="full",
-        description='"full": all of {-1, 0, +1}^n; "needed": what the templates need',
-    )
-    replicas: Count = Field(
-        default=1, ge=1, description="independent calibrations, which the toys take turns with"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.source == "exact" and self.replicas > 1:
-            raise ValueError(
-                f"replicas = {self.replicas} of an exact calibration are all the same; use 1, or "
-                'source = "simulated"'
-            )
-        return self
-
-
-Morphing = Literal["additive", "additive_cross", "multiplicative"]
-Mass = Literal["normfactor", "histosys", "normsys", "wide"]
-
-_MASS: Mapping[str, tuple[Mass, ...]] = {  # the first of each is "auto"
-    "additive": ("normfactor", "histosys"),
-    "additive_cross": ("normfactor",),
-    "multiplicative": ("wide", "normsys"),
-}
-_MASS_REFUSED: Mapping[str, str] = {
-    "additive": "a normsys scales whole samples, and only multiplicative has one for each bin",
-    "additive_cross": "cross terms are modifiers of a sample that the mass itself scales",
-    "multiplicative": "its bins are samples, which a normsys scales",
-}
-
-
-class WorkspaceSettings(Frozen):
-    """The pyhf workspace."""
-
-    process: Name = Field(default="signal", description="name of the process, a sample")
-    morphing: Morphing = Field(
-        default="additive_cross",
-        description='"additive" histosys, "additive_cross": with cross terms, '
-        'or "multiplicative": normsys for every bin',
-    )
-    mass: Literal["auto"] | Mass = Field(
-        default="auto",
-        description='free parameters: "normfactor" or "histosys" (additive), "wide" or "normsys" '
-        '(multiplicative); "auto": the first',
-    )
-    mass_step: float = Field(
-        default=3.0, gt=0, description='"wide": its templates are at +- this, in its unit'
-    )
-    mass_constraint: bool = Field(
-        default=True,
-        description="false: our fits drop the unit Gaussian that pyhf gives a histosys or normsys",
-    )
-    n_bins: Count = Field(
-        default=20, ge=2, description="bins of equal population in every observable"
-    )
-    staterror: bool = Field(
-        default=False, description="a staterror modifier for the nominal template"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        allowed = _MASS[self.morphing]
-        if self.mass not in ("auto", *allowed):
-            raise ValueError(
-                f"mass = {self.mass!r} does not go with morphing = {self.morphing!r}: "
-                f"{_MASS_REFUSED[self.morphing]}; use {' or '.join(map(repr, allowed))}"
-            )
-        return self
-
-    @property
-    def mass_encoding(self) -> Mass:
-        """How free parameters are encoded, "auto" resolved."""
-        return _MASS[self.morphing][0] if self.mass == "auto" else self.mass
-
-
-class JointSettings(Frozen):
-    """The joint methods."""
-
-    correlation: Literal["calibration", "given", "fitted"] = Field(
-        default="calibration",
-        description='unbinned_joint takes it from the "calibration" samples, as "given" by '
-        'ensemble.rho, or "fitted": rho is a further parameter',
-    )
-    binning: Literal["nested", "grid"] = Field(
-        default="nested",
-        description='"nested": equal population, each observable inside the bins of those before '
-        'it; "grid": the same bins of an observable everywhere',
-    )
-    n_bins: Count | Listed[Count] = Field(
-        default=6, description="bins of every observable, or one number for each"
-    )
-    morphing: Morphing = Field(
-        default="multiplicative", description="of the joint channel, as workspace.morphing"
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for n in self.n_bins if isinstance(self.n_bins, tuple) else (self.n_bins,):
-            if n < 2:
-                raise ValueError(f"n_bins = {n} is no division; use at least 2")
-        return self
+__all__ = ["Study", "preset_text"]
 
 
 def _all_methods(value: object) -> object:
@@ -271,7 +34,7 @@ def _all_methods(value: object) -> object:
     return METHODS if value in ("all", ["all"], ("all",)) else value
 
 
-class Study(Document):
+class Study(Document[Parameter, Observable]):
     """Everything that defines a run.
 
     Read from a TOML file with `Study.from_toml`, from a preset with `Study.preset`; changed
@@ -296,22 +59,13 @@ class Study(Document):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for kind, names in (
-            ("parameter", self.parameter_names),
-            ("observable", self.observable_names),
-            ("method", self.methods),
-        ):
-            refuse_repeats(kind, names)
+        refuse_repeats("method", self.methods)
         refuse_repeats("rho", self.ensemble.rho)
         if self.calibration.replicas > self.ensemble.n_toys:
             raise ValueError(
                 f"calibration.replicas = {self.calibration.replicas} exceeds ensemble.n_toys = "
                 f"{self.ensemble.n_toys}; use fewer replicas or more toys"
             )
-        known = self.parameter_names
-        if self.poi not in known:
-            raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {', '.join(known)}")
-        refuse_totals(self.parameter_names, (*self.observable_names, "joint"))
         self._check_slopes()
         self._check_dependence()
         self._check_joint()
@@ -335,7 +89,7 @@ class Study(Document):
 
     def _check_slopes(self) -> None:
         known = self.parameter_names
-        idle = {parameter.name for parameter in self.parameter if parameter.constraint == "free"}
+        idle = set(self.free_names)
         for observable in self.observable:
             for key in ("mu_slopes", "sigma_slopes"):
                 for name, slope in getattr(observable, key).items():
@@ -360,7 +114,7 @@ class Study(Document):
     def _check_points(self, place: str, name: str, slope: float) -> None:
         steps = set(self.calibration_steps(name))
         if "binned_joint" in self.methods:  # its mass templates may be further apart
-            steps.update(self.joint_study.calibration_steps(name))
+            steps.update(self._steps(name, self.joint_workspace))
         for step in sorted(steps):
             if 1 + slope * step <= 0:
                 raise ValueError(
@@ -497,26 +251,6 @@ class Study(Document):
     # --- what the other rooms ask ------------------------------------------------------------
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The blocks `[[parameter]]`."""
-        return self.parameter
-
-    @property
-    def observables(self) -> tuple[Observable, ...]:
-        """The blocks `[[observable]]`."""
-        return self.observable
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """Names of the parameters, in the order of every array with a parameter axis."""
-        return tuple(parameter.name for parameter in self.parameter)
-
-    @property
-    def observable_names(self) -> tuple[str, ...]:
-        """Names of the observables, in the order of every array with an observable axis."""
-        return tuple(observable.name for observable in self.observable)
-
-    @property
     def families(self) -> tuple[Family, ...]:
         """The density family of each observable."""
         return tuple(observable.family for observable in self.observable)
@@ -524,12 +258,22 @@ class Study(Document):
     @property
     def constrained(self) -> NDArray[np.bool_]:
         """Which parameters carry a unit Gaussian constraint; shape (parameters,)."""
-        return np.array([parameter.constraint == "normal" for parameter in self.parameter])
+        return np.array([not parameter.free for parameter in self.parameter])
 
     @property
     def truth_mean(self) -> NDArray[np.float64]:
         """Centre of the true values, shape (parameters,), in their units."""
         return np.array([parameter.truth_mean for parameter in self.parameter])
+
+    @property
+    def centre(self) -> dict[str, float]:
+        """Centre of the true values, by parameter, in its unit."""
+        return {parameter.name: parameter.truth_mean for parameter in self.parameter}
+
+    @property
+    def aux_centre(self) -> NDArray[np.float64]:
+        """Mean of the auxiliary values of the toys, shape (parameters,); 0 without a constraint."""
+        return np.where(self.constrained, self.truth_mean, 0.0)
 
     @property
     def aux_variance(self) -> NDArray[np.float64]:
@@ -547,39 +291,31 @@ class Study(Document):
         return np.array([parameter.bounds for parameter in self.parameter])
 
     @property
-    def workspace_units(self) -> dict[str, float]:
-        """What 1 in the workspace means in the study, for parameters where that is not 1."""
-        if self.workspace.mass_encoding != "wide":
-            return {}
-        return {p.name: self.workspace.mass_step for p in self.parameter if p.constraint == "free"}
+    def resimulated(self) -> NDArray[np.bool_]:
+        """Which parameters are varied by simulating anew, shape (parameters,).
+
+        Free parameters and the POI are properties of the generated process: their points are
+        independent samples. The others vary the reconstruction of the same events.
+        """
+        poi = np.array([name == self.poi for name in self.parameter_names])
+        return np.asarray(~self.constrained | poi)
 
     @property
-    def unduly_constrained(self) -> tuple[str, ...]:
-        """Free parameters that the workspace constrains nevertheless."""
-        if self.workspace.mass_encoding == "normfactor":
-            return ()
-        return tuple(p.name for p in self.parameter if p.constraint == "free")
+    def channel_bins(self) -> tuple[int, ...]:
+        """Bins of equal population of each observable in its own channel."""
+        return tuple(one.n_bins or self.workspace.n_bins for one in self.observable)
 
     @property
     def free_totals(self) -> bool:
-        """Whether the workspace leaves the number of events of each channel free.
-
-        It is fixed in the toys, and products of factors would not keep it.
-        """
-        fixed = self.ensemble.n_events_law == "fixed"
-        return fixed and self.workspace.morphing == "multiplicative"
+        """Whether the workspace leaves the number of events of each channel free."""
+        return self.workspace.frees_totals(self.ensemble.n_events_law)
 
     @property
-    def joint_study(self) -> Self:
-        """This study with the joint channel's workspace, and the calibration points it needs."""
+    def joint_workspace(self) -> WorkspaceSettings:
+        """The settings of the joint channel's workspace."""
         same = self.joint.morphing == self.workspace.morphing
         changes = {} if same else {"morphing": self.joint.morphing, "mass": "auto"}
-        return self.model_copy(
-            update={
-                "workspace": self.workspace.model_copy(update=changes),
-                "calibration": self.calibration.model_copy(update={"grid": "needed"}),
-            }
-        )
+        return self.workspace.model_copy(update=changes)
 
     @property
     def joint_bins(self) -> tuple[int, ...]:
@@ -616,9 +352,11 @@ class Study(Document):
         Args:
             name: Of the parameter.
         """
-        points = self.parameter[self.parameter_names.index(name)].points
-        step = self.workspace_units.get(name, 1.0)
-        return tuple(sorted({-1.0, 0.0, 1.0, *map(float, points), step, -step}))
+        return self._steps(name, self.workspace)
+
+    def _steps(self, name: str, workspace: WorkspaceSettings) -> tuple[float, ...]:
+        unit = workspace.units(self.free_names).get(name, 1.0)
+        return self.parameter[self.parameter_names.index(name)].calibration_steps(unit)
 
     def single_rho(self, rho: float | None = None) -> float:
         """The correlation where only one is asked for.

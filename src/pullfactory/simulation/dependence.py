@@ -28,7 +28,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import log_ndtr, ndtri_exp, stdtr
 
 from pullfactory.densities import Family
-from pullfactory.settings.study import Ensemble
+from pullfactory.settings.sections import Ensemble
 
 __all__ = ["Mixer", "mixer"]
 

@@ -5,18 +5,17 @@ how many there are, on the order of the blocks, or on who computes them; the sam
 serve every correlation of a scan.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.errors import StudyError
 from pullfactory.events import row_pairs
 from pullfactory.random import Stream, generator
+from pullfactory.settings.sections import Ensemble, Parameter
 from pullfactory.settings.study import Study
-from pullfactory.simulation.dependence import Mixer, mixer
-from pullfactory.simulation.response import Response
+from pullfactory.simulation.model import EventModel, Events
 
 __all__ = ["ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys"]
 
@@ -113,17 +112,13 @@ class ToyBase:
         theta_true: As in `ToyBlock`.
         aux: As in `ToyBlock`.
         event_weights: As in `ToyBlock`.
-        location: Location of each observable in each toy, shape (toys, observables).
-        scale: Scale of each observable in each toy, shape (toys, observables).
-        mix: From a Cholesky factor to standardised events, shape (observables, toys, events).
+        drawn: Their events.
     """
 
     theta_true: NDArray[np.float64]
     aux: NDArray[np.float64]
     event_weights: NDArray[np.float64] | None
-    location: NDArray[np.float64]
-    scale: NDArray[np.float64]
-    mix: Mixer
+    drawn: Events
 
     def correlate(self, cholesky: NDArray[np.float64]) -> ToyBlock:
         """The toys at one correlation.
@@ -131,13 +126,10 @@ class ToyBase:
         Args:
             cholesky: Lower triangular factor of the correlation matrix of the observables.
         """
-        events = self.mix(cholesky)
-        events *= self.scale.T[:, :, None]
-        events += self.location.T[:, :, None]
         return ToyBlock(
             theta_true=self.theta_true,
             aux=self.aux,
-            events=np.moveaxis(events, 0, -1),
+            events=self.drawn.correlate(cholesky),
             event_weights=self.event_weights,
         )
 
@@ -162,30 +154,19 @@ def draw_base(study: Study, block_index: int) -> ToyBase:
         block_index: Which block, from 0.
     """
     toys = block_size(study)
-    n_obs = len(study.observable)
-    theta_true, aux = _draw_truth(study, block_index, toys)
-    counts = _draw_counts(study, block_index, toys)
+    ensemble = study.ensemble
+    theta_true, aux = _draw_truth(study.parameter, ensemble.truth, study.seed, block_index, toys)
+    counts = _draw_counts(ensemble, study.seed, block_index, toys)
     width = int(counts.max())
     weights = None
-    if study.ensemble.n_events_law == "poisson":
+    if ensemble.n_events_law == "poisson":
         width = -(-width // _PADDING) * _PADDING
         weights = (np.arange(width) < counts[:, None]).astype(np.float64)
-    rng = generator(study.seed, Stream.EVENTS, block_index)
-    normals = rng.standard_normal((n_obs, toys, width))
-    location, scale = Response.from_study(study)(theta_true)
-    _check_scale(study, theta_true, scale)
     return ToyBase(
         theta_true=theta_true,
         aux=aux,
         event_weights=weights,
-        location=location,
-        scale=scale,
-        mix=mixer(
-            normals,
-            study.families,
-            study.ensemble,
-            generator(study.seed, Stream.HIDDEN, block_index),
-        ),
+        drawn=EventModel.of(study).draw(theta_true, width, study.seed, block_index),
     )
 
 
@@ -204,46 +185,29 @@ def draw_toys(study: Study, block_index: int, rho: float) -> ToyBlock:
 
 
 def _draw_truth(
-    study: Study, block_index: int, toys: int
+    parameters: Sequence[Parameter], truth: str, seed: int, block: int, toys: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """True parameters and auxiliary data, shapes (toys, parameters) and (toys, constrained).
 
     A constraint is a measurement a ~ N(theta_true, 1). Either the truth moves and the
     measurement stays (`prior`), or the truth stays and the measurement moves (`fixed`).
     """
-    mean = np.array([parameter.truth_mean for parameter in study.parameter])
-    sigma = np.array([parameter.truth_sigma for parameter in study.parameter])
-    constrained = study.constrained
-    if study.ensemble.truth == "prior":
-        rng = generator(study.seed, Stream.TRUTH, block_index)
+    mean = np.array([parameter.truth_mean for parameter in parameters])
+    sigma = np.array([parameter.truth_sigma for parameter in parameters])
+    constrained = np.array([not parameter.free for parameter in parameters])
+    if truth == "prior":
+        rng = generator(seed, Stream.TRUTH, block)
         theta_true = mean + sigma * rng.standard_normal((toys, len(mean)))
         aux = np.tile(mean[constrained], (toys, 1))
     else:
-        rng = generator(study.seed, Stream.AUXDATA, block_index)
+        rng = generator(seed, Stream.AUXDATA, block)
         theta_true = np.tile(mean, (toys, 1))
         aux = mean[constrained] + rng.standard_normal((toys, int(constrained.sum())))
     return theta_true, aux
 
 
-def _check_scale(study: Study, theta_true: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
-    if np.all(scale > 0):
-        return
-    toy, observable = np.argwhere(scale <= 0)[0]
-    truth = ", ".join(
-        f"{name} = {value:.3g}"
-        for name, value in zip(study.parameter_names, theta_true[toy], strict=True)
-    )
-    raise StudyError(
-        f"observable {study.observable_names[observable]!r} has scale "
-        f"{scale[toy, observable]:.3g} at the true value {truth}; "
-        "use smaller sigma_slopes or a smaller truth_sigma"
-    )
-
-
-def _draw_counts(study: Study, block_index: int, toys: int) -> NDArray[np.int64]:
+def _draw_counts(ensemble: Ensemble, seed: int, block: int, toys: int) -> NDArray[np.int64]:
     """Number of events of each toy, shape (toys,)."""
-    n_events = study.ensemble.n_events
-    if study.ensemble.n_events_law == "fixed":
-        return np.full(toys, n_events)
-    rng = generator(study.seed, Stream.N_EVENTS, block_index)
-    return rng.poisson(n_events, toys)
+    if ensemble.n_events_law == "fixed":
+        return np.full(toys, ensemble.n_events)
+    return generator(seed, Stream.N_EVENTS, block).poisson(ensemble.n_events, toys)

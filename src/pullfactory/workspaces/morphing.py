@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.settings.blocks import Morphing
 from pullfactory.settings.document import total_name
-from pullfactory.settings.study import Morphing
 
 __all__ = ["Process", "assemble", "plain_numbers"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration, Templates
 from pullfactory.errors import CalibrationError
 from pullfactory.files import write_text
-from pullfactory.settings.study import Study
+from pullfactory.settings.sections import Parameter
 from pullfactory.workspaces.morphing import Process, assemble
 
 __all__ = [
@@ -77,20 +77,22 @@ def build_channels(templates: Templates) -> dict[str, Any]:
     _check_templates(templates)
     process = _process(templates)
     channels = {name: process.template(o, {}) for o, name in enumerate(templates.channels)}
-    parameters = [_parameter(study, k) for k in range(len(study.parameter))]
     return assemble(
-        study.name, channels, (process,), study.poi, parameters, free_totals=study.free_totals
+        study.name,
+        channels,
+        (process,),
+        study.poi,
+        [_parameter(one, templates.units.get(one.name, 1.0)) for one in study.parameter],
+        free_totals=templates.free_totals,
     )
 
 
 def _process(templates: Templates) -> Process:
     """The only process of a study."""
     study = templates.study
-    settings, names = study.workspace, study.parameter_names
-    scale = study.ensemble.n_events / study.calibration.events_per_point
+    settings, units, scale = templates.workspace, templates.units, templates.scale
 
     def template(channel: int, steps: Mapping[str, int]) -> NDArray[np.float64]:
-        units = study.workspace_units
         points = {name: step * units.get(name, 1.0) for name, step in steps.items()}
         return templates.template(channel, points) * scale
 
@@ -102,8 +104,8 @@ def _process(templates: Templates) -> Process:
         name=settings.process,
         template=template,
         errors=errors if settings.staterror else None,
-        parameters=names,
-        free=tuple(p.name for p in study.parameter if own_sample and p.constraint == "free"),
+        parameters=study.parameter_names,
+        free=study.free_names if own_sample else (),
         morphing=settings.morphing,
         aliases={study.poi: "mass"},
     )
@@ -161,15 +163,12 @@ def clipping_note(spec: Mapping[str, Any]) -> str | None:
     )
 
 
-def _parameter(study: Study, k: int) -> dict[str, Any]:
-    described = study.parameter[k]
-    unit = study.workspace_units.get(described.name, 1.0)
-    bounds = [float(f"{bound / unit:.12g}") for bound in described.bounds]
-    return {"name": described.name, "inits": [0.0], "bounds": [bounds]}
+def _parameter(parameter: Parameter, unit: float) -> dict[str, Any]:
+    bounds = [float(f"{bound / unit:.12g}") for bound in parameter.bounds]
+    return {"name": parameter.name, "inits": [0.0], "bounds": [bounds]}
 
 
 def _check_templates(templates: Templates) -> None:
-    study = templates.study
     for o, counts in enumerate(templates.counts):
         name = templates.channels[o]
         empty = np.flatnonzero(counts.sum(axis=1) <= 0)
@@ -184,7 +183,7 @@ def _check_templates(templates: Templates) -> None:
                 f"channel {name!r}: {starved} of {counts.shape[1]} bins of the nominal "
                 "template are empty; use fewer bins, other edges or more calibration events"
             )
-        if study.workspace.morphing == "multiplicative" and np.any(counts <= 0):
+        if templates.workspace.morphing == "multiplicative" and np.any(counts <= 0):
             point, position = np.argwhere(counts <= 0)[0]
             raise CalibrationError(
                 f"channel {name!r}: bin {position} of template {templates.labels[point]} is "
