@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -13,16 +13,23 @@ from typing import Any, Self
 
 import hist
 import numpy as np
-import uhi.io.json
 from numpy.typing import NDArray
 
 from pullfactory._cache import keep, recall
 from pullfactory._jax import double_precision
-from pullfactory.binning.edges import choose_edges, count_events, exact_probabilities
+from pullfactory.binning.edges import choose_edges, exact_probabilities
 from pullfactory.calibration._store import digest
-from pullfactory.calibration.grid import calibration_points, label_point, sample_index
+from pullfactory.calibration.grid import calibration_points, label_points, sample_index
+from pullfactory.calibration.histograms import (
+    fine_edges,
+    from_uhi,
+    to_uhi,
+    varied_histogram,
+    with_tails,
+)
 from pullfactory.calibration.joint import JointSample, learn_joint
-from pullfactory.calibration.moments import fit_location_scale, fit_response, influence
+from pullfactory.calibration.learning import SimulatedSample, join_samples, learn_sample
+from pullfactory.calibration.moments import fit_response
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
@@ -34,7 +41,6 @@ from pullfactory.simulation.response import Response
 __all__ = ["Calibration", "ResponseRow", "calibrate"]
 
 _SCHEMA = "pullfactory-calibration/1"
-_SPECTRUM_BINS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +103,14 @@ class Calibration:
     @property
     def labels(self) -> tuple[str, ...]:
         """Name of each point, such as "nominal" or "JSF+1"."""
-        return _labels(self.study.parameter_names, self.points)
+        return label_points(self.study.parameter_names, self.points)
 
     @property
     def templates(self) -> tuple[hist.Hist[Any], ...]:
         """One histogram per observable with axes `variation` and the observable."""
         return tuple(
-            _histogram(self.labels, _axis(self.study.observable[o], self.edges[o]), self.counts[o])
-            for o in range(len(self.edges))
+            varied_histogram(self.labels, *one)
+            for one in zip(self.study.observable, self.edges, self.counts, strict=True)
         )
 
     def template(
@@ -288,11 +294,11 @@ class Calibration:
             "response": {k: np.asarray(v).tolist() for k, v in self.response._asdict().items()},
             "response_covariance": self.response_covariance.tolist(),
             "templates": {
-                name: _to_uhi(template)
+                name: to_uhi(template)
                 for name, template in zip(self.study.observable_names, self.templates, strict=True)
             },
             "spectra": {
-                name: _to_uhi(spectrum)
+                name: to_uhi(spectrum)
                 for name, spectrum in zip(self.study.observable_names, self.spectra, strict=True)
             },
             "joint": [sample.to_dict() for sample in self.joint],
@@ -320,7 +326,7 @@ class Calibration:
                 "write it again with 'pullfactory calibrate'"
             )
         study = Study.from_dict(data["study"], place="study of the calibration")
-        templates = [_from_uhi(data["templates"][name]) for name in study.observable_names]
+        templates = [from_uhi(data["templates"][name]) for name in study.observable_names]
         return cls(
             study=study,
             points=np.array(data["points"], dtype=np.float64),
@@ -330,7 +336,7 @@ class Calibration:
             response_covariance=np.array(data["response_covariance"]),
             edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
             counts=tuple(np.asarray(template.values()) for template in templates),
-            spectra=tuple(_from_uhi(data["spectra"][name]) for name in study.observable_names),
+            spectra=tuple(from_uhi(data["spectra"][name]) for name in study.observable_names),
             joint=tuple(JointSample.from_dict(entry) for entry in data.get("joint", ())),
         )
 
@@ -422,21 +428,21 @@ def _simulated(
     advance: Advance,
 ) -> Calibration:
     samples = sample_index(study.resimulated, points)
-    nominal = _Sample(source, points[samples == samples[0]], int(samples[0]))
+    nominal = SimulatedSample(source, points[samples == samples[0]], int(samples[0]))
     edges = choose_edges(study.observable, study.channel_bins, nominal.nominal_events())
     pool = ThreadPoolExecutor(workers or os.cpu_count())
     try:
         tasks = {
             int(sample): pool.submit(
-                _learn, source, points[samples == sample], int(sample), edges, advance
+                learn_sample, source, points[samples == sample], int(sample), edges, advance
             )
             for sample in np.unique(samples)
         }
         learnt = {sample: task.result() for sample, task in tasks.items()}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    whole = _joined(samples, learnt)
-    n_obs, labels = len(edges), _labels(study.parameter_names, points)
+    whole = join_samples(samples, learnt)
+    n_obs, labels = len(edges), label_points(study.parameter_names, points)
     fits = [fit_response(points, whole.moments[:, o], whole.covariance[o]) for o in range(n_obs)]
     variance = np.stack([np.diag(each).reshape(-1, 2) for each in whole.covariance], axis=1)
     return Calibration(
@@ -454,116 +460,10 @@ def _simulated(
         edges=edges,
         counts=whole.counts,
         spectra=tuple(
-            _histogram(labels, _axis(study.observable[o], _fine_edges(edges[o])), whole.spectra[o])
+            varied_histogram(labels, study.observable[o], fine_edges(edges[o]), whole.spectra[o])
             for o in range(n_obs)
         ),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Learnt:
-    """What samples give, for their points.
-
-    Attributes:
-        moments: Shape (points, observables, 2).
-        covariance: Of those of each observable, point by point, shape (2 points, 2 points).
-        counts: Of each observable, shape (points, bins).
-        spectra: The same in fine regular bins.
-    """
-
-    moments: NDArray[np.float64]
-    covariance: tuple[NDArray[np.float64], ...]
-    counts: tuple[NDArray[np.float64], ...]
-    spectra: tuple[NDArray[np.float64], ...]
-
-
-class _Sample:
-    """One independent set of simulated events, seen at several points."""
-
-    def __init__(self, source: SampleSource, points: NDArray[np.float64], sample: int) -> None:
-        families, normals = source.model.families, source.normals(sample)
-        self._standard = [
-            member.from_normal(row) for member, row in zip(families, normals, strict=True)
-        ]
-        self._location, self._scale = source.model.response(points)
-
-    def events(self, point: int, observable: int) -> NDArray[np.float64]:
-        """Events of one observable at one of the points, shape (events,)."""
-        location = self._location[point, observable]
-        scale = self._scale[point, observable]
-        return np.asarray(location + scale * self._standard[observable])
-
-    def nominal_events(self) -> list[NDArray[np.float64]]:
-        """Events of every observable at the first point."""
-        return [self.events(0, o) for o in range(len(self._standard))]
-
-    def standardised(
-        self, observable: int, moments: NDArray[np.float64]
-    ) -> Callable[[slice], NDArray[np.float64]]:
-        """Ranges of events, standardised at every point with the estimates of that point."""
-        slope = self._scale[:, observable] / moments[:, 1]
-        offset = (self._location[:, observable] - moments[:, 0]) / moments[:, 1]
-
-        def chunk(events: slice) -> NDArray[np.float64]:
-            return np.asarray(offset[:, None] + slope[:, None] * self._standard[observable][events])
-
-        return chunk
-
-
-def _learn(
-    source: SampleSource,
-    points: NDArray[np.float64],
-    sample: int,
-    edges: tuple[NDArray[np.float64], ...],
-    advance: Advance,
-) -> _Learnt:
-    seen, families = _Sample(source, points, sample), source.model.families
-    n_obs = len(families)
-    moments = np.empty((len(points), n_obs, 2))
-    counts = tuple(np.empty((len(points), len(edges[o]) - 1)) for o in range(n_obs))
-    spectra = tuple(np.empty((len(points), _SPECTRUM_BINS)) for _ in range(n_obs))
-    for o, member in enumerate(families):
-        fine = _fine_edges(edges[o])
-        for p in range(len(points)):
-            events = seen.events(p, o)
-            moments[p, o] = fit_location_scale(member, events)
-            counts[o][p] = count_events(events[None], edges[o])[0]
-            spectra[o][p] = hist.numpy.histogram(events, _SPECTRUM_BINS, (fine[0], fine[-1]))[0]
-            advance(1)
-    covariance = tuple(
-        influence(
-            member,
-            seen.standardised(o, moments[:, o]),
-            moments[:, o, 1],
-            source.events,
-        )
-        for o, member in enumerate(families)
-    )
-    return _Learnt(moments=moments, covariance=covariance, counts=counts, spectra=spectra)
-
-
-def _joined(samples: NDArray[np.int64], learnt: Mapping[int, _Learnt]) -> _Learnt:
-    """What all samples give; different ones are independent.
-
-    Args:
-        samples: Number of the sample of each point, shape (points,).
-        learnt: What each sample gives.
-    """
-    first = next(iter(learnt.values()))
-    n_points, n_obs = len(samples), len(first.counts)
-    moments = np.empty((n_points, n_obs, 2))
-    counts = tuple(np.empty((n_points, each.shape[1])) for each in first.counts)
-    spectra = tuple(np.empty((n_points, each.shape[1])) for each in first.spectra)
-    covariance = tuple(np.zeros((2 * n_points, 2 * n_points)) for _ in range(n_obs))
-    for sample, result in learnt.items():
-        where = np.flatnonzero(samples == sample)
-        both = np.stack([2 * where, 2 * where + 1], axis=1).ravel()
-        moments[where] = result.moments
-        for o in range(n_obs):
-            covariance[o][np.ix_(both, both)] = result.covariance[o]
-            counts[o][where] = result.counts[o]
-            spectra[o][where] = result.spectra[o]
-    return _Learnt(moments=moments, covariance=covariance, counts=counts, spectra=spectra)
 
 
 def _exact(study: Study, points: NDArray[np.float64]) -> Calibration:
@@ -573,8 +473,8 @@ def _exact(study: Study, points: NDArray[np.float64]) -> Calibration:
     location, scale = response(points)
     n_events = study.calibration.events_per_point
     n_obs, n_slopes = len(study.observable), 2 + 2 * len(study.parameter)
-    fine = tuple(_fine_edges(edge) for edge in edges)
-    labels = _labels(study.parameter_names, points)
+    fine = tuple(fine_edges(edge) for edge in edges)
+    labels = label_points(study.parameter_names, points)
     moments = np.stack([location, scale], axis=-1)
     return Calibration(
         study=study,
@@ -589,11 +489,11 @@ def _exact(study: Study, points: NDArray[np.float64]) -> Calibration:
             for probabilities in exact_probabilities(study, edges, location, scale)
         ),
         spectra=tuple(
-            _histogram(
-                labels, _axis(study.observable[o], fine[o]), n_events * probabilities[:, 1:-1]
+            varied_histogram(
+                labels, study.observable[o], fine[o], n_events * probabilities[:, 1:-1]
             )
             for o, probabilities in enumerate(
-                exact_probabilities(study, [_with_tails(f) for f in fine], location, scale)
+                exact_probabilities(study, [with_tails(f) for f in fine], location, scale)
             )
         ),
     )
@@ -606,42 +506,5 @@ def _number(response: Response, part: str, observable: int, k: int) -> float:
     return float(getattr(response, f"{part}_slopes")[observable, k - 1])
 
 
-def _fine_edges(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.linspace(edges[0], edges[-1], _SPECTRUM_BINS + 1)
-
-
-def _with_tails(edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The edges with one more on either side, so that the open bins are not those drawn."""
-    return np.concatenate([[edges[0] - 1.0], edges, [edges[-1] + 1.0]])
-
-
-def _labels(names: Sequence[str], points: NDArray[np.float64]) -> tuple[str, ...]:
-    return tuple(label_point(names, point) for point in points)
-
-
-def _axis(observable: Observable, edges: NDArray[np.float64]) -> hist.axis.Variable:
-    unit = f" [{observable.unit}]" if observable.unit else ""
-    label = f"{observable.label or observable.name}{unit}"
-    return hist.axis.Variable(edges, name=observable.name, label=label, flow=False)
-
-
-def _histogram(
-    labels: tuple[str, ...], axis: hist.axis.Variable, values: NDArray[np.float64]
-) -> hist.Hist[Any]:
-    variation = hist.axis.StrCategory(labels, name="variation", label="variation", overflow=False)
-    histogram = hist.Hist(variation, axis, storage=hist.storage.Double())
-    histogram[...] = values
-    return histogram
-
-
 def _digest(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _to_uhi(histogram: hist.Hist[Any]) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(histogram, default=uhi.io.json.default))
-    return plain
-
-
-def _from_uhi(data: dict[str, Any]) -> hist.Hist[Any]:
-    return hist.Hist(json.loads(json.dumps(data), object_hook=uhi.io.json.object_hook))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.sections import Parameter, WorkspaceSettings
 
-__all__ = ["calibration_points", "label_point", "sample_index"]
+__all__ = ["calibration_points", "label_point", "label_points", "sample_index"]
 
 _STEP_BITS = 32  # of a step in thousandths
 
@@ -60,6 +60,16 @@ def label_point(names: Sequence[str], point: NDArray[np.float64]) -> str:
     """
     parts = [f"{name}{step:+g}" for name, step in zip(names, point, strict=True) if step]
     return ",".join(parts) or "nominal"
+
+
+def label_points(names: Sequence[str], points: NDArray[np.float64]) -> tuple[str, ...]:
+    """Names of points; see `label_point`.
+
+    Args:
+        names: Of the parameters.
+        points: Shape (points, parameters), in calibration steps.
+    """
+    return tuple(label_point(names, point) for point in points)
 
 
 def sample_index(resimulated: NDArray[np.bool_], points: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.calibration.grid import label_point
+from pullfactory.calibration.grid import label_point, label_points
 from pullfactory.errors import CalibrationError
 from pullfactory.settings.sections import WorkspaceSettings
 from pullfactory.settings.study import Study
@@ -48,7 +48,7 @@ class Templates:
     @property
     def labels(self) -> tuple[str, ...]:
         """Name of each point, such as "nominal" or "JSF+1"."""
-        return tuple(label_point(self.study.parameter_names, point) for point in self.points)
+        return label_points(self.study.parameter_names, self.points)
 
     def template(
         self, channel: int, steps: Mapping[str, float] | None = None

@@ -3,13 +3,13 @@
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
 from pullfactory.settings.document import Document
-from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 from pullfactory.settings.samples import Samples, read_samples
 
 __all__ = [
@@ -34,7 +34,7 @@ class AuditParameter(ParameterBlock):
     step: float = Field(
         default=1.0, gt=0, description="what its up and down samples are away from nominal"
     )
-    bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
+    bounds: Bounds = Field(
         default=(-10.0, 10.0), description="range allowed in the fits, in its unit"
     )
 
@@ -50,12 +50,7 @@ class AuditObservable(ObservableBlock):
     missing: Literal["refuse", "allow"] = Field(
         default="refuse", description='"allow": an event whose value is no number lacks it'
     )
-    n_bins: Count | None = Field(
-        default=None,
-        ge=2,
-        description="bins of equal population; absent: workspace.n_bins",
-        examples=[10],
-    )
+    n_bins: Bins = None
     edges: Listed[float] | None = Field(
         default=None,
         min_length=3,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.fields import Bins, Bounds, Frozen, Listed, Name, Text
 
 __all__ = ["Block", "Morphing", "ObservableBlock", "ParameterBlock", "WorkspaceBlock"]
 
@@ -28,7 +28,7 @@ class ParameterBlock(Block):
 
     constraint: Literal["free", "normal"] = Field(default="normal")
     if TYPE_CHECKING:
-        bounds: tuple[float, float]
+        bounds: Bounds
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -55,7 +55,7 @@ class ObservableBlock(Block):
 
     name: Name = Field(description="name of the observable and of its channel")
     if TYPE_CHECKING:
-        n_bins: Count | None
+        n_bins: Bins
         edges: Listed[float] | None
 
     @model_validator(mode="after")

@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 __all__ = [
     "FIGURE_FORMATS",
+    "Bins",
+    "Bounds",
     "Count",
     "FigureFormat",
     "FigureFormats",
@@ -75,6 +77,11 @@ Text = Annotated[str, AfterValidator(_drawable)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(le=10**12)]
 Listed = Annotated[tuple[T, ...], Strict(strict=False)]
+Bounds = Annotated[tuple[float, float], Strict(strict=False)]
+Bins = Annotated[
+    Count | None,
+    Field(ge=2, description="bins of equal population; absent: workspace.n_bins", examples=[10]),
+]
 FigureFormats = Annotated[tuple[FigureFormat, ...], BeforeValidator(figure_formats)]
 
 

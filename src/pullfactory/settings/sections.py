@@ -1,13 +1,13 @@
 """The sections of a study: its parameters and observables, toys, samples, workspaces."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
-from pullfactory.settings.fields import Count, Frozen, Listed, Name, Text
+from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 
 __all__ = [
     "METHODS",
@@ -38,9 +38,7 @@ class Parameter(ParameterBlock):
     truth_sigma: float = Field(
         default=1.0, ge=0, description='width of the true values (ensemble truth = "prior")'
     )
-    bounds: Annotated[tuple[float, float], Strict(strict=False)] = Field(
-        default=(-10.0, 10.0), description="range allowed in the fits"
-    )
+    bounds: Bounds = Field(default=(-10.0, 10.0), description="range allowed in the fits")
     points: Listed[float] = Field(
         default=(), description="calibration points on its axis besides -1, 0 and 1"
     )
@@ -73,12 +71,7 @@ class Observable(ObservableBlock):
     sigma_slopes: dict[str, float] = Field(
         default_factory=dict, description="relative change of sigma per unit"
     )
-    n_bins: Count | None = Field(
-        default=None,
-        ge=2,
-        description="bins of equal population; absent: workspace.n_bins",
-        examples=[10],
-    )
+    n_bins: Bins = None
     edges: Listed[float] | None = Field(
         default=None,
         min_length=3,
