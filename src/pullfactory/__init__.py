@@ -11,7 +11,7 @@ from pullfactory._version import __version__
 
 if TYPE_CHECKING:
     from pullfactory.binning.edges import exact_probabilities
-    from pullfactory.calibration import Calibration, calibrate
+    from pullfactory.calibration import Calibration
     from pullfactory.errors import PullfactoryError
     from pullfactory.fitting import (
         FitBatch,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         summarise_pulls,
     )
     from pullfactory.likelihoods import BinnedLikelihood, JointLikelihood, UnbinnedLikelihood
-    from pullfactory.methods import build_method
+    from pullfactory.methods import Method, MethodKind, build_method, method_kind
     from pullfactory.report.table import calibration_table, pull_table
     from pullfactory.results import (
         AuditResult,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pullfactory.results.tables import failure_table
     from pullfactory.runs.audit import audit
     from pullfactory.runs.bootstrap import bootstrap_toy
+    from pullfactory.runs.calibrate import calibrate
     from pullfactory.runs.closure import closure
     from pullfactory.runs.predict import predict
     from pullfactory.runs.scan import scan
@@ -77,6 +78,8 @@ __all__ = [
     "FitBatch",
     "FitStatus",
     "JointLikelihood",
+    "Method",
+    "MethodKind",
     "PredictedPull",
     "PredictionResult",
     "PullSummary",
@@ -107,6 +110,7 @@ __all__ = [
     "fit_events",
     "fit_minuit",
     "fit_toys",
+    "method_kind",
     "negative_samples",
     "pay_line",
     "predict",
@@ -151,9 +155,12 @@ _HOMES = {
     "bootstrap": "inference",
     "bootstrap_toy": "runs.bootstrap",
     "build_joint_workspace": "workspaces.study",
+    "Method": "methods",
+    "MethodKind": "methods",
     "build_method": "methods",
+    "method_kind": "methods",
     "build_workspace": "workspaces.study",
-    "calibrate": "calibration",
+    "calibrate": "runs.calibrate",
     "calibration_table": "report.table",
     "closure": "runs.closure",
     "data_table": "results.audit_tables",

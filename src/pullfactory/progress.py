@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import perf_counter
 
-__all__ = ["Advance", "Progress", "bar", "silent", "timed"]
+__all__ = ["Advance", "Progress", "bar", "silent", "timed", "unseen"]
 
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call, perhaps from several threads."""
@@ -18,7 +18,11 @@ stage takes."""
 @contextmanager
 def silent(_stage: str, _total: int) -> Iterator[Advance]:
     """Show nothing."""
-    yield lambda _steps: None
+    yield unseen
+
+
+def unseen(_steps: int) -> None:
+    """Where nobody sees a bar, such as in another process."""
 
 
 @contextmanager

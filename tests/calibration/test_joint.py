@@ -1,6 +1,7 @@
 """Joint bins and templates: exact contents, equal population, samples that carry rho."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -163,7 +164,8 @@ def test_samples_are_those_of_the_calibration(simulated: Calibration) -> None:
 
 def test_does_not_depend_on_the_workers(simulated: Calibration) -> None:
     source = SampleSource.of(SIMULATED, 0)
-    again = learn_joint(SIMULATED, source, simulated.moments[0], workers=1)
+    with ThreadPoolExecutor(1) as pool:
+        again = learn_joint(SIMULATED, source, simulated.moments[0], pool)
     assert [one.to_dict() for one in again] == [one.to_dict() for one in simulated.joint]
 
 

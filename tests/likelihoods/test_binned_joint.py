@@ -23,7 +23,7 @@ from pullfactory import (
     fit_toys,
     run,
 )
-from pullfactory.settings.sections import METHODS
+from pullfactory.settings.methods import BUILT_IN
 
 STUDY = Study.preset("poster").with_settings(
     {
@@ -112,7 +112,7 @@ def test_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_methods_in_one_word() -> None:
-    assert STUDY.with_settings({"methods": "all"}).methods == METHODS
+    assert STUDY.with_settings({"methods": "all"}).methods == tuple(BUILT_IN)
 
 
 def test_command_writes_the_joint_workspace(

@@ -27,7 +27,7 @@ from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.inference.judgement import DENSITY_MISFIT, SURE
 from pullfactory.likelihoods import BinnedLikelihood, Observation, UnbinnedLikelihood
-from pullfactory.methods import Method
+from pullfactory.methods import UNBINNED, Method
 from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
@@ -212,7 +212,7 @@ def _method(
     constrained = np.zeros(len(likelihood.names))
     constrained[list(likelihood.constrained)] = 1.0
     return Method(
-        name="unbinned",
+        name=UNBINNED.name,
         likelihood=likelihood,
         observe=observe,
         scatter=likelihood.scatter,

@@ -18,7 +18,7 @@ from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import PairCounts
-from pullfactory.methods import Method
+from pullfactory.methods import BINNED, UNBINNED, Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
@@ -133,7 +133,7 @@ def fit_data(model: AuditModel) -> DataFit:
     groups = None if in_memory else GROUPS
     few = 0.0 if groups is None else 1.0 / (2 * (groups - 1))
     return DataFit(
-        method="binned",
+        method=BINNED.name,
         fit=shown.fit,
         bootstrap=shown.error,
         bootstrap_error=np.hypot(shown.error_of_error, shown.error * np.sqrt(few)),
@@ -152,7 +152,7 @@ def fit_data_unbinned(audit: AuditModel, model: UnbinnedModel) -> DataFit:
     """
     drawn = _bootstrap(audit, model.method)
     return DataFit(
-        method="unbinned",
+        method=UNBINNED.name,
         fit=in_units(drawn.fit, model.steps),
         bootstrap=drawn.error * model.steps,
         bootstrap_error=drawn.error_of_error * model.steps,

@@ -15,7 +15,7 @@ from pullfactory.likelihoods import BinnedLikelihood, Observation
 from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
-from pullfactory.methods import Method
+from pullfactory.methods import BINNED, Method
 from pullfactory.settings.audit import AuditParameter
 from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
@@ -111,7 +111,7 @@ class AuditModel:
             return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
 
         return Method(
-            name="binned",
+            name=BINNED.name,
             likelihood=likelihood,
             observe=observe,
             scatter=scatter,

@@ -19,7 +19,7 @@ class AuditRow:
     Errors of errors are standard errors from the bootstrap of all samples.
 
     Attributes:
-        method: "binned" or "unbinned".
+        method: Its name.
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         claimed_error_error: Its error.

@@ -3,9 +3,8 @@
 import hashlib
 import itertools
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -33,12 +32,12 @@ from pullfactory.calibration.moments import fit_response
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
 from pullfactory.errors import CalibrationError
-from pullfactory.progress import Advance, Progress, silent
+from pullfactory.progress import Advance, Progress, silent, unseen
 from pullfactory.settings.sections import Observable, Parameter
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
-__all__ = ["Calibration", "ResponseRow", "calibrate"]
+__all__ = ["Calibration", "ResponseRow", "make_calibration"]
 
 _SCHEMA = "pullfactory-calibration/1"
 
@@ -366,22 +365,14 @@ class Calibration:
 
 
 @double_precision
-def calibrate(
-    study: Study,
-    *,
-    workers: int | None = None,
-    replica: int = 0,
-    progress: Progress = silent,
+def make_calibration(
+    study: Study, pool: Executor, *, replica: int = 0, progress: Progress = silent
 ) -> Calibration:
-    """Make the calibration samples of a study and learn from them.
-
-    A large calibration that this version of the package has made before is read from the user's
-    cache folder; PULLFACTORY_CACHE=0 in the environment makes it again.
+    """Make the calibration samples of a study and learn from them; see `pullfactory.calibrate`.
 
     Args:
-        study: The study; its true response is used to simulate, and only to simulate, unless
-            `calibration.source` is "exact".
-        workers: Threads; None for one per processor. The result does not depend on it.
+        study: The study.
+        pool: Where samples are made. The result does not depend on it.
         replica: Which of many independent repetitions, from 0.
         progress: How the stage shows that it goes on, point by point; from several threads.
 
@@ -401,8 +392,8 @@ def calibrate(
             made = _exact(study, points)
             advance(steps)
         else:
-            made = _simulated(study, points, source, workers, advance)
-        joint = learn_joint(study, source, made.moments[0], workers=workers)
+            made = _simulated(study, points, source, pool, advance)
+        joint = learn_joint(study, source, made.moments[0], pool)
     made = replace(made, joint=joint)
     if key is not None:
         keep("calibrations", key, made.to_dict())
@@ -424,23 +415,28 @@ def _simulated(
     study: Study,
     points: NDArray[np.float64],
     source: SampleSource,
-    workers: int | None,
+    pool: Executor,
     advance: Advance,
 ) -> Calibration:
     samples = sample_index(study.resimulated, points)
     nominal = SimulatedSample(source, points[samples == samples[0]], int(samples[0]))
     edges = choose_edges(study.observable, study.channel_bins, nominal.nominal_events())
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
-    try:
-        tasks = {
-            int(sample): pool.submit(
-                learn_sample, source, points[samples == sample], int(sample), edges, advance
-            )
-            for sample in np.unique(samples)
-        }
-        learnt = {sample: task.result() for sample, task in tasks.items()}
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    here = isinstance(pool, ThreadPoolExecutor)  # others do not see the bar
+    tasks = {
+        int(sample): pool.submit(
+            learn_sample,
+            source,
+            points[samples == sample],
+            int(sample),
+            edges,
+            advance if here else unseen,
+        )
+        for sample in np.unique(samples)
+    }
+    learnt = {}
+    for sample, task in tasks.items():
+        learnt[sample] = task.result()
+        advance(0 if here else int(np.sum(samples == sample)) * len(edges))
     whole = join_samples(samples, learnt)
     n_obs, labels = len(edges), label_points(study.parameter_names, points)
     fits = [fit_response(points, whole.moments[:, o], whole.covariance[o]) for o in range(n_obs)]

@@ -5,9 +5,8 @@ scan mixed in: a parameter that varies the reconstruction varies the same events
 """
 
 import itertools
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Self
@@ -102,8 +101,7 @@ def learn_joint(
     study: Study,
     source: SampleSource,
     moments: NDArray[np.float64],
-    *,
-    workers: int | None = None,
+    pool: Executor,
 ) -> tuple[JointSample, ...]:
     """What the methods of a study need to know of the observables together.
 
@@ -112,7 +110,7 @@ def learn_joint(
         source: Of its calibration samples.
         moments: Calibrated location and scale of each observable at the nominal point, shape
             (observables, 2), in its unit.
-        workers: Threads; None for one per processor. The result does not depend on it.
+        pool: Where samples are made. The result does not depend on it.
 
     Returns:
         One for each point of the scan; nothing if no method needs any.
@@ -125,14 +123,14 @@ def learn_joint(
         return ()
     workspace = study.joint_workspace
     points = calibration_points(study.parameter, workspace, "needed")
-    if "binned_joint" in study.methods:
+    if study.learns.bins:
         units = workspace.units(study.free_names)
         points = _used(points, [units.get(name, 1.0) for name in study.parameter_names])
     else:
         points = points[:1]
     if study.calibration.source == "exact":
         return tuple(_exact(study, source.model, points, rho) for rho in study.ensemble.rho)
-    return _simulated(study, source, points, moments, workers or os.cpu_count() or 1)
+    return _simulated(study, source, points, moments, pool)
 
 
 def _used(points: NDArray[np.float64], units: Sequence[float]) -> NDArray[np.float64]:
@@ -149,13 +147,13 @@ def _simulated(
     source: SampleSource,
     points: NDArray[np.float64],
     moments: NDArray[np.float64],
-    workers: int,
+    pool: Executor,
 ) -> tuple[JointSample, ...]:
     samples = sample_index(study.resimulated, points)
     nominal = int(samples[0])
     mix = source.mixer(source.normals(nominal)[:, :_LEARNT_FROM], nominal, 0)
     factors = [study.cholesky(rho) for rho in study.ensemble.rho]
-    learnt, binned = [], "binned_joint" in study.methods
+    learnt, binned = [], study.learns.bins
     choose = partial(_choose_bins, study.joint.binning, study.observable, study.joint_bins)
     for rho, factor in zip(study.ensemble.rho, factors, strict=True):
         events = source.model.place(points[0], mix(factor))
@@ -172,18 +170,14 @@ def _simulated(
     if not bins:
         return tuple(learnt)
     count = partial(_count, source, bins, factors)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        tasks = {
-            sample: pool.submit(count, points[samples == sample], int(sample))
-            for sample in np.unique(samples)
-        }
-        counts = [np.empty((len(points), each.size)) for each in bins]
-        for sample, task in tasks.items():
-            for all_points, some in zip(counts, task.result(), strict=True):
-                all_points[samples == sample] = some
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    tasks = {
+        sample: pool.submit(count, points[samples == sample], int(sample))
+        for sample in np.unique(samples)
+    }
+    counts = [np.empty((len(points), each.size)) for each in bins]
+    for sample, task in tasks.items():
+        for all_points, some in zip(counts, task.result(), strict=True):
+            all_points[samples == sample] = some
     return tuple(replace(one, counts=rows) for one, rows in zip(learnt, counts, strict=True))
 
 
@@ -244,7 +238,7 @@ def _grid(
 
 def _exact(study: Study, model: EventModel, points: NDArray[np.float64], rho: float) -> JointSample:
     correlation = study.correlation(rho)
-    if "binned_joint" not in study.methods:
+    if not study.learns.bins:
         return JointSample(rho=rho, correlation=correlation, points=points, bins=None, counts=None)
     _refuse_unknown(model)
     coefficient = float(correlation[0, 1])

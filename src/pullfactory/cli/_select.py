@@ -35,7 +35,7 @@ def select(request: Request, calibration_file: str | None, **study_settings: Any
 
     study = read_study(**study_settings)
     study.single_rho()
-    methods = ("unbinned",) if study_settings["methods"] is None else study.methods
+    methods = None if study_settings["methods"] is None else study.methods
     folder = request.folder(f"{study.name}_selection")
     calibration = read_calibration(calibration_file)
     result = select_observables(study, methods=methods, calibration=calibration, **request.work)

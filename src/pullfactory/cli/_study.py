@@ -150,10 +150,10 @@ def _named(study: "Study", file: str) -> "Study":
 @workers_option
 def calibrate(output: str | None, workers: int | None, **study_settings: Any) -> None:
     """Make the calibration samples and learn from them."""
-    from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.files import check_file, write_text
     from pullfactory.inference.calibration_noise import calibration_noise
     from pullfactory.report.table import calibration_table
+    from pullfactory.runs.calibrate import calibrate as calibrate_study
 
     progress = stage_progress()
 
@@ -194,8 +194,8 @@ def workspace(
     **study_settings: Any,
 ) -> None:
     """Write the pyhf workspace of a study."""
-    from pullfactory.calibration import calibrate as calibrate_study
     from pullfactory.files import check_file
+    from pullfactory.runs.calibrate import calibrated
     from pullfactory.workspaces.study import (
         build_joint_workspace,
         build_workspace,
@@ -212,10 +212,7 @@ def workspace(
     if output != "-":
         check_file(output, keys=("channels", "measurements", "observations", "version"))
     calibration = read_calibration(calibration_file)
-    if calibration is None:
-        calibration = calibrate_study(study, workers=workers, progress=progress)
-    else:
-        calibration = calibration.for_study(study)
+    calibration = calibrated(study, calibration, None, workers, progress)
     if joint:
         spec = build_joint_workspace(calibration, study.ensemble.rho[0])
     else:
@@ -236,7 +233,9 @@ def _with_joint_channel(study: "Study") -> "Study":
             f"the joint workspace is that of one rho, and study {study.name!r} has {len(scan)}; "
             "choose one with --rho"
         )
-    return study.with_settings({"methods": ["binned_joint"]})
+    from pullfactory.methods import BINNED_JOINT
+
+    return study.with_settings({"methods": [BINNED_JOINT.name]})
 
 
 def read_study(

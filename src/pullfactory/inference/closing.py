@@ -27,7 +27,7 @@ from pullfactory.inference.closure_data import ClosureData, displaced_data, thro
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
 from pullfactory.inference.judgement import TOLERATED_BIAS, TOLERATED_OFF, TOLERATED_WIDTH
 from pullfactory.inference.prediction import PredictedPull
-from pullfactory.methods import Method
+from pullfactory.methods import Method, method_kind
 from pullfactory.settings.sections import Parameter
 from pullfactory.simulation.response import Response
 
@@ -317,10 +317,10 @@ def closure_of(
 
     Args:
         verdicts: On the workspace of a study; None where there are none.
-        method: As in the study. Verdicts are on `binned` alone: the others have no such workspace.
+        method: As in the study. Verdicts are on the study's workspace, which others do not fit.
         parameter: Name.
     """
-    if method != "binned":
+    if not method_kind(method).workspace:
         return None
     return next((row for row in verdicts or () if row.parameter == parameter), None)
 

@@ -21,7 +21,7 @@ from pullfactory.binning.edges import count_events, exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.fitting.fits import fit_toys
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import Method, build_method
+from pullfactory.methods import BINNED, Method, build_method
 from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
@@ -80,7 +80,7 @@ class Expectations:
             calibration: Gives bins and templates.
             method: `binned` of this calibration, if it is there already.
         """
-        likelihood = (method or build_method("binned", calibration)).likelihood
+        likelihood = (method or build_method(BINNED, calibration)).likelihood
         assert isinstance(likelihood, BinnedLikelihood)
         study = calibration.study
         positions = [likelihood.positions(name)[0] for name in study.parameter_names]

@@ -57,7 +57,7 @@ def causes_of(
         and one.shift is not None
         and one.shift >= least
     ]
-    for verdict in closure if row.method == "binned" else ():
+    for verdict in closure if method_kind(row.method).workspace else ():
         bias = verdict.pull_mean or 0.0
         if verdict.parameter != pulls.parameter or bias * mean <= 0 or abs(bias) < least:
             continue

@@ -1,75 +1,37 @@
-"""How a toy is fitted: one file per method, and the register of them."""
+"""How a toy is fitted: one file per method, and the register of them.
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods,
+orange for binned ones, the lighter of each for the joint ones.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
-from pullfactory.methods.binned import binned_method, binned_noise
-from pullfactory.methods.binned_joint import binned_joint_method, binned_joint_noise
-from pullfactory.methods.method import Method
-from pullfactory.methods.noise import ToldNoise
-from pullfactory.methods.unbinned import unbinned_method, unbinned_noise
-from pullfactory.methods.unbinned_joint import unbinned_joint_method, unbinned_joint_noise
+from pullfactory.methods.binned import BINNED
+from pullfactory.methods.binned_joint import BINNED_JOINT
+from pullfactory.methods.method import Method, MethodKind
+from pullfactory.methods.unbinned import UNBINNED
+from pullfactory.methods.unbinned_joint import UNBINNED_JOINT
+from pullfactory.settings.methods import find_method, given_methods
 
-__all__ = ["Method", "MethodKind", "build_method", "build_methods", "method_kind"]
+__all__ = [
+    "BINNED",
+    "BINNED_JOINT",
+    "UNBINNED",
+    "UNBINNED_JOINT",
+    "Method",
+    "MethodKind",
+    "build_method",
+    "build_methods",
+    "given_methods",
+    "method_kind",
+]
 
-
-class MethodKind(NamedTuple):
-    """One of the methods that a study can name.
-
-    Attributes:
-        colour: Of everything that belongs to it in figures.
-        marker: Of its points.
-        independent: Whether it takes the observables as independent; then it is the same for every
-            rho.
-        build: From a calibration and rho to the method.
-        noise: From a calibration, rho and true values, shape (points, parameters), to what its fits
-            owe to the noise of the calibration.
-    """
-
-    colour: str
-    marker: str
-    independent: bool
-    build: Callable[[Calibration, float], Method]
-    noise: Callable[[Calibration, float, NDArray[np.float64]], ToldNoise]
-
-
-# Colours of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods, orange
-# for binned ones, the lighter of each for the joint ones.
-_KINDS: Mapping[str, MethodKind] = {
-    "unbinned": MethodKind(
-        colour="#0072B2",
-        marker="o",
-        independent=True,
-        build=lambda calibration, _: unbinned_method(calibration),
-        noise=lambda calibration, _, theta: unbinned_noise(calibration, theta),
-    ),
-    "binned": MethodKind(
-        colour="#D55E00",
-        marker="s",
-        independent=True,
-        build=lambda calibration, _: binned_method(calibration),
-        noise=lambda calibration, _, theta: binned_noise(calibration, theta),
-    ),
-    "unbinned_joint": MethodKind(
-        colour="#56B4E9",
-        marker="^",
-        independent=False,
-        build=unbinned_joint_method,
-        noise=unbinned_joint_noise,
-    ),
-    "binned_joint": MethodKind(
-        colour="#E69F00",
-        marker="v",
-        independent=False,
-        build=binned_joint_method,
-        noise=binned_joint_noise,
-    ),
-}
+_BUILT_IN: Mapping[str, MethodKind] = MappingProxyType(
+    {kind.name: kind for kind in (UNBINNED, BINNED, UNBINNED_JOINT, BINNED_JOINT)}
+)
 
 
 def method_kind(name: str) -> MethodKind:
@@ -81,16 +43,21 @@ def method_kind(name: str) -> MethodKind:
     Raises:
         LikelihoodError: If the method is unknown.
     """
-    if name not in _KINDS:
-        raise LikelihoodError(f"method {name!r} is unknown; use one of {', '.join(_KINDS)}")
-    return _KINDS[name]
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    found = find_method(name)
+    if not isinstance(found, MethodKind):
+        raise LikelihoodError(f"method {name!r} is no MethodKind: {found!r}")
+    return found
 
 
-def build_method(name: str, calibration: Calibration, rho: float | None = None) -> Method:
+def build_method(
+    method: str | MethodKind, calibration: Calibration, rho: float | None = None
+) -> Method:
     """The likelihood of one of the study's methods, and what it takes from a toy.
 
     Args:
-        name: As in the study file.
+        method: Its name, as in the study file, or itself.
         calibration: What the likelihood may know.
         rho: The point of the scan that a joint method is for; others are the same for all.
 
@@ -98,25 +65,25 @@ def build_method(name: str, calibration: Calibration, rho: float | None = None) 
         LikelihoodError: If the method is unknown, or a joint one comes without rho.
         CalibrationError: If the calibration has not learnt what the method needs.
     """
-    kind = method_kind(name)
+    kind = method_kind(method) if isinstance(method, str) else method
     if rho is None and not kind.independent:
-        raise LikelihoodError(f"method {name!r} depends on the correlation; give a rho")
+        raise LikelihoodError(f"method {kind.name!r} depends on the correlation; give a rho")
     return kind.build(calibration, 0.0 if rho is None else rho)
 
 
-def build_methods(calibration: Calibration) -> tuple[tuple[Method, ...], ...]:
+def build_methods(
+    calibration: Calibration, kinds: Iterable[MethodKind] | None = None
+) -> tuple[tuple[Method, ...], ...]:
     """All methods of the study, for each rho of its scan; what does not depend on rho is shared.
 
     Args:
         calibration: What the likelihoods may know.
+        kinds: The methods, if they are at hand.
     """
     study = calibration.study
-    shared = {
-        name: build_method(name, calibration)
-        for name in study.methods
-        if method_kind(name).independent
-    }
+    all_kinds = tuple(map(method_kind, study.methods)) if kinds is None else tuple(kinds)
+    shared = {kind: build_method(kind, calibration) for kind in all_kinds if kind.independent}
     return tuple(
-        tuple(shared.get(name) or build_method(name, calibration, rho) for name in study.methods)
+        tuple(shared.get(kind) or build_method(kind, calibration, rho) for kind in all_kinds)
         for rho in study.ensemble.rho
     )

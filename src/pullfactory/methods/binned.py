@@ -10,7 +10,7 @@ from pullfactory.likelihoods._likelihood import Observation
 from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.binned import BinnedLikelihood, log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts
-from pullfactory.methods.method import Method
+from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
 from pullfactory.settings.sections import Parameter
@@ -20,7 +20,7 @@ from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces.reading import read_workspace
 from pullfactory.workspaces.study import build_channels
 
-__all__ = ["auxiliary_values", "binned_method", "binned_noise", "likelihood_of"]
+__all__ = ["BINNED", "auxiliary_values", "binned_method", "binned_noise", "likelihood_of"]
 
 
 def binned_method(calibration: Calibration) -> Method:
@@ -55,7 +55,7 @@ def binned_method(calibration: Calibration) -> Method:
         return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
 
     return Method(
-        name="binned",
+        name=BINNED.name,
         likelihood=likelihood,
         observe=observe,
         scatter=scatter,
@@ -111,3 +111,23 @@ def binned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> Method
         )
         sources.append(template_noise(calibration.channels, o, bins, theta))
     return MethodNoise(workspace_constraint(calibration.channels), tuple(sources))
+
+
+def _build(calibration: Calibration, _rho: float) -> Method:
+    return binned_method(calibration)
+
+
+def _noise(calibration: Calibration, _rho: float, theta: NDArray[np.float64]) -> MethodNoise:
+    return binned_noise(calibration, theta)
+
+
+BINNED = MethodKind(
+    name="binned",
+    build=_build,
+    noise=_noise,
+    independent=True,
+    binned=True,
+    workspace=True,
+    colour="#D55E00",
+    marker="s",
+)

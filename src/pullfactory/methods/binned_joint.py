@@ -10,13 +10,14 @@ from pullfactory.likelihoods.auxiliary import study_scatter
 from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts, count_repeats
 from pullfactory.methods.binned import auxiliary_values, likelihood_of
-from pullfactory.methods.method import Method
+from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise, ToldNoise, Untold, leaked_truth, typical_truth
 from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
+from pullfactory.settings.methods import learns
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["binned_joint_method", "binned_joint_noise"]
+__all__ = ["BINNED_JOINT", "binned_joint_method", "binned_joint_noise"]
 
 _WITHHELD = "its corrected errors are withheld"
 
@@ -72,7 +73,7 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
         return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs) + leak
 
     return Method(
-        name="binned_joint",
+        name=BINNED_JOINT.name,
         likelihood=likelihood,
         observe=observe,
         scatter=scatter,
@@ -140,3 +141,14 @@ def binned_joint_noise(
     templates = calibration.joint_channel(rho)
     source = template_noise(templates, 0, bins, theta)
     return MethodNoise(workspace_constraint(templates), (source,))
+
+
+BINNED_JOINT = MethodKind(
+    name="binned_joint",
+    build=binned_joint_method,
+    noise=binned_joint_noise,
+    learns=learns("binned_joint"),
+    binned=True,
+    colour="#E69F00",
+    marker="v",
+)

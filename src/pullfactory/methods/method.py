@@ -1,4 +1,4 @@
-"""A likelihood together with what it takes from a toy."""
+"""What a method is: a way to fit toys, and for one calibration a likelihood of what they hold."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.calibration import Calibration
 from pullfactory.likelihoods._likelihood import Likelihood, Observation
+from pullfactory.methods.noise import ToldNoise, Untold
+from pullfactory.settings.methods import Learns
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["Method"]
+__all__ = ["Method", "MethodKind"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,3 +41,39 @@ class Method:
     scatter: Callable[[NDArray[np.float64], Any], NDArray[np.float64]]
     expect: Callable[[Population], Observation | None]
     aux_scatter: NDArray[np.float64]
+
+
+_NOTHING = Learns()
+
+
+def _untold(calibration: Calibration, rho: float, theta: NDArray[np.float64]) -> ToldNoise:  # noqa: ARG001
+    return Untold("the method does not tell it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodKind:
+    """A way to fit the toys of a study; one object, in a file of its own or in another package.
+
+    Attributes:
+        name: As in the study file.
+        build: From a calibration and rho to the method.
+        noise: From a calibration, rho and true values, shape (points, parameters), to what its fits
+            owe to the noise of the calibration.
+        learns: What calibration samples of correlated events tell it.
+        independent: Whether it takes the observables as independent; then it is the same for every
+            rho.
+        binned: Whether it fits bins, and is drawn among the methods that do.
+        workspace: Whether it fits the pyhf workspace of the study, whose closure is judged.
+        colour: Of everything that belongs to it in figures.
+        marker: Of its points.
+    """
+
+    name: str
+    build: Callable[[Calibration, float], Method]
+    noise: Callable[[Calibration, float, NDArray[np.float64]], ToldNoise] = _untold
+    learns: Learns = _NOTHING
+    independent: bool = False
+    binned: bool = False
+    workspace: bool = False
+    colour: str = "#009E73"
+    marker: str = "D"

@@ -5,11 +5,11 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods.unbinned import UnbinnedLikelihood
-from pullfactory.methods.method import Method
+from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.response_noise import response_noise
 
-__all__ = ["unbinned_method", "unbinned_noise"]
+__all__ = ["UNBINNED", "unbinned_method", "unbinned_noise"]
 
 
 def unbinned_method(calibration: Calibration) -> Method:
@@ -27,7 +27,7 @@ def unbinned_method(calibration: Calibration) -> Method:
         constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
     )
     return Method(
-        name="unbinned",
+        name=UNBINNED.name,
         likelihood=likelihood,
         observe=likelihood.observe,
         scatter=likelihood.scatter,
@@ -48,3 +48,21 @@ def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> Meth
         study.constrained.astype(np.float64),
         tuple(response_noise(calibration, o, theta) for o in range(len(study.observable))),
     )
+
+
+def _build(calibration: Calibration, _rho: float) -> Method:
+    return unbinned_method(calibration)
+
+
+def _noise(calibration: Calibration, _rho: float, theta: NDArray[np.float64]) -> MethodNoise:
+    return unbinned_noise(calibration, theta)
+
+
+UNBINNED = MethodKind(
+    name="unbinned",
+    build=_build,
+    noise=_noise,
+    independent=True,
+    colour="#0072B2",
+    marker="o",
+)

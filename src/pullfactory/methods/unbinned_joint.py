@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods.unbinned import UnbinnedLikelihood
 from pullfactory.likelihoods.unbinned_joint import JointLikelihood
-from pullfactory.methods.method import Method
+from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise, ToldNoise, Untold
 from pullfactory.methods.response_noise import joint_response_noise
 from pullfactory.methods.unbinned import unbinned_method
+from pullfactory.settings.methods import learns
 
-__all__ = ["unbinned_joint_method", "unbinned_joint_noise"]
+__all__ = ["UNBINNED_JOINT", "unbinned_joint_method", "unbinned_joint_noise"]
 
 
 def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
@@ -38,7 +39,7 @@ def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
         likelihood = JointLikelihood.known(marginals, calibration.joint_at(rho).correlation)
     own = np.diag(np.where(study.constrained, study.aux_variance, 0.0))
     return Method(
-        name="unbinned_joint",
+        name=UNBINNED_JOINT.name,
         likelihood=likelihood,
         observe=likelihood.observe,
         scatter=likelihood.scatter,
@@ -78,3 +79,13 @@ def unbinned_joint_noise(
             assert_never(unknown)
     source = joint_response_noise(calibration, theta, correlation, noise=noise, pattern=pattern)
     return MethodNoise(constraint, (source,))
+
+
+UNBINNED_JOINT = MethodKind(
+    name="unbinned_joint",
+    build=unbinned_joint_method,
+    noise=unbinned_joint_noise,
+    learns=learns("unbinned_joint"),
+    colour="#56B4E9",
+    marker="^",
+)

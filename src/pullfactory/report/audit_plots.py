@@ -12,6 +12,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
     REFERENCE,
@@ -245,7 +246,7 @@ def plot_postfit(
     """
     upper, lower = panels
     centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    colour = method_style("binned").colour
+    colour = BINNED.colour
     for ax, scale in ((lower, channel.after), (upper, widths)):
         low, high = (channel.after + sign * channel.after_error for sign in (-1, 1))
         ax.stairs(

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pullfactory.inference.closing import Closure
 from pullfactory.inference.judgement import TOLERATED_BIAS
+from pullfactory.methods import BINNED
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
     label_of,
-    method_style,
     observable_style,
     with_minus,
 )
@@ -180,7 +180,7 @@ def plot_scan_bias(ax: Axes, study: Study, closure: Closure, parameter: str) -> 
     ax.axhspan(_FLOOR, TOLERATED_BIAS, color=_BAND, label=_WITHIN, zorder=0.5)
     ax.axvline(study.ensemble.n_events, color=REFERENCE, linestyle=":", label="events of the study")
     lines = []
-    colour = method_style("binned").colour
+    colour = BINNED.colour
     shown = (scan.events >= _EVENTS[0]) & (scan.events <= _EVENTS[1])
     for (label, size), look in zip(curves.items(), ("-", "--")[: len(curves)], strict=True):
         lines += ax.plot(scan.events[shown], size[shown], color=colour, linestyle=look, label=label)

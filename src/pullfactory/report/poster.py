@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
+from pullfactory.methods import method_kind
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
 from pullfactory.report.drawing import Figures
 from pullfactory.report.joint_plots import plot_joint
@@ -169,8 +170,8 @@ class _Pulls:
         methods = dict.fromkeys(method for _, method in self.sums)
         rows = [
             chosen
-            for kind in ("unbinned", "binned")
-            if (chosen := [method for method in methods if method.split("_")[0] == kind])
+            for binned in (False, True)
+            if (chosen := [one for one in methods if method_kind(one).binned is binned])
         ]
         names = self.study.parameter_names
         figure, stacks = new_panels(

@@ -13,6 +13,7 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
 from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import REFERENCE, method_style, with_minus
@@ -26,7 +27,7 @@ __all__ = [
     "plot_pull_rows",
 ]
 
-_STYLE = method_style("binned")
+_STYLE = method_style(BINNED.name)
 _GREY = "#D9D9D9"
 
 _PANEL = 3.2  # width of the panel of one quantity; inches, also below

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.inference import ClosureVerdict, PredictedPull
+from pullfactory.methods import MethodKind
 from pullfactory.numbers import finite_or_none
 from pullfactory.report.drawing import Figures
 from pullfactory.report.table import prediction_table
@@ -27,11 +28,13 @@ class PredictionResult(Result):
         rows: By method, rho and parameter; NaN for what is not known.
         closure: What the morphing does to `binned` at rho = 0; None if that is not among the
             methods. What is not `correctable` has no actual error, width and coverage.
+        given: Methods that were given as objects.
     """
 
     study: Study
     rows: tuple[PredictedPull, ...]
     closure: tuple[ClosureVerdict, ...] | None = None
+    given: tuple[MethodKind, ...] = ()
 
     @property
     def title(self) -> str:
@@ -52,6 +55,10 @@ class PredictionResult(Result):
             "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
             "predictions": [finite_or_none(asdict(row)) for row in self.rows],
         }
+
+    @property
+    def _given(self) -> tuple[MethodKind, ...]:
+        return self.given
 
     @property
     def _formats(self) -> tuple[str, ...]:

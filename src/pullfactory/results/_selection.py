@@ -7,6 +7,7 @@ from typing import Any
 
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
+from pullfactory.methods import MethodKind
 from pullfactory.numbers import plain
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
@@ -30,12 +31,14 @@ class SelectionResult(Result):
         rho: The correlation.
         rows: By set and method.
         skipped: Sets that cannot be fitted alone.
+        given: Methods that were given as objects.
     """
 
     study: Study
     rho: float
     rows: tuple[SelectionRow, ...]
     skipped: tuple[SkippedSet, ...]
+    given: tuple[MethodKind, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -104,6 +107,10 @@ class SelectionResult(Result):
 
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}
+
+    @property
+    def _given(self) -> tuple[MethodKind, ...]:
+        return self.given
 
     @property
     def _formats(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pullfactory.inference.calibration_noise import CalibrationNoise, calibratio
 from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
+from pullfactory.methods import MethodKind, given_methods
 from pullfactory.report.drawing import Figures
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
@@ -42,6 +43,7 @@ class StudyResult(Result):
         toys: Every fit of every toy, on disk for as long as this result lives.
         closure: What the morphing does to the fits of `binned` at rho = 0; None if that is not
             among the methods. There is no corrected error of what is not `correctable`.
+        given: Methods that were given as objects.
     """
 
     study: Study
@@ -51,6 +53,7 @@ class StudyResult(Result):
     predictions: tuple[PredictedPull, ...]
     toys: ToyTable
     closure: tuple[ClosureVerdict, ...] | None = None
+    given: tuple[MethodKind, ...] = ()
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -71,7 +74,8 @@ class StudyResult(Result):
     @cached_property
     def noise(self) -> tuple[CalibrationNoise, ...]:
         """What the noise of the calibration is expected to do to the pulls at rho = 0."""
-        return calibration_noise(self.calibration)
+        with given_methods(self.given):
+            return calibration_noise(self.calibration)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -90,12 +94,13 @@ class StudyResult(Result):
     def remarks(self) -> tuple[Remark, ...]:
         """What a verdict says of the pulls beside their width."""
         why = partial(causes_of, noise=self.noise, closure=self.closure or ())
-        return remarks(self.pulls, self.shapes, why)
+        with given_methods(self.given):
+            return remarks(self.pulls, self.shapes, why)
 
     @cached_property
     def joint_workspaces(self) -> dict[float, dict[str, Any]]:
         """The pyhf workspaces of the joint channel by rho; none without `binned_joint`."""
-        if "binned_joint" not in self.study.methods:
+        if not self.study.learns.bins:
             return {}
         scan = self.study.ensemble.rho
         return {rho: build_joint_workspace(self.calibration, rho) for rho in scan}
@@ -138,6 +143,10 @@ class StudyResult(Result):
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
         }
+
+    @property
+    def _given(self) -> tuple[MethodKind, ...]:
+        return self.given
 
     @property
     def _formats(self) -> tuple[str, ...]:

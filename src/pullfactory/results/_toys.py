@@ -14,6 +14,7 @@ from pullfactory.inference import CorrelationSums, PullSummary, PullSums
 from pullfactory.inference.remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
+from pullfactory.methods import BINNED
 from pullfactory.numbers import plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
@@ -56,13 +57,14 @@ class ToysResult(Result):
     def pulls(self) -> Table[PullRow]:
         """Pull summaries, one per parameter."""
         summaries = PullSummary.from_sums(self.parameters, self.sums)
-        rows = tuple(PullRow(method="binned", rho=None, pulls=pulls) for pulls in summaries)
+        rows = tuple(PullRow(method=BINNED.name, rho=None, pulls=pulls) for pulls in summaries)
         return toys_table(rows, self.truth)
 
     @cached_property
     def shapes(self) -> Shapes:
         """Whether the pulls are unit normal as whole distributions."""
-        return {("binned", None): PullShape.of(self.parameters, self.sums.transformed, self.slices)}
+        shapes = PullShape.of(self.parameters, self.sums.transformed, self.slices)
+        return {(BINNED.name, None): shapes}
 
     @cached_property
     def remarks(self) -> tuple[Remark, ...]:
@@ -97,7 +99,7 @@ class ToysResult(Result):
             "provenance": provenance(self.seed),
             "ensemble": self.ensemble,
             "truth": self.truth,
-            "status": {"binned": self.status},
+            "status": {BINNED.name: self.status},
             "correlation": {
                 "parameters": list(self.parameters),
                 "toys": self.correlation.toys,

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from pullfactory.methods import BINNED
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -90,7 +91,7 @@ def _shapes(result: AuditNumbers, method: str) -> Figure:
 
 def _sets(result: AuditNumbers) -> Figure:
     figure, [(ax,)] = new_panels(1, size=selection_size(result.config, result.sets))
-    plot_selection(ax, result.config, result.sets, "binned")
+    plot_selection(ax, result.config, result.sets, BINNED.name)
     legend_above(figure, ax)
     return figure
 

@@ -13,6 +13,7 @@ from pullfactory.inference.judgement import (
     OTHER_RATE,
     SCATTER_CHANGE,
 )
+from pullfactory.methods import method_kind
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.workspaces.study import clipping_note
@@ -43,7 +44,7 @@ def _on_errors(result: AuditNumbers) -> Iterator[str]:
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
         for row in result.rows
-        if row.method == "binned" and row.parameter in rates and not row.reason
+        if method_kind(row.method).workspace and row.parameter in rates and not row.reason
     ]
     if told and channels > 1:
         yield (

@@ -25,6 +25,7 @@ from pullfactory.inference.remarks import Remark, Shapes, remarks
 from pullfactory.inference.rows import PullRow, SelectionRow
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
+from pullfactory.methods import BINNED, method_kind
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.settings.audit import AuditConfig
 
@@ -102,7 +103,7 @@ class AuditNumbers:
 
     def _closure_of(self, method: str, parameter: str) -> AuditClosure | None:
         """What is known of the closure of what a method fits a parameter with."""
-        if method != "binned":
+        if not method_kind(method).workspace:
             return None
         return next((row for row in self.closure if row.parameter == parameter), None)
 
@@ -157,7 +158,7 @@ class AuditNumbers:
         return {
             row.parameter: judge_error(row.inflate_by, row.inflate_by_error)
             for row in self.rows
-            if row.method == "binned"
+            if method_kind(row.method).workspace
         }
 
     @property
@@ -168,11 +169,11 @@ class AuditNumbers:
             return False
         return None if "unknown" in found else True
 
-    def covariance(self, method: str = "binned") -> dict[str, NDArray[np.float64]]:
+    def covariance(self, method: str = BINNED.name) -> dict[str, NDArray[np.float64]]:
         """Claimed and corrected covariance of the fit of the data, or else of the expected one.
 
         Args:
-            method: "binned" or "unbinned".
+            method: One of `predictions`.
 
         Returns:
             Each of shape (parameters, parameters), in the parameters' units.
@@ -210,7 +211,7 @@ def _row(
         claimed_error_error=float(predicted.claimed_error[k]),
         **(corrected if known else dict.fromkeys(corrected, math.nan)),
         template_noise=noise if math.isfinite(noise) else None,
-        joint_error=None if joint is None or method != "binned" else float(joint[k]),
+        joint_error=None if joint is None or not method_kind(method).workspace else float(joint[k]),
         closes=None if closure is None else closure.closes,
         reason=None if closure is None or known else closure.reason,
     )

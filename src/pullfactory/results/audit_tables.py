@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.inference.judgement import TOLERATED
+from pullfactory.methods import method_kind
 from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.results.audit_numbers import AuditNumbers
@@ -29,7 +30,7 @@ def audit_answer(result: AuditNumbers) -> str:
     right = f"right within {TOLERATED:.0%}"
     if result.independent:
         return f"{question} Yes: every claimed error is {right}."
-    own = next(r for r in result.rows if r.method == "binned" and r.parameter == result.config.poi)
+    own = _of_the_workspace(result)[result.config.poi]
     open_ = [row.parameter for row in result.rows if row.reason]
     if open_ and (not wrong or own.reason):
         return (
@@ -118,8 +119,13 @@ def pay_line(result: AuditNumbers) -> str:
         result: The audit.
     """
     poi, idle = result.config.poi, result.do_not_pay
-    if any(row.method == "binned" and row.parameter == poi and row.reason for row in result.rows):
+    if _of_the_workspace(result)[poi].reason:
         return f"Which observables pay for {poi} cannot be told: the workspace does not close."
     if not idle:
         return f"Every observable lowers the actual error of {poi}."
     return f"Not worth their work for {poi}: {escape(', '.join(idle))}."
+
+
+def _of_the_workspace(result: AuditNumbers) -> dict[str, AuditRow]:
+    """Expected errors of the fit of the workspace, by parameter."""
+    return {row.parameter: row for row in result.rows if method_kind(row.method).workspace}

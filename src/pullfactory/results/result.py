@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from pullfactory.errors import OutputError
+from pullfactory.methods import MethodKind, given_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import write_figures
 from pullfactory.report.tabular import Table
@@ -57,6 +58,11 @@ class Result(ABC):
     def _formats(self) -> tuple[str, ...]:
         """Formats of the figures unless others are asked for."""
 
+    @property
+    def _given(self) -> tuple[MethodKind, ...]:
+        """Methods that only this result knows; they have their names while it is drawn."""
+        return ()
+
     @abstractmethod
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
         """Write what stands beside numbers and figures into a new folder."""
@@ -88,7 +94,7 @@ class Result(ABC):
                 unknown.
         """
         formats = check_formats(self._formats if figures is None else figures)
-        with replaced_folder(folder) as staging:
+        with replaced_folder(folder) as staging, given_methods(self._given):
             summary = self.summary()
             self._fill(staging, summary)
             write_numbers(staging, summary)
@@ -116,7 +122,7 @@ class Result(ABC):
         figures = self._figures()
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
-        with figure_style():
+        with figure_style(), given_methods(self._given):
             return figures[name]()
 
     def to_pandas(self) -> "pd.DataFrame":

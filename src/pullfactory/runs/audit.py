@@ -40,6 +40,7 @@ from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SelectionRow
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.methods import BINNED, UNBINNED
 from pullfactory.progress import Progress, silent
 from pullfactory.results import AuditResult, AuditToysResult, provenance
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
@@ -98,11 +99,11 @@ def audit(
     with progress("prediction", 5) as advance:
         model = AuditModel.of(expected, spec)
         errors = ErrorModel.of(model)
-        predictions = {"binned": predict_errors(errors)}
+        predictions = {BINNED.name: predict_errors(errors)}
         advance(1)
         unbinned, reason = _learn_unbinned(model)
         if unbinned:
-            predictions["unbinned"] = predict_unbinned(model, unbinned)
+            predictions[UNBINNED.name] = predict_unbinned(model, unbinned)
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
@@ -117,7 +118,7 @@ def audit(
         advance(1)
         closure = compare_morphings(model)
         withheld = {row.parameter for row in closure if not row.correctable}
-        predictions["binned"] = predictions["binned"].uncorrected(withheld)
+        predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
         advance(1)
     return AuditResult(
         expected=expected,
@@ -164,7 +165,7 @@ def _sets(
             if not (np.isfinite(actual[k]) and actual[k]):  # 0: nothing but a constraint
                 return None
             errors = float(claimed[k]), float(actual[k])
-            pull = PredictedPull.of("binned", np.nan, config.poi, *errors)
+            pull = PredictedPull.of(BINNED.name, np.nan, config.poi, *errors)
             found.append(SelectionRow(observables=observables, pull=pull))
             return float(actual[k])
 
@@ -215,7 +216,7 @@ class _Plan:
     @property
     def methods(self) -> list[str]:
         """Names, in the order of the fits."""
-        return ["binned", *(["unbinned"] if self.unbinned else [])]
+        return [BINNED.name, *([UNBINNED.name] if self.unbinned else [])]
 
     def __reduce__(self) -> tuple[Any, ...]:
         model = self.model

@@ -1,17 +1,24 @@
 """One toy of a study as if it were the measurement."""
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from functools import partial
+
 import numpy as np
 
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration, calibrate
+from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.fitting.flatness import refuse_flat_study
-from pullfactory.inference import bootstrap
-from pullfactory.methods import build_methods
+from pullfactory.inference import BootstrapResult, bootstrap
+from pullfactory.methods import MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results import BootstrapSummary
+from pullfactory.runs.calibrate import calibrated
+from pullfactory.runs.execution import is_here, require_workers
+from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
-from pullfactory.simulation.toys import block_size, draw_toys
+from pullfactory.simulation.toys import ToyBlock, block_size, draw_toys
 
 __all__ = ["bootstrap_toy"]
 
@@ -20,10 +27,12 @@ __all__ = ["bootstrap_toy"]
 def bootstrap_toy(
     study: Study,
     *,
+    methods: Sequence[str | MethodKind] | None = None,
     rho: float | None = None,
     toy: int = 0,
     replicas: int = 1000,
     calibration: Calibration | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> BootstrapSummary:
@@ -31,44 +40,75 @@ def bootstrap_toy(
 
     Args:
         study: The study.
+        methods: As in `run`.
         rho: Correlation of the toy; None for that of the study, if it has a single one.
         toy: Its number, as in `toys.parquet`.
         replicas: How many.
         calibration: Made before, for a study with the same parameters and observables; None to
             calibrate now.
-        workers: Threads of the calibration; None for one per processor.
+        executor: Where samples are made and replicas fitted; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
-        LikelihoodError: If replicas is below 2, or the toy has no events.
-        StudyError: If rho is missing or refused, the toy is negative, or the observables do not
-            tell the parameters apart.
+        LikelihoodError: If replicas is below 2, the toy has no events, or a method has the name of
+            another one.
+        StudyError: If a method is unknown, the executor forks, rho is missing or refused, the toy
+            is negative, or the observables do not tell the parameters apart.
     """
     if toy < 0:
         raise StudyError(f"toy = {toy} is no number of a toy; count from 0")
-    refuse_flat_study(study)
-    rho = study.single_rho(rho)
-    study = study.with_settings({"ensemble.rho": [rho]})
-    index, position = divmod(toy, block_size(study))
-    block = draw_toys(study, index, rho)
-    known = calibration or calibrate(study, workers=workers, progress=progress)
-    known = known.for_study(study)
+    n_workers = require_workers(executor, workers)
+    with chosen_methods(study, methods) as (chosen, _):
+        refuse_flat_study(chosen)
+        rho = chosen.single_rho(rho)
+        chosen = chosen.with_settings({"ensemble.rho": [rho]})
+        kinds = tuple(map(method_kind, chosen.methods))
+        known = calibrated(chosen, calibration, executor, n_workers, progress)
     study = known.study
-    results = []
-    with progress("bootstrap", len(study.methods)) as advance:
-        for method in build_methods(known)[0]:
-            result = bootstrap(
-                method,
-                block,
-                toy=position,
-                replicas=replicas,
-                seed=study.seed,
-                n_events_law=study.ensemble.n_events_law,
-                aux_sigma=np.sqrt(study.aux_variance[study.constrained]),
-            )
-            results.append(result.select(study.parameter_names))
+    work = partial(_replicate, known, rho, toy, replicas)
+    with progress("bootstrap", len(kinds)) as advance:
+        results = []
+        for result in _spread(executor, work, kinds):
+            results.append(result)
             advance(1)
-    return BootstrapSummary(
-        study=study, rho=rho, toy=toy, truth=block.theta_true[position], results=tuple(results)
+    block, position = _toy(known, rho, toy)
+    truth = block.theta_true[position]
+    return BootstrapSummary(study=study, rho=rho, toy=toy, truth=truth, results=tuple(results))
+
+
+def _toy(calibration: Calibration, rho: float, toy: int) -> tuple[ToyBlock, int]:
+    """The block that a toy is in, and where; drawn where it is wanted."""
+    index, position = divmod(toy, block_size(calibration.study))
+    return draw_toys(calibration.study, index, rho), position
+
+
+def _spread(
+    executor: Executor | None,
+    work: Callable[[MethodKind], BootstrapResult],
+    kinds: Sequence[MethodKind],
+) -> Iterator[BootstrapResult]:
+    """Results in order; here one after the other, since likelihoods are not built in threads."""
+    if executor is None or is_here(executor):
+        return map(work, kinds)
+    return executor.map(work, kinds)
+
+
+def _replicate(
+    calibration: Calibration, rho: float, toy: int, replicas: int, kind: MethodKind
+) -> BootstrapResult:
+    """Replicas of one toy, fitted with one method."""
+    study = calibration.study
+    block, position = _toy(calibration, rho, toy)
+    result = bootstrap(
+        build_method(kind, calibration, rho),
+        block,
+        toy=position,
+        replicas=replicas,
+        seed=study.seed,
+        n_events_law=study.ensemble.n_events_law,
+        aux_sigma=np.sqrt(study.aux_variance[study.constrained]),
     )
+    return result.select(study.parameter_names)

@@ -1,15 +1,19 @@
 """The closure of a study's workspace: calibrate, then compare and fit exact expectations."""
 
+from collections.abc import Sequence
+from concurrent.futures import Executor
+
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration, calibrate
+from pullfactory.calibration import Calibration
 from pullfactory.fitting.flatness import refuse_flat_study
-from pullfactory.inference import measure_closure
+from pullfactory.inference import ClosureVerdict, judge_closure, measure_closure
+from pullfactory.methods import Method, MethodKind
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ClosureResult
-from pullfactory.runs.execution import require_workers
+from pullfactory.runs.calibrate import calibrated
 from pullfactory.settings.study import Study
 
-__all__ = ["closure"]
+__all__ = ["closure", "closure_verdicts"]
 
 
 @double_precision
@@ -19,6 +23,7 @@ def closure(
     calibration: Calibration | None = None,
     points: int = 32,
     events: int | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> ClosureResult:
@@ -39,21 +44,35 @@ def closure(
         points: Random points of the grid.
         events: Take the exact rates of the grid from independent samples of so many events, as
             a check; None for the cumulative distributions of the densities.
-        workers: Threads of the calibration; None for one per processor.
+        executor: Where the calibration samples are made; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If a number is out of range, no point of the grid is possible, or the
-            observables do not tell the parameters apart.
+        StudyError: If the executor forks, a number is out of range, no point of the grid is
+            possible, or the observables do not tell the parameters apart.
         CalibrationError: If the samples are unusable, or the calibration is of another study.
     """
     refuse_flat_study(study)
-    n_workers = require_workers(None, workers)
-    if calibration is None:
-        calibration = calibrate(study, workers=n_workers, progress=progress)
-    else:
-        calibration = calibration.for_study(study)
+    known = calibrated(study, calibration, executor, workers, progress)
     with progress("closure", 1) as advance:
-        measured = measure_closure(calibration, points=points, events=events)
+        measured = measure_closure(known, points=points, events=events)
         advance(1)
-    return ClosureResult(study=calibration.study, closure=measured)
+    return ClosureResult(study=known.study, closure=measured)
+
+
+def closure_verdicts(
+    calibration: Calibration, kinds: Sequence[MethodKind], methods: Sequence[Method]
+) -> tuple[ClosureVerdict, ...] | None:
+    """What the workspace alone does to the pulls; None if no method fits it.
+
+    Args:
+        calibration: Of the study.
+        kinds: Of the methods.
+        methods: At one rho, in this order.
+    """
+    for kind, method in zip(kinds, methods, strict=True):
+        if kind.workspace:
+            return judge_closure(calibration, method)
+    return None

@@ -1,14 +1,18 @@
 """Prediction of a study's pulls, without toys."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration, calibrate
+from pullfactory.calibration import Calibration
 from pullfactory.fitting.flatness import refuse_flat_study
-from pullfactory.inference import judge_closure, known_predictions, predict_pulls
-from pullfactory.methods import build_methods
+from pullfactory.inference import known_predictions, predict_pulls
+from pullfactory.methods import MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results import PredictionResult
+from pullfactory.runs.calibrate import calibrated
+from pullfactory.runs.closure import closure_verdicts
+from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 
 __all__ = ["predict"]
@@ -18,8 +22,10 @@ __all__ = ["predict"]
 def predict(
     study: Study,
     *,
+    methods: Sequence[str | MethodKind] | None = None,
     calibration: Calibration | None = None,
     rho: Sequence[float] | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> PredictionResult:
@@ -31,31 +37,31 @@ def predict(
 
     Args:
         study: The study; `ensemble.n_toys` does not matter.
+        methods: As in `run`.
         calibration: Made before, for a study with the same parameters and observables; None to
             calibrate now.
         rho: Correlations; None for those of the study.
-        workers: Threads of the calibration; None for one per processor.
+        executor: Where the calibration samples are made; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
-        StudyError: If a correlation matrix is not positive definite, or the observables do not
-            tell the parameters apart.
+        LikelihoodError: If a method has the name of another one.
+        StudyError: If a method is unknown, the executor forks, a correlation matrix is not positive
+            definite, or the observables do not tell the parameters apart.
     """
     if rho is not None:
         study = study.with_settings({"ensemble.rho": list(rho)})
-    refuse_flat_study(study)
-    if calibration is None:
-        calibration = calibrate(study, workers=workers, progress=progress)
-    else:
-        calibration = calibration.for_study(study)
-    study = calibration.study
-    methods = dict(zip(study.ensemble.rho, build_methods(calibration), strict=True))
-    rows = predict_pulls(study, methods)
-    if "binned" not in study.methods:
-        return PredictionResult(study=study, rows=rows)
-    with progress("closure", 1) as advance:
-        binned = next(one for one in methods[study.ensemble.rho[0]] if one.name == "binned")
-        verdicts = judge_closure(calibration, binned)
-        advance(1)
-    return PredictionResult(study=study, rows=known_predictions(rows, verdicts), closure=verdicts)
+    with chosen_methods(study, methods) as (chosen, given):
+        refuse_flat_study(chosen)
+        known = calibrated(chosen, calibration, executor, workers, progress)
+        kinds = tuple(map(method_kind, chosen.methods))
+        built = build_methods(known, kinds)
+        rows = predict_pulls(known.study, dict(zip(chosen.ensemble.rho, built, strict=True)))
+        with progress("closure", 1) as advance:
+            verdicts = closure_verdicts(known, kinds, built[0])
+            advance(1)
+        rows = known_predictions(rows, verdicts)
+    return PredictionResult(study=known.study, rows=rows, closure=verdicts, given=given)

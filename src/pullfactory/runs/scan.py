@@ -7,6 +7,7 @@ from typing import Any
 from pullfactory._jax import double_precision
 from pullfactory.errors import StudyError
 from pullfactory.inference.rows import ScanRow
+from pullfactory.methods import MethodKind
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ScanResult
 from pullfactory.runs.study import run
@@ -22,6 +23,7 @@ def scan(
     values: Sequence[Any],
     *,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
+    methods: Sequence[str | MethodKind] | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -34,6 +36,7 @@ def scan(
         values: What it is set to.
         variants: Further settings by label, such as `{"additive": {"workspace.morphing":
             "additive"}}`; None for the study as it is. An empty label is not shown.
+        methods: As in `run`.
         executor: As in `run`.
         workers: As in `run`.
         progress: How to show progress; see `pullfactory.progress`.
@@ -53,7 +56,7 @@ def scan(
     rows: list[ScanRow] = []
     with progress("points", len(points)) as advance:
         for label, value, changed in points:
-            result = run(changed, executor=executor, workers=workers)
+            result = run(changed, methods=methods, executor=executor, workers=workers)
             rows += [
                 ScanRow(variant=label, value=value, method=row.method, rho=row.rho, pulls=row.pulls)
                 for row in result.pulls

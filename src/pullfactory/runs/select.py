@@ -1,18 +1,21 @@
 """Which observables to take: what each set of them gives for the parameter of interest."""
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from math import isfinite
 
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration, calibrate
+from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference import predict_pulls
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
-from pullfactory.methods import build_method, method_kind
+from pullfactory.methods import UNBINNED, MethodKind, build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results import SelectionResult
-from pullfactory.settings.sections import METHODS
+from pullfactory.runs.calibrate import calibrated
+from pullfactory.runs.methods import chosen_methods
+from pullfactory.settings.methods import BUILT_IN
 from pullfactory.settings.study import Study
 
 __all__ = ["select"]
@@ -23,8 +26,9 @@ def select(
     study: Study,
     *,
     rho: float | None = None,
-    methods: Sequence[str] = ("unbinned",),
+    methods: Sequence[str | MethodKind] | None = None,
     calibration: Calibration | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> SelectionResult:
@@ -37,33 +41,41 @@ def select(
     Args:
         study: The study.
         rho: Correlation; None for that of the study, if it has a single one.
-        methods: Likelihoods, each taking the observables as independent.
+        methods: As in `run`, each taking the observables as independent; None for `unbinned`.
         calibration: Made before, for a study with the same parameters and observables; None to
             calibrate now.
-        workers: Threads of the calibration; None for one per processor.
+        executor: Where the calibration samples are made; None for a pool of threads. Process
+            pools must start their processes with "spawn".
+        workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
-        StudyError: If rho is missing or refused, or a method is joint.
+        LikelihoodError: If a method has the name of another one.
+        StudyError: If rho is missing or refused, a method is unknown or joint, or the executor
+            forks.
     """
     rho = study.single_rho(rho)
-    for name in methods:
-        if not method_kind(name).independent:
-            others = " or ".join(one for one in METHODS if method_kind(one).independent)
-            raise StudyError(
-                f"method {name!r} does not take the observables as independent; use {others}"
-            )
-    study = study.with_settings({"methods": list(methods), "ensemble.rho": [rho]})
-    known = calibration or calibrate(study, workers=workers, progress=progress)
-    known = known.for_study(study)
-    search = _Search(known, rho)
-    names = study.observable_names
-    with progress("selection", count_sets(len(names))) as advance:
-        search.advance = advance
-        search_sets(names, search.look)
+    with chosen_methods(study, methods or [UNBINNED.name]) as (chosen, given):
+        for name in chosen.methods:
+            if not method_kind(name).independent:
+                others = " or ".join(one for one in BUILT_IN if method_kind(one).independent)
+                raise StudyError(
+                    f"method {name!r} does not take the observables as independent; use {others}"
+                )
+        chosen = chosen.with_settings({"ensemble.rho": [rho]})
+        known = calibrated(chosen, calibration, executor, workers, progress)
+        search = _Search(known, rho)
+        names = chosen.observable_names
+        with progress("selection", count_sets(len(names))) as advance:
+            search.advance = advance
+            search_sets(names, search.look)
     return SelectionResult(
-        study=known.study, rho=rho, rows=tuple(search.rows), skipped=tuple(search.skipped)
+        study=known.study,
+        rho=rho,
+        rows=tuple(search.rows),
+        skipped=tuple(search.skipped),
+        given=given,
     )
 
 

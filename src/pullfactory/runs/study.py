@@ -1,7 +1,7 @@
 """The study run: blocks of toys, fitted with every method at every rho, on any executor."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,24 +9,25 @@ from functools import partial
 import numpy as np
 
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration, calibrate
+from pullfactory.calibration import Calibration
 from pullfactory.errors import CalibrationError
 from pullfactory.fitting import fit_events
 from pullfactory.fitting.flatness import refuse_flat_methods, refuse_flat_study
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import (
-    ClosureVerdict,
     PredictedPull,
     PullSums,
-    judge_closure,
     known_predictions,
     predict_pulls,
 )
-from pullfactory.methods import Method, build_methods
+from pullfactory.methods import Method, MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results import StudyResult, provenance
+from pullfactory.runs.calibrate import calibrate
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.execution import is_here, require_workers
+from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_base
 from pullfactory.workspaces.study import build_workspace
@@ -45,12 +46,14 @@ class _Plan:
 
     Attributes:
         study: What is run.
+        kinds: Its methods.
         calibrations: Replicas, which the blocks take turns with.
         withheld: Parameters without corrected errors, by method.
         built: Likelihoods of the replicas that this worker has needed; they do not travel.
     """
 
     study: Study
+    kinds: tuple[MethodKind, ...]
     calibrations: tuple[Calibration, ...]
     withheld: Mapping[str, Collection[str]] = field(default_factory=dict)
     built: dict[int, Methods] = field(default_factory=dict)
@@ -58,7 +61,7 @@ class _Plan:
     def methods(self, replica: int) -> Methods:
         """Likelihoods of one replica of the calibration."""
         if replica not in self.built:
-            self.built[replica] = build_methods(self.calibrations[replica])
+            self.built[replica] = build_methods(self.calibrations[replica], self.kinds)
         return self.built[replica]
 
     def build(self) -> FitBlock:
@@ -78,13 +81,14 @@ class _Plan:
         return found
 
     def __getstate__(self) -> list[object]:
-        return [self.study, self.calibrations, self.withheld, {}]
+        return [self.study, self.kinds, self.calibrations, self.withheld, {}]
 
 
 @double_precision
 def run(
     study: Study,
     *,
+    methods: Sequence[str | MethodKind] | None = None,
     calibration: Calibration | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
@@ -96,6 +100,8 @@ def run(
 
     Args:
         study: The study.
+        methods: How to fit: names, or methods that the package does not have; None for those of
+            the study. Where processes compute, they must find what such a method is made of.
         calibration: Made before, for a study with the same parameters and observables; None to
             calibrate now, as often as `calibration.replicas` says.
         executor: Where the blocks of toys are computed; None for a pool of threads. Process
@@ -104,28 +110,43 @@ def run(
         progress: How to show progress; see `pullfactory.progress`.
 
     Raises:
-        StudyError: If the executor forks, there are fewer than one workers, or the observables do
-            not tell the parameters apart.
+        LikelihoodError: If a method has the name of another one.
+        StudyError: If a method is unknown, the executor forks, there are fewer than one workers, or
+            the observables do not tell the parameters apart.
         CalibrationError: If the samples are unusable, the calibration is of another study, or
             one is given where the study wants several.
     """
-    refuse_flat_study(study)
     n_workers = require_workers(executor, workers)
+    with chosen_methods(study, methods) as (chosen, given):
+        result = _run(chosen, calibration, executor, n_workers, progress)
+    return replace(result, given=given)
+
+
+def _run(
+    study: Study,
+    calibration: Calibration | None,
+    executor: Executor | None,
+    n_workers: int,
+    progress: Progress,
+) -> StudyResult:
+    refuse_flat_study(study)
     if calibration is None:
-        calibrations = _calibrate(study, n_workers, progress)
+        calibrations = _calibrate(study, executor, n_workers, progress)
     else:
         calibrations = (_given(calibration, study),)
     study = calibrations[0].study
     workspace = build_workspace(calibrations[0])
-    plan = _Plan(study=study, calibrations=calibrations)
+    kinds = tuple(map(method_kind, study.methods))
+    plan = _Plan(study=study, kinds=kinds, calibrations=calibrations)
     for replica in range(len(calibrations) if is_here(executor) else 1):
         plan.methods(replica)  # before there are threads
     methods = plan.methods(0)
     refuse_flat_methods(study.name, study.centre, methods[0])
     with progress("closure", 1) as advance:
-        verdicts = _closure(calibrations[0], methods[0])
+        verdicts = closure_verdicts(calibrations[0], kinds, methods[0])
         advance(1)
-    withheld = {"binned": {row.parameter for row in verdicts or () if not row.correctable}}
+    hidden = {row.parameter for row in verdicts or () if not row.correctable}
+    withheld = {kind.name: hidden for kind in kinds if kind.workspace}
     campaign = Campaign(
         plan=replace(plan, withheld=withheld),
         n_toys=study.ensemble.n_toys,
@@ -153,14 +174,18 @@ def run(
     )
 
 
-def _calibrate(study: Study, workers: int, progress: Progress) -> tuple[Calibration, ...]:
+def _calibrate(
+    study: Study, executor: Executor | None, workers: int, progress: Progress
+) -> tuple[Calibration, ...]:
     """All replicas of the calibration."""
     if study.calibration.replicas == 1:
-        return (calibrate(study, workers=workers, progress=progress),)
+        return (calibrate(study, executor=executor, workers=workers, progress=progress),)
     calibrations = []
     with progress("calibration", study.calibration.replicas) as advance:
         for replica in range(study.calibration.replicas):
-            calibrations.append(calibrate(study, workers=workers, replica=replica))
+            calibrations.append(
+                calibrate(study, executor=executor, workers=workers, replica=replica)
+            )
             advance(1)
     return tuple(calibrations)
 
@@ -184,11 +209,3 @@ def _predict(study: Study, methods: Methods) -> tuple[PredictedPull, ...]:
         for rho in np.linspace(min(scan), max(scan), _LINE).tolist():
             rows.setdefault(rho, shared)
     return predict_pulls(study, rows)
-
-
-def _closure(
-    calibration: Calibration, methods: tuple[Method, ...]
-) -> tuple[ClosureVerdict, ...] | None:
-    """What the workspace alone does to the pulls; None if nothing is fitted with it."""
-    binned = [method for method in methods if method.name == "binned"]
-    return judge_closure(calibration, binned[0]) if binned else None

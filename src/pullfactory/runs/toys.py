@@ -18,6 +18,7 @@ from pullfactory.fitting.slices import Slices
 from pullfactory.fitting.throwing import Truth, check_toys, prior_slices, resolve_truth, throw_block
 from pullfactory.inference import CorrelationSums, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.methods import BINNED
 from pullfactory.progress import Progress, silent
 from pullfactory.results import ToysResult, provenance
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
@@ -49,7 +50,7 @@ class _Plan:
         thrown = throw_block(self.likelihood, index, self.seed, self.theta, ensemble=self.ensemble)
         fits = fit_toys(self.likelihood, thrown.data).select(self.moving)
         truth = np.ascontiguousarray(thrown.truth[:, self.positions])
-        return (Fitted(None, "binned", truth, fits),)
+        return (Fitted(None, BINNED.name, truth, fits),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def run_toys(
         plan=plan,
         n_toys=n_toys,
         block=likelihood.batch,
-        methods=["binned"],
+        methods=[BINNED.name],
         parameters=moving,
         metadata={"provenance": json.dumps(provenance(seed))},
         sum_up=partial(_Sums.of, slices=slices),

@@ -1,7 +1,7 @@
 """The sections of a study: its parameters and observables, toys, samples, workspaces."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, Self, get_args
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,19 +10,15 @@ from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBloc
 from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 
 __all__ = [
-    "METHODS",
     "RHO",
     "CalibrationSettings",
     "Ensemble",
     "JointSettings",
-    "Method",
     "Observable",
     "Parameter",
     "WorkspaceSettings",
 ]
 
-Method = Literal["unbinned", "binned", "unbinned_joint", "binned_joint"]
-METHODS: tuple[Method, ...] = get_args(Method)
 RHO = "rho"
 """The further parameter of a joint fit that determines the correlation."""
 

@@ -7,19 +7,18 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pullfactory.densities import Family
 from pullfactory.errors import StudyError
 from pullfactory.settings.document import Document, refuse_repeats
-from pullfactory.settings.fields import Listed
+from pullfactory.settings.fields import Listed, Name
+from pullfactory.settings.methods import BUILT_IN, DEFAULT, Learns, learns
 from pullfactory.settings.sections import (
-    METHODS,
     RHO,
     CalibrationSettings,
     Ensemble,
     JointSettings,
-    Method,
     Observable,
     Parameter,
     WorkspaceSettings,
@@ -30,8 +29,16 @@ __all__ = ["Study", "preset_text"]
 
 
 def _all_methods(value: object) -> object:
-    """The word "all" for every method."""
-    return METHODS if value in ("all", ["all"], ("all",)) else value
+    """The word "all" for every method of the package."""
+    return tuple(BUILT_IN) if value in ("all", ["all"], ("all",)) else value
+
+
+def _known(name: str) -> str:
+    learns(name)
+    return name
+
+
+Method = Annotated[Name, AfterValidator(_known)]
 
 
 class Study(Document[Parameter, Observable]):
@@ -46,9 +53,9 @@ class Study(Document[Parameter, Observable]):
     keys: ClassVar[str] = "ensemble.n_events or parameter.m_t.truth_sigma"
 
     methods: Annotated[Listed[Method], BeforeValidator(_all_methods)] = Field(
-        default=("unbinned", "binned"),
+        default=DEFAULT,
         min_length=1,
-        description=f'likelihoods: {", ".join(METHODS)}; or "all"',
+        description=f'likelihoods: {", ".join(BUILT_IN)}; or "all"',
     )
     ensemble: Ensemble = Field(default_factory=Ensemble)
     calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
@@ -75,7 +82,7 @@ class Study(Document[Parameter, Observable]):
         n, bins = len(self.observable), self.joint.n_bins
         if isinstance(bins, tuple) and len(bins) not in (1, n):
             raise ValueError(f"joint.n_bins has {len(bins)} entries for {n} observables; give {n}")
-        if "unbinned_joint" in self.methods and self.joint.correlation == "fitted":
+        if self.learns.correlation and self.joint.correlation == "fitted":
             if RHO in self.parameter_names:
                 raise ValueError(
                     f'joint.correlation = "fitted" has a parameter {RHO!r} of its own; '
@@ -113,7 +120,7 @@ class Study(Document[Parameter, Observable]):
 
     def _check_points(self, place: str, name: str, slope: float) -> None:
         steps = set(self.calibration_steps(name))
-        if "binned_joint" in self.methods:  # its mass templates may be further apart
+        if self.learns.bins:  # its mass templates may be further apart
             steps.update(self._steps(name, self.joint_workspace))
         for step in sorted(steps):
             if 1 + slope * step <= 0:
@@ -325,10 +332,15 @@ class Study(Document[Parameter, Observable]):
         return bins if len(bins) > 1 else bins * len(self.observable)
 
     @property
+    def learns(self) -> Learns:
+        """What its methods must be told by calibration samples of correlated events."""
+        return Learns(*(any(told) for told in zip(*map(learns, self.methods), strict=True)))
+
+    @property
     def learns_correlation(self) -> bool:
         """Whether a method needs calibration samples with the correlations of the scan."""
-        from_samples = self.joint.correlation == "calibration"
-        return "binned_joint" in self.methods or ("unbinned_joint" in self.methods and from_samples)
+        wanted = self.learns
+        return wanted.bins or (wanted.correlation and self.joint.correlation == "calibration")
 
     @property
     def has_normal_scores(self) -> bool:

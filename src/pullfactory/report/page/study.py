@@ -28,7 +28,6 @@ from pullfactory.workspaces.study import clipping_note
 __all__ = ["study_page"]
 
 _RHO = 0.3  # the rho of a scan nearest to it is shown first
-_METHOD = "binned"  # shown first if it was among the methods
 
 
 def study_page(folder: Path, summary: Mapping[str, Any]) -> Page:
@@ -66,7 +65,7 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     for row in summary["pulls"]:
         verdict = Verdict.of(row, units[row["parameter"]], summary.get("remarks", ()))
         groups.setdefault((row["method"], row["rho"]), []).append(verdict)
-    first = min(groups, key=lambda key: (key[0] != _METHOD, abs(key[1] - _RHO)))
+    first = min(groups, key=lambda key: (not method_kind(key[0]).workspace, abs(key[1] - _RHO)))
     ordered = {first: groups[first], **groups}
     return tuple(
         _with_closure(
