@@ -152,7 +152,7 @@ def test_folder(files: Path, summary: Any) -> None:
     )
     tomllib.loads((files / "out" / "audit.toml").read_text())
     assert not [p for p in files.iterdir() if p.name.startswith(".")]
-    assert summary["schema"] == "pullfactory-audit/1"
+    assert summary["schema"] == "pullfactory-audit/2"
 
 
 def test_summary(summary: Any) -> None:

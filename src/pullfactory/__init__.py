@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         SelectionResult,
         StudyResult,
         ToysResult,
+        json_schema,
         read_summary,
         write_report,
     )
@@ -107,6 +108,7 @@ __all__ = [
     "fit_events",
     "fit_minuit",
     "fit_toys",
+    "json_schema",
     "negative_samples",
     "pay_line",
     "predict",
@@ -163,6 +165,7 @@ _HOMES = {
     "fit_events": "fitting",
     "fit_minuit": "fitting",
     "fit_toys": "fitting",
+    "json_schema": "results",
     "negative_samples": "workspaces.study",
     "pay_line": "results.audit_tables",
     "predict": "runs.predict",

@@ -15,6 +15,7 @@ from pullfactory.results._selection import SelectionResult
 from pullfactory.results._study import StudyResult
 from pullfactory.results._toys import ToysResult
 from pullfactory.results.audit_numbers import AuditToysResult
+from pullfactory.results.schemas import json_schema
 
 __all__ = [
     "AuditResult",
@@ -34,6 +35,7 @@ __all__ = [
     "ToyLedger",
     "ToyTable",
     "ToysResult",
+    "json_schema",
     "provenance",
     "read_summary",
     "write_report",

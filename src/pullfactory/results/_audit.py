@@ -20,7 +20,7 @@ from pullfactory.numbers import plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
 from pullfactory.results.audit_numbers import AuditNumbers
@@ -29,8 +29,6 @@ from pullfactory.results.result import Result
 from pullfactory.workspaces.study import write_workspace
 
 __all__ = ["AuditResult"]
-
-_SCHEMA = "pullfactory-audit/1"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -66,7 +64,7 @@ class AuditResult(AuditNumbers, Result):
         """Content of `audit.json`: plain data without NaN."""
         config = self.config
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name("audit"),
             "config": config.to_dict(),
             "provenance": provenance(config.seed, config_sha256=config.sha256),
             "independent": self.independent,

@@ -12,14 +12,12 @@ from pullfactory.inference import BootstrapResult
 from pullfactory.numbers import finite_or_none, plain, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
 __all__ = ["BootstrapSummary"]
-
-_SCHEMA = "pullfactory-bootstrap/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -76,7 +74,7 @@ class BootstrapSummary(Result):
         """Content of `bootstrap.json`: plain data without NaN."""
         first = self.results[0]
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name("bootstrap"),
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "rho": self.rho,

@@ -9,13 +9,11 @@ from pullfactory.numbers import finite_or_none
 from pullfactory.report.drawing import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
 
 __all__ = ["PredictionResult"]
-
-_SCHEMA = "pullfactory-prediction/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -46,7 +44,7 @@ class PredictionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `prediction.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name("prediction"),
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "closure": self.closure and [verdict.to_dict() for verdict in self.closure],

@@ -9,15 +9,25 @@ from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 
 __all__ = [
-    "SUMMARY_SCHEMA",
     "provenance",
     "read_numbers",
     "read_summary",
+    "schema_name",
     "write_numbers",
 ]
 
-SUMMARY_SCHEMA = "pullfactory-summary/1"
+_VERSION = 2  # keys may come to files of one version, and none may go or mean something else
+_READ = (1, _VERSION)
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
+
+
+def schema_name(kind: str) -> str:
+    """What the key `schema` of a file of numbers says.
+
+    Args:
+        kind: Name of the file without ending, such as "summary".
+    """
+    return f"pullfactory-{kind}/{_VERSION}"
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
@@ -52,10 +62,10 @@ def read_numbers(folder: str | Path, *kinds: str) -> dict[str, Any]:
             f"'{path}' is no {path.stem} of a run ({reason}); give the folder of one"
         ) from None
     schema = numbers.get("schema")
-    wanted = f"pullfactory-{path.stem}/1"
-    if schema != wanted:
+    if schema not in [f"pullfactory-{path.stem}/{version}" for version in _READ]:
         raise OutputError(
-            f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not {wanted!r}); "
+            f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not "
+            f"{schema_name(path.stem)!r}); "
             "give the folder of one"
         )
     return numbers

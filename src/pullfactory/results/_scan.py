@@ -8,14 +8,12 @@ from typing import Any
 from pullfactory.inference.rows import ScanRow
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import scan_table
 from pullfactory.settings.study import Study
 
 __all__ = ["ScanResult"]
-
-_SCHEMA = "pullfactory-scan/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -49,7 +47,7 @@ class ScanResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `scan.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name("scan"),
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "over": self.over,

@@ -11,14 +11,12 @@ from pullfactory.numbers import plain
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import selection_table
 from pullfactory.settings.study import Study
 
 __all__ = ["SelectionResult"]
-
-_SCHEMA = "pullfactory-selection/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -88,7 +86,7 @@ class SelectionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `selection.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name("selection"),
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "poi": self.study.poi,

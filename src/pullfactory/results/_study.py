@@ -17,7 +17,7 @@ from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
@@ -127,7 +127,7 @@ class StudyResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            "schema": SUMMARY_SCHEMA,
+            "schema": schema_name("summary"),
             "study": self.study.to_dict(),
             "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
             "calibration": [asdict(row) for row in self.calibration.comparison()],

@@ -19,7 +19,7 @@ from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import toys_table
 
@@ -92,7 +92,7 @@ class ToysResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            "schema": SUMMARY_SCHEMA,
+            "schema": schema_name("summary"),
             "study": None,
             "provenance": provenance(self.seed),
             "ensemble": self.ensemble,
