@@ -355,7 +355,7 @@ def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFacto
 
 def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditResult) -> None:
     config = tiny_audit.config
-    methods = tuple(tiny_audit.predictions)
+    methods = tuple(tiny_audit.covariances)
     names = {
         "audit name": [config.name],
         "parameter": config.parameter_names,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         StudyResult,
         ToysResult,
         json_schema,
+        read,
         read_summary,
         write_report,
     )
@@ -113,6 +114,7 @@ __all__ = [
     "pay_line",
     "predict",
     "pull_table",
+    "read",
     "read_summary",
     "read_workspace",
     "run",
@@ -170,6 +172,7 @@ _HOMES = {
     "pay_line": "results.audit_tables",
     "predict": "runs.predict",
     "pull_table": "report.table",
+    "read": "results",
     "read_summary": "results",
     "read_workspace": "workspaces.reading",
     "run": "runs.study",

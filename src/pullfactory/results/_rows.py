@@ -1,6 +1,7 @@
 """Rows of a summary, where they come from, and how they are read back."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 
 __all__ = [
+    "installed_versions",
     "provenance",
     "read_numbers",
     "read_summary",
@@ -78,6 +80,19 @@ def write_numbers(folder: Path, content: dict[str, Any]) -> None:
     (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def provenance(seed: int, **digests: str) -> dict[str, Any]:
-    """Where numbers come from: seed, versions, and digests of the input."""
-    return {"seed": seed, "versions": {name: version(name) for name in _VERSIONS}, **digests}
+def installed_versions() -> dict[str, str]:
+    """Version of each package that numbers made now depend on."""
+    return {name: version(name) for name in _VERSIONS}
+
+
+def provenance(
+    seed: int, versions: Mapping[str, str] | None = None, **digests: str
+) -> dict[str, Any]:
+    """Where numbers come from: seed, versions, and digests of the input.
+
+    Args:
+        seed: Of all random numbers.
+        versions: Of packages; None for those that are installed.
+        digests: Of what was run.
+    """
+    return {"seed": seed, "versions": dict(versions or installed_versions()), **digests}

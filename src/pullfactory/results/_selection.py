@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from pullfactory.described import row_of
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
 from pullfactory.numbers import plain
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance, schema_name
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import selection_table
 from pullfactory.settings.study import Study
@@ -29,6 +30,8 @@ class SelectionResult(Result):
         rows: By set and method.
         skipped: Sets that cannot be fitted alone.
     """
+
+    kind = "selection"
 
     study: Study
     rho: float
@@ -86,9 +89,9 @@ class SelectionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `selection.json`: plain data without NaN."""
         return {
-            "schema": schema_name("selection"),
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "poi": self.study.poi,
             "rho": self.rho,
             "best_if_independent": self._each(
@@ -99,6 +102,16 @@ class SelectionResult(Result):
             "sets": [row.to_dict() for method in self.methods for row in self.of(method)],
             "skipped": [asdict(skipped) for skipped in self.skipped],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            rho=numbers["rho"],
+            rows=tuple(row_of(SelectionRow, row) for row in numbers["sets"]),
+            skipped=tuple(row_of(SkippedSet, row) for row in numbers["skipped"]),
+        )
 
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}

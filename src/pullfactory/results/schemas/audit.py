@@ -166,7 +166,7 @@ class DataRow:
     channels: list[Channel]
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class ClosureRow:
     """What the samples leave open between their steps, for one parameter.
 

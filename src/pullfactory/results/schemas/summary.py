@@ -5,6 +5,7 @@ from typing import Literal
 
 from pullfactory.calibration import ResponseRow
 from pullfactory.described import Count
+from pullfactory.inference import PredictedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
@@ -36,6 +37,8 @@ class StudyFile:
         remarks: Shifted pulls, and pulls that are not normal.
         pulls: One row for each method, rho and parameter.
         shapes: The pulls as whole distributions.
+        predictions: Errors and pull widths expected without toys, also between the values of rho
+            where that is cheap.
     """
 
     schema: Literal["pullfactory-summary/2"]
@@ -48,6 +51,7 @@ class StudyFile:
     remarks: list[Remark]
     pulls: list[PullRow]
     shapes: list[ShapeRow]
+    predictions: list[PredictedPull]
 
 
 @dataclass
@@ -68,6 +72,14 @@ class Correlation:
 
 
 @dataclass
+class Slices:
+    """Where toys are divided into thirds."""
+
+    edges: list[tuple[float, float]]
+    estimated: list[bool]
+
+
+@dataclass
 class ToysFile:
     """What toys of a workspace found. Errors are one standard deviation; what cannot be is null.
 
@@ -83,6 +95,9 @@ class ToysFile:
         remarks: Shifted pulls, and pulls that are not normal.
         pulls: One row for each parameter that is not fixed.
         shapes: The pulls as whole distributions.
+        slices: Where toys are divided into thirds: for each of the parameters of `correlation` its
+            `edges`, and whether they are of its estimate (`estimated`); None if true values are
+            fixed.
     """
 
     schema: Literal["pullfactory-summary/2"]
@@ -95,3 +110,4 @@ class ToysFile:
     remarks: list[Remark]
     pulls: list[PullRow]
     shapes: list[ShapeRow]
+    slices: Slices | None
