@@ -565,8 +565,8 @@ def test_bin_without_nominal_events(invoke: Invoke, here: Path) -> None:
     [
         (None, "cannot be read (No such file or directory); 'pullfactory calibrate' writes one"),
         ("", "is no JSON (Expecting value: line 1 column 1 (char 0)); write it again with"),
-        ("[]", "its schema is not 'pullfactory-calibration/1'; 'pullfactory calibrate' writes one"),
-        ('{"schema": "other/1"}', "its schema is not 'pullfactory-calibration/1'"),
+        ("[]", "its schema is not 'pullfactory-calibration/2'; 'pullfactory calibrate' writes one"),
+        ('{"schema": "other/1"}', "its schema is not 'pullfactory-calibration/2'"),
     ],
 )
 def test_what_is_no_calibration(

@@ -91,7 +91,7 @@ def test_summary_is_complete(
     folder = place / "results" / "tiny"
     summary = read_summary(folder)
     assert strictly((folder / "summary.json").read_text()) == summary
-    assert summary["schema"] == "pullfactory-summary/1"
+    assert summary["schema"] == "pullfactory-summary/2"
     assert Study.from_dict(summary["study"]) == Study.from_toml(folder / "study.toml") == tiny_study
     assert summary["provenance"]["seed"] == tiny_study.seed
     assert summary["provenance"]["study_sha256"] == tiny_study.sha256

@@ -59,6 +59,7 @@ from pullfactory.settings.sections import (
     WorkspaceSettings,
 )
 from pullfactory.settings.study import preset_text
+from tests.tables import PAGE, filled
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
@@ -354,7 +355,7 @@ def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFacto
 
 def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditResult) -> None:
     config = tiny_audit.config
-    methods = tuple(tiny_audit.predictions)
+    methods = tuple(tiny_audit.covariances)
     names = {
         "audit name": [config.name],
         "parameter": config.parameter_names,
@@ -440,6 +441,11 @@ def test_keys_of_the_summary_are_complete(
     assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
     assert keys(table("outputs.md", "Rows of `shapes`")) == list(summary["shapes"][0])
     assert keys(table("outputs.md", "Rows of `remarks`")) == [f.name for f in fields(Remark)]
+
+
+def test_tables_of_keys_are_as_the_types_say() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert filled(text) == text, "python -m tests.tables"
 
 
 def test_keys_of_the_noise_are_complete() -> None:

@@ -37,7 +37,7 @@ def test_a_folder_with_numbers_and_figures(result: ScanResult, tmp_path: Path) -
     folder = result.write(tmp_path / "scan")
     content = json.loads((folder / "scan.json").read_text())
     assert content == result.summary()
-    assert content["schema"] == "pullfactory-scan/1"
+    assert content["schema"] == "pullfactory-scan/2"
     assert content["values"] == [0.5, 1]
     assert content["rows"][0] == result.rows[0].to_dict()
     names = {path.stem for path in (folder / "figures").iterdir()}

@@ -163,7 +163,7 @@ def test_command_writes_a_folder_and_answers(
     }
     summary = json.loads((folder / "selection.json").read_text())
     assert summary == of_ljets().summary()
-    assert summary["schema"] == "pullfactory-selection/1"
+    assert summary["schema"] == "pullfactory-selection/2"
     assert len(summary["sets"]) == 15
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __all__ = [
     "ABSENT",
     "EXACT_SLOPE",
+    "filled_matrix",
     "finite_or_none",
     "plain",
     "plain_matrix",
@@ -93,6 +94,11 @@ def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in row.items()
     }
+
+
+def filled_matrix(rows: list[list[float | None]] | None) -> NDArray[np.float64] | None:
+    """The matrix that `plain_matrix` made nested lists of; NaN for None."""
+    return None if rows is None else np.array(rows, dtype=np.float64)
 
 
 def plain_matrix(matrix: NDArray[np.float64] | None) -> list[list[float | None]] | None:

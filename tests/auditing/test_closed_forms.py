@@ -248,8 +248,8 @@ def test_events_that_lack_an_observable(location: dict[str, Any], pair: Pair) ->
     found, error = toy_width(result, "binned", "t")
     assert error < 0.05
     assert abs(found - width) < 3 * error
-    assert result.unbinned_reason is not None
-    assert "events have no 'x'" in result.unbinned_reason
+    assert result.unbinned.reason is not None
+    assert "events have no 'x'" in result.unbinned.reason
     # The joint workspace has a channel for each kind of events, and all of them in one.
     assert result.joint_workspace is not None
     rates = {
@@ -292,7 +292,7 @@ def test_negative_weights(location: dict[str, Any], pair: Pair) -> None:
     reason = f"samples.nominal: {negative} of 150000 events have negative weights"
     assert result.toys.reason is not None
     assert result.toys.reason.startswith(reason)
-    assert result.unbinned_reason == result.toys.reason
+    assert result.unbinned.reason == result.toys.reason
     assert any(note.startswith(f"No toys: {reason}") for note in result.notes)
     assert result.checks[0].negative == negative
     total = events["w"].sum()
@@ -321,15 +321,15 @@ def test_step_scales_estimates_and_errors(location: dict[str, Any], pair: Pair) 
         assert other.actual_error == pytest.approx(3 * row.actual_error, rel=1e-6)
         assert other.inflate_by_error == pytest.approx(row.inflate_by_error, rel=1e-6)
     for fit, other_fit in zip(once.data, thrice.data, strict=True):
-        error = fit.fit.error[0]
-        assert other_fit.fit.estimate[0] / 3 == pytest.approx(
-            fit.fit.estimate[0], abs=1e-3 * float(error.min())
+        error = fit.column("claimed_error")
+        assert other_fit.column("estimate") / 3 == pytest.approx(
+            fit.column("estimate"), abs=1e-3 * float(error.min())
         )
-        for kind in ("error", "corrected_error"):
-            assert getattr(other_fit.fit, kind) == pytest.approx(
-                3 * getattr(fit.fit, kind), rel=1e-3
-            )
-        assert other_fit.bootstrap == pytest.approx(3 * fit.bootstrap, rel=1e-2)
+        for kind in ("claimed_error", "sandwich_error"):
+            assert other_fit.column(kind) == pytest.approx(3 * fit.column(kind), rel=1e-3)
+        assert other_fit.column("bootstrap_error") == pytest.approx(
+            3 * fit.column("bootstrap_error"), rel=1e-2
+        )
 
 
 def test_constraint_of_a_free_parameter_can_be_dropped(

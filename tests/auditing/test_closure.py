@@ -170,7 +170,7 @@ def test_parameters_that_are_alike() -> None:
     additive, multiplicative = (
         alike(200_000, 20_000.0, morphing) for morphing in ("additive", "multiplicative")
     )
-    claimed = additive.covariance()["claimed"]
+    claimed = additive.covariances["binned"]["claimed"]
     assert claimed[0, 1] / np.sqrt(claimed[0, 0] * claimed[1, 1]) < -0.9
     assert np.isnan([row.actual_error for row in additive.rows]).all()
     assert all(row.reason and row.closes is False for row in additive.rows)

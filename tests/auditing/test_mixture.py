@@ -60,7 +60,7 @@ def test_rank_correlations_of_weighted_events(mixture_audit: AuditResult, mixtur
 @pytest.mark.slow
 def test_predicted_widths_are_those_of_toys(mixture_audit: AuditResult) -> None:
     """Within 3 %, for what is not linear in the fits, and three standard errors of the toys."""
-    assert mixture_audit.unbinned_reason is None
+    assert mixture_audit.unbinned.reason is None
     pulls = {(row.method, row.pulls.parameter): row.pulls for row in mixture_audit.pulls}
     shape = [(method, name) for method in ("binned", "unbinned") for name in ("m", "jes", "tune")]
     assert {*pulls} == {*shape, ("binned", "norm_bkg")}
@@ -79,7 +79,7 @@ def test_predicted_widths_are_those_of_toys(mixture_audit: AuditResult) -> None:
 
 @pytest.mark.slow
 def test_what_was_read(mixture_audit: AuditResult, mixture: Tables) -> None:
-    assert mixture_audit.expected.n_events == pytest.approx(1000)
+    assert mixture_audit.n_events == pytest.approx(1000)
     checks = {check.role: check for check in mixture_audit.checks}
     assert checks["jes.up"].shared == 1.0
     assert checks["m.up"].shared is None

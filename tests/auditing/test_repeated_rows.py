@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pullfactory import AuditResult, audit
+from pullfactory import AuditConfig, AuditResult, audit
+from pullfactory.auditing import read_events
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.errors import EventsError, StudyError
 
@@ -62,9 +63,7 @@ def per_event(table: Table, scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def edges(result: AuditResult) -> list[NDArray[np.float64]]:
-    return [
-        np.concatenate([[-np.inf], a.edges[1:-1], [np.inf]]) for a in result.expected.events.axes
-    ]
+    return [np.concatenate([[-np.inf], a.edges[1:-1], [np.inf]]) for a in result.axes]
 
 
 class ByHand:
@@ -226,7 +225,7 @@ def test_fit_of_data(clustered: dict[str, Any]) -> None:
     result = audit(clustered, {"nominal": nominal, "data": data})
     hand = ByHand(result, nominal)
     binned, unbinned = result.data
-    estimate, ones = binned.fit.estimate[0, 0], np.ones(len(data["x"]))
+    estimate, ones = binned.column("estimate")[0], np.ones(len(data["x"]))
     assert estimate == pytest.approx(hand.fit(data, ones), abs=1e-6)
     scores = hand.scores(data, estimate)
     squares = 0.0
@@ -234,25 +233,27 @@ def test_fit_of_data(clustered: dict[str, Any]) -> None:
         observed = np.histogram(data[name], at)[0]
         squares += float(observed @ (slope / (rate + estimate * slope)) ** 2)
     sandwich = float(np.sum(per_event(data, scores) ** 2)) ** 0.5 / squares
-    assert binned.fit.corrected_error[0, 0] == pytest.approx(sandwich, rel=1e-5)
-    assert binned.fit.error[0, 0] == pytest.approx(squares**-0.5, rel=1e-5)
+    assert binned.column("sandwich_error")[0] == pytest.approx(sandwich, rel=1e-5)
+    assert binned.column("claimed_error")[0] == pytest.approx(squares**-0.5, rel=1e-5)
     # Bootstrap of events by hand: 400 replicas know a spread to 1 / sqrt(2 * 400), 300 likewise.
     rng = np.random.default_rng(6)
     own = owners(data)
     drawn = [hand.fit(data, rng.poisson(1.0, 340)[own].astype(float)) for _ in range(300)]
     error = (1 / 800 + 1 / 600) ** 0.5
-    assert binned.bootstrap[0] == pytest.approx(np.std(drawn), rel=3 * error)
+    assert binned.column("bootstrap_error")[0] == pytest.approx(np.std(drawn), rel=3 * error)
     # The unbinned fit; at this correlation both fits are nearly as good.
     score, information = 0.0, 0.0
-    theta = unbinned.fit.estimate[0, 0]
+    theta = unbinned.column("estimate")[0]
     for name, shift in SHIFTS.items():
         mean = np.average(nominal[name], weights=nominal["w"])
         variance = np.average((nominal[name] - mean) ** 2, weights=nominal["w"])
         score = score + shift * (data[name] - mean - shift * theta) / variance
         information += len(data["x"]) * shift**2 / variance
     robust = float(np.sum(per_event(data, np.asarray(score)) ** 2)) ** 0.5 / information
-    assert unbinned.fit.corrected_error[0, 0] == pytest.approx(robust, rel=1e-3)
-    assert unbinned.bootstrap[0] == pytest.approx(robust, rel=3 * (1 / 800 + 1 / 680) ** 0.5 + 0.02)
+    assert unbinned.column("sandwich_error")[0] == pytest.approx(robust, rel=1e-3)
+    assert unbinned.column("bootstrap_error")[0] == pytest.approx(
+        robust, rel=3 * (1 / 800 + 1 / 680) ** 0.5 + 0.02
+    )
 
 
 def test_several_files(clustered: dict[str, Any], tmp_path: Path) -> None:
@@ -285,8 +286,12 @@ def test_rows_that_are_events(clustered: dict[str, Any], pair: Pair) -> None:
         for key in ("claimed_error", "actual_error", "inflate_by_error"):
             assert getattr(row, key) == pytest.approx(getattr(other, key), rel=1e-9)
     for fit, other_fit in zip(once.data, again.data, strict=True):
-        assert fit.fit.corrected_error == pytest.approx(other_fit.fit.corrected_error, rel=1e-9)
-        assert fit.bootstrap == pytest.approx(other_fit.bootstrap, rel=1e-9)
+        assert fit.column("sandwich_error") == pytest.approx(
+            other_fit.column("sandwich_error"), rel=1e-9
+        )
+        assert fit.column("bootstrap_error") == pytest.approx(
+            other_fit.column("bootstrap_error"), rel=1e-9
+        )
     assert once.checks[0].events == 4000
 
 
@@ -294,7 +299,9 @@ def test_half_of_the_events_held_apart(clustered: dict[str, Any]) -> None:
     """Events are divided, not rows."""
     table = candidates(4000, 9, weighted=False)
     clustered["toys"] = {"n_toys": 0, "held_apart": 0.5, "unbinned": "none"}
-    (nominal, *_) = audit(clustered, {"nominal": table}).expected.events.samples.values()
+    (nominal, *_) = read_events(
+        AuditConfig.from_dict(clustered), {"nominal": table}
+    ).samples.values()
     assert nominal.check.events == 4000
     assert not np.isin(nominal.rows.keys, nominal.apart.keys).any()
     assert len(np.unique(nominal.rows.keys)) + len(np.unique(nominal.apart.keys)) == 4000
@@ -303,7 +310,9 @@ def test_half_of_the_events_held_apart(clustered: dict[str, Any]) -> None:
 def test_full_reservoir_keeps_whole_events(clustered: dict[str, Any]) -> None:
     table = candidates(2000, 10, weighted=False)
     clustered["toys"] = {"n_toys": 0, "reservoir": 1000, "unbinned": "none"}
-    (nominal, *_) = audit(clustered, {"nominal": table}).expected.events.samples.values()
+    (nominal, *_) = read_events(
+        AuditConfig.from_dict(clustered), {"nominal": table}
+    ).samples.values()
     _, kept = np.unique(nominal.rows.keys, return_counts=True)
     assert 990 < len(nominal.rows) <= 1000
     assert np.bincount(kept, minlength=6).sum() == len(kept)

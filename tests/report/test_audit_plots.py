@@ -84,7 +84,7 @@ def test_templates_are_events_per_unit(panels: tuple[Axes, Axes]) -> None:
 
 def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes]) -> None:
     channel = tiny_audit.data[0].channels[0]
-    edges = tiny_audit.expected.events.axes[0].edges
+    edges = tiny_audit.axes[0].edges
     points = plot_postfit(panels, channel, edges, "m", "GeV").lines[0]
     assert np.asarray(points.get_ydata()) == pytest.approx(channel.observed / np.diff(edges))
     legend = panels[0].get_legend()

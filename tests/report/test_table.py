@@ -117,7 +117,7 @@ def toys_result() -> ToysResult:
         truth={"held": 2.0, "mu": 0.0, "stat[b]": 1.0},
         ensemble="fixed",
         sums=PullSums.of(fits, truth),
-        correlation=CorrelationSums.of(fits, truth),
+        correlation=CorrelationSums.of(fits, truth).found,
         minima=fits.nll[:3],
         toys=ledger.close(),
     )

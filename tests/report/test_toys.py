@@ -63,7 +63,7 @@ def figures_of(fits: FitBatch, names: Sequence[str] = FIGURES) -> dict[str, Figu
         made = make_toy_figures(
             parameters=fits.parameters,
             sums=PullSums.of(fits, truth),
-            correlation=CorrelationSums.of(fits, truth),
+            correlation=CorrelationSums.of(fits, truth).found,
             minima=fits.nll[np.isfinite(fits.error).any(axis=1)],
         )
         assert tuple(made)[: len(names)] == tuple(names)
@@ -268,7 +268,7 @@ def test_same_numbers_give_the_same_files(tmp_path: Path) -> None:
             lambda: make_toy_figures(
                 parameters=fits.parameters,
                 sums=PullSums.of(fits, truth),
-                correlation=CorrelationSums.of(fits, truth),
+                correlation=CorrelationSums.of(fits, truth).found,
                 minima=fits.nll,
             ),
             ENDINGS,

@@ -15,6 +15,7 @@ from pullfactory.auditing.reservoir import Reservoir, Rows
 from pullfactory.auditing.tally import GROUPS, Axis, Counts, Tally
 from pullfactory.auditing.values import Chunk, View, read_chunks
 from pullfactory.binning.joint import JointBins
+from pullfactory.described import Count, Part, Size
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.random import Stream, generator
@@ -52,17 +53,17 @@ class SampleCheck:
     """
 
     role: str
-    rows: int
-    selected: int
+    rows: Count
+    selected: Count
     weight: float
-    effective: float
-    negative: int
-    lacking: dict[str, int]
-    outside: dict[str, int]
-    shared: float | None
-    events: int | None = None
-    apart: int | None = None
-    runs: int | None = None
+    effective: Size
+    negative: Count
+    lacking: dict[str, Count]
+    outside: dict[str, Count]
+    shared: Part | None
+    events: Count | None = None
+    apart: Count | None = None
+    runs: Count | None = None
     marks: str = ""
 
 

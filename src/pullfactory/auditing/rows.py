@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pullfactory.described import PartOrNaN, SizeOrNaN
 from pullfactory.inference.judgement import LEAST_CAUSE
 from pullfactory.inference.remarks import causes_of
 from pullfactory.inference.rows import PullRow
@@ -40,18 +41,18 @@ class AuditRow:
 
     method: str
     parameter: str
-    claimed_error: float
-    claimed_error_error: float
-    actual_error: float
-    actual_error_error: float
-    inflate_by: float
-    inflate_by_error: float
-    coverage_68: float
-    coverage_68_error: float
-    coverage_95: float
-    coverage_95_error: float
-    template_noise: float | None
-    joint_error: float | None
+    claimed_error: SizeOrNaN
+    claimed_error_error: SizeOrNaN
+    actual_error: SizeOrNaN
+    actual_error_error: SizeOrNaN
+    inflate_by: SizeOrNaN
+    inflate_by_error: SizeOrNaN
+    coverage_68: PartOrNaN
+    coverage_68_error: SizeOrNaN
+    coverage_95: PartOrNaN
+    coverage_95_error: SizeOrNaN
+    template_noise: SizeOrNaN | None
+    joint_error: SizeOrNaN | None
     closes: bool | None = None
     reason: str | None = None
 

@@ -31,6 +31,7 @@ from pullfactory.calibration.learning import SimulatedSample, join_samples, lear
 from pullfactory.calibration.moments import fit_response
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
+from pullfactory.described import Size
 from pullfactory.errors import CalibrationError
 from pullfactory.progress import Advance, Progress, silent, unseen
 from pullfactory.settings.sections import Observable, Parameter
@@ -39,7 +40,8 @@ from pullfactory.simulation.response import Response
 
 __all__ = ["Calibration", "ResponseRow", "make_calibration"]
 
-_SCHEMA = "pullfactory-calibration/1"
+_SCHEMA = "pullfactory-calibration/2"
+_READ = ("pullfactory-calibration/1", _SCHEMA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class ResponseRow:
     quantity: str
     truth: float
     result: float
-    error: float
+    error: Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -314,7 +316,7 @@ class Calibration:
             CalibrationError: If the data are no calibration.
             StudyError: If the study inside is not valid.
         """
-        if data.get("schema") != _SCHEMA:
+        if data.get("schema") not in _READ:
             raise CalibrationError(
                 f"no calibration: its schema is not {_SCHEMA!r}; 'pullfactory calibrate' writes one"
             )

@@ -2,7 +2,8 @@
 
 import click
 
-from pullfactory.cli._shared import command, say
+from pullfactory.cli._request import redraw_option
+from pullfactory.cli._shared import command, say, stage_progress
 
 __all__ = ["report"]
 
@@ -10,10 +11,13 @@ __all__ = ["report"]
 @command(
     "pullfactory report results/poster        after a run, or one of an earlier version",
     "pullfactory report results/poster_toys   of toys of a workspace",
+    "pullfactory report results/poster --figures png,pdf",
 )
 @click.argument("folder", type=click.Path())
-def report(folder: str) -> None:
+@redraw_option
+def report(folder: str, figures: tuple[str, ...] | None) -> None:
     """Make the report of an output folder again, from what the folder holds."""
     from pullfactory.results import write_report
 
-    say(f"Report    {write_report(folder)}")
+    path = write_report(folder, figures=figures, progress=stage_progress())
+    say(f"{'Report' if path.suffix else 'Figures':<10}{path}")

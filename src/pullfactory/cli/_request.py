@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pullfactory.progress import Progress
     from pullfactory.results.result import Result
 
-__all__ = ["REPORTED", "Request", "figures_option", "result_options"]
+__all__ = ["REPORTED", "Request", "figures_option", "redraw_option", "result_options"]
 
 REPORTED: Mapping[str, str] = MappingProxyType(
     {"Summary": "summary.json", "Figures": "figures", "Report": "report.html"}
@@ -116,11 +116,17 @@ def _read_formats(
         raise click.BadParameter(str(error)) from None
 
 
-figures_option: Callable[..., Any] = click.option(
-    "--figures",
-    metavar="png,pdf,svg|none",
-    callback=_read_formats,
-    help="Formats of the figures, if not those of the file; the report shows png.  [default: png]",
+def _formats_option(help_text: str) -> Callable[..., Any]:
+    return click.option(
+        "--figures", metavar="png,pdf,svg|none", callback=_read_formats, help=help_text
+    )
+
+
+figures_option = _formats_option(
+    "Formats of the figures, if not those of the file; the report shows png.  [default: png]"
+)
+redraw_option = _formats_option(
+    "Draw the figures again, in these formats, and write the folder anew."
 )
 
 

@@ -185,7 +185,7 @@ def toys(
         **request.work,
     )
     request.answer(result, folder, _shown(result), **REPORTED)
-    warn_of_lost({"binned": result.status})
+    warn_of_lost(result.failures)
     if result.failed_fraction > max_failed:
         click.echo(
             f"Error: {result.failed_fraction:.1%} of the fits failed, more than --max-failed "

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
+from pullfactory.described import Count, Rho, Size
 from pullfactory.inference.judgement import TOLERATED_NOISE
 from pullfactory.methods import method_kind
 from pullfactory.methods.noise import (
@@ -49,11 +50,11 @@ class CalibrationNoise:
     """
 
     method: str
-    rho: float
+    rho: Rho
     parameter: str
-    shift: float | None = None
-    width: float | None = None
-    events_per_point: int | None = None
+    shift: Size | None = None
+    width: Size | None = None
+    events_per_point: Count | None = None
     reason: str | None = None
 
     def known(self, shift: float, width: float, events: int) -> Self:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pullfactory._cache import keep, recall
 from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
+from pullfactory.described import Size
 from pullfactory.errors import StudyError
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
@@ -66,26 +67,24 @@ class ClosureVerdict:
         parameter: Name.
         bias: Root mean square over the truth and the fit error of fitted - that with exact rates,
             in units of the error.
-        typical_bias: Its size in toys, statistical fluctuations included: half of them have less.
-        pull_mean: Predicted mean pull.
-        pull_width: Predicted pull width.
-        closing_width: Pull width of the fit with exact rates: about 1 where the ensemble goes with
-            the workspace's constraints.
-        biased_from: Events per toy from which on `bias` exceeds `TOLERATED_BIAS`; None if it never
-            does.
-        closes: Whether bias and width at the study's number of events are as if it closed.
-        correctable: Whether a correction for correlation can be right: the workspace is not off by
-            more than `TOLERATED_OFF` of an error, neither typically nor in the spread of the pulls
-            about 0.
+        typical_bias: Median size of the bias in toys at rho = 0, statistical fluctuations included.
+        pull_mean: Predicted mean pull at rho = 0.
+        pull_width: Predicted pull width at rho = 0.
+        closing_width: Pull width of the fit with exact rates: 1, unless the truth is drawn with
+            another width than the constraint.
+        biased_from: Events per toy from which on `bias` is above 0.1; None if it never is.
+        closes: Whether `bias` is below 0.1, and the width within 0.05 of `closing_width`.
+        correctable: Whether there are corrected errors: `typical_bias` is below 0.1, and the spread
+            of the pulls about 0 within 10 % of that with exact rates.
     """
 
     parameter: str
-    bias: float | None = None
-    typical_bias: float | None = None
+    bias: Size | None = None
+    typical_bias: Size | None = None
     pull_mean: float | None
-    pull_width: float | None
-    closing_width: float | None
-    biased_from: float | None
+    pull_width: Size | None
+    closing_width: Size | None
+    biased_from: Size | None
     closes: bool
     correctable: bool = True
 

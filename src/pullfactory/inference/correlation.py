@@ -9,7 +9,24 @@ from numpy.typing import NDArray
 from pullfactory.fitting.fits import FitBatch
 from pullfactory.fitting.status import FitStatus
 
-__all__ = ["CorrelationSums"]
+__all__ = ["Correlation", "CorrelationSums"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Correlation:
+    """How the estimates of toys go together.
+
+    Attributes:
+        toys: Number of toys whose fit ended well, parameters at their bounds included.
+        over_toys: Correlation of estimate - truth over the toys, shape (parameters, parameters);
+            None with fewer than two.
+        fitted: Mean of the fitted correlations, NaN for pairs without any, same shape; None
+            without toys.
+    """
+
+    toys: int
+    over_toys: NDArray[np.float64] | None
+    fitted: NDArray[np.float64] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +75,12 @@ class CorrelationSums:
         return type(self)(**mine)
 
     @property
-    def over_toys(self) -> NDArray[np.float64] | None:
+    def found(self) -> Correlation:
+        """What the sums say."""
+        return Correlation(toys=self.toys, over_toys=self._over_toys, fitted=self._fitted)
+
+    @property
+    def _over_toys(self) -> NDArray[np.float64] | None:
         """Correlation of estimate - truth over the toys; None with fewer than two."""
         if self.toys < 2:
             return None
@@ -69,7 +91,7 @@ class CorrelationSums:
             return np.asarray(covariance / np.outer(spread, spread))
 
     @property
-    def fitted(self) -> NDArray[np.float64] | None:
+    def _fitted(self) -> NDArray[np.float64] | None:
         """Mean of the fitted correlations, NaN for pairs without any; None without toys."""
         if not self.toys:
             return None

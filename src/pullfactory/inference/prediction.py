@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit
+from pullfactory.described import PartOrNaN, RhoOrNaN, SizeOrNaN
 from pullfactory.fitting.information import inverted, joint_errors
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood, Observation
@@ -44,14 +45,14 @@ class PredictedPull:
     """
 
     method: str
-    rho: float
+    rho: RhoOrNaN
     parameter: str
-    claimed_error: float
-    actual_error: float
-    joint_error: float | None
-    predicted_width: float
-    coverage_68: float
-    coverage_95: float
+    claimed_error: SizeOrNaN
+    actual_error: SizeOrNaN
+    joint_error: SizeOrNaN | None
+    predicted_width: SizeOrNaN
+    coverage_68: PartOrNaN
+    coverage_95: PartOrNaN
 
     @classmethod
     def of(

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pullfactory.described import Count, Part, Size
 from pullfactory.errors import LikelihoodError
 from pullfactory.fitting.fits import FitBatch
 from pullfactory.fitting.slices import Slices
@@ -24,6 +25,26 @@ __all__ = [
 
 PULL_EDGES: NDArray[np.float64] = np.linspace(-5.0, 5.0, 81)
 _CONFIDENCE = 0.682689492137086  # of the intervals that are quoted
+
+
+class Fitted(Protocol):
+    """What is summed of fits, a row per toy and a column per parameter; a `FitBatch` is one."""
+
+    @property
+    def estimate(self) -> NDArray[np.float64]:
+        """Estimates, in the parameters' units."""
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Claimed errors; NaN where there is none."""
+
+    @property
+    def corrected_error(self) -> NDArray[np.float64]:
+        """Errors from the sandwich; NaN where there is none."""
+
+    @property
+    def status(self) -> NDArray[np.int8]:
+        """`FitStatus` values, one per toy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,7 +80,7 @@ class PullSums:
     @classmethod
     def of(
         cls,
-        fits: FitBatch,
+        fits: Fitted,
         truth: NDArray[np.float64],
         slices: Slices | None = None,
     ) -> Self:
@@ -133,9 +154,9 @@ class PullSummary:
         bias: Mean of estimate - truth, in the parameter's unit.
         claimed_error: Root mean square of the fitted errors, in the parameter's unit.
         actual_error: Standard deviation of estimate - truth, in the parameter's unit.
-        predicted_width: Width predicted without toys.
+        predicted_width: Width predicted without toys; None for toys of a workspace.
         corrected_width: Standard deviation of the pulls with the corrected errors, those of the
-            event-paired sandwich.
+            event-paired sandwich; None for toys of a workspace, also below.
         corrected_width_error: Its standard error.
         corrected_coverage_68: As `coverage_68`, with the corrected errors.
         corrected_coverage_68_low: Lower end of its interval.
@@ -147,32 +168,32 @@ class PullSummary:
     """
 
     parameter: str
-    n_toys: int
-    n_failed: int
-    n_at_bound: int
+    n_toys: Count
+    n_failed: Count
+    n_at_bound: Count
     mean: float | None
-    mean_error: float | None
-    width: float | None
-    width_error: float | None
-    coverage_68: float | None
-    coverage_68_low: float | None
-    coverage_68_high: float | None
-    coverage_95: float | None
-    coverage_95_low: float | None
-    coverage_95_high: float | None
+    mean_error: Size | None
+    width: Size | None
+    width_error: Size | None
+    coverage_68: Part | None
+    coverage_68_low: Part | None
+    coverage_68_high: Part | None
+    coverage_95: Part | None
+    coverage_95_low: Part | None
+    coverage_95_high: Part | None
     bias: float | None
-    claimed_error: float | None
-    actual_error: float | None
-    predicted_width: float | None = None
-    corrected_width: float | None = None
-    corrected_width_error: float | None = None
-    corrected_coverage_68: float | None = None
-    corrected_coverage_68_low: float | None = None
-    corrected_coverage_68_high: float | None = None
-    corrected_coverage_95: float | None = None
-    corrected_coverage_95_low: float | None = None
-    corrected_coverage_95_high: float | None = None
-    corrected_error: float | None = None
+    claimed_error: Size | None
+    actual_error: Size | None
+    predicted_width: Size | None = None
+    corrected_width: Size | None = None
+    corrected_width_error: Size | None = None
+    corrected_coverage_68: Part | None = None
+    corrected_coverage_68_low: Part | None = None
+    corrected_coverage_68_high: Part | None = None
+    corrected_coverage_95: Part | None = None
+    corrected_coverage_95_low: Part | None = None
+    corrected_coverage_95_high: Part | None = None
+    corrected_error: Size | None = None
 
     @classmethod
     def from_sums(

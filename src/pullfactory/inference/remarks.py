@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+from pullfactory.described import Rho
 from pullfactory.inference import ClosureVerdict, PullSummary
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.judgement import AT_BOUND, LEAST_CAUSE, is_shifted, judge_error
@@ -22,10 +23,18 @@ Shapes = dict[tuple[str, float | None], tuple[PullShape, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
-    """A sentence on the pulls of one parameter, with one method, at one rho (None: no scan)."""
+    """A sentence on the pulls of one parameter, with one method, at one rho.
+
+    Attributes:
+        method: As in `pulls`; also the next two.
+        rho: The correlation; None where there is no scan of it.
+        parameter: Name.
+        kind: "shift"; or "shape": mean and width are right, and the distribution is not.
+        text: The sentence, without a full stop.
+    """
 
     method: str
-    rho: float | None
+    rho: Rho | None
     parameter: str
     kind: Literal["shift", "shape"]
     text: str

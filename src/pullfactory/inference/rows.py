@@ -1,8 +1,9 @@
 """Rows of results: one parameter, one method and one place each."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from pullfactory.described import Flat, Rho
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.inference.pulls import PullSummary
 from pullfactory.numbers import finite_or_none
@@ -12,11 +13,18 @@ __all__ = ["PullRow", "ScanRow", "SelectionRow", "SkippedSet"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRow:
-    """Summary of the pulls of one parameter, with one method, at one rho (None: no scan)."""
+    """Summary of the pulls of one parameter, with one method, at one rho.
+
+    Attributes:
+        method: Likelihood that the toys were fitted with, as in the study; "binned" for toys of a
+            workspace.
+        rho: Correlation of the observables; None where there is no scan of it.
+        pulls: Of this parameter.
+    """
 
     method: str
-    rho: float | None
-    pulls: PullSummary
+    rho: Rho | None
+    pulls: Annotated[PullSummary, Flat]
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `summary.json`; no NaN."""
@@ -38,8 +46,8 @@ class ScanRow:
     variant: str
     value: Any
     method: str
-    rho: float | None
-    pulls: PullSummary
+    rho: Rho | None
+    pulls: Annotated[PullSummary, Flat]
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `scan.json`; no NaN."""
@@ -58,7 +66,7 @@ class SelectionRow:
     """
 
     observables: tuple[str, ...]
-    pull: PredictedPull
+    pull: Annotated[PredictedPull, Flat]
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `selection.json`; no NaN."""

@@ -21,13 +21,15 @@ conditional on the data (arXiv:2502.03279).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.special import betainc, betaincc, ndtr, ndtri
 from scipy.stats import binom
 
+from pullfactory.described import Part
 from pullfactory.fitting.slices import Slices
 from pullfactory.inference.judgement import CHANCE, DISTANCE
 
@@ -41,7 +43,7 @@ __all__ = [
 
 SHAPE_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 """Bins of the transformed pulls."""
-SLICES = ("low", "middle", "high")
+SLICES: tuple[Literal["low", "middle", "high"], ...] = ("low", "middle", "high")
 _CROSSED = 6  # parameters up to which pulls are looked at in slices of every true value
 _BAND = 0.05  # part of samples that leave the band
 _FITTED = 1.2
@@ -63,27 +65,28 @@ class PullShape:
     """The distribution of some pulls of one parameter beside the unit normal one.
 
     Attributes:
-        parameter: Name.
+        parameter: Whose pulls they are.
         errors: "claimed" or "corrected": what the pulls are made with.
-        sliced_by: Parameter that chooses the toys; None for all toys, also below.
-        sliced_in: "truth" if by the true value, "estimate" if by the estimate.
-        slice: "low", "middle" or "high": where the third lies.
+        sliced_by: Parameter that chooses the toys, of up to six every one, else the same; None for
+            all toys.
+        sliced_in: "truth" if by its true value, "estimate" if by its estimate; None for all toys.
+        slice: "low", "middle" or "high" third of its prior; None for all toys.
         n: Pulls.
         distance: Largest distance of the ECDF of the transformed pulls from uniform.
         p_value: Probability that unit normal pulls are further off the band of equal
             probability at every edge; below 0.05 the ECDF leaves the band.
-        ecdf: Part of the pulls below each of the 99 inner edges of `SHAPE_EDGES`.
+        ecdf: Part of the pulls whose transform is below 0.01, 0.02, ..., 0.99.
     """
 
     parameter: str
     errors: Literal["claimed", "corrected"]
     sliced_by: str | None
     sliced_in: Literal["truth", "estimate"] | None
-    slice: str | None
-    n: int
-    distance: float
-    p_value: float
-    ecdf: tuple[float, ...]
+    slice: Literal["low", "middle", "high"] | None
+    n: Annotated[int, Field(ge=1)]
+    distance: Part
+    p_value: Part
+    ecdf: Annotated[tuple[Part, ...], Field(min_length=99, max_length=99)]
 
     def off(self, looked_at: int = 1) -> bool:
         """Whether these pulls are no unit normal ones: by no chance, and by more than a little.

@@ -12,7 +12,8 @@ from matplotlib.image import AxesImage
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
-from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.correlation import Correlation
 from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
 from pullfactory.report.drawing import Figures
@@ -49,7 +50,7 @@ def make_toy_figures(
     *,
     parameters: tuple[str, ...],
     sums: PullSums,
-    correlation: CorrelationSums,
+    correlation: Correlation,
     minima: NDArray[np.float64],
 ) -> Figures:
     """Every figure of toys of a model.
@@ -57,7 +58,7 @@ def make_toy_figures(
     Args:
         parameters: Names, in the order of all sums.
         sums: Sums over the pulls.
-        correlation: Sums for the correlation of the estimates.
+        correlation: Of the estimates.
         minima: Minimum of the negative log-likelihood, shape (toys,).
     """
     return {
@@ -259,7 +260,7 @@ def _minimum_nll(minima: NDArray[np.float64]) -> Figure:
     return figure
 
 
-def _correlation(parameters: tuple[str, ...], correlation: CorrelationSums, n_toys: int) -> Figure:
+def _correlation(parameters: tuple[str, ...], correlation: Correlation, n_toys: int) -> Figure:
     """Correlation over the toys whose fits have all errors, beside what these fits claim."""
     size = _matrix_size(len(parameters))
     names = _LETTER * max(map(len, parameters))

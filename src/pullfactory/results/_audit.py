@@ -1,41 +1,72 @@
 """What an audit gives back."""
 
 import json
-import math
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import hist
+import numpy as np
 import uhi.io.json
+from numpy.typing import NDArray
 
-from pullfactory.auditing import (
-    DataFit,
-    PairDependence,
-)
+from pullfactory.auditing import PairDependence, SampleCheck
+from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow
+from pullfactory.auditing.tally import Axis
+from pullfactory.described import row_of
+from pullfactory.files import read_json
 from pullfactory.inference.remarks import shape_rows
-from pullfactory.numbers import plain_matrix
+from pullfactory.inference.rows import SelectionRow
+from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
+from pullfactory.results._ledger import ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
-from pullfactory.results.audit_numbers import AuditNumbers
+from pullfactory.results.audit_numbers import (
+    AuditData,
+    AuditNumbers,
+    AuditToysResult,
+    AuditUnbinned,
+)
 from pullfactory.results.audit_tables import audit_answer, audit_table
+from pullfactory.results.audit_work import AuditWork
+from pullfactory.results.pull_sums import TOYS, summed_pulls
 from pullfactory.results.result import Result
+from pullfactory.results.schemas.audit import ClosureRow
+from pullfactory.settings.audit import AuditConfig
 from pullfactory.workspaces.study import write_workspace
 
 __all__ = ["AuditResult"]
 
-_SCHEMA = "pullfactory-audit/1"
+TEMPLATES = "templates.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AuditResult(AuditNumbers, Result):
-    """The answer of an audit: what it found, in words, figures and files."""
+    """The answer of an audit: what it found, in words, figures and files.
+
+    Attributes:
+        notes: What a reader of the numbers should know, a line each.
+    """
+
+    kind = "audit"
+
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, work: AuditWork) -> Self:
+        """The result of what was worked out.
+
+        Args:
+            work: With the events.
+        """
+        result = cls(**work.numbers())
+        return replace(result, notes=audit_notes(result, work.expected))
 
     @property
     def title(self) -> str:
@@ -48,53 +79,37 @@ class AuditResult(AuditNumbers, Result):
         return audit_table(self)
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What a reader of the numbers should know, a line each."""
-        return audit_notes(self)
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         """Notes on what makes the numbers wrong unless it is meant so."""
         return tuple(repeated_rows(self.checks))
-
-    @cached_property
-    def templates(self) -> tuple[hist.Hist[Any], ...]:
-        """One weighted histogram per observable, of expected events, with axes role and value."""
-        return tuple(self.expected.histogram(o) for o in range(len(self.config.observable)))
 
     def summary(self) -> dict[str, Any]:
         """Content of `audit.json`: plain data without NaN."""
         config = self.config
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "config": config.to_dict(),
-            "provenance": provenance(config.seed, config_sha256=config.sha256),
+            "provenance": self._provenance(config.seed, config_sha256=config.sha256),
             "independent": self.independent,
-            "n_events": self.expected.n_events,
+            "n_events": self.n_events,
             "errors": [row.to_dict() for row in self.rows],
             "notes": list(self.notes),
             "samples": [asdict(check) for check in self.checks],
             "binning": {
                 name: {"edges": axis.edges.tolist(), "open_ends": axis.open_ends}
-                for name, axis in zip(
-                    config.observable_names, self.expected.events.axes, strict=True
-                )
+                for name, axis in zip(config.observable_names, self.axes, strict=True)
             },
             "correlations": [_dependence_row(pair) for pair in self.dependence],
             "covariance": {
                 method: {
-                    "parameters": list(predicted.parameters),
-                    **{kind: plain_matrix(m) for kind, m in self.covariance(method).items()},
+                    "parameters": list(self.parameters(method)),
+                    **{kind: plain_matrix(matrix) for kind, matrix in matrices.items()},
                 }
-                for method, predicted in self.predictions.items()
+                for method, matrices in self.covariances.items()
             },
             "sets": [row.to_dict() for row in self.sets],
             "do_not_pay": list(self.do_not_pay),
-            "unbinned": {
-                "used": self.unbinned is not None,
-                "reason": self.unbinned_reason,
-                "misfit": None if self.unbinned is None else self.unbinned.misfit,
-            },
+            "unbinned": asdict(self.unbinned),
             "toys": {
                 "n_toys": max((sums.toys for sums in self.toys.sums.values()), default=0),
                 "pool": self.toys.pool,
@@ -106,8 +121,39 @@ class AuditResult(AuditNumbers, Result):
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
             "data": [_data_row(fit) for fit in self.data] if self.data else None,
-            "closure": [row.to_dict() for row in self.closure],
+            "closure": [asdict(row) for row in self.closure],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        config = AuditConfig.from_dict(numbers["config"], place=f"configuration in '{folder}'")
+        joint = folder / "workspaces" / f"{config.name}_joint.json"
+        histograms = read_json(folder / TEMPLATES)
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            config=config,
+            n_events=numbers["n_events"],
+            rows=tuple(row_of(AuditRow, row) for row in numbers["errors"]),
+            notes=tuple(numbers["notes"]),
+            checks=tuple(row_of(SampleCheck, row) for row in numbers["samples"]),
+            axes=tuple(
+                Axis(edges=np.array(axis["edges"]), open_ends=axis["open_ends"])
+                for axis in (numbers["binning"][name] for name in config.observable_names)
+            ),
+            templates=tuple(_histogram(histograms[name]) for name in config.observable_names),
+            workspace=read_json(folder / "workspaces" / f"{config.name}.json"),
+            joint_workspace=read_json(joint) if joint.exists() else None,
+            dependence=tuple(map(_dependence, numbers["correlations"])),
+            covariances={
+                method: {kind: _matrix(row[kind]) for kind in ("claimed", "corrected")}
+                for method, row in numbers["covariance"].items()
+            },
+            sets=tuple(row_of(SelectionRow, row) for row in numbers["sets"]),
+            unbinned=AuditUnbinned(**numbers["unbinned"]),
+            toys=_toys(folder, numbers["toys"]),
+            data=tuple(map(_data, numbers["data"] or ())),
+            closure=tuple(row_of(ClosureRow, row) for row in numbers["closure"]),
+        )
 
     @property
     def _formats(self) -> tuple[str, ...]:
@@ -120,11 +166,11 @@ class AuditResult(AuditNumbers, Result):
             name = f"{self.config.name}_joint.json"
             write_workspace(self.joint_workspace, folder / "workspaces" / name)
         if self.toys.toys:
-            self.toys.toys.copy_to(folder / "toys.parquet")
+            self.toys.toys.copy_to(folder / TOYS)
         (folder / "audit.toml").write_text(self.config.to_toml(), encoding="utf-8")
         histograms = dict(zip(self.config.observable_names, self.templates, strict=True))
         text = json.dumps(histograms, default=uhi.io.json.default)
-        (folder / "templates.json").write_text(f"{text}\n", encoding="utf-8")
+        (folder / TEMPLATES).write_text(f"{text}\n", encoding="utf-8")
         write_tables(folder / "tables", summary, self.dependence)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
@@ -146,23 +192,60 @@ def _dependence_row(pair: PairDependence) -> dict[str, Any]:
     }
 
 
-def _data_row(data: DataFit) -> dict[str, Any]:
-    fit = data.fit
+def _histogram(content: Any) -> hist.Hist[Any]:
+    return hist.Hist(json.loads(json.dumps(content), object_hook=uhi.io.json.object_hook))
+
+
+def _dependence(row: Mapping[str, Any]) -> PairDependence:
+    matrices = {key: _matrix(row[key]) for key in ("excess", "excess_error")}
+    return PairDependence(**{**row, **matrices})
+
+
+def _matrix(rows: list[list[float | None]]) -> NDArray[np.float64]:
+    matrix = filled_matrix(rows)
+    assert matrix is not None
+    return matrix
+
+
+def _toys(folder: Path, row: Mapping[str, Any]) -> AuditToysResult:
+    there = bool(row["n_toys"])
+    sums = summed_pulls(folder) if there else {}
+    return AuditToysResult(
+        sums={method: some for (_, method), some in sums.items()},
+        toys=ToyTable(path=folder / TOYS) if there else None,
+        pool=row["pool"],
+        reason=row["reason"],
+    )
+
+
+_CHANNEL = ("observed", "observed_error", "before", "after", "after_error")
+
+
+def _data_row(data: AuditData) -> dict[str, Any]:
     return {
         "method": data.method,
         "status": data.status,
-        "nll": float(fit.nll[0]) if math.isfinite(fit.nll[0]) else None,
+        "nll": data.nll,
         "bootstrap_failed": data.bootstrap_failed,
         "bootstrap_groups": data.groups,
-        "estimates": data.estimates(),
+        "estimates": [dict(row) for row in data.estimates],
         "channels": [
-            {
-                "name": channel.name,
-                **{
-                    key: getattr(channel, key).tolist()
-                    for key in ("observed", "observed_error", "before", "after", "after_error")
-                },
-            }
-            for channel in data.channels
+            {"name": one.name, **{key: getattr(one, key).tolist() for key in _CHANNEL}}
+            for one in data.channels
         ],
     }
+
+
+def _data(row: Mapping[str, Any]) -> AuditData:
+    return AuditData(
+        method=row["method"],
+        status=row["status"],
+        nll=row["nll"],
+        bootstrap_failed=row["bootstrap_failed"],
+        groups=row["bootstrap_groups"],
+        estimates=tuple(row["estimates"]),
+        channels=tuple(
+            ChannelFit(name=one["name"], **{key: np.array(one[key]) for key in _CHANNEL})
+            for one in row["channels"]
+        ),
+    )

@@ -12,14 +12,12 @@ from pullfactory.inference import BootstrapResult
 from pullfactory.numbers import finite_or_none, plain, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
 __all__ = ["BootstrapSummary"]
-
-_SCHEMA = "pullfactory-bootstrap/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -33,6 +31,8 @@ class BootstrapSummary(Result):
         truth: Its true parameters, shape (parameters,), in their units.
         results: One for each method, with the parameters of the study.
     """
+
+    kind = "bootstrap"
 
     study: Study
     rho: float
@@ -76,9 +76,9 @@ class BootstrapSummary(Result):
         """Content of `bootstrap.json`: plain data without NaN."""
         first = self.results[0]
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "rho": self.rho,
             "toy": self.toy,
             "replicas": len(first.status),

@@ -12,14 +12,12 @@ from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import closure_table
 from pullfactory.settings.study import Study
 
 __all__ = ["ClosureResult"]
-
-_SCHEMA = "pullfactory-closure/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -30,6 +28,8 @@ class ClosureResult(Result):
         study: The study.
         closure: Rates, fits and verdicts.
     """
+
+    kind = "closure"
 
     study: Study
     closure: Closure
@@ -66,9 +66,9 @@ class ClosureResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `closure.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "sample_events": self.closure.sample_events,
             "verdicts": list(self.verdicts),
             "worst_bins": self._worst_bins(),

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pullfactory.fitting import FitBatch, FitStatus
+from pullfactory.fitting import FitBatch
+from pullfactory.results.toy_fits import STATUS_NAMES, ToyFits, read_fits
 
 __all__ = ["STATUS_NAMES", "ToyLedger", "ToyTable"]
 
-STATUS_NAMES = [status.label for status in FitStatus]
 _ROW_GROUP_BATCHES = 64
 
 
@@ -56,17 +56,18 @@ class ToyLedger:
             ("nll", pa.float64()),
             ("status", names),
         ]
-        described = {f"pullfactory.{key}": value for key, value in metadata.items()}
-        self._schema = pa.schema([pa.field(*f) for f in fields], metadata=described)
+        self._fields = [pa.field(*field) for field in fields]
+        self._metadata = dict(metadata)
         self._methods = list(methods)
         self._parameters = list(parameters)
-        self._writer = pq.ParquetWriter(self._path, self._schema, compression="zstd")
+        self._block = 0  # toys
+        self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.RecordBatch] = []
 
     def append(
         self, first: int, rho: float | None, method: str, truth: NDArray[np.float64], fits: FitBatch
     ) -> None:
-        """Add the fits of some toys.
+        """Add the fits of some toys: as many each time, or fewer the last time.
 
         Args:
             first: Number of the first toy.
@@ -89,19 +90,30 @@ class ToyLedger:
             _floats(np.repeat(fits.nll, pars)),
             _names(np.repeat(fits.status, pars), STATUS_NAMES),
         ]
-        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._block = self._block or toys
+        schema = pa.schema(self._fields)
+        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=schema))
         if len(self._waiting) >= _ROW_GROUP_BATCHES:
             self._flush()
 
     def close(self) -> "ToyTable":
         """Finish the file."""
         self._flush()
-        self._writer.close()
+        self._open().close()
         return ToyTable(path=self._path, _owner=self._scratch)
+
+    def _open(self) -> pq.ParquetWriter:
+        """The file, which says how many toys are added at once."""
+        if self._writer is None:
+            told = {**self._metadata, "block": str(self._block)}
+            described = {f"pullfactory.{key}": value for key, value in told.items()}
+            schema = pa.schema(self._fields, metadata=described)
+            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+        return self._writer
 
     def _flush(self) -> None:
         if self._waiting:
-            self._writer.write_table(pa.Table.from_batches(self._waiting))
+            self._open().write_table(pa.Table.from_batches(self._waiting))
             self._waiting.clear()
 
 
@@ -114,11 +126,22 @@ class ToyTable:
     """
 
     path: Path
-    _owner: _Scratch  # removes the file when the last table on it is gone
+    _owner: _Scratch | None = None  # removes the file when the last table on it is gone
 
     def read(self) -> pa.Table:
         """The whole table."""
         return pq.read_table(self.path)
+
+    def fits(self, block: int | None = None) -> Iterator[ToyFits]:
+        """The fits of each block of toys, method and rho, in the order they were made.
+
+        Args:
+            block: Toys of a block where the file does not say it; None: all are one.
+
+        Raises:
+            OSError, ValueError, LookupError: If the file cannot be read, or is no table of toys.
+        """
+        return read_fits(self.path, block)
 
     def copy_to(self, path: Path) -> None:
         """Copy the file.

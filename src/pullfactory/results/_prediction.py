@@ -1,22 +1,20 @@
 """What a prediction gives back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from pullfactory.described import row_of
 from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.methods import MethodKind
-from pullfactory.numbers import finite_or_none
 from pullfactory.report.drawing import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
 
 __all__ = ["PredictionResult"]
-
-_SCHEMA = "pullfactory-prediction/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -30,6 +28,8 @@ class PredictionResult(Result):
             methods. What is not `correctable` has no actual error, width and coverage.
         given: Methods that were given as objects.
     """
+
+    kind = "prediction"
 
     study: Study
     rows: tuple[PredictedPull, ...]
@@ -49,12 +49,22 @@ class PredictionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `prediction.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
-            "predictions": [finite_or_none(asdict(row)) for row in self.rows],
+            "predictions": [row.to_dict() for row in self.rows],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        verdicts = numbers.get("closure")
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            rows=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
+            closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
+        )
 
     @property
     def _given(self) -> tuple[MethodKind, ...]:

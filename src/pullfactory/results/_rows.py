@@ -1,6 +1,7 @@
 """Rows of a summary, where they come from, and how they are read back."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,26 @@ from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 
 __all__ = [
-    "SUMMARY_SCHEMA",
+    "installed_versions",
     "provenance",
     "read_numbers",
     "read_summary",
+    "schema_name",
     "write_numbers",
 ]
 
-SUMMARY_SCHEMA = "pullfactory-summary/1"
+_VERSION = 2  # keys may come to files of one version, and none may go or mean something else
+_READ = (1, _VERSION)
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")
+
+
+def schema_name(kind: str) -> str:
+    """What the key `schema` of a file of numbers says.
+
+    Args:
+        kind: Name of the file without ending, such as "summary".
+    """
+    return f"pullfactory-{kind}/{_VERSION}"
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
@@ -52,10 +64,10 @@ def read_numbers(folder: str | Path, *kinds: str) -> dict[str, Any]:
             f"'{path}' is no {path.stem} of a run ({reason}); give the folder of one"
         ) from None
     schema = numbers.get("schema")
-    wanted = f"pullfactory-{path.stem}/1"
-    if schema != wanted:
+    if schema not in [f"pullfactory-{path.stem}/{version}" for version in _READ]:
         raise OutputError(
-            f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not {wanted!r}); "
+            f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not "
+            f"{schema_name(path.stem)!r}); "
             "give the folder of one"
         )
     return numbers
@@ -68,6 +80,19 @@ def write_numbers(folder: Path, content: dict[str, Any]) -> None:
     (folder / f"{kind}.json").write_text(text + "\n", encoding="utf-8")
 
 
-def provenance(seed: int, **digests: str) -> dict[str, Any]:
-    """Where numbers come from: seed, versions, and digests of the input."""
-    return {"seed": seed, "versions": {name: version(name) for name in _VERSIONS}, **digests}
+def installed_versions() -> dict[str, str]:
+    """Version of each package that numbers made now depend on."""
+    return {name: version(name) for name in _VERSIONS}
+
+
+def provenance(
+    seed: int, versions: Mapping[str, str] | None = None, **digests: str
+) -> dict[str, Any]:
+    """Where numbers come from: seed, versions, and digests of the input.
+
+    Args:
+        seed: Of all random numbers.
+        versions: Of packages; None for those that are installed.
+        digests: Of what was run.
+    """
+    return {"seed": seed, "versions": dict(versions or installed_versions()), **digests}

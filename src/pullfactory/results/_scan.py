@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from pullfactory.described import row_of
 from pullfactory.inference.rows import ScanRow
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import scan_table
 from pullfactory.settings.study import Study
 
 __all__ = ["ScanResult"]
-
-_SCHEMA = "pullfactory-scan/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -29,6 +28,8 @@ class ScanResult(Result):
         variants: Settings of each variant of the study, by label.
         rows: Pull summaries, by variant, value, method, rho and parameter.
     """
+
+    kind = "scan"
 
     study: Study
     over: str
@@ -49,14 +50,25 @@ class ScanResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `scan.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "over": self.over,
             "values": list(self.values),
             "variants": {label: dict(settings) for label, settings in self.variants.items()},
             "rows": [row.to_dict() for row in self.rows],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            over=numbers["over"],
+            values=tuple(numbers["values"]),
+            variants=numbers["variants"],
+            rows=tuple(row_of(ScanRow, row) for row in numbers["rows"]),
+        )
 
     @property
     def _formats(self) -> tuple[str, ...]:

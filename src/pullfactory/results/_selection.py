@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from pullfactory.described import row_of
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
 from pullfactory.methods import MethodKind
@@ -12,14 +13,12 @@ from pullfactory.numbers import plain
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import provenance
+from pullfactory.results._rows import schema_name
 from pullfactory.results.result import Result
 from pullfactory.results.tables import selection_table
 from pullfactory.settings.study import Study
 
 __all__ = ["SelectionResult"]
-
-_SCHEMA = "pullfactory-selection/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -33,6 +32,8 @@ class SelectionResult(Result):
         skipped: Sets that cannot be fitted alone.
         given: Methods that were given as objects.
     """
+
+    kind = "selection"
 
     study: Study
     rho: float
@@ -91,9 +92,9 @@ class SelectionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `selection.json`: plain data without NaN."""
         return {
-            "schema": _SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "poi": self.study.poi,
             "rho": self.rho,
             "best_if_independent": self._each(
@@ -104,6 +105,16 @@ class SelectionResult(Result):
             "sets": [row.to_dict() for method in self.methods for row in self.of(method)],
             "skipped": [asdict(skipped) for skipped in self.skipped],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            rho=numbers["rho"],
+            rows=tuple(row_of(SelectionRow, row) for row in numbers["sets"]),
+            skipped=tuple(row_of(SkippedSet, row) for row in numbers["skipped"]),
+        )
 
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}

@@ -1,11 +1,16 @@
 """What the run of a study gives back."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pullfactory.calibration import Calibration
+from pullfactory.described import row_of
+from pullfactory.errors import OutputError
+from pullfactory.files import read_json
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
@@ -18,9 +23,11 @@ from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results._rows import schema_name
+from pullfactory.results.pull_sums import TOYS, summed_pulls
 from pullfactory.results.result import Result
 from pullfactory.settings.study import Study
+from pullfactory.simulation.toys import block_size
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
 if TYPE_CHECKING:
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["StudyResult"]
+
+CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -45,6 +54,8 @@ class StudyResult(Result):
             among the methods. There is no corrected error of what is not `correctable`.
         given: Methods that were given as objects.
     """
+
+    kind = "summary"
 
     study: Study
     calibration: Calibration
@@ -132,9 +143,9 @@ class StudyResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            "schema": SUMMARY_SCHEMA,
+            "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
-            "provenance": provenance(self.study.seed, study_sha256=self.study.sha256),
+            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
             "calibration": [asdict(row) for row in self.calibration.comparison()],
             "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
@@ -142,7 +153,40 @@ class StudyResult(Result):
             "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
+            "predictions": [row.to_dict() for row in self.predictions],
         }
+
+    @classmethod
+    def holds(cls, numbers: Mapping[str, Any]) -> bool:
+        """Whether numbers in a folder are of a study.
+
+        Args:
+            numbers: From a file.
+        """
+        return super().holds(numbers) and numbers["study"] is not None
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        study = Study.from_dict(numbers["study"], place=f"study in '{folder}'")
+        if "predictions" not in numbers:
+            raise OutputError(
+                f"'{folder}' was written by an earlier version, and lacks the calibration that "
+                "figures show; run the study again"
+            )
+        sums = summed_pulls(
+            folder, truth_slices(study.ensemble.truth, study.parameter), block_size(study)
+        )
+        verdicts = numbers["closure"]
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            study=study,
+            calibration=Calibration.read(folder / CALIBRATION),
+            workspace=read_json(folder / "workspaces" / f"{study.name}.json"),
+            sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
+            predictions=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
+            toys=ToyTable(path=folder / TOYS),
+            closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
+        )
 
     @property
     def _given(self) -> tuple[MethodKind, ...]:
@@ -157,7 +201,9 @@ class StudyResult(Result):
         write_workspace(self.workspace, folder / "workspaces" / f"{self.study.name}.json")
         for rho, spec in self.joint_workspaces.items():
             write_workspace(spec, folder / "workspaces" / f"joint_rho_{rho:g}.json")
-        self.toys.copy_to(folder / "toys.parquet")
+        self.toys.copy_to(folder / TOYS)
+        calibration = json.dumps(self.calibration.to_dict(), allow_nan=False)
+        (folder / CALIBRATION).write_text(f"{calibration}\n", encoding="utf-8")
         (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:

@@ -1,26 +1,30 @@
 """What toys of a workspace give back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.errors import OutputError
 from pullfactory.fitting import FitStatus
 from pullfactory.fitting.slices import Slices
-from pullfactory.inference import CorrelationSums, PullSummary, PullSums
+from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.correlation import Correlation
 from pullfactory.inference.remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import BINNED
-from pullfactory.numbers import plain_matrix
+from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import SUMMARY_SCHEMA, provenance
+from pullfactory.results._rows import schema_name
+from pullfactory.results.pull_sums import TOYS, fits_of_toys, summed_pulls
 from pullfactory.results.result import Result
 from pullfactory.results.tables import toys_table
 
@@ -37,18 +41,20 @@ class ToysResult(Result):
         truth: True value of every parameter, or what the constrained ones were drawn around.
         ensemble: "fixed" or "prior".
         sums: Sums over the pulls of all toys.
-        correlation: Sums for the correlation of the estimates.
+        correlation: Of the estimates.
         minima: Minimum of the negative log-likelihood of every toy whose fit has errors.
         toys: Every fit of every toy, on disk for as long as this result lives.
         slices: Where the toys are divided in `sums`; None if they are not.
     """
+
+    kind = "summary"
 
     parameters: tuple[str, ...]
     seed: int
     truth: dict[str, float]
     ensemble: str
     sums: PullSums
-    correlation: CorrelationSums
+    correlation: Correlation
     minima: NDArray[np.float64]
     toys: ToyTable
     slices: Slices | None = None
@@ -77,6 +83,11 @@ class ToysResult(Result):
         return dict(zip(STATUS_NAMES, (int(n) for n in self.sums.status), strict=True))
 
     @property
+    def failures(self) -> dict[str, dict[str, int]]:
+        """Number of fits by method and status."""
+        return {BINNED.name: self.status}
+
+    @property
     def failed_fraction(self) -> float:
         """Fraction of toys whose fit neither converged, nor ended at a bound, nor was recovered."""
         return float(self.sums.status[FitStatus.AT_BOUND + 1 :].sum() / self.sums.toys)
@@ -94,12 +105,12 @@ class ToysResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            "schema": SUMMARY_SCHEMA,
+            "schema": schema_name(self.kind),
             "study": None,
-            "provenance": provenance(self.seed),
+            "provenance": self._provenance(self.seed),
             "ensemble": self.ensemble,
             "truth": self.truth,
-            "status": {BINNED.name: self.status},
+            "status": self.failures,
             "correlation": {
                 "parameters": list(self.parameters),
                 "toys": self.correlation.toys,
@@ -109,14 +120,57 @@ class ToysResult(Result):
             "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
+            "slices": self.slices
+            and {
+                "edges": self.slices.edges.tolist(),
+                "estimated": self.slices.estimated.tolist(),
+            },
         }
+
+    @classmethod
+    def holds(cls, numbers: Mapping[str, Any]) -> bool:
+        """Whether numbers in a folder are of toys of a workspace.
+
+        Args:
+            numbers: From a file.
+        """
+        return super().holds(numbers) and numbers["study"] is None
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        slices, correlation = numbers.get("slices"), numbers["correlation"]
+        if slices:
+            slices = Slices(np.array(slices["edges"]), np.array(slices["estimated"], dtype=bool))
+        elif numbers["ensemble"] == "prior":
+            raise OutputError(
+                f"'{folder}' was written by an earlier version, and does not say where its toys "
+                "are divided; throw them again"
+            )
+        ((_, sums),) = summed_pulls(folder, slices).items()
+        minima = [fits.nll[np.isfinite(fits.error).any(axis=1)] for fits in fits_of_toys(folder)]
+        return cls(
+            versions=numbers["provenance"]["versions"],
+            parameters=tuple(correlation["parameters"]),
+            seed=numbers["provenance"]["seed"],
+            truth=numbers["truth"],
+            ensemble=numbers["ensemble"],
+            sums=sums,
+            correlation=Correlation(
+                toys=correlation["toys"],
+                over_toys=filled_matrix(correlation["over_toys"]),
+                fitted=filled_matrix(correlation["fitted"]),
+            ),
+            minima=np.concatenate(minima),
+            toys=ToyTable(path=folder / TOYS),
+            slices=slices,
+        )
 
     @property
     def _formats(self) -> tuple[str, ...]:
         return ("png",)
 
     def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
-        self.toys.copy_to(folder / "toys.parquet")
+        self.toys.copy_to(folder / TOYS)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)

@@ -62,7 +62,7 @@ def _postfit(result: AuditNumbers) -> Figure:
     channels = [channel for fit in result.data for channel in fit.channels]
     figure, stacks = new_panels(len(channels), heights=_STACK)
     for channel, (upper, lower), axis, observable in zip(
-        channels, stacks, result.expected.events.axes, result.config.observable, strict=True
+        channels, stacks, result.axes, result.config.observable, strict=True
     ):
         plot_postfit((upper, lower), channel, axis.edges, label_of(observable), observable.unit)
     return figure
@@ -70,7 +70,7 @@ def _postfit(result: AuditNumbers) -> Figure:
 
 def _labels(result: AuditNumbers) -> dict[str, str]:
     known = {p.name: label_of(p) for p in result.config.parameter}
-    return {name: known.get(name, name) for name in result.expected.parameters}
+    return {name: known.get(name, name) for name in result.parameters()}
 
 
 def _errors(result: AuditNumbers) -> Figure:
@@ -82,7 +82,7 @@ def _errors(result: AuditNumbers) -> Figure:
 
 
 def _shapes(result: AuditNumbers, method: str) -> Figure:
-    names, labels = result.predictions[method].parameters, _labels(result)
+    names, labels = result.parameters(method), _labels(result)
     figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
     plot_toy_shapes(ax, tuple(labels[name] for name in names), result.toys.sums[method])
     ax.set_title(method_label(method), loc="right")
@@ -126,7 +126,7 @@ def _templates(result: AuditNumbers, parameter: str) -> Figure:
     for o, ((upper, lower), observable) in enumerate(zip(stacks, config.observable, strict=True)):
         plot_variation(
             (upper, lower),
-            result.expected.events.axes[o].edges,
+            result.axes[o].edges,
             {step: _template(result, o, parameter, step) for step in (-1, 0, 1)},
             label_of(observable),
             observable.unit,
@@ -139,13 +139,14 @@ def _template(
     result: AuditNumbers, o: int, parameter: str, step: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Expected events of all processes and their errors, each of shape (bins,)."""
-    expected = result.expected
-    total, square = np.zeros(expected.events.axes[o].size), np.zeros(expected.events.axes[o].size)
-    for process in expected.config.sample_set.processes:
+    counts = result.templates[o]
+    roles, values, variances = list(counts.axes[0]), counts.values(), counts.variances()
+    assert variances is not None
+    total, square = np.zeros(result.axes[o].size), np.zeros(result.axes[o].size)
+    for process in result.config.sample_set.processes:
         sample = (process.at({parameter: step}) if step else None) or process.nominal
-        counts, factor = expected.read(sample.role).counts, expected.factors[sample.role]
-        total = total + factor * counts.channels[o].sum(axis=0)
-        square = square + factor**2 * counts.squares[o]
+        i = roles.index(sample.role)
+        total, square = total + values[i], square + variances[i]
     return total, np.sqrt(square)
 
 
@@ -155,7 +156,7 @@ def _covariance(result: AuditNumbers) -> Figure:
     size = max(3.0, 0.62 * len(labels))
     figure, stacks = new_panels(2, size=(size + 0.5 * names + 0.9, size + names + 0.6))
     what = "fit of the data" if result.data else "expected"
-    for (ax,), (kind, matrix) in zip(stacks, result.covariance().items(), strict=True):
+    for (ax,), (kind, matrix) in zip(stacks, result.covariances[BINNED.name].items(), strict=True):
         spread = np.sqrt(np.diag(matrix))
         image = plot_correlation(ax, matrix / np.outer(spread, spread), labels, labels=True)
         ax.set_title(f"{kind}, {what}", loc="left", fontsize="small")

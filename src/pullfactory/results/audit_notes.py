@@ -23,24 +23,25 @@ __all__ = ["audit_notes", "repeated_rows"]
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
-def audit_notes(result: AuditNumbers) -> tuple[str, ...]:
+def audit_notes(result: AuditNumbers, expected: Expected) -> tuple[str, ...]:
     """Notes on an audit, a line each.
 
     Args:
         result: The audit.
+        expected: Its samples.
     """
     return (
         *(row.reason for row in result.closure if row.reason),
-        *_on_errors(result),
+        *_on_errors(result, expected),
         *_on_toys(result),
-        *_on_templates(result),
+        *_on_templates(result, expected),
         *_on_samples(result),
-        *_on_data(result),
+        *_on_data(result, expected),
     )
 
 
-def _on_errors(result: AuditNumbers) -> Iterator[str]:
-    channels, rates = len(result.config.observable), result.expected.norm_names.values()
+def _on_errors(result: AuditNumbers, expected: Expected) -> Iterator[str]:
+    channels, rates = len(result.config.observable), expected.norm_names.values()
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
         for row in result.rows
@@ -75,8 +76,8 @@ def _on_toys(result: AuditNumbers) -> Iterator[str]:
         )
     if result.toys.reason:
         yield f"No toys: {result.toys.reason}."
-    if result.unbinned_reason and config.toys.unbinned != "none":
-        yield f"No unbinned fit: {result.unbinned_reason}."
+    if result.unbinned.reason and config.toys.unbinned != "none":
+        yield f"No unbinned fit: {result.unbinned.reason}."
     for row in result.pulls:
         pull = row.pulls
         expected, width, error = pull.predicted_width, pull.width, pull.width_error
@@ -87,7 +88,7 @@ def _on_toys(result: AuditNumbers) -> Iterator[str]:
             )
 
 
-def _on_templates(result: AuditNumbers) -> Iterator[str]:
+def _on_templates(result: AuditNumbers, expected: Expected) -> Iterator[str]:
     for row in result.rows:
         if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
@@ -106,14 +107,14 @@ def _on_templates(result: AuditNumbers) -> Iterator[str]:
                 )
     if note := clipping_note(result.workspace):
         yield f"workspaces/{result.config.name}.json is {note}"
-    yield from _rate_notes(result.expected)
-    for name, part in result.expected.noise_in_slopes().items():
+    yield from _rate_notes(expected)
+    for name, part in expected.noise_in_slopes().items():
         if part > FAKE_SENSITIVITY:
             yield (
                 f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
                 "which makes the claimed error too small; use more events."
             )
-    for name, bins in result.expected.starved_bins().items():
+    for name, bins in expected.starved_bins().items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
 
 
@@ -173,10 +174,10 @@ def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
             )
 
 
-def _on_data(result: AuditNumbers) -> Iterator[str]:
+def _on_data(result: AuditNumbers, expected: Expected) -> Iterator[str]:
     if not result.data:
         return
-    read = result.expected.read("data")
+    read = expected.read("data")
     check, weights = read.check, read.rows.weights
     clustered = result.config.repeated == "cluster" and not np.all(weights == 1)
     if clustered:
@@ -190,7 +191,7 @@ def _on_data(result: AuditNumbers) -> Iterator[str]:
             f"the claimed errors{' ' if clustered else ''}{said}; take the sandwich and bootstrap "
             "errors of the data."
         )
-    if result.unbinned and (obstacle := unbinned_obstacle(read)):
+    if result.unbinned.used and (obstacle := unbinned_obstacle(read)):
         yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
         if fit.groups:

@@ -1,24 +1,19 @@
 """What an audit found: its numbers, and what follows from them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+import hist
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from pullfactory.auditing import (
-    AuditClosure,
-    DataFit,
-    Expected,
-    PairDependence,
-    PredictedErrors,
-    SampleCheck,
-    UnbinnedModel,
-)
+from pullfactory.auditing import PairDependence, SampleCheck
+from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow, causes_in_audit
+from pullfactory.auditing.tally import Axis
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.judgement import Judgement, judge_error
 from pullfactory.inference.remarks import Remark, Shapes, remarks
@@ -27,9 +22,10 @@ from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import BINNED, method_kind
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 
-__all__ = ["AuditNumbers", "AuditToysResult"]
+__all__ = ["AuditData", "AuditNumbers", "AuditToysResult", "AuditUnbinned"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,75 +45,115 @@ class AuditToysResult:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class AuditNumbers:
-    """What an audit found.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuditUnbinned:
+    """Whether there is an unbinned fit.
 
     Attributes:
-        expected: The samples, scaled to the data.
+        used: Whether there is one.
+        reason: Why not.
+        misfit: For each observable the squared distance of density and templates, in standard
+            deviations of the data; None without a fit.
+    """
+
+    used: bool
+    reason: str | None
+    misfit: dict[str, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuditData:
+    """The fit of the data with one method.
+
+    Attributes:
+        method: Its name.
+        status: How the fit ended.
+        nll: Minimum of the negative log-likelihood; None where it is not finite.
+        bootstrap_failed: Replicas whose fit failed or ended at a bound.
+        groups: Groups of events that the bootstrap drew; None where it drew the events.
+        estimates: Estimate and errors of each parameter, without NaN.
+        channels: Data and rates; empty for an unbinned fit.
+    """
+
+    method: str
+    status: str
+    nll: float | None
+    bootstrap_failed: int
+    groups: int | None
+    estimates: tuple[Mapping[str, Any], ...]
+    channels: tuple[ChannelFit, ...]
+
+    def column(self, key: str) -> NDArray[np.float64]:
+        """One number of every parameter, shape (parameters,); NaN where there is none.
+
+        Args:
+            key: Such as "estimate" or "bootstrap_error".
+        """
+        return np.array([row[key] for row in self.estimates], dtype=np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AuditNumbers:
+    """What an audit found, without the events.
+
+    Attributes:
+        config: What was asked.
+        n_events: Events expected in the data, of all processes.
+        rows: Expected errors, by method and parameter.
+        checks: What was seen in each sample.
+        axes: Bins of each observable.
+        templates: One weighted histogram per observable, of expected events, with axes role and
+            value.
         workspace: The pyhf workspace of the observables taken as independent.
         joint_workspace: That of the observables together; None if there is none.
         dependence: How pairs of observables depend on each other.
-        predictions: Claimed and actual errors by method.
-        joint_errors: Errors of a fit to the joint workspace, of the parameters in it, shape
-            (parameters,); None without one.
+        covariances: By method, the covariance that is claimed and the corrected one, each of shape
+            (parameters, parameters), in the parameters' units: of the fit of the data, or else as
+            expected.
         sets: Sets of observables, the best first.
-        unbinned: Densities of the unbinned fit; None if there is no such fit.
-        unbinned_reason: Why not.
+        unbinned: Whether there is an unbinned fit.
         toys: The check by toys.
         data: Fits of the data by method; empty if there are none.
         closure: What the samples leave open between their steps, by parameter.
     """
 
-    expected: Expected
+    config: AuditConfig
+    n_events: float
+    rows: tuple[AuditRow, ...]
+    checks: tuple[SampleCheck, ...]
+    axes: tuple[Axis, ...]
+    templates: tuple[hist.Hist[Any], ...]
     workspace: dict[str, Any]
     joint_workspace: dict[str, Any] | None
     dependence: tuple[PairDependence, ...]
-    predictions: dict[str, PredictedErrors]
-    joint_errors: NDArray[np.float64] | None
+    covariances: dict[str, dict[str, NDArray[np.float64]]]
     sets: tuple[SelectionRow, ...]
-    unbinned: UnbinnedModel | None
-    unbinned_reason: str | None
+    unbinned: AuditUnbinned
     toys: AuditToysResult
-    data: tuple[DataFit, ...]
-    closure: tuple[AuditClosure, ...] = ()
+    data: tuple[AuditData, ...]
+    closure: tuple[ClosureRow, ...] = ()
 
-    @property
-    def config(self) -> AuditConfig:
-        """What was asked."""
-        return self.expected.config
+    def parameters(self, method: str = BINNED.name) -> tuple[str, ...]:
+        """Parameters that a method fits, rates of processes among them.
 
-    @property
-    def checks(self) -> tuple[SampleCheck, ...]:
-        """What was seen in each sample."""
-        return tuple(read.check for read in self.expected.events.samples.values())
-
-    @cached_property
-    def rows(self) -> tuple[AuditRow, ...]:
-        """Expected errors, by method and parameter."""
-        return tuple(
-            _row(method, predicted, k, self.joint_errors, self._closure_of(method, name))
-            for method, predicted in self.predictions.items()
-            for k, name in enumerate(predicted.parameters)
-        )
-
-    def _closure_of(self, method: str, parameter: str) -> AuditClosure | None:
-        """What is known of the closure of what a method fits a parameter with."""
-        if not method_kind(method).workspace:
-            return None
-        return next((row for row in self.closure if row.parameter == parameter), None)
+        Args:
+            method: Its name.
+        """
+        return tuple(row.parameter for row in self.rows if row.method == method)
 
     @cached_property
     def pulls(self) -> tuple[PullRow, ...]:
         """Pulls of the toys, by method and parameter."""
         found = []
         for method, sums in self.toys.sums.items():
-            predicted = self.predictions[method]
-            named = zip(predicted.parameters, predicted.width.tolist(), strict=True)
-            widths = {name: width for name, width in named if math.isfinite(width)}
+            widths = {
+                row.parameter: row.inflate_by
+                for row in self.rows
+                if row.method == method and math.isfinite(row.inflate_by)
+            }
             found += [
                 PullRow(method=method, rho=None, pulls=pulls)
-                for pulls in PullSummary.from_sums(predicted.parameters, sums, widths)
+                for pulls in PullSummary.from_sums(self.parameters(method), sums, widths)
             ]
         return tuple(found)
 
@@ -125,7 +161,7 @@ class AuditNumbers:
     def shapes(self) -> Shapes:
         """Whether the pulls of the toys are unit normal as whole distributions."""
         return {
-            (method, None): PullShape.of(self.predictions[method].parameters, sums.transformed)
+            (method, None): PullShape.of(self.parameters(method), sums.transformed)
             for method, sums in self.toys.sums.items()
         }
 
@@ -168,57 +204,3 @@ class AuditNumbers:
         if "wrong" in found:
             return False
         return None if "unknown" in found else True
-
-    def covariance(self, method: str = BINNED.name) -> dict[str, NDArray[np.float64]]:
-        """Claimed and corrected covariance of the fit of the data, or else of the expected one.
-
-        Args:
-            method: One of `predictions`.
-
-        Returns:
-            Each of shape (parameters, parameters), in the parameters' units.
-        """
-        for one in self.data:
-            if one.method == method and one.fit.sandwich is not None:
-                return {"claimed": one.fit.covariance[0], "corrected": one.fit.sandwich[0]}
-        predicted = self.predictions[method]
-        return {"claimed": predicted.claimed, "corrected": predicted.actual}
-
-
-def _row(
-    method: str,
-    predicted: PredictedErrors,
-    k: int,
-    joint: NDArray[np.float64] | None,
-    closure: AuditClosure | None,
-) -> AuditRow:
-    claimed, actual = (float(errors[k]) for errors in predicted.errors)
-    width = actual / claimed
-    noise, error = float(predicted.template[k]), float(predicted.width_error[k])
-    known = closure is None or closure.correctable
-    corrected = {
-        "actual_error": actual,
-        "actual_error_error": float(predicted.actual_error[k]),
-        "inflate_by": width,
-        "inflate_by_error": error,
-        **_coverage("coverage_68", 1.0, width, error),
-        **_coverage("coverage_95", 2.0, width, error),
-    }
-    return AuditRow(
-        method=method,
-        parameter=predicted.parameters[k],
-        claimed_error=claimed,
-        claimed_error_error=float(predicted.claimed_error[k]),
-        **(corrected if known else dict.fromkeys(corrected, math.nan)),
-        template_noise=noise if math.isfinite(noise) else None,
-        joint_error=None if joint is None or not method_kind(method).workspace else float(joint[k]),
-        closes=None if closure is None else closure.closes,
-        reason=None if closure is None or known else closure.reason,
-    )
-
-
-def _coverage(key: str, reach: float, width: float, error: float) -> dict[str, float]:
-    """Probability of a normal pull of this width within the reach, and its propagated error."""
-    at = reach / width
-    slope = 2.0 * math.exp(-0.5 * at**2) / math.sqrt(2.0 * math.pi) * at / width
-    return {key: float(1 - 2 * ndtr(-at)), f"{key}_error": slope * error}

@@ -93,7 +93,7 @@ def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
         digits("sandwich_error", "sandwich\nerror"),
         measured("bootstrap_error", "bootstrap\nerror"),
     )
-    rows = [{"method": fit.method, **row} for fit in result.data for row in fit.estimates()]
+    rows = [{"method": fit.method, **row} for fit in result.data for row in fit.estimates]
     return Table(columns=columns, rows=tuple(rows), sections=("method",))
 
 

@@ -102,7 +102,13 @@ def _of_study(numbers: Numbers) -> Iterator[str]:
     observables, scan = _names(study["observable"]), study["ensemble"]["rho"]
     methods = list(dict.fromkeys(row["method"] for row in numbers["pulls"]))
     return chain(
-        ("toys.parquet", "report.html", "study.toml", f"workspaces/{study['name']}.json"),
+        (
+            "toys.parquet",
+            "report.html",
+            "study.toml",
+            "calibration.json",
+            f"workspaces/{study['name']}.json",
+        ),
         (f"workspaces/joint_rho_{rho:g}.json" for rho in scan),
         _figures("joint_distribution", "response", "pull_width", "pull_mean", "repair"),
         _figures(*(f"{kind}_{o}" for o in observables for kind in ("calibration", "templates"))),

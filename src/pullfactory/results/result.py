@@ -2,10 +2,11 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich.console import Console
 
@@ -15,7 +16,8 @@ from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._report import REPORT
-from pullfactory.results._rows import write_numbers
+from pullfactory.results._rows import installed_versions, provenance, read_numbers, write_numbers
+from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 
 if TYPE_CHECKING:
@@ -30,10 +32,54 @@ _ROWS = 6  # of a table that are shown in a text
 _WIDTH = 120
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Result(ABC):
-    """What a verb gives back, in whatever way it is looked at."""
+    """What a verb gives back, in whatever way it is looked at.
 
-    __slots__ = ()
+    Attributes:
+        versions: Of the packages that made its numbers.
+    """
+
+    kind: ClassVar[str]
+    """Name of the file of its numbers, without ending."""
+
+    versions: Mapping[str, str] = field(default_factory=installed_versions)
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Self:
+        """Read what `write` wrote: table, figures, numbers and page can be made of it again.
+
+        Args:
+            folder: Of such a result.
+
+        Raises:
+            OutputError: If the folder holds none, or files that are damaged.
+        """
+        folder = Path(folder)
+        numbers = read_numbers(folder, cls.kind)
+        if not cls.holds(numbers):
+            raise OutputError(
+                f"'{folder}' holds no {cls.__name__}; pullfactory.read reads what it holds"
+            )
+        with complete(folder, f"{cls.kind}.json"):
+            return cls._read(folder, numbers)
+
+    @classmethod
+    def holds(cls, numbers: Mapping[str, Any]) -> bool:
+        """Whether numbers in a folder are of such a result.
+
+        Args:
+            numbers: From a file.
+        """
+        return str(numbers["schema"]).startswith(f"pullfactory-{cls.kind}/")
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:  # noqa: ARG003
+        """The result of which a folder has the files."""
+        raise OutputError(
+            f"a {cls.__name__} cannot be read back, its folder lacks what figures need; "
+            "those of run, toys, audit, predict, scan and select can"
+        )
 
     @property
     @abstractmethod
@@ -124,6 +170,9 @@ class Result(ABC):
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
         with figure_style(), given_methods(self._given):
             return figures[name]()
+
+    def _provenance(self, seed: int, **digests: str) -> dict[str, Any]:
+        return provenance(seed, self.versions, **digests)
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows of `table` as a data frame; pandas must be installed."""

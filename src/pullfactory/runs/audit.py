@@ -42,7 +42,7 @@ from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import BINNED, UNBINNED
 from pullfactory.progress import Progress, silent
-from pullfactory.results import AuditResult, AuditToysResult, provenance
+from pullfactory.results import AuditResult, AuditToysResult, AuditWork, provenance
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
 from pullfactory.settings.audit import AuditConfig
@@ -120,7 +120,7 @@ def audit(
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
         advance(1)
-    return AuditResult(
+    work = AuditWork(
         expected=expected,
         workspace=spec,
         joint_workspace=joint_spec,
@@ -134,6 +134,7 @@ def audit(
         data=_fit_data(model, unbinned, progress) if has_data else (),
         closure=closure,
     )
+    return AuditResult.of(work)
 
 
 def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None]:

@@ -141,7 +141,7 @@ def run_toys(
         truth=dict(zip(likelihood.names, theta.tolist(), strict=True)),
         ensemble=ensemble,
         sums=sums.pulls,
-        correlation=sums.correlation,
+        correlation=sums.correlation.found,
         minima=np.concatenate(sums.minima),
         toys=toys,
         slices=slices,

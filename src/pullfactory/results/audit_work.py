@@ -1,0 +1,160 @@
+"""What an audit worked out with the events, and the numbers that are kept of it."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from pullfactory.auditing import (
+    AuditClosure,
+    DataFit,
+    Expected,
+    PairDependence,
+    PredictedErrors,
+    UnbinnedModel,
+)
+from pullfactory.auditing.rows import AuditRow
+from pullfactory.described import row_of
+from pullfactory.inference.rows import SelectionRow
+from pullfactory.methods import method_kind
+from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditUnbinned
+from pullfactory.results.schemas.audit import ClosureRow
+
+__all__ = ["AuditWork"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AuditWork:
+    """What an audit worked out.
+
+    Attributes:
+        expected: The samples, scaled to the data.
+        workspace: The pyhf workspace of the observables taken as independent.
+        joint_workspace: That of the observables together; None if there is none.
+        dependence: How pairs of observables depend on each other.
+        predictions: Claimed and actual errors by method.
+        joint_errors: Errors of a fit to the joint workspace, of the parameters in it, shape
+            (parameters,); None without one.
+        sets: Sets of observables, the best first.
+        unbinned: Densities of the unbinned fit; None if there is no such fit.
+        unbinned_reason: Why not.
+        toys: The check by toys.
+        data: Fits of the data by method; empty if there are none.
+        closure: What the samples leave open between their steps, by parameter.
+    """
+
+    expected: Expected
+    workspace: dict[str, Any]
+    joint_workspace: dict[str, Any] | None
+    dependence: tuple[PairDependence, ...]
+    predictions: dict[str, PredictedErrors]
+    joint_errors: NDArray[np.float64] | None
+    sets: tuple[SelectionRow, ...]
+    unbinned: UnbinnedModel | None
+    unbinned_reason: str | None
+    toys: AuditToysResult
+    data: tuple[DataFit, ...]
+    closure: tuple[AuditClosure, ...] = ()
+
+    def numbers(self) -> dict[str, Any]:
+        """What `AuditNumbers` is made of."""
+        expected = self.expected
+        observables = range(len(expected.config.observable))
+        return {
+            "config": expected.config,
+            "n_events": expected.n_events,
+            "rows": self._rows(),
+            "checks": tuple(read.check for read in expected.events.samples.values()),
+            "axes": tuple(expected.events.axes),
+            "templates": tuple(expected.histogram(o) for o in observables),
+            "workspace": self.workspace,
+            "joint_workspace": self.joint_workspace,
+            "dependence": self.dependence,
+            "covariances": {method: self._covariance(method) for method in self.predictions},
+            "sets": self.sets,
+            "unbinned": AuditUnbinned(
+                used=self.unbinned is not None,
+                reason=self.unbinned_reason,
+                misfit=None if self.unbinned is None else self.unbinned.misfit,
+            ),
+            "toys": self.toys,
+            "data": tuple(map(_data, self.data)),
+            "closure": tuple(row_of(ClosureRow, row.to_dict()) for row in self.closure),
+        }
+
+    def _rows(self) -> tuple[AuditRow, ...]:
+        """Expected errors, by method and parameter."""
+        return tuple(
+            _row(method, predicted, k, self.joint_errors, self._closure_of(method, name))
+            for method, predicted in self.predictions.items()
+            for k, name in enumerate(predicted.parameters)
+        )
+
+    def _closure_of(self, method: str, parameter: str) -> AuditClosure | None:
+        """What is known of the closure of what a method fits a parameter with."""
+        if not method_kind(method).workspace:
+            return None
+        return next((row for row in self.closure if row.parameter == parameter), None)
+
+    def _covariance(self, method: str) -> dict[str, NDArray[np.float64]]:
+        """Claimed and corrected covariance of the fit of the data, or else of the expected one."""
+        for one in self.data:
+            if one.method == method and one.fit.sandwich is not None:
+                return {"claimed": one.fit.covariance[0], "corrected": one.fit.sandwich[0]}
+        predicted = self.predictions[method]
+        return {"claimed": predicted.claimed, "corrected": predicted.actual}
+
+
+def _data(data: DataFit) -> AuditData:
+    nll = float(data.fit.nll[0])
+    return AuditData(
+        method=data.method,
+        status=data.status,
+        nll=nll if math.isfinite(nll) else None,
+        bootstrap_failed=data.bootstrap_failed,
+        groups=data.groups,
+        estimates=tuple(data.estimates()),
+        channels=data.channels,
+    )
+
+
+def _row(
+    method: str,
+    predicted: PredictedErrors,
+    k: int,
+    joint: NDArray[np.float64] | None,
+    closure: AuditClosure | None,
+) -> AuditRow:
+    claimed, actual = (float(errors[k]) for errors in predicted.errors)
+    width = actual / claimed
+    noise, error = float(predicted.template[k]), float(predicted.width_error[k])
+    known = closure is None or closure.correctable
+    corrected = {
+        "actual_error": actual,
+        "actual_error_error": float(predicted.actual_error[k]),
+        "inflate_by": width,
+        "inflate_by_error": error,
+        **_coverage("coverage_68", 1.0, width, error),
+        **_coverage("coverage_95", 2.0, width, error),
+    }
+    return AuditRow(
+        method=method,
+        parameter=predicted.parameters[k],
+        claimed_error=claimed,
+        claimed_error_error=float(predicted.claimed_error[k]),
+        **(corrected if known else dict.fromkeys(corrected, math.nan)),
+        template_noise=noise if math.isfinite(noise) else None,
+        joint_error=None if joint is None or not method_kind(method).workspace else float(joint[k]),
+        closes=None if closure is None else closure.closes,
+        reason=None if closure is None or known else closure.reason,
+    )
+
+
+def _coverage(key: str, reach: float, width: float, error: float) -> dict[str, float]:
+    """Probability of a normal pull of this width within the reach, and its propagated error."""
+    at = reach / width
+    slope = 2.0 * math.exp(-0.5 * at**2) / math.sqrt(2.0 * math.pi) * at / width
+    return {key: float(1 - 2 * ndtr(-at)), f"{key}_error": slope * error}

@@ -1,0 +1,42 @@
+"""What is said of a folder whose files are not as a result wrote them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pullfactory.errors import OutputError
+
+__all__ = ["complete"]
+
+# what numbers of other types, lengths and sizes than ours lead to
+_INCOMPLETE = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError),
+    *(RecursionError, TypeError, ValueError),
+)
+
+
+@contextmanager
+def complete(folder: Path, file: str, text: str | None = None) -> Iterator[None]:
+    """Turn what goes wrong in the body into a sentence on the folder.
+
+    Args:
+        folder: Of a result.
+        file: Whose content the body goes through.
+        text: The file that is to blame where some text cannot be decoded; None for `file`.
+
+    Raises:
+        OutputError: If the body raises what damaged files lead to.
+    """
+    try:
+        yield
+    except UnicodeDecodeError:
+        raise OutputError(f"'{folder}' has no readable {text or file}; run it again") from None
+    except OSError as error:
+        place = Path(error.filename or folder).name
+        raise OutputError(
+            f"'{folder}' has no readable {place} ({error.strerror or error}); run it again"
+        ) from None
+    except _INCOMPLETE as error:
+        raise OutputError(
+            f"'{folder / file}' is not complete ({type(error).__name__}: {error}); run it again"
+        ) from None

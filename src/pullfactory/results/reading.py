@@ -1,0 +1,81 @@
+"""Folders of results, read and told again."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from pullfactory.errors import OutputError
+from pullfactory.files import write_text
+from pullfactory.progress import Progress, silent
+from pullfactory.results._audit import AuditResult
+from pullfactory.results._bootstrap import BootstrapSummary
+from pullfactory.results._closure import ClosureResult
+from pullfactory.results._prediction import PredictionResult
+from pullfactory.results._report import REPORT, report_text
+from pullfactory.results._rows import read_numbers
+from pullfactory.results._scan import ScanResult
+from pullfactory.results._selection import SelectionResult
+from pullfactory.results._study import StudyResult
+from pullfactory.results._toys import ToysResult
+from pullfactory.results.damage import complete
+from pullfactory.results.result import Result
+
+__all__ = ["read", "write_report"]
+
+_KINDS: tuple[type[Result], ...] = (
+    *(StudyResult, ToysResult, AuditResult, PredictionResult, ScanResult, SelectionResult),
+    *(BootstrapSummary, ClosureResult),
+)
+
+
+def read(folder: str | Path) -> Result:
+    """Read the result in a folder, whatever kind it is of.
+
+    What it gives back is what was written: tables, figures, numbers and the folder itself can be
+    made again, without fits.
+
+    Args:
+        folder: What the `write` of a result wrote.
+
+    Raises:
+        OutputError: If the folder holds no result, or one that is damaged or cannot be read back.
+    """
+    numbers = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
+    return next(kind for kind in _KINDS if kind.holds(numbers)).read(folder)
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    figures: Collection[str] | None = None,
+    progress: Progress = silent,
+) -> Path:
+    """Write `report.html` into an output folder, from what the folder holds.
+
+    Args:
+        folder: What `StudyResult.write`, `ToysResult.write` or `AuditResult.write` wrote; with
+            figures, that of any result that `read` reads.
+        figures: Formats in which the figures are drawn again, such as ("png", "pdf"): the folder is
+            then written anew, whole or not at all. None: they stay as they are.
+        progress: How drawing shows that it goes on.
+
+    Returns:
+        The file; an earlier one is replaced, but no link. Where a result has no page, the folder.
+
+    Raises:
+        OutputError: If the folder holds no such result, or files that are damaged or none of
+            ours, or cannot be written.
+    """
+    folder = Path(folder)
+    page = folder / REPORT
+    if figures is not None:
+        read(folder).write(folder, figures=figures, progress=progress)
+        return page if page.exists() else folder
+    summary: dict[str, Any] = read_numbers(folder, "summary", "audit")
+    if page.is_symlink():
+        raise OutputError(f"'{page}' is a link, and would be written through; remove it")
+    audited = summary["schema"].startswith("pullfactory-audit/")
+    kind, described = ("audit.json", "audit.toml") if audited else ("summary.json", "study.toml")
+    with complete(folder, kind, described):
+        text = report_text(folder, summary)
+    return write_text(page, text)

@@ -1,0 +1,247 @@
+"""`audit.json`."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pullfactory.auditing import SampleCheck
+from pullfactory.auditing.rows import AuditRow
+from pullfactory.described import Count, Part, Rho, Size
+from pullfactory.inference.remarks import Remark
+from pullfactory.inference.rows import PullRow, SelectionRow
+from pullfactory.results.schemas.parts import (
+    Digest,
+    Matrix,
+    Named,
+    Provenance,
+    ShapeRow,
+    Status,
+)
+
+__all__ = ["AuditFile"]
+
+Bins = list[float | None]
+
+
+@dataclass
+class AuditKeys:
+    """The configuration, with the keys of its TOML file."""
+
+    name: str
+    seed: int
+    poi: str
+    parameter: Annotated[list[Named], Field(min_length=1)]
+    observable: Annotated[list[Named], Field(min_length=1)]
+
+
+@dataclass
+class AuditProvenance(Provenance):
+    """Where the numbers of an audit come from.
+
+    Attributes:
+        seed: Seed of all random numbers.
+        versions: Version of each package that the numbers depend on.
+        config_sha256: Digest of the configuration.
+    """
+
+    config_sha256: Digest
+
+
+@dataclass
+class Binning:
+    """Bins of one observable."""
+
+    edges: list[float]
+    open_ends: bool
+
+
+@dataclass
+class DependenceRow:
+    """How two observables of the same events depend on each other.
+
+    Attributes:
+        first: One observable.
+        second: The other.
+        overlap: Events that have both, of those that have either.
+        events: Events that the coefficients are measured with.
+        pearson: Pearson's correlation coefficient.
+        pearson_error: Its error.
+        spearman: Spearman's rank correlation.
+        spearman_error: Its error.
+        excess: For each pair of bins, events over those of independent observables, minus 1; a list
+            for each bin of the first.
+        excess_error: Its error.
+    """
+
+    first: str
+    second: str
+    overlap: Part
+    events: Count
+    pearson: Rho | None
+    pearson_error: Size | None
+    spearman: Rho | None
+    spearman_error: Size | None
+    excess: Matrix
+    excess_error: Matrix
+
+
+@dataclass
+class Covariance:
+    """Claimed and corrected covariance of the estimates, in their units."""
+
+    parameters: list[str]
+    claimed: Matrix
+    corrected: Matrix
+
+
+@dataclass
+class Unbinned:
+    """Whether there is an unbinned fit."""
+
+    used: bool
+    reason: str | None
+    misfit: Any
+
+
+@dataclass
+class Toys:
+    """How many toys there are, and of what."""
+
+    n_toys: Count
+    pool: Count
+    held_apart: Part
+    reason: str | None
+
+
+@dataclass
+class Estimate:
+    """Estimate and errors of one parameter."""
+
+    parameter: str
+    estimate: float | None
+    claimed_error: Size | None
+    sandwich_error: Size | None
+    bootstrap_error: Size | None
+    bootstrap_error_error: Size | None
+
+
+@dataclass
+class Channel:
+    """Data and rates of one channel."""
+
+    name: str
+    observed: Bins
+    observed_error: Bins
+    before: Bins
+    after: Bins
+    after_error: Bins
+
+
+@dataclass
+class DataRow:
+    """The fit of the data with one method.
+
+    Attributes:
+        method: `binned` or `unbinned`.
+        status: How the fit ended.
+        nll: Negative log-likelihood at the minimum.
+        bootstrap_failed: Replicas whose fit failed or ended at a bound; they are left out.
+        bootstrap_groups: Groups of events that were drawn because `toys.reservoir` does not hold
+            all events; None: the events themselves were.
+        estimates: For each `parameter` the `estimate`, the `claimed_error`, the `sandwich_error`
+            from the events of the data, the `bootstrap_error` and its own standard error,
+            `bootstrap_error_error`.
+        channels: For each channel its `name`, the events `observed` in its bins with the
+            `observed_error`, the root of the sum of their squared weights, those expected `before`
+            and `after` the fit, and their `after_error`; none, unbinned.
+    """
+
+    method: str
+    status: str
+    nll: float | None
+    bootstrap_failed: Count
+    bootstrap_groups: Count | None
+    estimates: list[Estimate]
+    channels: list[Channel]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosureRow:
+    """What the samples leave open between their steps, for one parameter.
+
+    Attributes:
+        parameter: Name.
+        bias: Root mean square by which products beside sums of templates move the estimate, in
+            units of the error, without the noise of the samples; None where it cannot be had.
+        bias_low: Two standard errors below.
+        closes: Whether the workspace closes; None where that is not known.
+        correctable: Whether there is a corrected error: not where `bias_low` is above 0.25.
+        reason: What is to be known of the corrected error in a sentence; None where nothing is.
+    """
+
+    parameter: str
+    bias: Size | None
+    bias_low: float | None
+    closes: bool | None
+    correctable: bool
+    reason: str | None
+
+
+@dataclass
+class AuditFile:
+    """What an audit found. What cannot be had is null.
+
+    Attributes:
+        schema: `pullfactory-audit/2`.
+        config: The configuration, with the keys of its TOML file.
+        provenance: Seed, versions, and a digest of the configuration.
+        independent: Whether every error that the binned fit claims is right within 5 %; None if
+            too few events tell.
+        n_events: Events expected in the data, of all processes.
+        errors: One row for each method and parameter.
+        notes: What to know before using the numbers.
+        samples: One row for each sample.
+        binning: For each observable its `edges`, and whether it has `open_ends`.
+        correlations: One row for each pair of observables.
+        covariance: For each method `parameters` and the matrices `claimed` and `corrected`, in
+            their units: of the fit of the data, or else as expected.
+        sets: For each set of `observables`, the lowest actual error first, its errors of the
+            parameter of interest, with the keys of a prediction.
+        do_not_pay: Observables that do not lower the actual error of the parameter of interest by
+            0.1 %.
+        unbinned: Whether there is an unbinned fit (`used`), else the `reason`; `misfit`: for each
+            observable the squared distance of density and templates, in sigma of the data.
+        toys: How many (`n_toys`), of how many events they are drawn (`pool`), the fraction of
+            events `held_apart` for them, and the `reason` if there are none.
+        status: For each method, how many fits of toys ended how.
+        remarks: Rows as those of a study, with `rho` null: shifted pulls of toys, and pulls that
+            are not normal.
+        pulls: Rows as those of a study, with `rho` null.
+        shapes: Rows as those of a study, with `rho` null: the pulls of toys as whole distributions;
+            the truth is fixed, and there are no slices.
+        data: None, or one row for each method.
+        closure: By parameter what the samples leave open between their steps.
+    """
+
+    schema: Literal["pullfactory-audit/2"]
+    config: AuditKeys
+    provenance: AuditProvenance
+    independent: bool | None
+    n_events: Size
+    errors: list[AuditRow]
+    notes: list[str]
+    samples: list[SampleCheck]
+    binning: dict[str, Binning]
+    correlations: list[DependenceRow]
+    covariance: dict[str, Covariance]
+    sets: list[SelectionRow]
+    do_not_pay: list[str]
+    unbinned: Unbinned
+    toys: Toys
+    status: dict[str, Status]
+    remarks: list[Remark]
+    pulls: list[PullRow]
+    shapes: list[ShapeRow]
+    data: list[DataRow] | None
+    closure: list[ClosureRow]

@@ -1,0 +1,113 @@
+"""`summary.json`, of a study and of toys of a workspace."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pullfactory.calibration import ResponseRow
+from pullfactory.described import Count
+from pullfactory.inference import PredictedPull
+from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.remarks import Remark
+from pullfactory.inference.rows import PullRow
+from pullfactory.results.schemas.parts import (
+    Matrix,
+    Provenance,
+    ShapeRow,
+    Status,
+    StudyKeys,
+    StudyProvenance,
+    VerdictRow,
+)
+
+__all__ = ["StudyFile", "ToysFile"]
+
+
+@dataclass
+class StudyFile:
+    """What a study found. Errors are one standard deviation; what cannot be had is null.
+
+    Attributes:
+        schema: `pullfactory-summary/2`.
+        study: The study, with the keys of its TOML file.
+        provenance: Seed, versions, and a digest of the study.
+        calibration: Truth, result and error of every number of the response.
+        calibration_noise: What the noise of the calibration does to the pulls.
+        status: For each method, how many fits ended how.
+        closure: The verdicts on the morphing, without a grid; None without `binned`.
+        remarks: Shifted pulls, and pulls that are not normal.
+        pulls: One row for each method, rho and parameter.
+        shapes: The pulls as whole distributions.
+        predictions: Errors and pull widths expected without toys, also between the values of rho
+            where that is cheap.
+    """
+
+    schema: Literal["pullfactory-summary/2"]
+    study: StudyKeys
+    provenance: StudyProvenance
+    calibration: list[ResponseRow]
+    calibration_noise: list[CalibrationNoise]
+    status: dict[str, Status]
+    closure: list[VerdictRow] | None
+    remarks: list[Remark]
+    pulls: list[PullRow]
+    shapes: list[ShapeRow]
+    predictions: list[PredictedPull]
+
+
+@dataclass
+class Correlation:
+    """How the estimates of toys go together.
+
+    Attributes:
+        parameters: Those that moved in the fits.
+        toys: Toys whose fit ended well.
+        over_toys: Correlation of estimate - truth over toys.
+        fitted: Mean correlation of the fits.
+    """
+
+    parameters: list[str]
+    toys: Count
+    over_toys: Matrix | None
+    fitted: Matrix | None
+
+
+@dataclass
+class Slices:
+    """Where toys are divided into thirds."""
+
+    edges: list[tuple[float, float]]
+    estimated: list[bool]
+
+
+@dataclass
+class ToysFile:
+    """What toys of a workspace found. Errors are one standard deviation; what cannot be is null.
+
+    Attributes:
+        schema: `pullfactory-summary/2`.
+        study: None: there is none.
+        provenance: Seed and versions.
+        ensemble: What was drawn beside the counts: `fixed` or `prior`.
+        truth: For each parameter, fixed ones too, its true value, before any draw.
+        status: Under `binned`, how many fits ended how.
+        correlation: `parameters`; over how many `toys`; the matrices `over_toys`, of estimate -
+            truth, and `fitted`, mean.
+        remarks: Shifted pulls, and pulls that are not normal.
+        pulls: One row for each parameter that is not fixed.
+        shapes: The pulls as whole distributions.
+        slices: Where toys are divided into thirds: for each of the parameters of `correlation` its
+            `edges`, and whether they are of its estimate (`estimated`); None if true values are
+            fixed.
+    """
+
+    schema: Literal["pullfactory-summary/2"]
+    study: None
+    provenance: Provenance
+    ensemble: Literal["fixed", "prior"]
+    truth: dict[str, float]
+    status: dict[str, Status]
+    correlation: Correlation
+    remarks: list[Remark]
+    pulls: list[PullRow]
+    shapes: list[ShapeRow]
+    slices: Slices | None

@@ -1,0 +1,138 @@
+"""Results read from their folders: what they wrote, they write again byte by byte."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pyhf
+import pytest
+
+import pullfactory as pf
+from pullfactory import BinnedLikelihood, Study
+from pullfactory.errors import OutputError
+from pullfactory.results.result import Result
+from pullfactory.simulation.toys import block_size
+
+SIMULATED = {"calibration.source": "simulated", "calibration.events_per_point": 20_000}
+KINDS = ("summary", "audit", "prediction", "scan", "selection")
+ALL = ["unbinned", "binned", "unbinned_joint", "binned_joint"]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def run_study(study: Study) -> Result:
+    """With a truth that is drawn, several blocks, noise and joint fits."""
+    drawn = {"ensemble.n_toys": 300, "methods": ALL, "joint.n_bins": 3}
+    assert block_size(study) < 300
+    return pf.run(study.with_settings({**SIMULATED, **drawn}))
+
+
+def run_prior_toys(_study: Study) -> Result:
+    model = pyhf.simplemodels.uncorrelated_background([9.0, 12.0], [50.0, 60.0], [5.0, 7.0])
+    return pf.run_toys(BinnedLikelihood.from_pyhf(model), 1500, seed=0, ensemble="prior")
+
+
+RESULTS: dict[str, Callable[[Study], Result]] = {
+    "study": run_study,
+    "toys": run_prior_toys,
+    "prediction": pf.predict,
+    "scan": lambda study: pf.scan(study, "ensemble.n_events", [100, 200]),
+    "selection": lambda study: pf.select(study, rho=0.5),
+}
+
+
+@pytest.fixture(scope="module", params=[*RESULTS, "audit"])
+def result(request: pytest.FixtureRequest, tiny_study: Study, tiny_audit: Result) -> Result:
+    return tiny_audit if request.param == "audit" else RESULTS[request.param](tiny_study)
+
+
+@pytest.fixture(scope="module")
+def folder(result: Result, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return result.write(tmp_path_factory.mktemp("reading") / "first", figures=("png",))
+
+
+def test_what_is_read_writes_the_same_bytes(result: Result, folder: Path, tmp_path: Path) -> None:
+    found = pf.read(folder)
+    assert type(found) is type(result)
+    again = found.write(tmp_path / "again", figures=("png",))
+    assert files_of(again) == files_of(folder)
+
+
+def test_what_is_read_is_told_as_before(result: Result, folder: Path) -> None:
+    found = type(result).read(folder)
+    assert found.summary() == json.loads(json.dumps(result.summary()))
+    assert repr(found) == repr(result)
+    assert found.table.to_dicts() == json.loads(json.dumps(result.table.to_dicts()))
+    assert found.plots == result.plots
+
+
+def earlier(folder: Path, copy: Path) -> Path:
+    """A copy of a folder as version 1 wrote it."""
+    shutil.copytree(folder, copy)
+    (file,) = (path for path in copy.glob("*.json") if path.stem in KINDS)
+    file.write_text(file.read_text().replace('/2",', '/1",', 1))
+    return copy
+
+
+def test_files_of_version_1_are_read(result: Result, folder: Path, tmp_path: Path) -> None:
+    found = pf.read(earlier(folder, tmp_path / "first"))
+    assert found.summary() == json.loads(json.dumps(result.summary()))
+
+
+def test_another_version_is_refused(folder: Path, tmp_path: Path) -> None:
+    copy = earlier(folder, tmp_path / "first")
+    (file,) = (path for path in copy.glob("*.json") if path.stem in KINDS)
+    file.write_text(file.read_text().replace('/1",', '/3",', 1))
+    with pytest.raises(OutputError, match=r"schema 'pullfactory-\w+/3', not 'pullfactory-\w+/2'"):
+        pf.read(copy)
+
+
+def test_figures_are_drawn_again(
+    folder: Path, tmp_path: Path, invoke: Callable[..., CompletedProcess[str]]
+) -> None:
+    copy = tmp_path / "first"
+    shutil.copytree(folder, copy)
+    shutil.rmtree(copy / "figures")
+    ended = invoke("report", copy, "--figures", "png")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert files_of(copy) == files_of(folder)
+
+
+@pytest.mark.parametrize("kind", [pf.StudyResult, pf.ToysResult, pf.AuditResult])
+def test_another_kind_is_refused(kind: type[Result], tiny_study: Study, tmp_path: Path) -> None:
+    folder = pf.predict(tiny_study).write(tmp_path / "prediction", figures=())
+    with pytest.raises(OutputError, match=f"is no {kind.kind} of a run"):
+        kind.read(folder)
+
+
+def test_toys_are_no_study(tmp_path: Path) -> None:
+    model = pyhf.simplemodels.uncorrelated_background([9.0], [50.0], [5.0])
+    toys = pf.run_toys(BinnedLikelihood.from_pyhf(model), 4, seed=0)
+    folder = toys.write(tmp_path / "toys", figures=())
+    with pytest.raises(OutputError, match=r"holds no StudyResult; pullfactory.read reads what it"):
+        pf.StudyResult.read(folder)
+    (folder / "toys.parquet").write_bytes(b"PAR1")
+    with pytest.raises(OutputError, match=r"toys.parquet' is not complete \(ArrowInvalid"):
+        pf.read(folder)
+    (folder / "toys.parquet").unlink()
+    with pytest.raises(OutputError, match=r"has no readable toys.parquet"):
+        pf.read(folder)
+
+
+def test_a_study_of_an_earlier_version_lacks_what_figures_need(
+    tiny_study: Study, tmp_path: Path
+) -> None:
+    folder = pf.run(tiny_study).write(tmp_path / "study", figures=())
+    file = folder / "summary.json"
+    summary = json.loads(file.read_text())
+    del summary["predictions"]
+    file.write_text(json.dumps(summary))
+    (folder / "calibration.json").unlink()
+    with pytest.raises(OutputError, match="written by an earlier version, and lacks the calib"):
+        pf.read(folder)
+    pf.write_report(folder)

@@ -1,0 +1,84 @@
+"""Tables of keys in the documentation, made of the types: `python -m tests.tables`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, get_args, get_type_hints
+
+from pullfactory.auditing import SampleCheck
+from pullfactory.auditing.rows import AuditRow
+from pullfactory.described import keys_of
+from pullfactory.inference import PredictedPull
+from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.remarks import Remark
+from pullfactory.inference.rows import PullRow, SelectionRow
+from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow
+from pullfactory.results.schemas.bootstrap import BootstrapFile
+from pullfactory.results.schemas.closure import ClosureFile, GridVerdictRow
+from pullfactory.results.schemas.parts import ShapeRow, Status, StudyKeys, VerdictRow
+from pullfactory.results.schemas.scan import ScanFile
+from pullfactory.results.schemas.selection import SelectionFile
+from pullfactory.results.schemas.summary import StudyFile, ToysFile
+
+__all__ = ["PAGE", "filled"]
+
+PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
+_KINDS = (
+    *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
+    *(GridVerdictRow, PredictedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
+    *(ShapeRow, StudyFile, ToysFile),
+)
+_PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a key has
+    {
+        AuditKeys: "audit.md#the-audit",
+        AuditRow: "#errors-of-an-audit",
+        CalibrationNoise: "#rows-of-calibration_noise",
+        DataRow: "#fits-of-the-data-of-an-audit",
+        DependenceRow: "#correlations-of-an-audit",
+        GridVerdictRow: "#verdicts-of-a-closure",
+        PullRow: "#rows-of-pulls",
+        Remark: "#rows-of-remarks",
+        SampleCheck: "#samples-of-an-audit",
+        SelectionRow: "#prediction",
+        ShapeRow: "#rows-of-shapes",
+        Status: "#status",
+        StudyKeys: "study.md",
+        VerdictRow: "#verdicts-of-a-closure",
+    }
+)
+_TABLE = re.compile(r"<!-- keys of (\w+) -->\n\n(?:\|.*\n)*")
+
+
+def filled(text: str) -> str:
+    """A page with each table of keys as the types say it.
+
+    Args:
+        text: Has a comment above each such table that names the type.
+    """
+    kinds = {kind.__name__: kind for kind in _KINDS}
+    return _TABLE.sub(lambda found: _table(kinds[found[1]]), text)
+
+
+def _table(kind: type) -> str:
+    hints = get_type_hints(kind)
+    rows = [("key", "content")]
+    for key, said in keys_of(kind).items():
+        place = next((_PLACES[part] for part in _parts(hints.get(key)) if part in _PLACES), "")
+        more = f" ([more]({place}))" if place else ""
+        rows.append((f"`{key}`", said.removesuffix(".").replace("|", r"\|") + more))
+    widths = [max(len(row[i]) for row in rows) for i in (0, 1)]
+    rows.insert(1, ("-" * widths[0], "-" * widths[1]))
+    lines = (f"| {key:<{widths[0]}} | {said:<{widths[1]}} |\n" for key, said in rows)
+    return f"<!-- keys of {kind.__name__} -->\n\n{''.join(lines)}"
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    """A type and those in it."""
+    yield hint
+    for inner in get_args(hint):
+        yield from _parts(inner)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
