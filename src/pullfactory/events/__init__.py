@@ -3,10 +3,11 @@
 from .expressions import Expression, parse_expression
 from .identifiers import hash_events, hash_rows
 from .repeats import first_rows, row_pairs
-from .sources import Source, open_source
+from .sources import FileSource, Source, open_source
 
 __all__ = [
     "Expression",
+    "FileSource",
     "Source",
     "first_rows",
     "hash_events",

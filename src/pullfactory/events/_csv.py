@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ class CsvSource(FileSource):
     values, so that identifiers stay exact and decimals may come late. A file without compression
     that was cut inside its last column, or between two rows, looks complete.
     """
+
+    format = "CSV"
+    endings = MappingProxyType({".csv": b"", ".csv.gz": b"\x1f\x8b"})
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

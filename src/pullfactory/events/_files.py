@@ -5,24 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from types import MappingProxyType
 
 from pullfactory.errors import EventsError
 
+from ._file import FileSource
+
 __all__ = ["EventFile", "find_files"]
 
-# Ending, format, and the bytes that a file of this format begins with.
-_FORMATS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
-    {
-        ".root": ("ROOT", b"root"),
-        ".parquet": ("Parquet", b"PAR1"),
-        ".pq": ("Parquet", b"PAR1"),
-        ".csv": ("CSV", b""),
-        ".csv.gz": ("CSV", b"\x1f\x8b"),
-        ".npz": ("NPZ", b"PK"),
-    }
-)
-_ENDINGS = ", ".join(_FORMATS)
+Formats = Mapping[str, type[FileSource]]
+"""The format of files by the ending of their names, in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,21 +23,22 @@ class EventFile:
     Attributes:
         path: Where it is.
         name: The path as the user wrote it, for messages.
-        kind: "ROOT", "Parquet", "CSV" or "NPZ".
+        kind: Its format.
     """
 
     path: Path
     name: str
-    kind: str
+    kind: type[FileSource]
 
 
 def find_files(
-    texts: Sequence[str | PathLike[str]], *, place: str, base: Path | None
+    texts: Sequence[str | PathLike[str]], formats: Formats, *, place: str, base: Path | None
 ) -> tuple[EventFile, ...]:
     """The files that paths and patterns name, in their order; those of a pattern sorted.
 
     Args:
         texts: Paths, or patterns with ``*``, ``?``, ``[...]`` or ``**``.
+        formats: Those that can be read.
         place: Where they were written, for messages.
         base: Folder of relative ones; None is the working folder.
 
@@ -59,7 +51,7 @@ def find_files(
     found: dict[Path, EventFile] = {}
     for text in texts:
         for name in _expand(fspath(text), place, base or Path()):
-            file = _checked(name, place, base or Path())
+            file = _checked(name, formats, place, base or Path())
             real = file.path.resolve()
             if real in found:
                 same = found[real].name
@@ -88,16 +80,16 @@ def _path(name: str, base: Path) -> Path:
     return base / Path(name).expanduser()
 
 
-def _checked(name: str, place: str, base: Path) -> EventFile:
+def _checked(name: str, formats: Formats, place: str, base: Path) -> EventFile:
     path = _path(name, base)
     here = f"{place}: file {name!r}"
-    ending = next((e for e in sorted(_FORMATS, key=len) if name.lower().endswith(e)), None)
+    ending = next((e for e in sorted(formats, key=len) if name.lower().endswith(e)), None)
     if ending is None:
         before, colon, after = name.rpartition(":")
         if colon and before.lower().endswith(".root"):
             raise EventsError(f"{here} is no path; name the file {before!r} and the tree {after!r}")
-        raise EventsError(f"{here} has an unknown ending; use one of {_ENDINGS}")
-    kind, magic = _FORMATS[ending]
+        raise EventsError(f"{here} has an unknown ending; use one of {', '.join(formats)}")
+    kind = formats[ending]
     try:
         if path.exists() and not path.is_dir() and not path.is_file():  # to read a pipe is to wait
             raise EventsError(f"{here} is no regular file; name one")
@@ -111,6 +103,6 @@ def _checked(name: str, place: str, base: Path) -> EventFile:
         raise EventsError(f"{here} cannot be opened ({error.strerror}); make it readable") from None
     if not start:
         raise EventsError(f"{here} is empty; write it again")
-    if not start.startswith(magic):
-        raise EventsError(f"{here} is no {kind} file; write it again or rename it")
+    if not start.startswith(kind.endings[ending]):
+        raise EventsError(f"{here} is no {kind.format} file; write it again or rename it")
     return EventFile(path=path, name=name, kind=kind)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ class NpzSource(FileSource):
 
     The wanted columns are read as a whole, because the archive cannot be read by rows.
     """
+
+    format = "NPZ"
+    endings = MappingProxyType({".npz": b"PK"})
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

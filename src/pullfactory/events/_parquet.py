@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ __all__ = ["ParquetSource"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetSource(FileSource):
     """A Parquet file; see `Source`."""
+
+    format = "Parquet"
+    endings = MappingProxyType({".parquet": b"PAR1", ".pq": b"PAR1"})
 
     def names(self) -> tuple[str, ...]:
         """Names of the columns; see `Source.names`."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pullfactory.errors import EventsError
 
 from ._damage import reading, watched
+from ._file import FileSource
 from ._rntuple import RNTupleReader
 from ._tree import TreeReader
 from ._ttree import TTreeReader
@@ -23,20 +24,11 @@ _RNTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RootSource:
-    """A TTree or RNTuple of a ROOT file; see `Source`.
+class RootSource(FileSource):
+    """A TTree or RNTuple of a ROOT file, its cycle named (``events;1``) or the latest one."""
 
-    Attributes:
-        path: The file.
-        file: What the file is called in messages.
-        tree: Name of the tree, with a cycle (``events;1``) or the latest; None is the only one.
-        chunk: Most rows of a chunk.
-    """
-
-    path: Path
-    file: str
-    tree: str | None
-    chunk: int
+    format = "ROOT"
+    endings = MappingProxyType({".root": b"root"})
 
     @property
     def place(self) -> str:

@@ -1,54 +1,31 @@
 """The user's own events: files of several formats, or tables in memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from os import PathLike
+from importlib.metadata import entry_points
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
 from ._csv import CsvSource
-from ._files import EventFile, find_files
+from ._file import FileSource, Source
+from ._files import EventFile, Formats, find_files
 from ._npz import NpzSource
 from ._parquet import ParquetSource
 from ._root import RootSource
 from ._tables import as_table
 
-__all__ = ["Source", "open_source"]
+__all__ = ["FileSource", "Source", "open_source"]
 
 
-class Source(Protocol):
-    """Events in rows, each column with one value per event; `open_source` makes one."""
+GROUP = "pullfactory.sources"
+"""Entry points of installed packages: further formats, each a subclass of `FileSource`."""
 
-    @property
-    def place(self) -> str:
-        """What it is called in messages, for example "file 'x.root', tree 'events'"."""
-
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns there are, in all files; no event is read.
-
-        Raises:
-            EventsError: If the file or table cannot be used.
-        """
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
-        """The rows in their order, in pieces.
-
-        Args:
-            columns: Names of the columns that are wanted, at least one.
-
-        Yields:
-            For each wanted column an array of numbers, booleans or strings, shape (rows,), with
-            1 or more rows. A missing number is NaN and makes integers float64; a missing string
-            is None. Kinds may differ from chunk to chunk of a CSV file, values never do.
-
-        Raises:
-            EventsError: If a column is missing or has several values per event, or a file is
-                damaged, which may show only after some chunks.
-        """
+_FORMATS: tuple[type[FileSource], ...] = (RootSource, ParquetSource, CsvSource, NpzSource)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +59,9 @@ def open_source(
 
     Args:
         data: A path or pattern (``run*.root``), or several of them, of files that end in .root,
-            .parquet, .pq, .csv, .csv.gz or .npz. Or a table in memory: a mapping of column to
-            array, a structured NumPy array, a pandas DataFrame, an awkward Array of records, or a
-            pyarrow Table.
+            .parquet, .pq, .csv, .csv.gz or .npz, or as a format of an installed package does. Or a
+            table in memory: a mapping of column to array, a structured NumPy array, a pandas
+            DataFrame, an awkward Array of records, or a pyarrow Table.
         tree: Name of the TTree or RNTuple in ROOT files, with a cycle (``events;1``) or the latest.
             It may be left out if a file has one.
         place: What the events are called in messages, for example "sample 'nominal'".
@@ -102,7 +79,7 @@ def open_source(
     if isinstance(data, Sequence) and all(isinstance(item, str | PathLike) for item in data):
         parts = [
             _open_file(file, tree=tree, chunk=chunk)
-            for file in find_files(data, place=place, base=base)
+            for file in find_files(data, _formats(data), place=place, base=base)
         ]
         return parts[0] if len(parts) == 1 else _Files(parts=tuple(parts), place=place)
     table = as_table(data, place=place, chunk=chunk)
@@ -115,12 +92,29 @@ def open_source(
     return table
 
 
+def _formats(names: Sequence[str | PathLike[str]]) -> Formats:
+    """By ending; those of installed packages only where files end otherwise than ours."""
+    ours = _by_ending(_FORMATS)
+    if all(fspath(name).lower().endswith(tuple(ours)) for name in names):
+        return ours
+    return {**ours, **_by_ending(_installed()), **ours}
+
+
+def _by_ending(kinds: Iterable[type[FileSource]]) -> dict[str, type[FileSource]]:
+    return {ending: kind for kind in kinds for ending in kind.endings}
+
+
+def _installed() -> Iterator[type[FileSource]]:
+    for entry in entry_points(group=GROUP):
+        where = f"format {entry.name!r} of {entry.value!r}"
+        try:
+            kind = entry.load()
+        except Exception as error:
+            raise EventsError(f"{where} cannot be loaded: {error}") from error
+        if not (isinstance(kind, type) and issubclass(kind, FileSource)):
+            raise EventsError(f"{where} is no FileSource: {kind!r}")
+        yield kind
+
+
 def _open_file(file: EventFile, *, tree: str | None, chunk: int) -> Source:
-    place = f"file {file.name!r}"
-    if file.kind == "ROOT":
-        return RootSource(path=file.path, file=place, tree=tree, chunk=chunk)
-    if file.kind == "Parquet":
-        return ParquetSource(path=file.path, place=place, chunk=chunk)
-    if file.kind == "CSV":
-        return CsvSource(path=file.path, place=place, chunk=chunk)
-    return NpzSource(path=file.path, place=place, chunk=chunk)
+    return file.kind(path=file.path, file=f"file {file.name!r}", tree=tree, chunk=chunk)
