@@ -20,7 +20,7 @@ class AuditRow:
     Errors of errors are standard errors from the bootstrap of all samples.
 
     Attributes:
-        method: Its name.
+        method: `binned` or `unbinned`.
         parameter: Name.
         claimed_error: Error that the fit gives, in the parameter's unit.
         claimed_error_error: Its error.
