@@ -7,7 +7,7 @@ event, fits every toy binned (pyhf) and unbinned, and compares the pulls.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pullfactory._version import __version__
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from pullfactory.binning.edges import exact_probabilities

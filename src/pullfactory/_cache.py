@@ -21,8 +21,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pullfactory._version import __version__
-
 __all__ = ["SWITCH", "Cache", "find_cache", "heal", "keep", "machine", "recall"]
 
 SWITCH = "PULLFACTORY_CACHE"  # environment variable; 0 turns the cache off
@@ -209,7 +207,7 @@ def _sources() -> str:
     """A digest of the package as it is installed: its version, and its files while it changes."""
     files = sorted(Path(__file__).parent.rglob("*.py"))
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return _short(repr((__version__, stats)))
+    return _short(repr((version("pullfactory"), stats)))
 
 
 def _short(text: str) -> str:

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 import click
 
-from pullfactory._version import __version__
 from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
@@ -88,7 +87,7 @@ def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> 
         "pullfactory run my.toml --rho 0,0.5   ... and to run",
     ),
 )
-@click.version_option(__version__, prog_name="pullfactory", message="%(prog)s %(version)s")
+@click.version_option(package_name="pullfactory", message="%(prog)s %(version)s")
 @click.option(
     "--cite",
     is_flag=True,

@@ -1,6 +1,6 @@
 """How to cite the package."""
 
-from pullfactory._version import __version__
+from importlib.metadata import version
 
 __all__ = ["CITATION"]
 
@@ -8,6 +8,6 @@ CITATION = f"""\
 @software{{pullfactory,
   title   = {{pullfactory: pulls of profile-likelihood fits to correlated observables}},
   author  = {{{{pullfactory developers}}}},
-  version = {{{__version__}}},
+  version = {{{version("pullfactory")}}},
   license = {{BSD-3-Clause}}
 }}"""
