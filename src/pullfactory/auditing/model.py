@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jit
 from pullfactory.auditing.expected import Expected
 from pullfactory.auditing.scatter import template_scatter
-from pullfactory.likelihoods import BinnedLikelihood, Observation
+from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
-from pullfactory.likelihoods.binned import log_slopes
-from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.likelihoods.channels import Channels
 from pullfactory.methods import BINNED, Method
+from pullfactory.methods.counts import CountFit
 from pullfactory.settings.audit import AuditParameter
-from pullfactory.simulation.toys import ToyBlock
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.reading import read_workspace
 
@@ -98,26 +97,25 @@ class AuditModel:
         Events have NaN for what they lack; what is outside the bins must be NaN too. The auxiliary
         values of a block are those of all terms of the model, in its order.
         """
-        names, channels = self.expected.config.observable_names, self.channels
         likelihood = self.likelihood
 
-        def observe(block: ToyBlock) -> Observation:
-            pairs = channels.count(block)
-            main = likelihood.data(dict(zip(names, pairs.counts, strict=True)))
-            main[:, likelihood.n_main :] = block.aux
-            return Observation(main, pairs)
+        def arrange(
+            counts: Mapping[str, NDArray[np.float64]], aux: NDArray[np.float64]
+        ) -> NDArray[np.float64]:
+            data = likelihood.data(counts)
+            data[:, likelihood.n_main :] = aux
+            return data
 
-        def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
-            return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs)
-
-        return Method(
-            name=BINNED.name,
+        fit = CountFit(
             likelihood=likelihood,
-            observe=observe,
-            scatter=scatter,
+            channels=self.channels,
+            names=self.expected.config.observable_names,
+            count=self.channels.count,
             expect=lambda _population: None,
+            arrange=arrange,
             aux_scatter=self.aux_scatter,
         )
+        return fit.method(BINNED.name)
 
 
 def audit_likelihood(

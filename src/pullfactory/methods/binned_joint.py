@@ -1,15 +1,17 @@
 """The joint binned likelihood: one histogram of all observables, unrolled into one channel."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.binning.bivariate import bin_probabilities
+from pullfactory.binning.joint import JointBins
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods._likelihood import Observation
 from pullfactory.likelihoods.auxiliary import study_scatter
-from pullfactory.likelihoods.binned import log_slopes
 from pullfactory.likelihoods.channels import Channels, PairCounts, count_repeats
-from pullfactory.methods.binned import auxiliary_values, likelihood_of
+from pullfactory.methods.binned import arrangement, likelihood_of
+from pullfactory.methods.counts import CountFit
 from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise, ToldNoise, Untold, leaked_truth, typical_truth
 from pullfactory.methods.template_noise import Bins, template_noise, workspace_constraint
@@ -37,49 +39,36 @@ def binned_joint_method(calibration: Calibration, rho: float) -> Method:
     bins = calibration.joint_at(rho).bins
     assert bins is not None
     ((channel, _),) = likelihood.channels
-    contents = templates.template(0)
-
-    channels = Channels(
-        edges=(), slices=(slice(None),), centred=study.ensemble.n_events_law == "fixed"
-    )
-
-    def observation(pairs: PairCounts, aux: NDArray[np.float64]) -> Observation:
-        counts = {channel: pairs.counts[0]}
-        return Observation(likelihood.data(counts, auxiliary_values(study.parameter, aux)), pairs)
-
-    def observe(block: ToyBlock) -> Observation:
-        events, sums, variances = (
-            list(np.moveaxis(block.events, -1, 0)),
-            block.sums,
-            block.variances,
-        )
-        squares = None if variances is sums else (bins.count(events, variances),)
-        found = [] if block.owners is None else [bins.index(events)]
-        repeats = count_repeats(block, found, [bins.size])
-        pairs = PairCounts((bins.count(events, sums),), repeats, block.numbers, squares)
-        return observation(pairs, block.aux)
-
-    def expect(population: Population) -> Observation | None:
-        if len(bins.edges) != 2:
-            return None
-        first, second = (population.normal_scores(o, inner) for o, inner in enumerate(bins.edges))
-        correlation = float(population.correlation[0, 1])
-        contents = population.n_events * bin_probabilities(first[0], second, correlation)
-        return observation(PairCounts((contents[None],), {}), population.aux[None])
-
-    leak = _leak(calibration, rho, likelihood.names)
-
-    def scatter(theta: NDArray[np.float64], pairs: PairCounts) -> NDArray[np.float64]:
-        return channels.scatter(np.asarray(log_slopes(likelihood, theta)), pairs) + leak
-
-    return Method(
-        name=BINNED_JOINT.name,
+    fit = CountFit(
         likelihood=likelihood,
-        observe=observe,
-        scatter=scatter,
-        expect=expect,
-        aux_scatter=study_scatter(likelihood, study, contents),
+        channels=Channels(
+            edges=(), slices=(slice(None),), centred=study.ensemble.n_events_law == "fixed"
+        ),
+        names=(channel,),
+        count=partial(_count, bins),
+        expect=partial(_expect, bins),
+        arrange=arrangement(likelihood, study.parameter),
+        aux_scatter=study_scatter(likelihood, study, templates.template(0)),
+        leak=_leak(calibration, rho, likelihood.names),
     )
+    return fit.method(BINNED_JOINT.name)
+
+
+def _count(bins: JointBins, block: ToyBlock) -> PairCounts:
+    events, sums, variances = list(np.moveaxis(block.events, -1, 0)), block.sums, block.variances
+    squares = None if variances is sums else (bins.count(events, variances),)
+    found = [] if block.owners is None else [bins.index(events)]
+    repeats = count_repeats(block, found, [bins.size])
+    return PairCounts((bins.count(events, sums),), repeats, block.numbers, squares)
+
+
+def _expect(bins: JointBins, population: Population) -> PairCounts | None:
+    if len(bins.edges) != 2:
+        return None
+    first, second = (population.normal_scores(o, inner) for o, inner in enumerate(bins.edges))
+    correlation = float(population.correlation[0, 1])
+    contents = population.n_events * bin_probabilities(first[0], second, correlation)
+    return PairCounts((contents[None],), {})
 
 
 def _leak(calibration: Calibration, rho: float, names: tuple[str, ...]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from pullfactory.methods.response_noise import response_noise
 __all__ = ["UNBINNED", "unbinned_method", "unbinned_noise"]
 
 
-def unbinned_method(calibration: Calibration) -> Method:
+def unbinned_method(calibration: Calibration, _rho: float = 0.0) -> Method:
     """The method `unbinned` of a study: calibrated densities, one per observable.
 
     Args:
@@ -36,7 +36,9 @@ def unbinned_method(calibration: Calibration) -> Method:
     )
 
 
-def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> MethodNoise:
+def unbinned_noise(
+    calibration: Calibration, _rho: float, theta: NDArray[np.float64]
+) -> MethodNoise:
     """What the method `unbinned` owes to its response, observable by observable.
 
     Args:
@@ -50,18 +52,10 @@ def unbinned_noise(calibration: Calibration, theta: NDArray[np.float64]) -> Meth
     )
 
 
-def _build(calibration: Calibration, _rho: float) -> Method:
-    return unbinned_method(calibration)
-
-
-def _noise(calibration: Calibration, _rho: float, theta: NDArray[np.float64]) -> MethodNoise:
-    return unbinned_noise(calibration, theta)
-
-
 UNBINNED = MethodKind(
     name="unbinned",
-    build=_build,
-    noise=_noise,
+    build=unbinned_method,
+    noise=unbinned_noise,
     independent=True,
     colour="#0072B2",
     marker="o",

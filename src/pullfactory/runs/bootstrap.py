@@ -44,12 +44,10 @@ def bootstrap_toy(
         rho: Correlation of the toy; None for that of the study, if it has a single one.
         toy: Its number, as in `toys.parquet`.
         replicas: How many.
-        calibration: Made before, for a study with the same parameters and observables; None to
-            calibrate now.
-        executor: Where samples are made and replicas fitted; None for a pool of threads. Process
-            pools must start their processes with "spawn".
-        workers: Threads of the default pool; None for one per processor.
-        progress: How to show progress; see `pullfactory.progress`.
+        calibration: As in `run`.
+        executor: As in `calibrate`, and where replicas are fitted.
+        workers: As in `calibrate`.
+        progress: As in `run`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.

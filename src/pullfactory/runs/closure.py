@@ -39,15 +39,13 @@ def closure(
 
     Args:
         study: The study.
-        calibration: Made before, for a study with the same parameters and observables; None to
-            calibrate now.
+        calibration: As in `run`.
         points: Random points of the grid.
         events: Take the exact rates of the grid from independent samples of so many events, as
             a check; None for the cumulative distributions of the densities.
-        executor: Where the calibration samples are made; None for a pool of threads. Process
-            pools must start their processes with "spawn".
-        workers: Threads of the default pool; None for one per processor.
-        progress: How to show progress; see `pullfactory.progress`.
+        executor: As in `calibrate`.
+        workers: As in `calibrate`.
+        progress: As in `run`.
 
     Raises:
         StudyError: If the executor forks, a number is out of range, no point of the grid is

@@ -38,13 +38,11 @@ def predict(
     Args:
         study: The study; `ensemble.n_toys` does not matter.
         methods: As in `run`.
-        calibration: Made before, for a study with the same parameters and observables; None to
-            calibrate now.
+        calibration: As in `run`.
         rho: Correlations; None for those of the study.
-        executor: Where the calibration samples are made; None for a pool of threads. Process
-            pools must start their processes with "spawn".
-        workers: Threads of the default pool; None for one per processor.
-        progress: How to show progress; see `pullfactory.progress`.
+        executor: As in `calibrate`.
+        workers: As in `calibrate`.
+        progress: As in `run`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.

@@ -42,12 +42,10 @@ def select(
         study: The study.
         rho: Correlation; None for that of the study, if it has a single one.
         methods: As in `run`, each taking the observables as independent; None for `unbinned`.
-        calibration: Made before, for a study with the same parameters and observables; None to
-            calibrate now.
-        executor: Where the calibration samples are made; None for a pool of threads. Process
-            pools must start their processes with "spawn".
-        workers: Threads of the default pool; None for one per processor.
-        progress: How to show progress; see `pullfactory.progress`.
+        calibration: As in `run`.
+        executor: As in `calibrate`.
+        workers: As in `calibrate`.
+        progress: As in `run`.
 
     Raises:
         CalibrationError: If the samples are unusable, or the calibration is of another study.
