@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -25,11 +26,11 @@ def result(study: Study) -> BootstrapSummary:
 
 
 def test_toy_is_the_one_of_the_study(study: Study, result: BootstrapSummary) -> None:
-    assert result.truth.tolist() == draw_toys(study, 1, 0.5).theta_true[1].tolist()
+    assert [row.truth for row in result.rows] == draw_toys(study, 1, 0.5).theta_true[1].tolist()
 
 
 def test_rows_have_every_error(study: Study, result: BootstrapSummary) -> None:
-    rows = result.rows()
+    rows = [asdict(row) for row in result.rows]
     assert [row["parameter"] for row in rows] == list(study.parameter_names)
     for row in rows:
         assert row["bootstrap_error"] == pytest.approx(row["sandwich_error"], rel=4 / 60**0.5)

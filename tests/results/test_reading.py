@@ -16,7 +16,7 @@ from pullfactory.results.result import Result
 from pullfactory.simulation.toys import block_size
 
 SIMULATED = {"calibration.source": "simulated", "calibration.events_per_point": 20_000}
-KINDS = ("summary", "audit", "prediction", "scan", "selection")
+KINDS = ("summary", "audit", "prediction", "scan", "selection", "bootstrap")
 ALL = ["unbinned", "binned", "unbinned_joint", "binned_joint"]
 
 
@@ -43,6 +43,7 @@ RESULTS: dict[str, Callable[[Study], Result]] = {
     "prediction": pf.predict,
     "scan": lambda study: pf.scan(study, "ensemble.n_events", [100, 200]),
     "selection": lambda study: pf.select(study, rho=0.5),
+    "bootstrap": lambda study: pf.bootstrap_toy(study, rho=0.5, replicas=20),
 }
 
 
@@ -97,7 +98,7 @@ def test_figures_are_drawn_again(
 ) -> None:
     copy = tmp_path / "first"
     shutil.copytree(folder, copy)
-    shutil.rmtree(copy / "figures")
+    shutil.rmtree(copy / "figures", ignore_errors=True)
     ended = invoke("report", copy, "--figures", "png")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert files_of(copy) == files_of(folder)
@@ -136,3 +137,9 @@ def test_a_study_of_an_earlier_version_lacks_what_figures_need(
     with pytest.raises(OutputError, match="written by an earlier version, and lacks the calib"):
         pf.read(folder)
     pf.write_report(folder)
+
+
+def test_a_closure_cannot_be_read_back(tiny_study: Study, tmp_path: Path) -> None:
+    folder = pf.closure(tiny_study).write(tmp_path / "closure", figures=())
+    with pytest.raises(OutputError, match=r"a ClosureResult cannot be read back.* bootstrap can"):
+        pf.read(folder)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageChops
 
 import pullfactory as pf
+from pullfactory import Study, bootstrap_toy
 from pullfactory.errors import OutputError
 from pullfactory.results.result import Result
 
@@ -110,3 +111,9 @@ def test_csv_has_what_the_frame_has(results: dict[str, Result], tmp_path: Any) -
     path = results["run"].table.write_csv(tmp_path / "pulls.csv")
     read = pd.read_csv(path)
     pd.testing.assert_frame_equal(read, results["run"].to_pandas(), check_dtype=False)
+
+
+def test_a_result_without_figures_says_so(tiny_study: Study) -> None:
+    result = bootstrap_toy(tiny_study.with_settings({"methods": ["unbinned"]}), rho=0.5, replicas=2)
+    with pytest.raises(OutputError, match="a BootstrapSummary has no figures; it has a table"):
+        result.plot("pulls")

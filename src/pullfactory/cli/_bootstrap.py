@@ -45,7 +45,7 @@ def bootstrap(
         study, toy=toy, replicas=replicas, calibration=calibration, **request.work
     )
     request.answer(result, folder, _shown(result), Bootstrap="bootstrap.json")
-    warn_of_lost({found.method: found.status_counts for found in result.results})
+    warn_of_lost(result.status)
 
 
 def _shown(result: "BootstrapSummary") -> Iterator["RenderableType"]:

@@ -1,10 +1,8 @@
-"""Tables for the terminal."""
+"""Tables of numbers, and lines that sum them up, for terminal, notebook and page."""
 
-from collections.abc import Iterable, Iterator, Sequence
-
-from rich import box
-from rich.markup import escape
-from rich.table import Table as RichTable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import printable
@@ -14,6 +12,8 @@ from pullfactory.inference.rows import PullRow
 from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded
 from pullfactory.report.palette import Described
 from pullfactory.report.tabular import (
+    Cells,
+    Column,
     Table,
     count,
     decimals,
@@ -28,12 +28,10 @@ from pullfactory.report.tabular import (
 __all__ = [
     "calibration_table",
     "closure_line",
-    "new_table",
     "prediction_table",
     "pull_table",
     "remark_lines",
-    "shown",
-    "with_unit",
+    "response_table",
 ]
 
 _REMARKS = 4  # lines on pulls, at most
@@ -88,29 +86,52 @@ def _units(parameters: Sequence[Described]) -> dict[str, str]:
     return {parameter.name: parameter.unit for parameter in parameters}
 
 
-def calibration_table(calibration: Calibration) -> RichTable:
+def calibration_table(calibration: Calibration) -> Table[Mapping[str, Any]]:
     """Truth and result of every number of the response.
 
     Args:
         calibration: What was learnt.
     """
     units = {observable.name: observable.unit for observable in calibration.study.observable}
-    table = new_table(("observable", "quantity"), ("truth", "result", "(result - truth)\n/ error"))
-    name = ""
-    for row in calibration.comparison():
-        if row.observable != name:
-            table.add_section()
-        is_slope = row.quantity.startswith("s_")
-        floor = EXACT_SLOPE if is_slope else 0.0
-        table.add_row(
-            "" if row.observable == name else row.observable,
-            with_unit(row.quantity, "" if is_slope else units[row.observable]),
-            plain(row.truth),
-            rounded(row.result, row.error, floor=floor),
-            f"{(row.result - row.truth) / row.error:z.1f}" if row.error > floor else ABSENT,
-        )
-        name = row.observable
-    return table
+    return response_table(map(asdict, calibration.comparison()), units)
+
+
+def response_table(
+    rows: Iterable[Mapping[str, Any]], units: Mapping[str, str]
+) -> Table[Mapping[str, Any]]:
+    """Truth and result of every number of the response.
+
+    Args:
+        rows: Of `Calibration.comparison` or a summary, as plain data.
+        units: Of the observables.
+    """
+
+    def floor(row: Cells) -> float:
+        return EXACT_SLOPE if row["quantity"].startswith("s_") else 0.0
+
+    def quantity(row: Cells) -> str:
+        unit = "" if row["quantity"].startswith("s_") else units.get(row["observable"], "")
+        return printable(f"{row['quantity']} [{unit}]" if unit else row["quantity"])
+
+    def off(row: Cells) -> str:
+        return ABSENT if row["off"] is None else f"{row['off']:z.1f}"
+
+    def compared(row: Cells) -> dict[str, Any]:
+        known = row["error"] > floor(row)
+        return {**row, "off": (row["result"] - row["truth"]) / row["error"] if known else None}
+
+    columns = (
+        text("observable", "observable", once=True),
+        Column(key="quantity", heading="quantity", show=quantity, words=True),
+        value("truth", "truth"),
+        Column(
+            key="result",
+            heading="result",
+            show=lambda row: rounded(row["result"], row["error"], floor=floor(row)),
+        ),
+        Column(key="off", heading="(result - truth)\n/ error", show=off),
+    )
+    return Table(columns=columns, rows=tuple(map(compared, rows)), sections=("observable",))
 
 
 def remark_lines(remarks: Sequence[Remark], file: str = "summary.json") -> Iterator[str]:
@@ -171,35 +192,3 @@ def _excess(row: ClosureVerdict) -> float:
     """How far bias and width of the pulls are from those of a morphing that closes."""
     bias, width, closing = row.bias or 0.0, row.pull_width or 0.0, row.closing_width or 0.0
     return bias + abs(width - closing)
-
-
-def new_table(*columns: Sequence[str]) -> RichTable:
-    """An empty table; groups of columns are aligned left and right in turn.
-
-    Args:
-        columns: Names, in groups.
-    """
-    table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for i, group in enumerate(columns):
-        for name in group:
-            table.add_column(name, justify="right" if i % 2 else "left", vertical="bottom")
-    return table
-
-
-def with_unit(name: str, unit: str) -> str:
-    """A name with its unit in brackets, if it has one.
-
-    Args:
-        name: Such as a parameter's.
-        unit: Or nothing.
-    """
-    return rf"{name} \[{unit}]" if unit else name  # rich reads [...] as markup
-
-
-def shown(text: str) -> str:
-    """Text of others as the content of a cell.
-
-    Args:
-        text: May hold what the terminal or rich would obey.
-    """
-    return escape(printable(text))

@@ -253,7 +253,9 @@ def fraction(key: str, heading: str) -> Column:
 
 def count(key: str, heading: str) -> Column:
     """A whole number."""
-    return Column(key=key, heading=heading, show=lambda r: str(r[key]))
+    return Column(
+        key=key, heading=heading, show=lambda r: ABSENT if r[key] is None else str(r[key])
+    )
 
 
 def rough(key: str, heading: str) -> Column:

@@ -24,7 +24,7 @@ from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import schema_name
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
 from pullfactory.results.audit_numbers import (
@@ -89,7 +89,7 @@ class AuditResult(AuditNumbers, Result):
         return {
             "schema": schema_name(self.kind),
             "config": config.to_dict(),
-            "provenance": self._provenance(config.seed, config_sha256=config.sha256),
+            "provenance": provenance(config.seed, self.versions, config_sha256=config.sha256),
             "independent": self.independent,
             "n_events": self.n_events,
             "errors": [row.to_dict() for row in self.rows],

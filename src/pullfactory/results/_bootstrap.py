@@ -1,63 +1,90 @@
 """What the bootstrap of one toy gives back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.described import row_of
 from pullfactory.inference import BootstrapResult
-from pullfactory.numbers import finite_or_none, plain, plain_matrix
+from pullfactory.numbers import filled_matrix, finite_or_none, plain, plain_matrix
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import schema_name
-from pullfactory.results.result import Result
+from pullfactory.results.of_study import ResultOfStudy
+from pullfactory.results.schemas.bootstrap import BootstrapRow
 from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
 __all__ = ["BootstrapSummary"]
 
+Matrix = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class BootstrapSummary(Result):
+class BootstrapSummary(ResultOfStudy):
     """Errors of one toy of a study: claimed, from the sandwich, and from the bootstrap.
 
     Attributes:
         study: The study.
         rho: Correlation of the toy.
         toy: Its number, as in `toys.parquet`.
-        truth: Its true parameters, shape (parameters,), in their units.
-        results: One for each method, with the parameters of the study.
+        replicas: How often its events were drawn again.
+        status: How many replicas ended how, by method.
+        correlation: Pearson's correlation of the observables in the events of the toy, shape
+            (observables, observables).
+        correlation_error: Its standard error from the replicas, same shape.
+        covariance: Of the estimates over replicas by method, each of shape (parameters,
+            parameters).
+        rows: Estimate and errors, by method and parameter.
     """
 
     kind = "bootstrap"
 
-    study: Study
     rho: float
     toy: int
-    truth: NDArray[np.float64]
-    results: tuple[BootstrapResult, ...]
+    replicas: int
+    status: Mapping[str, Mapping[str, int]]
+    correlation: Matrix | None
+    correlation_error: Matrix | None
+    covariance: Mapping[str, Matrix | None]
+    rows: tuple[BootstrapRow, ...]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for each method and parameter, without NaN."""
-        return [
-            finite_or_none(
-                {
-                    "method": result.method,
-                    "parameter": name,
-                    "truth": float(self.truth[k]),
-                    "estimate": float(result.fit.estimate[0, k]),
-                    "claimed_error": float(result.fit.error[0, k]),
-                    "sandwich_error": float(result.fit.corrected_error[0, k]),
-                    "bootstrap_error": float(result.error[k]),
-                    "bootstrap_error_error": float(result.error_of_error[k]),
-                }
-            )
-            for result in self.results
-            for k, name in enumerate(result.parameters)
-        ]
+    @classmethod
+    def of(
+        cls,
+        study: Study,
+        *,
+        rho: float,
+        toy: int,
+        truth: NDArray[np.float64],
+        results: Sequence[BootstrapResult],
+    ) -> Self:
+        """What the replicas of a toy say.
+
+        Args:
+            study: The study.
+            rho: Correlation of the toy.
+            toy: Its number.
+            truth: Its true parameters, shape (parameters,), in their units.
+            results: One for each method, with the parameters of the study.
+        """
+        first = results[0]
+        return cls(
+            study=study,
+            rho=rho,
+            toy=toy,
+            replicas=len(first.status),
+            status={one.method: one.status_counts for one in results},
+            correlation=first.correlation,
+            correlation_error=first.correlation_error,
+            covariance={one.method: one.covariance for one in results},
+            rows=tuple(
+                _row(one, k, float(truth[k])) for one in results for k in range(len(one.parameters))
+            ),
+        )
 
     @property
     def title(self) -> str:
@@ -67,34 +94,52 @@ class BootstrapSummary(Result):
     @property
     def table(self) -> Table[Mapping[str, Any]]:
         """Estimate and errors, by method and parameter."""
-        return bootstrap_table(self.rows(), self.study.parameter)
+        return bootstrap_table([asdict(row) for row in self.rows], self.study.parameter)
 
     def _figures(self) -> Figures:
         return {}
 
     def summary(self) -> dict[str, Any]:
         """Content of `bootstrap.json`: plain data without NaN."""
-        first = self.results[0]
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "rho": self.rho,
             "toy": self.toy,
-            "replicas": len(first.status),
-            "status": {one.method: one.status_counts for one in self.results},
+            "replicas": self.replicas,
+            "status": {method: dict(counts) for method, counts in self.status.items()},
             "observables": list(self.study.observable_names),
-            "correlation": plain_matrix(first.correlation),
-            "correlation_error": plain_matrix(first.correlation_error),
-            "covariance": {
-                result.method: plain_matrix(result.covariance) for result in self.results
-            },
-            "errors": self.rows(),
+            "correlation": plain_matrix(self.correlation),
+            "correlation_error": plain_matrix(self.correlation_error),
+            "covariance": {method: plain_matrix(one) for method, one in self.covariance.items()},
+            "errors": [asdict(row) for row in self.rows],
         }
 
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        return cls(
+            **cls._read_head(folder, numbers),
+            rho=numbers["rho"],
+            toy=numbers["toy"],
+            replicas=numbers["replicas"],
+            status=numbers["status"],
+            correlation=filled_matrix(numbers["correlation"]),
+            correlation_error=filled_matrix(numbers["correlation_error"]),
+            covariance={
+                method: filled_matrix(one) for method, one in numbers["covariance"].items()
+            },
+            rows=tuple(row_of(BootstrapRow, row) for row in numbers["errors"]),
+        )
 
-    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
-        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
+
+def _row(result: BootstrapResult, k: int, truth: float) -> BootstrapRow:
+    numbers = {
+        "truth": truth,
+        "estimate": float(result.fit.estimate[0, k]),
+        "claimed_error": float(result.fit.error[0, k]),
+        "sandwich_error": float(result.fit.corrected_error[0, k]),
+        "bootstrap_error": float(result.error[k]),
+        "bootstrap_error_error": float(result.error_of_error[k]),
+    }
+    return BootstrapRow(
+        method=result.method, parameter=result.parameters[k], **finite_or_none(numbers)
+    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,14 @@ from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import schema_name
-from pullfactory.results.result import Result
+from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import closure_table
-from pullfactory.settings.study import Study
 
 __all__ = ["ClosureResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class ClosureResult(Result):
+class ClosureResult(ResultOfStudy):
     """The closure of the workspace of a study.
 
     Attributes:
@@ -31,7 +28,6 @@ class ClosureResult(Result):
 
     kind = "closure"
 
-    study: Study
     closure: Closure
 
     @property
@@ -66,22 +62,13 @@ class ClosureResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `closure.json`: plain data without NaN."""
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "sample_events": self.closure.sample_events,
             "verdicts": list(self.verdicts),
             "worst_bins": self._worst_bins(),
             "grid": self._grid(),
             "scan": self._scan(),
         }
-
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
-
-    def _fill(self, _folder: Path, _summary: dict[str, Any]) -> None:
-        """Numbers and figures are all."""
 
     def _figures(self) -> Figures:
         from pullfactory.report.closure import make_closure_figures  # drawing is slow to load

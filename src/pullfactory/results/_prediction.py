@@ -10,15 +10,13 @@ from pullfactory.methods import MethodKind
 from pullfactory.report.drawing import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import schema_name
-from pullfactory.results.result import Result
-from pullfactory.settings.study import Study
+from pullfactory.results.of_study import ResultOfStudy
 
 __all__ = ["PredictionResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class PredictionResult(Result):
+class PredictionResult(ResultOfStudy):
     """Errors and pull widths expected of a study.
 
     Attributes:
@@ -31,7 +29,6 @@ class PredictionResult(Result):
 
     kind = "prediction"
 
-    study: Study
     rows: tuple[PredictedPull, ...]
     closure: tuple[ClosureVerdict, ...] | None = None
     given: tuple[MethodKind, ...] = ()
@@ -49,9 +46,7 @@ class PredictionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `prediction.json`: plain data without NaN."""
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "closure": self.closure and [verdict.to_dict() for verdict in self.closure],
             "predictions": [row.to_dict() for row in self.rows],
         }
@@ -60,8 +55,7 @@ class PredictionResult(Result):
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
         verdicts = numbers.get("closure")
         return cls(
-            versions=numbers["provenance"]["versions"],
-            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            **cls._read_head(folder, numbers),
             rows=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
             closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
         )
@@ -69,13 +63,6 @@ class PredictionResult(Result):
     @property
     def _given(self) -> tuple[MethodKind, ...]:
         return self.given
-
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
-
-    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
-        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _figures(self) -> Figures:
         from pullfactory.report.prediction_plots import make_prediction_figures

@@ -9,16 +9,14 @@ from pullfactory.described import row_of
 from pullfactory.inference.rows import ScanRow
 from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import schema_name
-from pullfactory.results.result import Result
+from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import scan_table
-from pullfactory.settings.study import Study
 
 __all__ = ["ScanResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ScanResult(Result):
+class ScanResult(ResultOfStudy):
     """Pulls of a study at several values of one of its keys.
 
     Attributes:
@@ -31,7 +29,6 @@ class ScanResult(Result):
 
     kind = "scan"
 
-    study: Study
     over: str
     values: tuple[Any, ...]
     variants: Mapping[str, Mapping[str, Any]]
@@ -50,9 +47,7 @@ class ScanResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `scan.json`: plain data without NaN."""
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "over": self.over,
             "values": list(self.values),
             "variants": {label: dict(settings) for label, settings in self.variants.items()},
@@ -62,20 +57,12 @@ class ScanResult(Result):
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
         return cls(
-            versions=numbers["provenance"]["versions"],
-            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            **cls._read_head(folder, numbers),
             over=numbers["over"],
             values=tuple(numbers["values"]),
             variants=numbers["variants"],
             rows=tuple(row_of(ScanRow, row) for row in numbers["rows"]),
         )
-
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
-
-    def _fill(self, _folder: Path, _summary: dict[str, Any]) -> None:
-        """Numbers and figures are all."""
 
     def _figures(self) -> Figures:
         from pullfactory.results.scan_figures import make_scan_figures  # drawing is slow to load

@@ -13,16 +13,14 @@ from pullfactory.numbers import plain
 from pullfactory.report.drawing import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
-from pullfactory.results._rows import schema_name
-from pullfactory.results.result import Result
+from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import selection_table
-from pullfactory.settings.study import Study
 
 __all__ = ["SelectionResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class SelectionResult(Result):
+class SelectionResult(ResultOfStudy):
     """Sets of the observables of a study, compared by the error of the parameter of interest.
 
     Attributes:
@@ -35,7 +33,6 @@ class SelectionResult(Result):
 
     kind = "selection"
 
-    study: Study
     rho: float
     rows: tuple[SelectionRow, ...]
     skipped: tuple[SkippedSet, ...]
@@ -92,9 +89,7 @@ class SelectionResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `selection.json`: plain data without NaN."""
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "poi": self.study.poi,
             "rho": self.rho,
             "best_if_independent": self._each(
@@ -109,8 +104,7 @@ class SelectionResult(Result):
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
         return cls(
-            versions=numbers["provenance"]["versions"],
-            study=Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+            **cls._read_head(folder, numbers),
             rho=numbers["rho"],
             rows=tuple(row_of(SelectionRow, row) for row in numbers["sets"]),
             skipped=tuple(row_of(SkippedSet, row) for row in numbers["skipped"]),
@@ -122,13 +116,6 @@ class SelectionResult(Result):
     @property
     def _given(self) -> tuple[MethodKind, ...]:
         return self.given
-
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
-
-    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
-        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _figures(self) -> Figures:
         from pullfactory.report.selection_plots import make_selection_figures

@@ -23,10 +23,8 @@ from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import schema_name
+from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.pull_sums import TOYS, summed_pulls
-from pullfactory.results.result import Result
-from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
@@ -40,7 +38,7 @@ CALIBRATION = "calibration.json"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class StudyResult(Result):
+class StudyResult(ResultOfStudy):
     """What a run gives back.
 
     Attributes:
@@ -57,7 +55,6 @@ class StudyResult(Result):
 
     kind = "summary"
 
-    study: Study
     calibration: Calibration
     workspace: dict[str, Any]
     sums: dict[tuple[float, str], PullSums]
@@ -143,9 +140,7 @@ class StudyResult(Result):
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            "schema": schema_name(self.kind),
-            "study": self.study.to_dict(),
-            "provenance": self._provenance(self.study.seed, study_sha256=self.study.sha256),
+            **self._head(),
             "calibration": [asdict(row) for row in self.calibration.comparison()],
             "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
@@ -167,7 +162,8 @@ class StudyResult(Result):
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
-        study = Study.from_dict(numbers["study"], place=f"study in '{folder}'")
+        head = cls._read_head(folder, numbers)
+        study = head["study"]
         if "predictions" not in numbers:
             raise OutputError(
                 f"'{folder}' was written by an earlier version, and lacks the calibration that "
@@ -178,8 +174,7 @@ class StudyResult(Result):
         )
         verdicts = numbers["closure"]
         return cls(
-            versions=numbers["provenance"]["versions"],
-            study=study,
+            **head,
             calibration=Calibration.read(folder / CALIBRATION),
             workspace=read_json(folder / "workspaces" / f"{study.name}.json"),
             sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
@@ -192,11 +187,8 @@ class StudyResult(Result):
     def _given(self) -> tuple[MethodKind, ...]:
         return self.given
 
-    @property
-    def _formats(self) -> tuple[str, ...]:
-        return self.study.figures
-
-    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+    def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
+        super()._fill(folder, summary)
         (folder / "workspaces").mkdir()
         write_workspace(self.workspace, folder / "workspaces" / f"{self.study.name}.json")
         for rho, spec in self.joint_workspaces.items():
@@ -204,7 +196,6 @@ class StudyResult(Result):
         self.toys.copy_to(folder / TOYS)
         calibration = json.dumps(self.calibration.to_dict(), allow_nan=False)
         (folder / CALIBRATION).write_text(f"{calibration}\n", encoding="utf-8")
-        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)

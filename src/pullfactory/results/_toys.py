@@ -23,7 +23,7 @@ from pullfactory.report.drawing import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable
 from pullfactory.results._report import report_text
-from pullfactory.results._rows import schema_name
+from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.pull_sums import TOYS, fits_of_toys, summed_pulls
 from pullfactory.results.result import Result
 from pullfactory.results.tables import toys_table
@@ -107,7 +107,7 @@ class ToysResult(Result):
         return {
             "schema": schema_name(self.kind),
             "study": None,
-            "provenance": self._provenance(self.seed),
+            "provenance": provenance(self.seed, self.versions),
             "ensemble": self.ensemble,
             "truth": self.truth,
             "status": self.failures,

@@ -138,11 +138,11 @@ def _shown(numbers: Numbers) -> set[str]:
 def _of_scan(numbers: Numbers) -> Iterator[str]:
     scan = dict.fromkeys(row["rho"] for row in numbers["rows"])
     endings = ("", *(f"_{rho:g}" for rho in scan if rho is not None))
-    return _figures(*(f"scan{ending}" for ending in endings))
+    return chain(("study.toml",), _figures(*(f"scan{ending}" for ending in endings)))
 
 
 def _of_closure(_numbers: Numbers) -> Iterator[str]:
-    return _figures("rates", "axes", "events")
+    return chain(("study.toml",), _figures("rates", "axes", "events"))
 
 
 def _of_prediction(_numbers: Numbers) -> Iterator[str]:

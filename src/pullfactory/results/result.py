@@ -16,7 +16,7 @@ from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._report import REPORT
-from pullfactory.results._rows import installed_versions, provenance, read_numbers, write_numbers
+from pullfactory.results._rows import installed_versions, read_numbers, write_numbers
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 
@@ -78,7 +78,7 @@ class Result(ABC):
         """The result of which a folder has the files."""
         raise OutputError(
             f"a {cls.__name__} cannot be read back, its folder lacks what figures need; "
-            "those of run, toys, audit, predict, scan and select can"
+            "those of run, toys, audit, predict, scan, select and bootstrap can"
         )
 
     @property
@@ -166,13 +166,12 @@ class Result(ABC):
         from pullfactory.report.style import figure_style
 
         figures = self._figures()
+        if not figures:
+            raise OutputError(f"a {type(self).__name__} has no figures; it has a table")
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
         with figure_style(), given_methods(self._given):
             return figures[name]()
-
-    def _provenance(self, seed: int, **digests: str) -> dict[str, Any]:
-        return provenance(seed, self.versions, **digests)
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows of `table` as a data frame; pandas must be installed."""

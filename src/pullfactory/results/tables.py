@@ -3,14 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table as RichTable
-
 from pullfactory.errors import printable
 from pullfactory.fitting import FitStatus
 from pullfactory.inference.rows import PullRow, ScanRow, SelectionRow
-from pullfactory.numbers import plain, significant
+from pullfactory.numbers import plain
 from pullfactory.report.palette import Described
-from pullfactory.report.table import new_table, shown
 from pullfactory.report.tabular import (
     Cells,
     Column,
@@ -166,23 +163,21 @@ def closure_table(rows: Sequence[Mapping[str, Any]]) -> Table[Mapping[str, Any]]
     return Table(columns=columns, rows=tuple(rows))
 
 
-def failure_table(status: Mapping[str, int], pulls: Sequence[PullRow]) -> RichTable:
+def failure_table(status: Mapping[str, int], pulls: Sequence[PullRow]) -> Table[Mapping[str, Any]]:
     """How the fits ended, and which parameters ended at a bound how often.
 
     Args:
         status: Number of fits by status.
         pulls: Of every parameter.
     """
-    toys = sum(status.values())
-    table = new_table(("status",), ("fits", "fraction\n[%]"))
-
-    def add(what: str, fits: int) -> None:
-        table.add_row(what, str(fits), significant(100.0 * fits / toys))
-
+    bound = {
+        f"  {row.pulls.parameter}": row.pulls.n_at_bound for row in pulls if row.pulls.n_at_bound
+    }
+    counts: list[tuple[str, int]] = []
     for name, fits in status.items():
-        add(name.replace("_", " "), fits)
-        if name == FitStatus.AT_BOUND.label:
-            for row in pulls:
-                if row.pulls.n_at_bound:
-                    add(f"  {shown(row.pulls.parameter)}", row.pulls.n_at_bound)
-    return table
+        inner = bound.items() if name == FitStatus.AT_BOUND.label else ()
+        counts += [(name.replace("_", " "), fits), *inner]
+    toys = sum(status.values())
+    rows = tuple({"status": s, "fits": n, "percent": 100.0 * n / toys} for s, n in counts)
+    columns = (text("status", "status"), count("fits", "fits"), digits("percent", "fraction\n[%]"))
+    return Table(columns=columns, rows=rows)

@@ -74,7 +74,7 @@ def bootstrap_toy(
             advance(1)
     block, position = _toy(known, rho, toy)
     truth = block.theta_true[position]
-    return BootstrapSummary(study=study, rho=rho, toy=toy, truth=truth, results=tuple(results))
+    return BootstrapSummary.of(study, rho=rho, toy=toy, truth=truth, results=results)
 
 
 def _toy(calibration: Calibration, rho: float, toy: int) -> tuple[ToyBlock, int]:

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from pullfactory.report.citation import CITATION
-from pullfactory.report.page.content import Cell, Listing, Row, Section, Table, Text
+from pullfactory.report.page.content import Listing, Section, Text
+from pullfactory.report.page.tables import paged
+from pullfactory.report.tabular import Table, text
 
 __all__ = ["appendix"]
 
@@ -24,11 +26,13 @@ def appendix(provenance: Mapping[str, Any]) -> tuple[Section, ...]:
             name="provenance",
             heading="Seed and versions",
             blocks=(
-                Table(
+                paged(
+                    Table(
+                        columns=(text("what", "what"), text("which", "which")),
+                        rows=tuple({"what": k, "which": v} for k, v in rows.items()),
+                    ),
                     name="provenance",
                     caption="The same seed and versions give the same numbers.",
-                    columns=("what", "which"),
-                    rows=tuple(Row(cells=(Cell(k), Cell(str(v)))) for k, v in rows.items()),
                 ),
             ),
         ),

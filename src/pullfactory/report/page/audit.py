@@ -10,20 +10,18 @@ from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
-    Cell,
     Lead,
     Listing,
     Page,
-    Row,
     Section,
-    Table,
     Tags,
     Text,
 )
 from pullfactory.report.page.pictures import pictures
-from pullfactory.report.page.tables import measured, pull_rows, significant_cell, status_rows
+from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
 from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
-from pullfactory.report.palette import method_label, with_minus
+from pullfactory.report.palette import method_label
+from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
 
 __all__ = ["audit_page"]
 
@@ -171,80 +169,56 @@ def _sentence(row: Numbers, unit: str) -> str:
     return f"{errors}. Multiply the claimed error by {factor}."
 
 
-def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Table:
-    def cells(row: Numbers) -> tuple[Cell, ...]:
-        unit = units.get(row["parameter"], "")
-        name = f"{row['parameter']} [{unit}]" if unit else row["parameter"]
-        return (
-            Cell(method_label(row["method"])),
-            Cell(name),
-            measured(row["claimed_error"], row["claimed_error_error"]),
-            _actual(row),
-            measured(row["inflate_by"], row["inflate_by_error"]),
-            _coverage(row),
-            significant_cell(row["joint_error"]),
-            significant_cell(row["template_noise"]),
-        )
-
-    return Table(
+def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
+    columns = (
+        *(FIT, named("parameter", "parameter", units)),
+        measured("claimed_error", "claimed error"),
+        Column(key="actual_error", heading="actual error", show=_actual),
+        measured("inflate_by", "inflate by"),
+        percent("coverage_68", "within ± 1 [%]"),
+        digits("joint_error", "error of the joint fit"),
+        digits("template_noise", "template noise"),
+    )
+    return paged(
+        Table(columns=columns, rows=tuple(rows)),
         name="verdict",
         caption="“Inflate by” is actual / claimed: multiply the claimed error by it. Errors are "
         "those of the bootstrap.",
-        columns=(
-            *("method", "parameter", "claimed error", "actual error", "inflate by"),
-            *("within ± 1 [%]", "error of the joint fit", "template noise"),
-        ),
-        rows=tuple(
-            Row(cells=cells(row), tags=Tags(method=row["method"], parameter=row["parameter"]))
-            for row in rows
-        ),
         headings=2,
+        tags=("method", "parameter"),
     )
 
 
-def _actual(row: Numbers) -> Cell:
+def _actual(row: Numbers) -> str:
     """The actual error, and whether the workspace does not close."""
-    shown = measured(row["actual_error"], row["actual_error_error"])
-    said = f"{shown.text} does not close" if row.get("closes") is False else shown.text
-    return Cell(said, row["actual_error"])
-
-
-def _coverage(row: Numbers) -> Cell:
-    if row["coverage_68"] is None:
-        return significant_cell(None)
-    return Cell(
-        rounded(100 * row["coverage_68"], 100 * row["coverage_68_error"]), row["coverage_68"]
-    )
+    shown = rounded(row["actual_error"], row["actual_error_error"])
+    return f"{shown} does not close" if row.get("closes") is False else shown
 
 
 def _notes(summary: Numbers) -> tuple[Text, ...]:
     return tuple(Text(text=note) for note in summary["notes"])
 
 
-def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Table, ...]:
+def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Block, ...]:
     if not rows:
         return ()
-    return (
-        Table(
-            name="correlations",
-            caption="Correlation coefficients within one event, and the part of the events that "
-            "have both observables.",
-            columns=("observable", "and", "Pearson", "Spearman", "have both [%]"),
-            rows=tuple(
-                Row(
-                    cells=(
-                        Cell(row["first"]),
-                        Cell(row["second"]),
-                        measured(row["pearson"], row["pearson_error"]),
-                        measured(row["spearman"], row["spearman_error"]),
-                        Cell(f"{100 * row['overlap']:.3g}", row["overlap"]),
-                    )
-                )
-                for row in rows
-            ),
-            headings=2,
+    columns = (
+        *(text("first", "observable"), text("second", "and")),
+        *(measured("pearson", "Pearson"), measured("spearman", "Spearman")),
+        Column(
+            key="overlap",
+            heading="have both [%]",
+            show=lambda row: f"{100 * row['overlap']:.3g}",
         ),
     )
+    table = paged(
+        Table(columns=columns, rows=tuple(rows)),
+        name="correlations",
+        caption="Correlation coefficients within one event, and the part of the events that "
+        "have both observables.",
+        headings=2,
+    )
+    return (table,)
 
 
 def _pay(summary: Numbers) -> str:
@@ -256,56 +230,41 @@ def _pay(summary: Numbers) -> str:
     return f"Not worth their work for {poi}: {_listed(idle)}."
 
 
-def _set_rows(summary: Numbers) -> Table:
-    return Table(
+def _set_rows(summary: Numbers) -> Block:
+    columns = (
+        Column(
+            key="observables",
+            heading="observables",
+            show=lambda row: ", ".join(row["observables"]),
+            words=True,
+        ),
+        *(digits("claimed_error", "claimed error"), digits("actual_error", "actual error")),
+        digits("predicted_width", "inflate by"),
+    )
+    return paged(
+        Table(columns=columns, rows=tuple(summary["sets"])),
         name="sets",
         caption=f"Errors of {summary['config']['poi']} with sets of the observables.",
-        columns=("observables", "claimed error", "actual error", "inflate by"),
-        rows=tuple(
-            Row(
-                cells=(
-                    Cell(", ".join(row["observables"])),
-                    significant_cell(row["claimed_error"]),
-                    significant_cell(row["actual_error"]),
-                    significant_cell(row["predicted_width"]),
-                )
-            )
-            for row in summary["sets"]
-        ),
     )
 
 
 def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
     if not summary["data"]:
         return ()
-    rows = []
-    for fit in summary["data"]:
-        for row in fit["estimates"]:
-            unit = units.get(row["parameter"], "")
-            name = f"{row['parameter']} [{unit}]" if unit else row["parameter"]
-            rows.append(
-                Row(
-                    cells=(
-                        Cell(method_label(fit["method"])),
-                        Cell(name),
-                        significant_cell(row["estimate"]),
-                        significant_cell(row["claimed_error"]),
-                        significant_cell(row["sandwich_error"]),
-                        measured(row["bootstrap_error"], row["bootstrap_error_error"]),
-                    ),
-                    tags=Tags(method=fit["method"], parameter=row["parameter"]),
-                )
-            )
-    table = Table(
+    columns = (
+        *(FIT, named("parameter", "parameter", units), digits("estimate", "estimate")),
+        digits("claimed_error", "claimed error"),
+        digits("sandwich_error", "sandwich error"),
+        measured("bootstrap_error", "bootstrap error"),
+    )
+    rows = [{**fit, **row} for fit in summary["data"] for row in fit["estimates"]]
+    table = paged(
+        Table(columns=columns, rows=tuple(rows)),
         name="data",
         caption="Estimates, with the errors that the fit claims, those of the event-paired "
         "sandwich and those of the bootstrap.",
-        columns=(
-            *("method", "parameter", "estimate", "claimed error", "sandwich error"),
-            "bootstrap error",
-        ),
-        rows=tuple(rows),
         headings=2,
+        tags=("method", "parameter"),
     )
     return (table, *pictures(folder, "postfit"))
 
@@ -324,27 +283,18 @@ def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
     )
 
 
-def _sample_rows(summary: Numbers) -> Table:
-    keys = ("rows", "selected", "weight", "effective", "negative")
-    return Table(
+def _sample_rows(summary: Numbers) -> Block:
+    columns = (
+        *(text("role", "sample"), value("rows", "rows"), value("selected", "selected")),
+        *(value("weight", "sum of weights"), value("effective", "effective")),
+        value("negative", "negative weights"),
+    )
+    return paged(
+        Table(columns=columns, rows=tuple(summary["samples"])),
         name="samples",
         caption="Events of every sample; “effective” is the number of events of weight 1 that "
         "would fluctuate as much.",
-        columns=("sample", "rows", "selected", "sum of weights", "effective", "negative weights"),
-        rows=tuple(
-            Row(
-                cells=(
-                    Cell(row["role"]),
-                    *(Cell(with_minus(f"{row[k]:.6g}"), row[k]) for k in keys),
-                )
-            )
-            for row in summary["samples"]
-        ),
     )
-
-
-def _number(value: float) -> Cell:
-    return Cell(with_minus(f"{value:.6g}"), value)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -127,7 +127,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
                 *pictures(folder, "joint_distribution"),
                 *pictures(folder, "calibration", observables),
                 *pictures(folder, "response"),
-                calibration_rows(summary["calibration"]),
+                calibration_rows(summary["calibration"], _units(summary, "observable")),
                 *_noise(summary["calibration_noise"]),
             ),
         ),
@@ -220,8 +220,8 @@ def _choices(summary: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str], ...
     }
 
 
-def _units(summary: Mapping[str, Any]) -> dict[str, str]:
-    return {parameter["name"]: parameter["unit"] for parameter in summary["study"]["parameter"]}
+def _units(summary: Mapping[str, Any], kind: str = "parameter") -> dict[str, str]:
+    return {one["name"]: one["unit"] for one in summary["study"][kind]}
 
 
 def _listed(described: Sequence[Mapping[str, Any]]) -> str:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pullfactory.numbers import plain
 from pullfactory.report.page.appendix import appendix
-from pullfactory.report.page.content import Cell, Page, Row, Section, Table, Tags
+from pullfactory.report.page.content import Page, Section, Tags
 from pullfactory.report.page.pictures import pictures
-from pullfactory.report.page.tables import pull_rows, status_rows, verdict_rows
+from pullfactory.report.page.tables import paged, pull_rows, status_rows, verdict_rows
 from pullfactory.report.page.verdict import Verdict, lead_of
-from pullfactory.report.palette import with_minus
+from pullfactory.report.tabular import Table, text, value
 
 __all__ = ["toys_page"]
 
@@ -38,14 +37,13 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
         independent=False,
         tags=Tags(),
     )
-    truth = Table(
+    truth = paged(
+        Table(
+            columns=(text("parameter", "parameter"), value("truth", "truth")),
+            rows=tuple({"parameter": k, "truth": v} for k, v in summary["truth"].items()),
+        ),
         name="truth",
         caption="True value of every parameter before any draw.",
-        columns=("parameter", "truth"),
-        rows=tuple(
-            Row(cells=(Cell(name), Cell(with_minus(plain(value)), value)))
-            for name, value in summary["truth"].items()
-        ),
     )
     sections = (
         Section(

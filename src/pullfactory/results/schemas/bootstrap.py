@@ -9,7 +9,7 @@ from pullfactory.results.schemas.parts import Matrix, Status, StudyKeys, StudyPr
 __all__ = ["BootstrapFile"]
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class BootstrapRow:
     """Estimate and errors of one parameter of one toy, in the parameter's unit.
 

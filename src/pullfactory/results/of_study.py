@@ -1,0 +1,47 @@
+"""What results of a study share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pullfactory.results._rows import provenance, schema_name
+from pullfactory.results.result import Result
+from pullfactory.settings.study import Study
+
+__all__ = ["ResultOfStudy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ResultOfStudy(Result):
+    """A result that belongs to a study; the study lies in its folder.
+
+    Attributes:
+        study: The study.
+    """
+
+    study: Study
+
+    @property
+    def _formats(self) -> tuple[str, ...]:
+        return self.study.figures
+
+    def _head(self) -> dict[str, Any]:
+        """What its numbers begin with."""
+        return {
+            "schema": schema_name(self.kind),
+            "study": self.study.to_dict(),
+            "provenance": provenance(
+                self.study.seed, self.versions, study_sha256=self.study.sha256
+            ),
+        }
+
+    @classmethod
+    def _read_head(cls, folder: Path, numbers: dict[str, Any]) -> dict[str, Any]:
+        """What `_head` was made of."""
+        return {
+            "versions": numbers["provenance"]["versions"],
+            "study": Study.from_dict(numbers["study"], place=f"study in '{folder}'"),
+        }
+
+    def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
+        (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
