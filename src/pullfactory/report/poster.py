@@ -57,8 +57,12 @@ def make_figures(
     if len(study.observable) > 1:
         figures["joint_distribution"] = partial(_joint, study)
     for observable in study.observable_names:
-        figures[f"calibration_{observable}"] = partial(_samples, calibration, observable)
-        figures[f"templates_{observable}"] = partial(_templates, calibration, observable)
+        figures[f"calibration_{observable}"] = partial(
+            _samples, plot_samples, calibration, observable
+        )
+        figures[f"templates_{observable}"] = partial(
+            _samples, plot_templates, calibration, observable
+        )
     figures["response"] = partial(_response, calibration)
     pulls = _Pulls(study=study, sums=sums, predictions=predictions)
     for method in dict.fromkeys(method for _, method in sums):
@@ -98,20 +102,12 @@ def _joint_scan(
     return (0.0, 0.5)
 
 
-def _samples(calibration: Calibration, observable: str) -> Figure:
+def _samples(draw: Callable[..., object], calibration: Calibration, observable: str) -> Figure:
+    """Samples or templates of one observable, a stack of panels for each parameter."""
     names = calibration.study.parameter_names
     figure, stacks = new_panels(len(names), size=(5.6, 6.0), heights=(2.0, 1.0), share_y=True)
     for panels, name in zip(stacks, names, strict=True):
-        plot_samples((panels[0], panels[1]), calibration, observable, name)
-    legend_above(figure, stacks[0][0])
-    return figure
-
-
-def _templates(calibration: Calibration, observable: str) -> Figure:
-    names = calibration.study.parameter_names
-    figure, stacks = new_panels(len(names), size=(5.6, 6.0), heights=(2.0, 1.0), share_y=True)
-    for panels, name in zip(stacks, names, strict=True):
-        plot_templates((panels[0], panels[1]), calibration, observable, name)
+        draw((panels[0], panels[1]), calibration, observable, name)
     legend_above(figure, stacks[0][0])
     return figure
 
