@@ -13,7 +13,7 @@ import pytest
 import pullfactory as pf
 from pullfactory.errors import StudyError
 
-WORKSPACE = Path(__file__).parents[1] / "workspaces" / "poster.json"
+WORKSPACE = Path(__file__).parents[2] / "workspaces" / "poster.json"
 SMALL = pf.Study.preset("poster").with_settings(
     {
         "calibration.source": "exact",

@@ -19,7 +19,7 @@ from pullfactory.binning.edges import exact_probabilities
 from pullfactory.errors import CalibrationError, OutputError, StudyError
 from pullfactory.simulation.response import Response
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WORKSPACES = {
     "poster": ("poster", "additive_cross"),
     "poster_additive": ("poster", "additive"),

@@ -28,7 +28,7 @@ from pullfactory.inference.remarks import Remark
 from pullfactory.inference.shapes import PullShape
 
 KINDS = ("summary", "audit", "prediction", "selection", "bootstrap", "closure", "scan")
-CASES = Path(__file__).parent / "cases"
+CASES = Path(__file__).parents[1] / "cases"
 SCHEMA = json_schema("summary")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
