@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.files import read_text
-from pullfactory.inference.judgement import TOLERATED, Judgement, judge_error
-from pullfactory.numbers import plain, rounded, significant
+from pullfactory.numbers import plain, rounded
+from pullfactory.report.audit_verdict import audit_answer_of, error_sentence, pay_sentence
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -19,9 +19,9 @@ from pullfactory.report.page.content import (
 )
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
-from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
 from pullfactory.report.palette import method_label
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
+from pullfactory.report.verdict import Verdict, remarks_on, shifts_of
 
 __all__ = ["audit_page"]
 
@@ -106,67 +106,19 @@ def _parameters(summary: Numbers) -> list[str]:
 
 def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     rows = [row for row in summary["errors"] if row["method"] == method]
-    kinds = {row["parameter"]: _kind(row) for row in rows}
-    wrong = [name for name, kind in kinds.items() if kind == "wrong"]
-    unsure = [name for name, kind in kinds.items() if kind == "unknown"]
     where = f"with the {method_label(method)} fit"
-    hidden = [row["parameter"] for row in rows if row.get("reason")]
-    if hidden and (not wrong or summary["config"]["poi"] in hidden):
-        mood = "open"
-        answer = (
-            f"That cannot be told for {_listed(hidden)} {where}: the workspace does not close; "
-            'use workspace.morphing = "multiplicative", or samples at smaller steps'
-        )
-    elif wrong:
-        answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}", "bad"
-    elif unsure:
-        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}", "open"
-    else:
-        answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}", "good"
+    found = audit_answer_of(rows, summary["config"]["poi"], where)
+    answer, mood = found.text, found.mood
     pulls = [Verdict.of(row) for row in summary["pulls"] if row["method"] == method]
     if shifts := shifts_of(pulls):
         answer = f"{answer}; in toys {shifts}"
         mood = "open" if mood == "good" else mood
     said = summary.get("remarks", ())
     details = tuple(
-        " ".join((_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
+        " ".join((error_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
         for row in rows
     )
     return Lead(answer=f"{answer}.", mood=mood, details=details, tags=Tags(method=method))
-
-
-def _kind(row: Numbers) -> Judgement:
-    return judge_error(row["inflate_by"], row["inflate_by_error"])
-
-
-def _wrong(rows: Sequence[Numbers], poi: str, wrong: Sequence[str]) -> str:
-    """Which errors are wrong, the parameter of interest first."""
-    own = next(row for row in rows if row["parameter"] == poi)
-    others = ", ".join(name for name in wrong if name != poi)
-    if poi in wrong:
-        off = 100.0 * (own["inflate_by"] - 1.0)
-        way = "larger" if off > 0 else "smaller"
-        also = f"; also wrong: {others}" if others else ""
-        return f"the error of {poi} is actually {abs(off):.0f} % {way} than claimed{also}"
-    said = f"right within {TOLERATED:.0%}" if _kind(own) == "right" else "uncertain"
-    return f"the error of {poi} is {said}; wrong: {others}"
-
-
-def _sentence(row: Numbers, unit: str) -> str:
-    shown = f" {unit}" if unit else ""
-    factor = rounded(row["inflate_by"], row["inflate_by_error"])
-    errors = (
-        f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
-        f"{significant(row['actual_error'])}{shown}"
-    )
-    if row.get("reason"):
-        claimed = significant(row["claimed_error"])
-        return f"{row['parameter']}: claimed error {claimed}{shown}. {row['reason']}"
-    if _kind(row) == "right":
-        return f"{errors}: right within {TOLERATED:.0%}. Actual / claimed is {factor}."
-    if _kind(row) == "unknown":
-        return f"{errors}: too few events to tell. Actual / claimed is {factor}."
-    return f"{errors}. Multiply the claimed error by {factor}."
 
 
 def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
@@ -222,12 +174,8 @@ def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Block, ...]:
 
 
 def _pay(summary: Numbers) -> str:
-    poi, idle = summary["config"]["poi"], summary["do_not_pay"]
-    if any(row["actual_error"] is None for row in summary["sets"]):
-        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
-    if not idle:
-        return f"Every observable lowers the actual error of {poi}."
-    return f"Not worth their work for {poi}: {_listed(idle)}."
+    known = all(row["actual_error"] is not None for row in summary["sets"])
+    return pay_sentence(summary["config"]["poi"], summary["do_not_pay"], known=known)
 
 
 def _set_rows(summary: Numbers) -> Block:

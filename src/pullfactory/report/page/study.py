@@ -20,9 +20,9 @@ from pullfactory.report.page.tables import (
     status_rows,
     verdict_rows,
 )
-from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
 from pullfactory.report.palette import method_label
 from pullfactory.report.table import closure_line
+from pullfactory.report.verdict import Verdict, answer_of, rho_name, where_of
 from pullfactory.workspaces.study import clipping_note
 
 __all__ = ["study_page"]
@@ -69,11 +69,13 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     ordered = {first: groups[first], **groups}
     return tuple(
         _with_closure(
-            lead_of(
-                verdicts,
-                where=where_of(method, rho),
-                independent=method_kind(method).independent,
-                tags=Tags(method=method, rho=rho_name(rho)),
+            Lead.of(
+                answer_of(
+                    verdicts,
+                    where=where_of(method, rho),
+                    independent=method_kind(method).independent,
+                ),
+                Tags(method=method, rho=rho_name(rho)),
             ),
             where_of(method, rho),
             [row for row in _verdicts(summary) if closure_of([row], method, row.parameter)],
