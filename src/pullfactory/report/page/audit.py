@@ -7,6 +7,7 @@ from typing import Any
 from pullfactory.files import read_text
 from pullfactory.numbers import plain, rounded
 from pullfactory.report.audit_verdict import audit_answer_of, error_sentence, pay_sentence
+from pullfactory.report.figures import AUDIT
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -46,34 +47,33 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         Section(
             name="errors",
             heading="Claimed and actual errors",
-            blocks=(*pictures(folder, "errors"), _error_rows(summary["errors"], units)),
+            blocks=(*pictures(folder, AUDIT, "errors"), _error_rows(summary["errors"], units)),
         ),
         Section(name="notes", heading="What to know", blocks=_notes(summary)),
         Section(
             name="dependence",
             heading="How the observables depend on each other",
             blocks=(
-                *pictures(folder, "correlations"),
+                *pictures(folder, AUDIT, "dependence"),
                 *_dependence_rows(summary["correlations"]),
-                *pictures(folder, "bin_pairs"),
             ),
         ),
         Section(
             name="sets",
             heading="Which observables pay",
-            blocks=(Text(text=_pay(summary)), *pictures(folder, "sets"), _set_rows(summary)),
+            blocks=(Text(text=_pay(summary)), *pictures(folder, AUDIT, "sets"), _set_rows(summary)),
         ),
         Section(name="data", heading="The fit of the data", blocks=_data(folder, summary, units)),
         Section(
             name="covariance",
             heading="Correlation of the parameters",
-            blocks=pictures(folder, "covariance"),
+            blocks=pictures(folder, AUDIT, "covariance"),
         ),
         Section(name="toys", heading="Toys drawn from the events", blocks=_toys(folder, summary)),
         Section(
             name="templates",
             heading="Templates",
-            blocks=pictures(folder, "templates", tuple(units)),
+            blocks=pictures(folder, AUDIT, "templates", {"parameter": units}),
         ),
         Section(name="samples", heading="The samples", blocks=(_sample_rows(summary),)),
         Section(
@@ -214,7 +214,7 @@ def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Blo
         headings=2,
         tags=("method", "parameter"),
     )
-    return (table, *pictures(folder, "postfit"))
+    return (table, *pictures(folder, AUDIT, "data"))
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
@@ -225,7 +225,7 @@ def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
     methods = tuple(dict.fromkeys(row["method"] for row in summary["pulls"]))
     return (
         Text(text=drawn),
-        *pictures(folder, "pull_ecdf", methods),
+        *pictures(folder, AUDIT, "toys", {"method": methods}),
         pull_rows(summary["pulls"]),
         status_rows(summary["status"]),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pullfactory.report.figures import TOYS
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import Lead, Page, Section
 from pullfactory.report.page.pictures import pictures
@@ -51,17 +52,17 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
         Section(
             name="distributions",
             heading="Pulls",
-            blocks=(*pictures(folder, "pulls"), *pictures(folder, "pull_ecdf"), pull_rows(rows)),
+            blocks=(*pictures(folder, TOYS, "distributions"), pull_rows(rows)),
         ),
         Section(
             name="correlation",
             heading="Correlation of the parameters",
-            blocks=pictures(folder, "correlation"),
+            blocks=pictures(folder, TOYS, "correlation"),
         ),
         Section(
             name="minima",
             heading="Minimum of the likelihood",
-            blocks=pictures(folder, "minimum_nll"),
+            blocks=pictures(folder, TOYS, "minima"),
         ),
         Section(
             name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
