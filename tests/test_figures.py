@@ -1,6 +1,7 @@
 """Formats of figures: from the command line, the file and Python; none; and what is no format."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,7 @@ def test_formats_of_the_file_and_of_the_call(result: StudyResult, tmp_path: Path
     study = result.study.with_settings({"figures": ["svg", "png"]})
     assert study.sha256 == result.study.sha256  # no number depends on it
     assert Study.from_toml_text(study.to_toml()).figures == ("png", "svg")
-    given: Any = {**vars(result), "study": study}
-    changed = StudyResult(**{name: given[name] for name in StudyResult.__dataclass_fields__})
+    changed = replace(result, study=study)
     folder = changed.write(tmp_path / "out")
     assert endings(folder) == {"png", "svg"}
     assert "figures/pull_width, as png and svg." in (folder / "report.html").read_text()

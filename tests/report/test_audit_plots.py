@@ -96,7 +96,7 @@ def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
     with figure_style():
         figures = make_audit_figures(tiny_audit)
         for name in ("templates_m_t", "templates_JSF", "postfit"):
-            figure = figures[name]()
+            figure = figures[name].draw()
             figure.draw_without_rendering()
             for ax in figure.axes[::2]:
                 legend = ax.get_legend()
@@ -108,8 +108,8 @@ def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
 
 def test_names_do_not_overlap(tiny_audit: AuditResult) -> None:
     with figure_style():
-        for name, draw in make_audit_figures(tiny_audit).items():
-            figure = draw()
+        for name, drawn in make_audit_figures(tiny_audit).items():
+            figure = drawn.draw()
             figure.draw_without_rendering()
             for ax in figure.axes:
                 boxes = [t.get_window_extent() for t in ax.get_xticklabels() if t.get_text()]

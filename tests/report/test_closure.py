@@ -73,7 +73,7 @@ def test_scan_shows_sizes(ax: Axes, tiny_study: Study, closure: Closure) -> None
 def test_every_figure_is_drawn(tiny_study: Study, closure: Closure) -> None:
     with figure_style():
         made = make_closure_figures(study=tiny_study, closure=closure)
-        figures = [draw() for draw in made.values()]
+        figures = [one.draw() for one in made.values()]
         for figure in figures:
             figure.draw_without_rendering()
     assert [len(figure.axes) for figure in figures] == [2, 3, 3]

@@ -146,9 +146,9 @@ def test_four_observables_and_parameters(four: Study) -> None:
     figures = make_figures(study=four, calibration=calibrate(four), sums=draw_sums(four))
     assert {f"calibration_x{i}" for i in range(4)} < set(figures)
     with figure_style():
-        assert len(figures["pull_width"]().axes) == 4
-        assert len(figures["response"]().axes) == 8
-        joint = figures["joint_distribution"]().axes
+        assert len(figures["pull_width"].draw().axes) == 4
+        assert len(figures["response"].draw().axes) == 8
+        joint = figures["joint_distribution"].draw().axes
     assert len(joint) == 6 * 2 * 2  # pairs, values of rho, panel and colour bar
     titles = [ax.get_title(loc="left")[-3:] for ax in joint]
     assert titles.count("0.3") == 6  # 0.5 would not be positive definite
@@ -159,7 +159,7 @@ def test_pull_distributions_span_the_scan(tiny_study: Study, scan: tuple[float, 
     study = tiny_study.with_settings({"ensemble.rho": scan, "methods": ["unbinned"]})
     figures = make_figures(study=study, calibration=calibrate(study), sums=draw_sums(study))
     with figure_style():
-        legend = figures["pulls_unbinned"]().axes[0].get_legend()
+        legend = figures["pulls_unbinned"].draw().axes[0].get_legend()
     assert legend is not None
     texts = [text.get_text().replace("\N{MINUS SIGN}", "-") for text in legend.get_texts()]
     shown = [float(text.split(":")[0]) for text in texts[1:]]

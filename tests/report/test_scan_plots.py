@@ -80,6 +80,6 @@ def test_one_figure_for_one_rho(tmp_path: Path) -> None:
     result = make_scan((1, 2))
     figures = make_scan_figures(result.study, result.over, result.values, result.rows)
     with figure_style():
-        assert figures["scan"]().axes[1].get_xlabel() == "events per toy"
+        assert figures["scan"].draw().axes[1].get_xlabel() == "events per toy"
     write_figures(tmp_path, lambda: figures, ("png", "pdf"))
     assert {file.name for file in tmp_path.iterdir()} == {"scan.pdf", "scan.png"}

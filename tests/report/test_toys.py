@@ -67,7 +67,7 @@ def figures_of(fits: FitBatch, names: Sequence[str] = FIGURES) -> dict[str, Figu
             minima=fits.nll[np.isfinite(fits.error).any(axis=1)],
         )
         assert tuple(made)[: len(names)] == tuple(names)
-        figures = {name: made[name]() for name in names}
+        figures = {name: made[name].draw() for name in names}
         for figure in figures.values():
             figure.draw_without_rendering()
     return figures

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pullfactory.inference.closing import Closure
 from pullfactory.inference.judgement import TOLERATED_BIAS
 from pullfactory.methods import BINNED
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import CLOSURE, Figures, by_name
 from pullfactory.report.palette import (
     REFERENCE,
     axis_label,
@@ -47,11 +47,12 @@ def make_closure_figures(*, study: Study, closure: Closure) -> Figures:
         closure: What was measured.
     """
     names = study.parameter_names
-    return {
+    figures = {
         "rates": partial(_rates, study, closure),
         "axes": partial(_bias, names, partial(plot_axis_bias, study=study, closure=closure)),
         "events": partial(_bias, names, partial(plot_scan_bias, study=study, closure=closure)),
     }
+    return by_name(CLOSURE[stem].drawn(draw) for stem, draw in figures.items())
 
 
 def _rates(study: Study, closure: Closure) -> Figure:

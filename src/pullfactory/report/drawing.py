@@ -6,14 +6,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pullfactory.progress import Progress, silent
+from pullfactory.report.figures import Figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Figures", "write_figures"]
-
-Figures = Mapping[str, Callable[[], "Figure"]]
-"""What draws each figure, by the name of its files; to be called within `figure_style`."""
+__all__ = ["write_figures"]
 
 # Entries of the files that would tell their time, and how hard to pack them.
 _SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -53,8 +51,8 @@ def write_figures(
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     with figure_style(), progress("figures", len(figures)) as advance:
-        for name, draw in figures.items():
-            files += _save(draw(), folder / name, formats)
+        for name, figure in figures.items():
+            files += _save(figure.draw(), folder / name, formats)
             advance(1)
     return tuple(files)
 

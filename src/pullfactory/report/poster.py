@@ -14,7 +14,7 @@ from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.methods import method_kind
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import STUDY, Figures, by_name
 from pullfactory.report.joint_plots import plot_joint
 from pullfactory.report.palette import label_of, method_label
 from pullfactory.report.pull_plots import (
@@ -53,25 +53,27 @@ def make_figures(
         sums: Sums over the pulls, by rho and method.
         predictions: What was expected of the pulls, drawn as lines.
     """
-    figures: dict[str, Callable[[], Figure]] = {}
-    if len(study.observable) > 1:
-        figures["joint_distribution"] = partial(_joint, study)
-    for observable in study.observable_names:
-        figures[f"calibration_{observable}"] = partial(
-            _samples, plot_samples, calibration, observable
-        )
-        figures[f"templates_{observable}"] = partial(
-            _samples, plot_templates, calibration, observable
-        )
-    figures["response"] = partial(_response, calibration)
     pulls = _Pulls(study=study, sums=sums, predictions=predictions)
-    for method in dict.fromkeys(method for _, method in sums):
-        figures[f"pulls_{method}"] = partial(pulls.distributions, method)
-        figures[f"pull_ecdf_{method}"] = partial(pulls.shapes, method)
-    figures["pull_width"] = pulls.widths
-    figures["pull_mean"] = pulls.means
-    figures["repair"] = pulls.repair
-    return figures
+    figures = []
+    if len(study.observable) > 1:
+        figures.append(STUDY["joint_distribution"].drawn(partial(_joint, study)))
+    for name in study.observable_names:
+        figures += [
+            STUDY["calibration"].drawn(partial(_samples, plot_samples, calibration, name), name),
+            STUDY["templates"].drawn(partial(_samples, plot_templates, calibration, name), name),
+        ]
+    figures.append(STUDY["response"].drawn(partial(_response, calibration)))
+    for name in dict.fromkeys(method for _, method in sums):
+        figures += [
+            STUDY["pulls"].drawn(partial(pulls.distributions, name), name),
+            STUDY["pull_ecdf"].drawn(partial(pulls.shapes, name), name),
+        ]
+    figures += [
+        STUDY["pull_width"].drawn(pulls.widths),
+        STUDY["pull_mean"].drawn(pulls.means),
+        STUDY["repair"].drawn(pulls.repair),
+    ]
+    return by_name(figures)
 
 
 def _joint(study: Study) -> Figure:

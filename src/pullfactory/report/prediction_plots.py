@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pullfactory.inference import PredictedPull
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import PREDICTION, Figures, by_name
 from pullfactory.report.palette import (
     REFERENCE,
     RHO,
@@ -31,7 +31,7 @@ def make_prediction_figures(study: Study, rows: Sequence[PredictedPull]) -> Figu
         study: What was predicted for.
         rows: The prediction.
     """
-    return {"prediction": partial(_figure, study, rows)}
+    return by_name([PREDICTION["prediction"].drawn(partial(_figure, study, rows))])
 
 
 def _figure(study: Study, rows: Sequence[PredictedPull]) -> Figure:

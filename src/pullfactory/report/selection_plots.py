@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import SELECTION, Figures, by_name
 from pullfactory.report.palette import (
     REFERENCE,
     Described,
@@ -43,7 +43,7 @@ def make_selection_figures(study: Study, rows: "Mapping[str, Sequence[SelectionR
         study: Gives labels and units.
         rows: For each method its sets, the best one first.
     """
-    return {"selection": partial(_figure, study, rows)}
+    return by_name([SELECTION["selection"].drawn(partial(_figure, study, rows))])
 
 
 def _figure(study: Study, rows: "Mapping[str, Sequence[SelectionRow]]") -> Figure:

@@ -16,7 +16,7 @@ from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.correlation import Correlation
 from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import TOYS, Figures, by_name
 from pullfactory.report.palette import REFERENCE, method_style, with_minus
 from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import inner_legend, new_panels
@@ -61,12 +61,13 @@ def make_toy_figures(
         correlation: Of the estimates.
         minima: Minimum of the negative log-likelihood, shape (toys,).
     """
-    return {
-        "pulls": lambda: _pulls(PullSummary.from_sums(parameters, sums)),
+    figures = {
+        "pulls": partial(_pulls, parameters, sums),
         "pull_ecdf": partial(_shapes, parameters, sums),
         "minimum_nll": partial(_minimum_nll, minima),
         "correlation": partial(_correlation, parameters, correlation, sums.toys),
     }
+    return by_name(TOYS[stem].drawn(draw) for stem, draw in figures.items())
 
 
 def plot_pull_rows(
@@ -222,8 +223,9 @@ def _say(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, color=REFERENCE, ha="center", va="center")
 
 
-def _pulls(rows: tuple[PullSummary, ...]) -> Figure:
+def _pulls(parameters: tuple[str, ...], sums: PullSums) -> Figure:
     """Pulls of all parameters, in as many columns as make a page that fits a screen."""
+    rows = PullSummary.from_sums(parameters, sums)
     columns = max(round((_FLATNESS * len(rows)) ** 0.5), 1)
     per_column = -(-len(rows) // columns)
     names = _LETTER * max(len(row.parameter) for row in rows)

@@ -20,7 +20,7 @@ from pullfactory.files import read_json
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SelectionRow
 from pullfactory.numbers import filled_matrix, plain_matrix
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import ToyTable
 from pullfactory.results._report import report_text

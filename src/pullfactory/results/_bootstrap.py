@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pullfactory.described import row_of
 from pullfactory.inference import BootstrapResult
 from pullfactory.numbers import filled_matrix, finite_or_none, plain, plain_matrix
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.schemas.bootstrap import BootstrapRow

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import Closure
 from pullfactory.inference.closing import first_above
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import closure_table

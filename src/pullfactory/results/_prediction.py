@@ -7,7 +7,7 @@ from typing import Any, Self
 from pullfactory.described import row_of
 from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.methods import MethodKind
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy

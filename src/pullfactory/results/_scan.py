@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pullfactory.described import row_of
 from pullfactory.inference.rows import ScanRow
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import scan_table

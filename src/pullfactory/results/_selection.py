@@ -10,7 +10,7 @@ from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
 from pullfactory.methods import MethodKind
 from pullfactory.numbers import plain
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.palette import axis_label
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy

@@ -18,7 +18,7 @@ from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, sh
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import MethodKind, given_methods
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import Figures
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results._ledger import STATUS_NAMES, ToyTable

@@ -1,6 +1,6 @@
 """Every figure of an audit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,7 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import AUDIT, Figures, by_name
 from pullfactory.report.palette import label_of, method_label
 from pullfactory.report.selection_plots import plot_selection, selection_size
 from pullfactory.report.shape_plots import plot_toy_shapes
@@ -41,21 +41,23 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     Args:
         result: The audit.
     """
-    figures: dict[str, Callable[[], Figure]] = {
-        "errors": partial(_errors, result),
-        "sets": partial(_sets, result),
-    }
+    figures = [
+        AUDIT["errors"].drawn(partial(_errors, result)),
+        AUDIT["sets"].drawn(partial(_sets, result)),
+    ]
     if result.dependence:
-        figures["correlations"] = partial(_dependence, result)
-        figures["bin_pairs"] = partial(_bin_pairs, result)
-    for parameter in result.config.parameter_names:
-        figures[f"templates_{parameter}"] = partial(_templates, result, parameter)
-    figures["covariance"] = partial(_covariance, result)
-    for method in result.toys.sums:
-        figures[f"pull_ecdf_{method}"] = partial(_shapes, result, method)
+        figures += [
+            AUDIT["correlations"].drawn(partial(_dependence, result)),
+            AUDIT["bin_pairs"].drawn(partial(_bin_pairs, result)),
+        ]
+    for name in result.config.parameter_names:
+        figures.append(AUDIT["templates"].drawn(partial(_templates, result, name), name))
+    figures.append(AUDIT["covariance"].drawn(partial(_covariance, result)))
+    for name in result.toys.sums:
+        figures.append(AUDIT["pull_ecdf"].drawn(partial(_shapes, result, name), name))
     if any(fit.channels for fit in result.data):
-        figures["postfit"] = partial(_postfit, result)
-    return figures
+        figures.append(AUDIT["postfit"].drawn(partial(_postfit, result)))
+    return by_name(figures)
 
 
 def _postfit(result: AuditNumbers) -> Figure:

@@ -1,14 +1,12 @@
 """The verdict of an audit, for the terminal."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rich.markup import escape
-
 from pullfactory.auditing.rows import AuditRow
-from pullfactory.inference.judgement import TOLERATED
-from pullfactory.methods import method_kind
 from pullfactory.numbers import ABSENT, rounded
+from pullfactory.report.audit_verdict import audit_answer_of, pay_sentence
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.results.audit_numbers import AuditNumbers
 
@@ -22,32 +20,9 @@ def audit_answer(result: AuditNumbers) -> str:
         result: The audit.
     """
     names = ", ".join(result.config.observable_names)
-    question = f"May {names} be fitted as if they were independent?"
-    judged = result.judgements
-    wrong, unsure = (
-        [name for name, kind in judged.items() if kind == wanted] for wanted in ("wrong", "unknown")
-    )
-    right = f"right within {TOLERATED:.0%}"
-    if result.independent:
-        return f"{question} Yes: every claimed error is {right}."
-    own = _of_the_workspace(result)[result.config.poi]
-    open_ = [row.parameter for row in result.rows if row.reason]
-    if open_ and (not wrong or own.reason):
-        return (
-            f"{question} That cannot be told for {', '.join(open_)}: the workspace does not close; "
-            'use workspace.morphing = "multiplicative", or samples at smaller steps.'
-        )
-    if not wrong:
-        return f"{question} Perhaps: too few events to tell for {', '.join(unsure)}."
-    poi = result.config.poi
-    if poi in wrong:
-        kind = "small" if own.inflate_by > 1 else "large"
-        said = f"is too {kind}, multiply it by {rounded(own.inflate_by, own.inflate_by_error)}"
-    else:
-        said = f"is {right}" if judged[poi] == "right" else "is uncertain"
-    others = ", ".join(name for name in wrong if name != poi)
-    also = f"; {'also wrong' if poi in wrong else 'wrong'}: {others}" if others else ""
-    return f"{question} No: the claimed error of {poi} {said}{also}."
+    rows = [row.to_dict() for row in result.rows if row.method == "binned"]
+    answer = audit_answer_of(rows, result.config.poi)
+    return f"May {names} be fitted as if they were independent? {answer.text}."
 
 
 def audit_table(result: AuditNumbers) -> Table[AuditRow]:
@@ -118,14 +93,5 @@ def pay_line(result: AuditNumbers) -> str:
     Args:
         result: The audit.
     """
-    poi, idle = result.config.poi, result.do_not_pay
-    if _of_the_workspace(result)[poi].reason:
-        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
-    if not idle:
-        return f"Every observable lowers the actual error of {poi}."
-    return f"Not worth their work for {poi}: {escape(', '.join(idle))}."
-
-
-def _of_the_workspace(result: AuditNumbers) -> dict[str, AuditRow]:
-    """Expected errors of the fit of the workspace, by parameter."""
-    return {row.parameter: row for row in result.rows if method_kind(row.method).workspace}
+    known = all(math.isfinite(row.pull.actual_error) for row in result.sets)
+    return pay_sentence(result.config.poi, result.do_not_pay, known=known)

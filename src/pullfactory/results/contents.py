@@ -1,13 +1,25 @@
 """What lies in the folder of a result: known by its numbers, file by file."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from pullfactory.files import read_json
+from pullfactory.report.figures import (
+    AUDIT,
+    CLOSURE,
+    PREDICTION,
+    SCAN,
+    SELECTION,
+    STUDY,
+    TOYS,
+    Kinds,
+    figure_names,
+)
 from pullfactory.settings.fields import FIGURE_FORMATS
 
 __all__ = ["find_foreign", "result_files"]
@@ -80,7 +92,8 @@ def _sorted(folder: Path) -> "list[os.DirEntry[str]]":
 # --- the files of each kind of result --------------------------------------------------------
 
 
-def _figures(*stems: str) -> Iterator[str]:
+def _figures(kinds: Kinds, **names: Iterable[str]) -> Iterator[str]:
+    stems = figure_names(kinds, names)
     return (f"figures/{stem}.{ending}" for stem in stems for ending in FIGURE_FORMATS)
 
 
@@ -88,45 +101,37 @@ def _names(described: Any) -> list[str]:
     return [one["name"] for one in described]
 
 
+def _methods(numbers: Numbers) -> list[str]:
+    return list(dict.fromkeys(row["method"] for row in numbers["pulls"]))
+
+
 def _of_summary(numbers: Numbers) -> Iterator[str]:
     return _of_toys() if numbers.get("study") is None else _of_study(numbers)
 
 
 def _of_toys() -> Iterator[str]:
-    stems = ("pulls", "pull_ecdf", "minimum_nll", "correlation")
-    return chain(("toys.parquet", "report.html"), _figures(*stems))
+    return chain(("toys.parquet", "report.html"), _figures(TOYS))
 
 
 def _of_study(numbers: Numbers) -> Iterator[str]:
     study = numbers["study"]
     observables, scan = _names(study["observable"]), study["ensemble"]["rho"]
-    methods = list(dict.fromkeys(row["method"] for row in numbers["pulls"]))
     return chain(
-        (
-            "toys.parquet",
-            "report.html",
-            "study.toml",
-            "calibration.json",
-            f"workspaces/{study['name']}.json",
-        ),
+        ("toys.parquet", "report.html", "study.toml", "calibration.json"),
+        (f"workspaces/{study['name']}.json",),
         (f"workspaces/joint_rho_{rho:g}.json" for rho in scan),
-        _figures("joint_distribution", "response", "pull_width", "pull_mean", "repair"),
-        _figures(*(f"{kind}_{o}" for o in observables for kind in ("calibration", "templates"))),
-        _figures(*(f"{kind}_{m}" for m in methods for kind in ("pulls", "pull_ecdf"))),
+        _figures(STUDY, observable=observables, method=_methods(numbers)),
     )
 
 
 def _of_audit(numbers: Numbers) -> Iterator[str]:
     config = numbers["config"]
     name, tables = config["name"], ("errors", "correlations", "bin_pairs", "samples", "data")
-    methods = dict.fromkeys(row["method"] for row in numbers["pulls"])
     return chain(
         ("toys.parquet", "report.html", "audit.toml", "templates.json"),
         (f"workspaces/{name}.json", f"workspaces/{name}_joint.json"),
         (f"tables/{table}.csv" for table in tables),
-        _figures("errors", "sets", "correlations", "bin_pairs", "covariance", "postfit"),
-        _figures(*(f"templates_{parameter}" for parameter in _shown(numbers))),
-        _figures(*(f"pull_ecdf_{method}" for method in methods)),
+        _figures(AUDIT, parameter=_shown(numbers), method=_methods(numbers)),
     )
 
 
@@ -137,33 +142,21 @@ def _shown(numbers: Numbers) -> set[str]:
 
 def _of_scan(numbers: Numbers) -> Iterator[str]:
     scan = dict.fromkeys(row["rho"] for row in numbers["rows"])
-    endings = ("", *(f"_{rho:g}" for rho in scan if rho is not None))
-    return chain(("study.toml",), _figures(*(f"scan{ending}" for ending in endings)))
+    endings = ("", *(f"{rho:g}" for rho in scan if rho is not None))
+    return chain(("study.toml",), _figures(SCAN, rho=endings))
 
 
-def _of_closure(_numbers: Numbers) -> Iterator[str]:
-    return chain(("study.toml",), _figures("rates", "axes", "events"))
-
-
-def _of_prediction(_numbers: Numbers) -> Iterator[str]:
-    return chain(("study.toml",), _figures("prediction"))
-
-
-def _of_selection(_numbers: Numbers) -> Iterator[str]:
-    return chain(("study.toml",), _figures("selection"))
-
-
-def _of_bootstrap(_numbers: Numbers) -> Iterator[str]:
-    return iter(("study.toml",))
+def _of_study_alone(kinds: Kinds, _numbers: Numbers) -> Iterator[str]:
+    return chain(("study.toml",), _figures(kinds))
 
 
 _FILES: Mapping[str, Callable[[Numbers], Iterator[str]]] = MappingProxyType(
     {
         "summary": _of_summary,
-        "prediction": _of_prediction,
-        "selection": _of_selection,
-        "bootstrap": _of_bootstrap,
-        "closure": _of_closure,
+        "prediction": partial(_of_study_alone, PREDICTION),
+        "selection": partial(_of_study_alone, SELECTION),
+        "bootstrap": partial(_of_study_alone, {}),
+        "closure": partial(_of_study_alone, CLOSURE),
         "scan": _of_scan,
         "audit": _of_audit,
     }

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from pullfactory.report.drawing import Figures
+    from pullfactory.report.figures import Figures
 
 __all__ = ["Result"]
 
@@ -171,7 +171,7 @@ class Result(ABC):
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
         with figure_style(), given_methods(self._given):
-            return figures[name]()
+            return figures[name].draw()
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows of `table` as a data frame; pandas must be installed."""

@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pullfactory.inference.rows import ScanRow
-from pullfactory.report.drawing import Figures
+from pullfactory.report.figures import SCAN, Figures, by_name
 from pullfactory.report.palette import RHO, label_of, with_minus
 from pullfactory.report.scan_plots import plot_scan
 from pullfactory.report.style import legend_above, new_panels
@@ -30,11 +30,11 @@ def make_scan_figures(
         rows: Pulls at each of them.
     """
     scan = list(dict.fromkeys(row.rho for row in rows))
-    endings = {rho: f"_{rho:g}" if len(scan) > 1 else "" for rho in scan}
-    return {
-        f"scan{ending}": partial(_figure, study, over, values, rows, rho)
-        for rho, ending in endings.items()
-    }
+    names = {rho: f"{rho:g}" if len(scan) > 1 else "" for rho in scan}
+    return by_name(
+        SCAN["scan"].drawn(partial(_figure, study, over, values, rows, rho), name)
+        for rho, name in names.items()
+    )
 
 
 def _figure(

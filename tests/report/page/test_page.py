@@ -364,8 +364,9 @@ def page(audit_folder: Path) -> PageReader:
 def test_verdict_is_on_the_parameter_of_interest(page: PageReader, numbers: dict[str, Any]) -> None:
     assert page.texts["h1"] == "May I fit m_t and m_W as if they were independent?"
     (row,) = (row for row in numbers["errors"] if row["parameter"] == numbers["config"]["poi"])
-    off = abs(100 * (row["inflate_by"] - 1))
-    assert f"the error of m_t is actually {off:.0f} %" in page.texts["p"]
+    size = "small" if row["inflate_by"] > 1 else "large"
+    by = rounded(row["inflate_by"], row["inflate_by_error"])
+    assert f"the claimed error of m_t is too {size}, multiply it by {by}" in page.texts["p"]
     for row in numbers["errors"]:
         factor = rounded(row["inflate_by"], row["inflate_by_error"])
         assert f"{row['parameter']}: claimed error" in page.texts["li"]

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.files import read_text
-from pullfactory.inference.judgement import TOLERATED, Judgement, judge_error
-from pullfactory.numbers import plain, rounded, significant
+from pullfactory.numbers import plain, rounded
+from pullfactory.report.audit_verdict import audit_answer_of, error_sentence, pay_sentence
+from pullfactory.report.figures import AUDIT
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -19,9 +20,9 @@ from pullfactory.report.page.content import (
 )
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
-from pullfactory.report.page.verdict import Verdict, remarks_on, shifts_of
 from pullfactory.report.palette import method_label
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
+from pullfactory.report.verdict import Verdict, remarks_on, shifts_of
 
 __all__ = ["audit_page"]
 
@@ -46,34 +47,33 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         Section(
             name="errors",
             heading="Claimed and actual errors",
-            blocks=(*pictures(folder, "errors"), _error_rows(summary["errors"], units)),
+            blocks=(*pictures(folder, AUDIT, "errors"), _error_rows(summary["errors"], units)),
         ),
         Section(name="notes", heading="What to know", blocks=_notes(summary)),
         Section(
             name="dependence",
             heading="How the observables depend on each other",
             blocks=(
-                *pictures(folder, "correlations"),
+                *pictures(folder, AUDIT, "dependence"),
                 *_dependence_rows(summary["correlations"]),
-                *pictures(folder, "bin_pairs"),
             ),
         ),
         Section(
             name="sets",
             heading="Which observables pay",
-            blocks=(Text(text=_pay(summary)), *pictures(folder, "sets"), _set_rows(summary)),
+            blocks=(Text(text=_pay(summary)), *pictures(folder, AUDIT, "sets"), _set_rows(summary)),
         ),
         Section(name="data", heading="The fit of the data", blocks=_data(folder, summary, units)),
         Section(
             name="covariance",
             heading="Correlation of the parameters",
-            blocks=pictures(folder, "covariance"),
+            blocks=pictures(folder, AUDIT, "covariance"),
         ),
         Section(name="toys", heading="Toys drawn from the events", blocks=_toys(folder, summary)),
         Section(
             name="templates",
             heading="Templates",
-            blocks=pictures(folder, "templates", tuple(units)),
+            blocks=pictures(folder, AUDIT, "templates", {"parameter": units}),
         ),
         Section(name="samples", heading="The samples", blocks=(_sample_rows(summary),)),
         Section(
@@ -106,67 +106,19 @@ def _parameters(summary: Numbers) -> list[str]:
 
 def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     rows = [row for row in summary["errors"] if row["method"] == method]
-    kinds = {row["parameter"]: _kind(row) for row in rows}
-    wrong = [name for name, kind in kinds.items() if kind == "wrong"]
-    unsure = [name for name, kind in kinds.items() if kind == "unknown"]
     where = f"with the {method_label(method)} fit"
-    hidden = [row["parameter"] for row in rows if row.get("reason")]
-    if hidden and (not wrong or summary["config"]["poi"] in hidden):
-        mood = "open"
-        answer = (
-            f"That cannot be told for {_listed(hidden)} {where}: the workspace does not close; "
-            'use workspace.morphing = "multiplicative", or samples at smaller steps'
-        )
-    elif wrong:
-        answer, mood = f"No: {where}, {_wrong(rows, summary['config']['poi'], wrong)}", "bad"
-    elif unsure:
-        answer, mood = f"Perhaps: {where}, too few events to tell for {_listed(unsure)}", "open"
-    else:
-        answer, mood = f"Yes: {where}, all errors are right within {TOLERATED:.0%}", "good"
+    found = audit_answer_of(rows, summary["config"]["poi"], where)
+    answer, mood = found.text, found.mood
     pulls = [Verdict.of(row) for row in summary["pulls"] if row["method"] == method]
     if shifts := shifts_of(pulls):
         answer = f"{answer}; in toys {shifts}"
         mood = "open" if mood == "good" else mood
     said = summary.get("remarks", ())
     details = tuple(
-        " ".join((_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
+        " ".join((error_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
         for row in rows
     )
     return Lead(answer=f"{answer}.", mood=mood, details=details, tags=Tags(method=method))
-
-
-def _kind(row: Numbers) -> Judgement:
-    return judge_error(row["inflate_by"], row["inflate_by_error"])
-
-
-def _wrong(rows: Sequence[Numbers], poi: str, wrong: Sequence[str]) -> str:
-    """Which errors are wrong, the parameter of interest first."""
-    own = next(row for row in rows if row["parameter"] == poi)
-    others = ", ".join(name for name in wrong if name != poi)
-    if poi in wrong:
-        off = 100.0 * (own["inflate_by"] - 1.0)
-        way = "larger" if off > 0 else "smaller"
-        also = f"; also wrong: {others}" if others else ""
-        return f"the error of {poi} is actually {abs(off):.0f} % {way} than claimed{also}"
-    said = f"right within {TOLERATED:.0%}" if _kind(own) == "right" else "uncertain"
-    return f"the error of {poi} is {said}; wrong: {others}"
-
-
-def _sentence(row: Numbers, unit: str) -> str:
-    shown = f" {unit}" if unit else ""
-    factor = rounded(row["inflate_by"], row["inflate_by_error"])
-    errors = (
-        f"{row['parameter']}: claimed error {significant(row['claimed_error'])}{shown}, actual "
-        f"{significant(row['actual_error'])}{shown}"
-    )
-    if row.get("reason"):
-        claimed = significant(row["claimed_error"])
-        return f"{row['parameter']}: claimed error {claimed}{shown}. {row['reason']}"
-    if _kind(row) == "right":
-        return f"{errors}: right within {TOLERATED:.0%}. Actual / claimed is {factor}."
-    if _kind(row) == "unknown":
-        return f"{errors}: too few events to tell. Actual / claimed is {factor}."
-    return f"{errors}. Multiply the claimed error by {factor}."
 
 
 def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
@@ -222,12 +174,8 @@ def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Block, ...]:
 
 
 def _pay(summary: Numbers) -> str:
-    poi, idle = summary["config"]["poi"], summary["do_not_pay"]
-    if any(row["actual_error"] is None for row in summary["sets"]):
-        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
-    if not idle:
-        return f"Every observable lowers the actual error of {poi}."
-    return f"Not worth their work for {poi}: {_listed(idle)}."
+    known = all(row["actual_error"] is not None for row in summary["sets"])
+    return pay_sentence(summary["config"]["poi"], summary["do_not_pay"], known=known)
 
 
 def _set_rows(summary: Numbers) -> Block:
@@ -266,7 +214,7 @@ def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Blo
         headings=2,
         tags=("method", "parameter"),
     )
-    return (table, *pictures(folder, "postfit"))
+    return (table, *pictures(folder, AUDIT, "data"))
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
@@ -277,7 +225,7 @@ def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
     methods = tuple(dict.fromkeys(row["method"] for row in summary["pulls"]))
     return (
         Text(text=drawn),
-        *pictures(folder, "pull_ecdf", methods),
+        *pictures(folder, AUDIT, "toys", {"method": methods}),
         pull_rows(summary["pulls"]),
         status_rows(summary["status"]),
     )

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pullfactory.numbers import rounded, significant
 from pullfactory.report.page.content import Chart, Charts, Point, Series, Tags
-from pullfactory.report.page.verdict import PullNumbers, rho_name
 from pullfactory.report.palette import method_label, method_style, with_minus
+from pullfactory.report.verdict import PullNumbers, rho_name
 
 __all__ = ["width_charts"]
 

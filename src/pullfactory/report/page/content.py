@@ -1,7 +1,9 @@
 """What a page consists of, whatever result it explains."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from pullfactory.report.verdict import Answer
 
 __all__ = [
     "Block",
@@ -197,6 +199,16 @@ class Lead:
     mood: str
     details: tuple[str, ...]
     tags: Tags = NO_TAGS
+
+    @classmethod
+    def of(cls, answer: Answer, tags: Tags = NO_TAGS) -> Self:
+        """An answer on the page.
+
+        Args:
+            answer: In words.
+            tags: What it holds for.
+        """
+        return cls(answer=answer.text, mood=answer.mood, details=answer.details, tags=tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pullfactory.files import read_json, read_text
 from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.methods import method_kind
+from pullfactory.report.figures import STUDY
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
 from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text
@@ -20,13 +22,17 @@ from pullfactory.report.page.tables import (
     status_rows,
     verdict_rows,
 )
-from pullfactory.report.page.verdict import Verdict, lead_of, rho_name, where_of
 from pullfactory.report.palette import method_label
 from pullfactory.report.table import closure_line
+from pullfactory.report.verdict import Verdict, answer_of, rho_name, where_of
 from pullfactory.workspaces.study import clipping_note
 
 __all__ = ["study_page"]
 
+_REPAIRED = Text(
+    text="Corrected errors come from the event-paired sandwich: the same fit, with the correlation "
+    "of its observables put into its error."
+)
 _RHO = 0.3  # the rho of a scan nearest to it is shown first
 
 
@@ -69,11 +75,13 @@ def _leads(summary: Mapping[str, Any]) -> tuple[Lead, ...]:
     ordered = {first: groups[first], **groups}
     return tuple(
         _with_closure(
-            lead_of(
-                verdicts,
-                where=where_of(method, rho),
-                independent=method_kind(method).independent,
-                tags=Tags(method=method, rho=rho_name(rho)),
+            Lead.of(
+                answer_of(
+                    verdicts,
+                    where=where_of(method, rho),
+                    independent=method_kind(method).independent,
+                ),
+                Tags(method=method, rho=rho_name(rho)),
             ),
             where_of(method, rho),
             [row for row in _verdicts(summary) if closure_of([row], method, row.parameter)],
@@ -98,6 +106,8 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
     rows, units = summary["pulls"], _units(summary)
     methods = tuple(dict.fromkeys(row["method"] for row in rows))
     observables = tuple(observable["name"] for observable in summary["study"]["observable"])
+    names = {"observable": observables, "method": methods}
+    shown = partial(pictures, folder, STUDY, names=names)
     return (
         Section(
             name="errors",
@@ -107,26 +117,26 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         Section(
             name="width",
             heading="Pull width against the correlation",
-            blocks=(width_charts(rows), *pictures(folder, "pull_width")),
+            blocks=(width_charts(rows), *shown("width")),
         ),
         Section(
             name="distributions",
             heading="Pulls",
             blocks=(
                 pull_rows(rows),
-                *pictures(folder, "pulls", methods),
-                *pictures(folder, "pull_ecdf", methods),
-                *pictures(folder, "pull_mean"),
+                *shown("distributions"),
             ),
         ),
-        Section(name="repair", heading="Repair", blocks=_repair(folder, summary)),
+        Section(
+            name="repair",
+            heading="Repair",
+            blocks=(_REPAIRED, *_not_closing(summary), *shown("repair")),
+        ),
         Section(
             name="calibration",
             heading="Calibration",
             blocks=(
-                *pictures(folder, "joint_distribution"),
-                *pictures(folder, "calibration", observables),
-                *pictures(folder, "response"),
+                *shown("calibration"),
                 calibration_rows(summary["calibration"], _units(summary, "observable")),
                 *_noise(summary["calibration_noise"]),
             ),
@@ -134,7 +144,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         Section(
             name="templates",
             heading="Templates",
-            blocks=(*pictures(folder, "templates", observables), *_clipping(folder, summary)),
+            blocks=(*shown("templates"), *_clipping(folder, summary)),
         ),
         Section(name="closure", heading="Closure", blocks=_closure(summary)),
         Section(
@@ -150,14 +160,6 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         ),
         *appendix(summary["provenance"]),
     )
-
-
-def _repair(folder: Path, summary: Mapping[str, Any]) -> tuple[Block, ...]:
-    repaired = Text(
-        text="Corrected errors come from the event-paired sandwich: the same fit, with the "
-        "correlation of its observables put into its error."
-    )
-    return (repaired, *_not_closing(summary), *pictures(folder, "repair"))
 
 
 def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:

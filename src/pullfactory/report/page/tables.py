@@ -6,7 +6,6 @@ from typing import Any
 from pullfactory.numbers import ABSENT
 from pullfactory.report import tabular
 from pullfactory.report.page import content
-from pullfactory.report.page.verdict import PullNumbers, Verdict, rho_name
 from pullfactory.report.palette import method_label, with_minus
 from pullfactory.report.table import response_table
 from pullfactory.report.tabular import (
@@ -22,6 +21,7 @@ from pullfactory.report.tabular import (
     value,
     yes_or_no,
 )
+from pullfactory.report.verdict import PullNumbers, Verdict, rho_name
 
 __all__ = [
     "FIT",

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pullfactory.report.figures import TOYS
 from pullfactory.report.page.appendix import appendix
-from pullfactory.report.page.content import Page, Section, Tags
+from pullfactory.report.page.content import Lead, Page, Section
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import paged, pull_rows, status_rows, verdict_rows
-from pullfactory.report.page.verdict import Verdict, lead_of
 from pullfactory.report.tabular import Table, text, value
+from pullfactory.report.verdict import Verdict, answer_of
 
 __all__ = ["toys_page"]
 
@@ -31,11 +32,10 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
     """
     rows = summary["pulls"]
     toys = rows[0]["n_toys"]
-    lead = lead_of(
+    answer = answer_of(
         [Verdict.of(row, remarks=summary.get("remarks", ())) for row in rows],
         where=f"in {toys} toys",
         independent=False,
-        tags=Tags(),
     )
     truth = paged(
         Table(
@@ -52,17 +52,17 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
         Section(
             name="distributions",
             heading="Pulls",
-            blocks=(*pictures(folder, "pulls"), *pictures(folder, "pull_ecdf"), pull_rows(rows)),
+            blocks=(*pictures(folder, TOYS, "distributions"), pull_rows(rows)),
         ),
         Section(
             name="correlation",
             heading="Correlation of the parameters",
-            blocks=pictures(folder, "correlation"),
+            blocks=pictures(folder, TOYS, "correlation"),
         ),
         Section(
             name="minima",
             heading="Minimum of the likelihood",
-            blocks=pictures(folder, "minimum_nll"),
+            blocks=pictures(folder, TOYS, "minima"),
         ),
         Section(
             name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
@@ -78,7 +78,7 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
             f"{_DRAWN.get(summary['ensemble'], summary['ensemble'])}. Its channels are independent "
             "in these toys."
         ),
-        leads=(lead,),
+        leads=(Lead.of(answer),),
         sections=tuple(section for section in sections if section.blocks),
         choices={"parameter": tuple((row["parameter"], row["parameter"]) for row in rows)},
     )

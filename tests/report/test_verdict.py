@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from pullfactory.report.page.content import Tags
-from pullfactory.report.page.verdict import Verdict, lead_of, where_of
+from pullfactory.report.verdict import Verdict, answer_of, where_of
 
 
 def row(actual: float, error: float, **changes: Any) -> dict[str, Any]:
@@ -95,13 +94,12 @@ def test_absent_numbers_leave_it_open(missing: tuple[str, ...]) -> None:
 
 
 def answer(*rows: dict[str, Any], independent: bool = True) -> tuple[str, str]:
-    lead = lead_of(
+    lead = answer_of(
         [Verdict.of(each) for each in rows],
         where=where_of("binned_joint", -0.3),
         independent=independent,
-        tags=Tags(),
     )
-    return lead.mood, lead.answer
+    return lead.mood, lead.text
 
 
 def test_answer_names_the_worst() -> None:
@@ -125,9 +123,7 @@ def test_answer_names_the_worst() -> None:
 def test_many_parameters_are_in_the_table() -> None:
     rows = [row(0.5, 0.01, parameter=f"p{i}") for i in range(40)]
     wrong = [row(0.25, 0.01, parameter=f"q{i}") for i in range(20)]
-    lead = lead_of(
-        [Verdict.of(each) for each in (*rows, *wrong)], where="", independent=False, tags=Tags()
-    )
+    lead = answer_of([Verdict.of(each) for each in (*rows, *wrong)], where="", independent=False)
     *named, others = lead.details
     assert all(sentence.startswith("q") for sentence in named)
     assert others == f"The other {60 - len(named)} are in the table."
@@ -154,8 +150,8 @@ def test_shift_is_in_the_answer_with_its_cause(actual: float, answer: str) -> No
         for method, text in (("binned", cause), ("unbinned", "nothing"))
     ]
     verdict = Verdict.of(numbers, "GeV", remarks)
-    lead = lead_of([verdict], where="here", independent=True, tags=Tags())
-    assert lead.answer == answer
+    lead = answer_of([verdict], where="here", independent=True)
+    assert lead.text == answer
     assert lead.mood == "bad"
     said = cause.replace("-0.35", "\N{MINUS SIGN}0.35")
     assert lead.details[0].endswith(f" T{said[1:]}.")
@@ -164,5 +160,5 @@ def test_shift_is_in_the_answer_with_its_cause(actual: float, answer: str) -> No
 def test_small_shift_is_not_told() -> None:
     verdict = Verdict.of(row(0.5, 0.01, mean=0.09, mean_error=0.001), "GeV")
     assert verdict.shift is None
-    lead = lead_of([verdict], where="here", independent=True, tags=Tags())
-    assert lead.answer.startswith("Yes")
+    lead = answer_of([verdict], where="here", independent=True)
+    assert lead.text.startswith("Yes")

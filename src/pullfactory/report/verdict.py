@@ -4,14 +4,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pullfactory.inference.judgement import TOLERATED, Judgement, is_shifted, judge_error
 from pullfactory.numbers import plain, rounded, significant
-from pullfactory.report.page.content import Lead, Tags
 from pullfactory.report.palette import method_label, with_minus
 
-__all__ = ["Verdict", "lead_of", "remarks_on", "rho_name", "shifts_of", "where_of"]
+__all__ = ["Answer", "Verdict", "answer_of", "remarks_on", "rho_name", "shifts_of", "where_of"]
 
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
 _LISTED = 12  # parameters with a sentence of their own
@@ -21,6 +20,21 @@ _NEGATIVE = re.compile(r"(?<= )-(?=\d)")  # sign of a number in a sentence
 
 PullNumbers = Mapping[str, Any]
 """A row of `pulls` of a summary."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer to the question of a result.
+
+    Attributes:
+        text: In a sentence.
+        mood: "good", "bad", or "open" where it cannot be told.
+        details: A sentence for each parameter.
+    """
+
+    text: str
+    mood: Literal["good", "bad", "open"]
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +146,7 @@ class Verdict:
         return f"{errors}: too few toys to tell. Actual / claimed is {factor}."
 
 
-def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags: Tags) -> Lead:
+def answer_of(verdicts: Sequence[Verdict], *, where: str, independent: bool) -> Answer:
     """The answer for one method and rho.
 
     Args:
@@ -140,10 +154,10 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
         where: What it holds for, such as "at rho = 0.3 with the binned fit".
         independent: Whether the fit takes the observables as independent; else the question is
             whether its errors are right.
-        tags: What it belongs to.
     """
     wrong = [verdict for verdict in verdicts if verdict.kind == "wrong"]
     unknown = [verdict for verdict in verdicts if verdict.kind == "unknown"]
+    mood: Literal["good", "bad", "open"]
     shifted, shifts = [verdict for verdict in verdicts if verdict.shift], shifts_of(verdicts)
     if wrong:
         worst = max(wrong, key=lambda verdict: abs(math.log(verdict.factor or 1.0)))
@@ -168,7 +182,7 @@ def lead_of(verdicts: Sequence[Verdict], *, where: str, independent: bool, tags:
     details = [verdict.sentence for verdict in ordered[:_LISTED]]
     if left := len(verdicts) - len(details):
         details.append(f"The other {left} are in the table.")
-    return Lead(answer=said, mood=mood, details=tuple(details), tags=tags)
+    return Answer(text=said, mood=mood, details=tuple(details))
 
 
 def remarks_on(row: Mapping[str, Any], remarks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

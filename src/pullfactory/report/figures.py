@@ -1,0 +1,250 @@
+"""Figures as records: what each shows, where it stands on the page, and what draws it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from pullfactory.report.palette import method_label
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "AUDIT",
+    "CLOSURE",
+    "PREDICTION",
+    "SCAN",
+    "SELECTION",
+    "STUDY",
+    "TOYS",
+    "DrawnFigure",
+    "FigureKind",
+    "Figures",
+    "Kinds",
+    "by_name",
+    "figure_names",
+]
+
+Each = Literal["observable", "parameter", "method", "rho"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureKind:
+    """A kind of figure of a result.
+
+    Attributes:
+        stem: What its files are called.
+        caption: What it shows; {} for what one of several is of.
+        section: Of the page, where it stands.
+        each: What there is one of it for; None where there is one.
+    """
+
+    stem: str
+    caption: str
+    section: str = ""
+    each: Each | None = None
+
+    def name(self, of: str = "") -> str:
+        """Of the files of one figure.
+
+        Args:
+            of: What it is of; nothing where there is one.
+        """
+        return f"{self.stem}_{of}" if of else self.stem
+
+    def told(self, of: str = "") -> str:
+        """The caption of one figure.
+
+        Args:
+            of: What it is of.
+        """
+        return self.caption.format(method_label(of) if self.each == "method" else of)
+
+    def drawn(self, draw: "Callable[[], Figure]", of: str = "") -> "DrawnFigure":
+        """One figure of this kind.
+
+        Args:
+            draw: Draws it; called within `figure_style`.
+            of: What it is of.
+        """
+        return DrawnFigure(kind=self, of=of, draw=draw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnFigure:
+    """One figure of a result.
+
+    Attributes:
+        kind: What it shows.
+        of: Which of several it is; "" where there is one.
+        draw: Draws it; called within `figure_style`.
+    """
+
+    kind: FigureKind
+    of: str
+    draw: "Callable[[], Figure]"
+
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return self.kind.name(self.of)
+
+
+Figures = Mapping[str, DrawnFigure]
+"""Figures by name."""
+Kinds = Mapping[str, FigureKind]
+"""Kinds of figures by what their files are called, in the order of the page."""
+
+
+def by_name(figures: Iterable[DrawnFigure]) -> Figures:
+    """Figures by their names.
+
+    Args:
+        figures: In order.
+    """
+    return {figure.name: figure for figure in figures}
+
+
+def figure_names(kinds: Kinds, names: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Names of all figures that there may be.
+
+    Args:
+        kinds: Of a result.
+        names: Of observables, parameters, methods and so on.
+    """
+    for kind in kinds.values():
+        yield from map(kind.name, names[kind.each] if kind.each else ("",))
+
+
+def _kinds(*kinds: FigureKind) -> Kinds:
+    return MappingProxyType({kind.stem: kind for kind in kinds})
+
+
+_ECDF = (
+    "Part of the pulls of {} below each value, less that of a unit Gaussian; unit normal pulls "
+    "stay in the band with 95 % probability, everywhere at once."
+)
+
+STUDY = _kinds(
+    FigureKind(
+        stem="joint_distribution",
+        caption="Two observables of the same events, without and with correlation.",
+        section="calibration",
+    ),
+    FigureKind(
+        stem="calibration",
+        caption="Calibration samples of {} and the densities fitted to them, and their ratio.",
+        section="calibration",
+        each="observable",
+    ),
+    FigureKind(
+        stem="response",
+        caption="Location and scale of the observables against each parameter.",
+        section="calibration",
+    ),
+    FigureKind(
+        stem="templates",
+        caption="Templates of {} and their ratio to nominal.",
+        section="templates",
+        each="observable",
+    ),
+    FigureKind(
+        stem="pull_width",
+        caption="Pull width against the correlation; the lines are predicted without toys.",
+        section="width",
+    ),
+    FigureKind(
+        stem="pulls",
+        caption="Pull distributions of the {} fit beside the unit Gaussian.",
+        section="distributions",
+        each="method",
+    ),
+    FigureKind(
+        stem="pull_ecdf",
+        caption=_ECDF.format("the {} fit"),
+        section="distributions",
+        each="method",
+    ),
+    FigureKind(
+        stem="pull_mean",
+        caption="Mean pull against the correlation.",
+        section="distributions",
+    ),
+    FigureKind(
+        stem="repair",
+        caption="Pull width with claimed and with corrected errors against the correlation.",
+        section="repair",
+    ),
+)
+TOYS = _kinds(
+    FigureKind(
+        stem="pulls",
+        caption="Mean and width of the pulls of every parameter.",
+        section="distributions",
+    ),
+    FigureKind(stem="pull_ecdf", caption=_ECDF.format("every parameter"), section="distributions"),
+    FigureKind(
+        stem="correlation",
+        caption="Correlation of the estimates over toys, beside the mean of what fits claim.",
+        section="correlation",
+    ),
+    FigureKind(
+        stem="minimum_nll",
+        caption="Distribution of the minimum of the negative log-likelihood over toys.",
+        section="minima",
+    ),
+)
+AUDIT = _kinds(
+    FigureKind(
+        stem="errors",
+        caption="Actual over claimed errors: predicted, and pull widths of toys.",
+        section="errors",
+    ),
+    FigureKind(
+        stem="correlations",
+        caption="Correlation coefficients of pairs of observables, with their errors.",
+        section="dependence",
+    ),
+    FigureKind(
+        stem="bin_pairs",
+        caption="Events in pairs of bins, beside those of independent observables.",
+        section="dependence",
+    ),
+    FigureKind(
+        stem="sets",
+        caption="Claimed and actual errors with sets of the observables.",
+        section="sets",
+    ),
+    FigureKind(
+        stem="postfit",
+        caption="Data with the rates before and after the fit; the band is the corrected error.",
+        section="data",
+    ),
+    FigureKind(
+        stem="covariance",
+        caption="Correlation of the estimates, as claimed and corrected.",
+        section="covariance",
+    ),
+    FigureKind(stem="pull_ecdf", caption=_ECDF.format("the {} fit"), section="toys", each="method"),
+    FigureKind(
+        stem="templates",
+        caption="Templates of {} and their ratio to nominal.",
+        section="templates",
+        each="parameter",
+    ),
+)
+CLOSURE = _kinds(
+    FigureKind(stem="rates", caption="Rates of the workspace over exact ones, in every bin."),
+    FigureKind(stem="axes", caption="Bias in units of the error along each parameter."),
+    FigureKind(stem="events", caption="Bias in units of the error against the events per toy."),
+)
+SCAN = _kinds(
+    FigureKind(stem="scan", caption="Pull mean and width against the scanned key.", each="rho")
+)
+PREDICTION = _kinds(
+    FigureKind(stem="prediction", caption="Pull width and errors predicted without toys.")
+)
+SELECTION = _kinds(
+    FigureKind(stem="selection", caption="Claimed and actual errors with sets of the observables.")
+)
