@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,25 @@ def test_half_written_programs_are_removed_once() -> None:
     assert {path.name for path in folder.iterdir()} == {"other", "checked"}
 
 
+@pytest.mark.usefixtures("home")
+def test_programs_that_are_no_files_of_the_user_are_removed(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.write_bytes(zlib.compress(b"a program"))
+    folder = find_cache("programs", "key").folder
+    assert folder
+    heal(folder)
+    for name in ("mine-cache", "yours-cache"):
+        (folder / name).write_bytes(foreign.read_bytes())
+    (folder / "link-cache").symlink_to(foreign)
+    try:
+        os.chown(folder / "yours-cache", 12345, -1)
+    except PermissionError:
+        pytest.skip("only root can give a file away")
+    heal(folder)
+    assert {path.name for path in folder.iterdir()} == {"mine-cache", "checked"}
+    assert foreign.exists()
+
+
 def test_warm_cache_gives_the_same_number(home: Path) -> None:
     cold, told = compute()
     assert told.startswith("0 read, ")
@@ -222,9 +242,29 @@ def test_closure_is_judged_once(home: Path) -> None:
     other = EXACT.with_settings({"name": "b", "methods": "all", "ensemble.rho": [0.2]})
     assert judge_closure(calibrate(other)) == first
     assert kept.stat().st_mtime_ns == before
-    for content in ("{}", "[1]", "no JSON", '{"verdicts": 1}', '{"verdicts": [{"bias": 1}]}'):
+    whole = kept.read_text()
+    for content in ("{}", "no JSON", '{"verdicts": []}', whole.replace("false", "true"), whole[1:]):
         kept.write_text(content)
         assert judge_closure(calibrate(EXACT)) == first
+
+
+def test_numbers_of_another_study_are_not_taken(home: Path) -> None:
+    """Though they lie under its name."""
+    other = EXACT.with_settings({"workspace.morphing": "multiplicative"})
+    first = judge_closure(calibrate(other))
+    (one,) = home.glob("closures/*/*.json")
+    judge_closure(calibrate(EXACT))
+    (kept,) = (file for file in home.glob("closures/*/*.json") if file != one)
+    one.write_bytes(kept.read_bytes())
+    assert judge_closure(calibrate(other)) == first
+
+
+def test_what_is_no_file_is_not_read(home: Path) -> None:
+    first = judge_closure(calibrate(EXACT))
+    (kept,) = home.glob("closures/*/*.json")
+    kept.unlink()
+    os.mkfifo(kept)
+    assert judge_closure(calibrate(EXACT)) == first
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ _PRIVATE = 0o700
 _UNUSED = 90 * 86400.0  # seconds after which a folder for other versions is removed
 _MOST = 512 * 2**20  # bytes of one folder, the oldest entries go first
 _KEPT = 50  # files of numbers; the oldest go first
+_LARGEST = 256 * 2**20  # bytes of one of them
 _CHECKED = "checked"  # the file whose time is that of the last look at a folder
 _ZSTANDARD = b"\x28\xb5\x2f\xfd"  # how JAX compresses where it can; else with zlib
 
@@ -88,7 +89,7 @@ def _complaint(folder: Path) -> str | None:
 
 
 def heal(folder: Path) -> None:
-    """Remove compiled programs that were written by half since the last look, and the oldest ones.
+    """Remove compiled programs that are not the user's, or written by half, and the oldest ones.
 
     JAX would compile anew at every start what it cannot read, and say so.
 
@@ -100,11 +101,19 @@ def heal(folder: Path) -> None:
         last = stamp.stat().st_mtime_ns if stamp.exists() else 0
         stamp.touch(_PRIVATE & 0o600)
         for entry in _entries(folder):
-            if entry.stat().st_mtime_ns >= last and _damaged(Path(entry)):
+            found = entry.stat(follow_symlinks=False)
+            if _foreign(found) or (found.st_mtime_ns >= last and _damaged(Path(entry))):
                 Path(entry).unlink(missing_ok=True)
         _shrink(folder)
     except OSError:
         return  # the disk is full, or someone else cleans up
+
+
+def _foreign(found: os.stat_result) -> bool:
+    """Whether an entry is no file of the user's, put there while others could."""
+    if not stat.S_ISREG(found.st_mode):
+        return not stat.S_ISDIR(found.st_mode)
+    return hasattr(os, "geteuid") and found.st_uid != os.geteuid()
 
 
 def _damaged(entry: Path) -> bool:
@@ -165,8 +174,13 @@ def recall(part: str, digest: str) -> dict[str, Any] | None:
     folder = _numbers(part)
     if folder is None:
         return None
+    file = folder / f"{digest}.json"
     try:
-        content = json.loads((folder / f"{digest}.json").read_bytes())
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            return None
+        seal, _, text = file.read_text(encoding="utf-8").partition("\n")
+        content = json.loads(text) if seal == _seal(digest, text) else None
     except (OSError, ValueError):
         return None
     return content if isinstance(content, dict) else None
@@ -183,17 +197,23 @@ def keep(part: str, digest: str, content: Mapping[str, Any]) -> None:
     folder = _numbers(part)
     if folder is None:
         return
+    text = json.dumps(content)
     with suppress(OSError):
         descriptor, name = tempfile.mkstemp(dir=folder)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump(content, stream)
+                stream.write(f"{_seal(digest, text)}\n{text}")
             Path(name).replace(folder / f"{digest}.json")
         finally:
             Path(name).unlink(missing_ok=True)
         known = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)
         for old in known[:-_KEPT]:
             old.unlink(missing_ok=True)
+
+
+def _seal(digest: str, text: str) -> str:
+    """What a file of numbers begins with: it is that of this digest, and whole."""
+    return hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
 
 
 def _numbers(part: str) -> Path | None:

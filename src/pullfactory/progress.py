@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from time import perf_counter
 
-__all__ = ["Advance", "Progress", "bar", "silent", "timed", "unseen"]
+__all__ = ["Advance", "Progress", "bar", "silent", "tell", "timed", "unseen"]
 
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call, perhaps from several threads."""
@@ -60,6 +60,18 @@ def bar(stage: str, total: int) -> Iterator[Advance]:
         yield advance
 
 
+def tell(line: str) -> None:
+    """Say something on standard error, if somebody can be told.
+
+    Args:
+        line: Without its end.
+    """
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):  # it is full, or closed
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
 def timed(progress: Progress) -> Progress:
     """Show stages in some way, and when each has ended how long it took, on standard error.
 
@@ -72,6 +84,6 @@ def timed(progress: Progress) -> Progress:
         start = perf_counter()
         with progress(stage, total) as advance:
             yield advance
-        sys.stderr.write(f"{stage}: {perf_counter() - start:.1f} s\n")
+        tell(f"{stage}: {perf_counter() - start:.1f} s")
 
     return shown

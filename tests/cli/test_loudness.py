@@ -3,6 +3,9 @@
 import contextlib
 import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -94,3 +97,16 @@ def test_quiet_and_verbose_are_one_too_many(invoke: Invoke, words: tuple[str, ..
 def test_choice_lasts_for_one_command(invoke: Invoke, tmp_path: Path) -> None:
     assert invoke("--quiet", "init", tmp_path / "a.toml").stdout == ""
     assert invoke("init", tmp_path / "b.toml").stdout.startswith("Study ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full"])
+def test_nobody_has_to_listen(tmp_path: Path, stream: str) -> None:
+    """Numbers come out though standard error is closed, or full."""
+    folder = tmp_path / "closure"
+    line = f"{shlex.quote(sys.executable)} -m pullfactory -v predict --figures none {stream} "
+    line += f"--set calibration.source=exact -o {shlex.quote(str(folder))}"
+    found = subprocess.run(["bash", "-c", line], stdout=subprocess.PIPE, check=False)
+    assert found.returncode == 0
+    assert (folder / "prediction.json").exists()
+    assert found.stdout

@@ -21,6 +21,7 @@ from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
 from pullfactory.errors import PullfactoryError, printable
+from pullfactory.progress import tell
 from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]
@@ -49,7 +50,7 @@ def main() -> NoReturn:
         _complain("too little memory; use fewer events, bins or --workers")
     except (KeyboardInterrupt, click.Abort):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        click.echo("Interrupted; nothing is left half written.", err=True)
+        tell("Interrupted; nothing is left half written.")
         code = _INTERRUPTED
     finally:
         sys.unraisablehook = hook
@@ -69,7 +70,7 @@ def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"Error: {printable(message)}", err=True)
+    tell(f"Error: {printable(message)}")
 
 
 def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

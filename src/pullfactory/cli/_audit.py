@@ -8,6 +8,7 @@ import click
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command, warn_of_lost
+from pullfactory.progress import tell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,7 +63,7 @@ def audit(
         Workspaces="workspaces",
     )
     for warning in result.warnings:
-        click.echo(f"Warning: {warning}", err=True)
+        tell(f"Warning: {warning}")
     warn_of_lost(result.status)
 
 

@@ -11,6 +11,7 @@ import click
 
 from pullfactory._cache import SWITCH
 from pullfactory.errors import printable
+from pullfactory.progress import tell
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,9 +115,7 @@ def _choose_loudness(context: click.Context, option: click.Parameter, wanted: bo
         raise click.UsageError("both --quiet and --verbose are given; choose one")
     if option.name == "verbose" and not context.find_root().meta.get(_STARTED):
         context.meta[_STARTED] = start = perf_counter()
-        context.find_root().call_on_close(
-            lambda: click.echo(f"all: {perf_counter() - start:.1f} s", err=True)
-        )
+        context.find_root().call_on_close(lambda: tell(f"all: {perf_counter() - start:.1f} s"))
 
 
 def _is(loudness: str) -> bool:
@@ -145,7 +144,7 @@ def stage_progress() -> "Progress":
 
     told = watch_programs()
     context = click.get_current_context()
-    context.call_on_close(lambda: click.echo(f"programs: {told()}", err=True))
+    context.call_on_close(lambda: tell(f"programs: {told()}"))
     return timed(bar)
 
 
@@ -196,4 +195,4 @@ def warn_of_lost(statuses: Mapping[str, Mapping[str, int]]) -> None:
         lost = [f"{n} {name}" for name, n in status.items() if n and name != "converged"]
         if lost:
             total = sum(status.values())
-            click.echo(f"{method}: of {total} fits {', '.join(lost)}", err=True)
+            tell(f"{method}: of {total} fits {', '.join(lost)}")

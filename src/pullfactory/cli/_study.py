@@ -18,6 +18,7 @@ from pullfactory.cli._shared import (
     workers_option,
 )
 from pullfactory.errors import StudyError
+from pullfactory.progress import tell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -223,7 +224,7 @@ def workspace(
         write_workspace(spec, output)
         say(f"Workspace   {output}")
     if note := clipping_note(spec):
-        click.echo(f"{'joint' if joint else study.workspace.morphing} workspace: {note}", err=True)
+        tell(f"{'joint' if joint else study.workspace.morphing} workspace: {note}")
 
 
 def _with_joint_channel(study: "Study") -> "Study":
@@ -274,7 +275,7 @@ def _warn_of_noise(calibration: "Calibration", noise: "Sequence[CalibrationNoise
 
     events = calibration.study.calibration.events_per_point
     for line in noise_warnings(noise, events):
-        click.echo(line, err=True)
+        tell(line)
 
 
 def read_calibration(path: str | None) -> "Calibration | None":

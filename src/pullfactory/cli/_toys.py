@@ -10,6 +10,7 @@ import click
 
 from pullfactory.cli._request import REPORTED, Request, figures_option, result_options
 from pullfactory.cli._shared import command, count_option, warn_of_lost
+from pullfactory.progress import tell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -187,10 +188,9 @@ def toys(
     request.answer(result, folder, _shown(result), **REPORTED)
     warn_of_lost(result.failures)
     if result.failed_fraction > max_failed:
-        click.echo(
+        tell(
             f"Error: {result.failed_fraction:.1%} of the fits failed, more than --max-failed "
-            f"{max_failed:g}; everything is written",
-            err=True,
+            f"{max_failed:g}; everything is written"
         )
         sys.exit(_TOO_MANY_FAILED)
 

@@ -12,7 +12,6 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, Self
 
@@ -248,9 +247,8 @@ def judge_closure(
         method: `binned` of this calibration, if it is there already.
     """
     digest = _digest(calibration)
-    with suppress(KeyError, TypeError):
-        if (content := recall("closures", digest)) is not None:
-            return tuple(ClosureVerdict.of(row) for row in content["verdicts"])
+    if (content := recall("closures", digest)) is not None:
+        return tuple(ClosureVerdict.of(row) for row in content["verdicts"])
     exact = calibration.study.calibration.source == "exact"
     model = Expectations.of(calibration, method) if exact else _noise_free(calibration)
     verdicts = _verdicts(model, _scan(model, None))

@@ -11,7 +11,7 @@ from pullfactory.report.figures import Figures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["write_figures"]
+__all__ = ["laid_out", "write_figures"]
 
 # Entries of the files that would tell their time, and how hard to pack them.
 _SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -52,16 +52,21 @@ def write_figures(
     files: list[Path] = []
     with figure_style(), progress("figures", len(figures)) as advance:
         for name, figure in figures.items():
-            files += _save(figure.draw(), folder / name, formats)
+            files += _save(laid_out(figure.draw()), folder / name, formats)
             advance(1)
     return tuple(files)
 
 
-def _save(figure: "Figure", path: Path, formats: Collection[str]) -> list[Path]:
+def laid_out(figure: "Figure") -> "Figure":
+    """A figure whose panels have their places: once, not anew whenever it is drawn."""
     layout = figure.get_layout_engine()
-    if layout is not None:  # once, not for each file
+    if layout is not None:
         layout.execute(figure)
         figure.set_layout_engine(None)
+    return figure
+
+
+def _save(figure: "Figure", path: Path, formats: Collection[str]) -> list[Path]:
     files = []
     for ending in formats:
         files.append(path.with_name(f"{path.name}.{ending}"))

@@ -13,7 +13,7 @@ from rich.console import Console
 from pullfactory.errors import OutputError
 from pullfactory.methods import MethodKind, given_methods
 from pullfactory.progress import Progress, silent
-from pullfactory.report.drawing import write_figures
+from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results._report import REPORT
 from pullfactory.results._rows import installed_versions, read_numbers, write_numbers
@@ -171,7 +171,7 @@ class Result(ABC):
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
         with figure_style(), given_methods(self._given):
-            return figures[name].draw()
+            return laid_out(figures[name].draw())
 
     def to_pandas(self) -> "pd.DataFrame":
         """The rows of `table` as a data frame; pandas must be installed."""
