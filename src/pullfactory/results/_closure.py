@@ -2,13 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.described import row_of
+from pullfactory.errors import OutputError
 from pullfactory.inference import Closure
-from pullfactory.inference.closing import first_above
+from pullfactory.inference.closing import (
+    ClosureGrid,
+    ClosureScan,
+    ClosureVerdict,
+    first_above,
+)
+from pullfactory.inference.expectation import ExpectationFits
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
@@ -68,7 +77,49 @@ class ClosureResult(ResultOfStudy):
             "worst_bins": self._worst_bins(),
             "grid": self._grid(),
             "scan": self._scan(),
+            "channels": [
+                {"name": name, "edges": edges.tolist()}
+                for (name, _), edges in zip(self.closure.channels, self.closure.edges, strict=True)
+            ],
         }
+
+    @classmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
+        head = cls._read_head(folder, numbers)
+        if "channels" not in numbers:
+            raise OutputError(
+                f"'{folder}' was written by an earlier version, and lacks the rates that figures "
+                "show; measure the closure again"
+            )
+        names = head["study"].parameter_names
+        grid, scan, channels = (numbers[key] for key in ("grid", "scan", "channels"))
+
+        def by_point(key: str) -> NDArray[np.float64]:
+            return np.array([[row[key][name] for name in names] for row in grid], dtype=np.float64)
+
+        def by_events(key: str) -> NDArray[np.float64]:
+            values = np.array([row[key] for row in scan], dtype=np.float64)
+            return values.reshape(-1, len(names))
+
+        closure = Closure(
+            channels=tuple((one["name"], len(one["edges"]) - 1) for one in channels),
+            edges=tuple(np.array(one["edges"]) for one in channels),
+            grid=ClosureGrid(
+                kinds=tuple(row["kind"] for row in grid),
+                theta=by_point("theta"),
+                exact=np.array([row["exact"] for row in grid], dtype=np.float64),
+                predicted=np.array([row["predicted"] for row in grid], dtype=np.float64),
+                fits=ExpectationFits(by_point("fitted"), by_point("error")),
+            ),
+            scan=ClosureScan(
+                events=by_events("events")[:, 0],
+                bias=by_events("bias"),
+                worst=by_events("grid_bias"),
+            ),
+            verdicts=tuple(row_of(ClosureVerdict, row) for row in numbers["verdicts"]),
+            sample_events=numbers["sample_events"],
+        )
+        return cls(**head, closure=closure)
 
     def _figures(self) -> Figures:
         from pullfactory.report.closure import make_closure_figures  # drawing is slow to load
@@ -98,6 +149,8 @@ class ClosureResult(ResultOfStudy):
                 "fitted": self._by_name(grid.fits.estimate[i]),
                 "error": self._by_name(grid.fits.error[i]),
                 "bias": self._by_name(grid.pull[i]),
+                "exact": grid.exact[i].tolist(),
+                "predicted": grid.predicted[i].tolist(),
             }
             for i, kind in enumerate(grid.kinds)
         ]

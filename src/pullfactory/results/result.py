@@ -74,12 +74,9 @@ class Result(ABC):
         return str(numbers["schema"]).startswith(f"pullfactory-{cls.kind}/")
 
     @classmethod
-    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:  # noqa: ARG003
+    @abstractmethod
+    def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
         """The result of which a folder has the files."""
-        raise OutputError(
-            f"a {cls.__name__} cannot be read back, its folder lacks what figures need; "
-            "those of run, toys, audit, predict, scan, select and bootstrap can"
-        )
 
     @property
     @abstractmethod

@@ -50,6 +50,8 @@ class GridPoint:
     fitted: ByName
     error: ByName
     bias: ByName
+    exact: list[float]
+    predicted: list[float]
 
 
 @dataclass
@@ -60,6 +62,14 @@ class ScanPoint:
     parameter: str
     bias: float | None
     grid_bias: float | None
+
+
+@dataclass
+class ChannelBins:
+    """Bins of one channel."""
+
+    name: str
+    edges: list[float]
 
 
 @dataclass
@@ -77,9 +87,11 @@ class ClosureFile:
             `predicted` rate, `relative` difference, and its `significance` in units of the
             statistical error.
         grid: For each point its `kind`, the true `theta`, and by parameter `fitted`, `error` and
-            `bias`; None where a fit failed or ended at a bound.
+            `bias`, None where a fit failed or ended at a bound; and the `exact` and `predicted`
+            rates, channel by channel.
         scan: For each number of `events` per toy and `parameter`, the `bias` of the ensemble and
             the largest `grid_bias`.
+        channels: For each channel its `name` and the `edges` of its bins.
     """
 
     schema: Literal["pullfactory-closure/2"]
@@ -90,3 +102,4 @@ class ClosureFile:
     worst_bins: list[WorstBin]
     grid: list[GridPoint]
     scan: list[ScanPoint]
+    channels: list[ChannelBins]
