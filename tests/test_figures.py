@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pullfactory.errors import OutputError, StudyError
-from pullfactory.results import StudyResult
 from pullfactory.results.contents import find_foreign
+from pullfactory.results.study import StudyResult
 from pullfactory.runs.study import run
 from pullfactory.settings.study import Study
 

@@ -32,22 +32,19 @@ if TYPE_CHECKING:
     from pullfactory.likelihoods import BinnedLikelihood, JointLikelihood, UnbinnedLikelihood
     from pullfactory.methods import Method, MethodKind, build_method, method_kind
     from pullfactory.report.table import calibration_table, pull_table
-    from pullfactory.results import (
-        AuditResult,
-        BootstrapSummary,
-        ClosureResult,
-        PredictionResult,
-        ScanResult,
-        SelectionResult,
-        StudyResult,
-        ToysResult,
-        json_schema,
-        read,
-        read_summary,
-        write_report,
-    )
+    from pullfactory.results.audit import AuditResult
     from pullfactory.results.audit_tables import audit_answer, data_table, pay_line
+    from pullfactory.results.bootstrap import BootstrapSummary
+    from pullfactory.results.closure import ClosureResult
+    from pullfactory.results.prediction import PredictionResult
+    from pullfactory.results.reading import read, write_report
+    from pullfactory.results.rows import read_summary
+    from pullfactory.results.scan import ScanResult
+    from pullfactory.results.schemas import json_schema
+    from pullfactory.results.selection import SelectionResult
+    from pullfactory.results.study import StudyResult
     from pullfactory.results.tables import failure_table
+    from pullfactory.results.toys import ToysResult
     from pullfactory.runs.audit import audit
     from pullfactory.runs.bootstrap import bootstrap_toy
     from pullfactory.runs.calibrate import calibrate
@@ -133,26 +130,26 @@ __all__ = [
 
 _HOMES = {
     "AuditConfig": "settings.audit",
-    "AuditResult": "results",
+    "AuditResult": "results.audit",
     "BinnedLikelihood": "likelihoods",
     "BootstrapResult": "inference",
-    "BootstrapSummary": "results",
+    "BootstrapSummary": "results.bootstrap",
     "Calibration": "calibration",
-    "ClosureResult": "results",
+    "ClosureResult": "results.closure",
     "FitBatch": "fitting",
     "FitStatus": "fitting",
     "JointLikelihood": "likelihoods",
     "PredictedPull": "inference",
-    "PredictionResult": "results",
+    "PredictionResult": "results.prediction",
     "PullSummary": "inference",
     "PullfactoryError": "errors",
     "Response": "simulation.response",
-    "ScanResult": "results",
-    "SelectionResult": "results",
+    "ScanResult": "results.scan",
+    "SelectionResult": "results.selection",
     "Study": "settings.study",
-    "StudyResult": "results",
+    "StudyResult": "results.study",
     "ThrownToys": "fitting",
-    "ToysResult": "results",
+    "ToysResult": "results.toys",
     "UnbinnedLikelihood": "likelihoods",
     "audit": "runs.audit",
     "audit_answer": "results.audit_tables",
@@ -174,13 +171,13 @@ _HOMES = {
     "fit_events": "fitting",
     "fit_minuit": "fitting",
     "fit_toys": "fitting",
-    "json_schema": "results",
+    "json_schema": "results.schemas",
     "negative_samples": "workspaces.study",
     "pay_line": "results.audit_tables",
     "predict": "runs.predict",
     "pull_table": "report.table",
-    "read": "results",
-    "read_summary": "results",
+    "read": "results.reading",
+    "read_summary": "results.rows",
     "read_workspace": "workspaces.reading",
     "run": "runs.study",
     "run_toys": "runs.toys",
@@ -188,7 +185,7 @@ _HOMES = {
     "select": "runs.select",
     "summarise_pulls": "inference",
     "throw_toys": "fitting",
-    "write_report": "results",
+    "write_report": "results.reading",
     "write_workspace": "workspaces.study",
 }
 

@@ -11,8 +11,9 @@ from pullfactory.inference import ClosureVerdict, CorrelationSums, PullSums
 from pullfactory.inference.rows import PullRow
 from pullfactory.report.table import calibration_table, closure_line, pull_table
 from pullfactory.report.tabular import Table
-from pullfactory.results import ToyLedger, ToysResult
+from pullfactory.results.ledger import ToyLedger
 from pullfactory.results.tables import failure_table
+from pullfactory.results.toys import ToysResult
 
 
 def cells(table: Table[Any] | RichTable) -> list[list[str]]:

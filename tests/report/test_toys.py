@@ -24,7 +24,7 @@ from pullfactory.report.toys import (
     plot_minimum_nll,
     plot_pull_rows,
 )
-from pullfactory.results import ToysResult
+from pullfactory.results.toys import ToysResult
 from pullfactory.runs.toys import run_toys
 
 FIGURES = ("pulls", "pull_ecdf", "minimum_nll", "correlation")

@@ -13,7 +13,7 @@ from pullfactory.progress import tell
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pullfactory.results import AuditResult
+    from pullfactory.results.audit import AuditResult
 
 __all__ = ["audit"]
 

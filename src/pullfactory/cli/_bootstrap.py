@@ -10,7 +10,7 @@ from pullfactory.cli._study import calibration_option, read_calibration, read_st
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pullfactory.results import BootstrapSummary
+    from pullfactory.results.bootstrap import BootstrapSummary
 
 __all__ = ["bootstrap"]
 

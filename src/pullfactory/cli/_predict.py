@@ -10,7 +10,7 @@ from pullfactory.cli._study import calibration_option, read_calibration, read_st
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pullfactory.results import PredictionResult
+    from pullfactory.results.prediction import PredictionResult
 
 __all__ = ["predict"]
 

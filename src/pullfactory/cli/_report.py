@@ -17,7 +17,7 @@ __all__ = ["report"]
 @redraw_option
 def report(folder: str, figures: tuple[str, ...] | None) -> None:
     """Make the report of an output folder again, from what the folder holds."""
-    from pullfactory.results import write_report
+    from pullfactory.results.reading import write_report
 
     path = write_report(folder, figures=figures, progress=stage_progress())
     say(f"{'Report' if path.suffix else 'Figures':<10}{path}")

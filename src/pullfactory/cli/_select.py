@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pullfactory.inference.rows import SelectionRow
-    from pullfactory.results import SelectionResult
+    from pullfactory.results.selection import SelectionResult
 
 __all__ = ["select"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pullfactory.calibration import Calibration
     from pullfactory.inference.calibration_noise import CalibrationNoise
-    from pullfactory.results import StudyResult
+    from pullfactory.results.study import StudyResult
     from pullfactory.settings.study import Study
 
 __all__ = [

@@ -15,7 +15,7 @@ from pullfactory.progress import tell
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pullfactory.results import ToysResult
+    from pullfactory.results.toys import ToysResult
 
 __all__ = ["toys"]
 

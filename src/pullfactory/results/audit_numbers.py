@@ -21,7 +21,7 @@ from pullfactory.inference.rows import PullRow, SelectionRow
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import BINNED, method_kind
-from pullfactory.results._ledger import STATUS_NAMES, ToyTable
+from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.result import Result
+from pullfactory.results.rows import provenance, schema_name
 from pullfactory.settings.study import Study
 
 __all__ = ["ResultOfStudy"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pullfactory.fitting.slices import Slices
 from pullfactory.inference import PullSums
-from pullfactory.results._ledger import ToyTable
 from pullfactory.results.damage import complete
+from pullfactory.results.ledger import ToyTable
 from pullfactory.results.toy_fits import ToyFits
 
 __all__ = ["TOYS", "fits_of_toys", "summed_pulls"]

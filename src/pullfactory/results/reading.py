@@ -7,18 +7,18 @@ from typing import Any
 from pullfactory.errors import OutputError
 from pullfactory.files import write_text
 from pullfactory.progress import Progress, silent
-from pullfactory.results._audit import AuditResult
-from pullfactory.results._bootstrap import BootstrapSummary
-from pullfactory.results._closure import ClosureResult
-from pullfactory.results._prediction import PredictionResult
-from pullfactory.results._report import REPORT, report_text
-from pullfactory.results._rows import read_numbers
-from pullfactory.results._scan import ScanResult
-from pullfactory.results._selection import SelectionResult
-from pullfactory.results._study import StudyResult
-from pullfactory.results._toys import ToysResult
+from pullfactory.results.audit import AuditResult
+from pullfactory.results.bootstrap import BootstrapSummary
+from pullfactory.results.closure import ClosureResult
 from pullfactory.results.damage import complete
+from pullfactory.results.prediction import PredictionResult
+from pullfactory.results.report import REPORT, report_text
 from pullfactory.results.result import Result
+from pullfactory.results.rows import read_numbers
+from pullfactory.results.scan import ScanResult
+from pullfactory.results.selection import SelectionResult
+from pullfactory.results.study import StudyResult
+from pullfactory.results.toys import ToysResult
 
 __all__ = ["read", "write_report"]
 

@@ -15,10 +15,10 @@ from pullfactory.methods import MethodKind, given_methods
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._report import REPORT
-from pullfactory.results._rows import installed_versions, read_numbers, write_numbers
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.report import REPORT
+from pullfactory.results.rows import installed_versions, read_numbers, write_numbers
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -42,7 +42,10 @@ from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import BINNED, UNBINNED
 from pullfactory.progress import Progress, silent
-from pullfactory.results import AuditResult, AuditToysResult, AuditWork, provenance
+from pullfactory.results.audit import AuditResult
+from pullfactory.results.audit_numbers import AuditToysResult
+from pullfactory.results.audit_work import AuditWork
+from pullfactory.results.rows import provenance
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
 from pullfactory.settings.audit import AuditConfig

@@ -13,7 +13,7 @@ from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.methods import MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
-from pullfactory.results import BootstrapSummary
+from pullfactory.results.bootstrap import BootstrapSummary
 from pullfactory.runs.calibrate import calibrated
 from pullfactory.runs.execution import is_here, require_workers
 from pullfactory.runs.methods import chosen_methods

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pullfactory.fitting import FitBatch
 from pullfactory.progress import Progress
-from pullfactory.results import ToyLedger, ToyTable
+from pullfactory.results.ledger import ToyLedger, ToyTable
 from pullfactory.runs.execution import in_order, is_here, worker_pool
 
 __all__ = ["Campaign", "FitBlock", "Fitted", "Plan"]

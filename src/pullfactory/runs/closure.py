@@ -9,7 +9,7 @@ from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import ClosureVerdict, judge_closure, measure_closure
 from pullfactory.methods import Method, MethodKind
 from pullfactory.progress import Progress, silent
-from pullfactory.results import ClosureResult
+from pullfactory.results.closure import ClosureResult
 from pullfactory.runs.calibrate import calibrated
 from pullfactory.settings.study import Study
 

@@ -9,7 +9,7 @@ from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import known_predictions, predict_pulls
 from pullfactory.methods import MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
-from pullfactory.results import PredictionResult
+from pullfactory.results.prediction import PredictionResult
 from pullfactory.runs.calibrate import calibrated
 from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.methods import chosen_methods

@@ -9,7 +9,7 @@ from pullfactory.errors import StudyError
 from pullfactory.inference.rows import ScanRow
 from pullfactory.methods import MethodKind
 from pullfactory.progress import Progress, silent
-from pullfactory.results import ScanResult
+from pullfactory.results.scan import ScanResult
 from pullfactory.runs.study import run
 from pullfactory.settings.study import Study
 

@@ -12,7 +12,7 @@ from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.methods import UNBINNED, MethodKind, build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
-from pullfactory.results import SelectionResult
+from pullfactory.results.selection import SelectionResult
 from pullfactory.runs.calibrate import calibrated
 from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.methods import BUILT_IN

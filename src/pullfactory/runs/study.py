@@ -22,7 +22,8 @@ from pullfactory.inference import (
 )
 from pullfactory.methods import Method, MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
-from pullfactory.results import StudyResult, provenance
+from pullfactory.results.rows import provenance
+from pullfactory.results.study import StudyResult
 from pullfactory.runs.calibrate import calibrate
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.closure import closure_verdicts

@@ -20,7 +20,8 @@ from pullfactory.inference import CorrelationSums, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import BINNED
 from pullfactory.progress import Progress, silent
-from pullfactory.results import ToysResult, provenance
+from pullfactory.results.rows import provenance
+from pullfactory.results.toys import ToysResult
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
 

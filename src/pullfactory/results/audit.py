@@ -22,9 +22,6 @@ from pullfactory.inference.rows import SelectionRow
 from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._ledger import ToyTable
-from pullfactory.results._report import report_text
-from pullfactory.results._rows import provenance, schema_name
 from pullfactory.results.audit_csv import write_tables
 from pullfactory.results.audit_notes import audit_notes, repeated_rows
 from pullfactory.results.audit_numbers import (
@@ -35,8 +32,11 @@ from pullfactory.results.audit_numbers import (
 )
 from pullfactory.results.audit_tables import audit_answer, audit_table
 from pullfactory.results.audit_work import AuditWork
+from pullfactory.results.ledger import ToyTable
 from pullfactory.results.pull_sums import TOYS, summed_pulls
+from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
+from pullfactory.results.rows import provenance, schema_name
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.workspaces.study import write_workspace

@@ -21,11 +21,11 @@ from pullfactory.methods import BINNED
 from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._report import report_text
-from pullfactory.results._rows import provenance, schema_name
+from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.pull_sums import TOYS, fits_of_toys, summed_pulls
+from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
+from pullfactory.results.rows import provenance, schema_name
 from pullfactory.results.tables import toys_table
 
 __all__ = ["ToysResult"]

@@ -21,10 +21,10 @@ from pullfactory.methods import MethodKind, given_methods
 from pullfactory.report.figures import Figures
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
-from pullfactory.results._ledger import STATUS_NAMES, ToyTable
-from pullfactory.results._report import report_text
+from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.pull_sums import TOYS, summed_pulls
+from pullfactory.results.report import report_text
 from pullfactory.simulation.toys import block_size
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 
