@@ -129,8 +129,10 @@ def _flattened(hint: Any) -> Any:
 
 
 def _attributes(kind: type) -> dict[str, str]:
-    """What stands under "Attributes:" in the docstring of a class, with the words of JSON."""
-    _, _, part = inspect.cleandoc(kind.__doc__ or "").partition("\nAttributes:\n")
-    found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", part, re.MULTILINE)
-    words = {name: " ".join(text.split()) for name, text in found}
+    """What stands under "Attributes:" in docstrings, bases first, with the words of JSON."""
+    words: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        _, _, part = inspect.cleandoc(each.__doc__ or "").partition("\nAttributes:\n")
+        found = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", part, re.MULTILINE)
+        words |= {name: " ".join(text.split()) for name, text in found}
     return {name: re.sub(r"\b(None|NaN)\b", "null", text) for name, text in words.items()}

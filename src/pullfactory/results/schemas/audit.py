@@ -40,8 +40,6 @@ class AuditProvenance(Provenance):
     """Where the numbers of an audit come from.
 
     Attributes:
-        seed: Seed of all random numbers.
-        versions: Version of each package that the numbers depend on.
         config_sha256: Digest of the configuration.
     """
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pullfactory.described import Count, Rho, Size
-from pullfactory.results.schemas.parts import Matrix, Status, StudyKeys, StudyProvenance
+from pullfactory.results.schemas.parts import Matrix, OfStudy, Status
 
 __all__ = ["BootstrapFile"]
 
@@ -35,13 +35,11 @@ class BootstrapRow:
 
 
 @dataclass
-class BootstrapFile:
+class BootstrapFile(OfStudy):
     """Errors of one toy of a study.
 
     Attributes:
         schema: `pullfactory-bootstrap/2`.
-        study: The study, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         rho: Correlation of the toy.
         toy: Its number, as in `toys.parquet`.
         replicas: How often its events were drawn again, with auxiliary values around those it has.
@@ -55,8 +53,6 @@ class BootstrapFile:
     """
 
     schema: Literal["pullfactory-bootstrap/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     rho: Rho
     toy: Count
     replicas: Count

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pullfactory.described import Count, Flat, Size
-from pullfactory.results.schemas.parts import StudyKeys, StudyProvenance, VerdictRow
+from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
 __all__ = ["ClosureFile"]
 
@@ -73,13 +73,11 @@ class ChannelBins:
 
 
 @dataclass
-class ClosureFile:
+class ClosureFile(OfStudy):
     """What morphing and templates alone do to the fits.
 
     Attributes:
         schema: `pullfactory-closure/2`.
-        study: The study, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         sample_events: Events of the samples (`--events`) that the exact rates of the grid come
             from; None: from the densities.
         verdicts: One row for each parameter.
@@ -95,8 +93,6 @@ class ClosureFile:
     """
 
     schema: Literal["pullfactory-closure/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     sample_events: Count | None
     verdicts: list[GridVerdictRow]
     worst_bins: list[WorstBin]

@@ -13,6 +13,7 @@ __all__ = [
     "Digest",
     "Matrix",
     "Named",
+    "OfStudy",
     "Provenance",
     "ShapeRow",
     "Status",
@@ -51,8 +52,6 @@ class StudyProvenance(Provenance):
     """Where the numbers of a study come from.
 
     Attributes:
-        seed: Seed of all random numbers.
-        versions: Version of each package that the numbers depend on.
         study_sha256: Digest of the study.
     """
 
@@ -80,6 +79,20 @@ class StudyKeys:
     joint: dict[str, Any]
     parameter: Annotated[list[Named], Field(min_length=1)]
     observable: Annotated[list[Named], Field(min_length=1)]
+
+
+@dataclass
+class OfStudy:
+    """A file of numbers of a study.
+
+    Attributes:
+        study: The study, with the keys of its TOML file.
+        provenance: Seed, versions, and a digest of the study.
+    """
+
+    schema: str
+    study: StudyKeys
+    provenance: StudyProvenance
 
 
 @dataclass

@@ -4,25 +4,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pullfactory.inference import PredictedPull
-from pullfactory.results.schemas.parts import StudyKeys, StudyProvenance, VerdictRow
+from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
 __all__ = ["PredictionFile"]
 
 
 @dataclass
-class PredictionFile:
+class PredictionFile(OfStudy):
     """What is expected of a study, without toys.
 
     Attributes:
         schema: `pullfactory-prediction/2`.
-        study: The study, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         closure: The verdicts on the morphing, without a grid; None without `binned`.
         predictions: One row for each method, rho and parameter.
     """
 
     schema: Literal["pullfactory-prediction/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     closure: list[VerdictRow] | None
     predictions: list[PredictedPull]

@@ -4,19 +4,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pullfactory.inference.rows import ScanRow
-from pullfactory.results.schemas.parts import StudyKeys, StudyProvenance
+from pullfactory.results.schemas.parts import OfStudy
 
 __all__ = ["ScanFile"]
 
 
 @dataclass
-class ScanFile:
+class ScanFile(OfStudy):
     """Pulls of a study at several values of one of its keys.
 
     Attributes:
         schema: `pullfactory-scan/2`.
         study: The study before any change, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         over: The key that was scanned.
         values: Its values.
         variants: For each label the settings of that variant.
@@ -24,8 +23,6 @@ class ScanFile:
     """
 
     schema: Literal["pullfactory-scan/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     over: str
     values: list[Any]
     variants: dict[str, dict[str, Any]]

@@ -5,19 +5,17 @@ from typing import Literal
 
 from pullfactory.described import Rho
 from pullfactory.inference.rows import SelectionRow, SkippedSet
-from pullfactory.results.schemas.parts import StudyKeys, StudyProvenance
+from pullfactory.results.schemas.parts import OfStudy
 
 __all__ = ["SelectionFile"]
 
 
 @dataclass
-class SelectionFile:
+class SelectionFile(OfStudy):
     """Sets of the observables of a study.
 
     Attributes:
         schema: `pullfactory-selection/2`.
-        study: The study, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         poi: The parameter of interest, whose errors these are.
         rho: The correlation.
         best_if_independent: For each method, the fewest observables within 0.1 % of the lowest
@@ -29,8 +27,6 @@ class SelectionFile:
     """
 
     schema: Literal["pullfactory-selection/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     poi: str
     rho: Rho
     best_if_independent: dict[str, list[str]]

@@ -11,11 +11,10 @@ from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
 from pullfactory.results.schemas.parts import (
     Matrix,
+    OfStudy,
     Provenance,
     ShapeRow,
     Status,
-    StudyKeys,
-    StudyProvenance,
     VerdictRow,
 )
 
@@ -23,13 +22,11 @@ __all__ = ["StudyFile", "ToysFile"]
 
 
 @dataclass
-class StudyFile:
+class StudyFile(OfStudy):
     """What a study found. Errors are one standard deviation; what cannot be had is null.
 
     Attributes:
         schema: `pullfactory-summary/2`.
-        study: The study, with the keys of its TOML file.
-        provenance: Seed, versions, and a digest of the study.
         calibration: Truth, result and error of every number of the response.
         calibration_noise: What the noise of the calibration does to the pulls.
         status: For each method, how many fits ended how.
@@ -42,8 +39,6 @@ class StudyFile:
     """
 
     schema: Literal["pullfactory-summary/2"]
-    study: StudyKeys
-    provenance: StudyProvenance
     calibration: list[ResponseRow]
     calibration_noise: list[CalibrationNoise]
     status: dict[str, Status]
