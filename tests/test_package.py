@@ -72,6 +72,19 @@ def test_public_names_are_those_with_a_home() -> None:
     assert set(pullfactory.__all__) == {"__version__", *pullfactory._HOMES}
 
 
+def test_only_modules_that_export_others_names_list_them() -> None:
+    listing = []
+    for path in sorted(Path(pullfactory.__path__[0]).rglob("*.py")):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        sources = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        imported = {name.asname or name.name for node in sources for name in node.names}
+        for node in body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                exported = set(ast.literal_eval(node.value))
+                listing += [] if path.name == "__init__.py" or exported & imported else [path]
+    assert listing == []
+
+
 def test_no_module_has_the_name_of_a_public_object() -> None:
     modules = {module.name for module in pkgutil.iter_modules(pullfactory.__path__)}
     assert "settings" in modules

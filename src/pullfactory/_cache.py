@@ -21,8 +21,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SWITCH", "Cache", "find_cache", "heal", "keep", "machine", "recall"]
-
 SWITCH = "PULLFACTORY_CACHE"  # environment variable; 0 turns the cache off
 
 _PRIVATE = 0o700

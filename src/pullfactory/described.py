@@ -9,21 +9,6 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 from pydantic import Field, TypeAdapter, WithJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-__all__ = [
-    "Count",
-    "Flat",
-    "NumberOrNaN",
-    "Part",
-    "PartOrNaN",
-    "Rho",
-    "RhoOrNaN",
-    "Size",
-    "SizeOrNaN",
-    "json_schema_of",
-    "keys_of",
-    "row_of",
-]
-
 T = TypeVar("T")
 
 Count = Annotated[int, Field(ge=0)]

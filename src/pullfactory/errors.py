@@ -1,16 +1,5 @@
 """Errors that carry the value, the place and the remedy in one line."""
 
-__all__ = [
-    "CalibrationError",
-    "EventsError",
-    "LikelihoodError",
-    "OutputError",
-    "PullfactoryError",
-    "StudyError",
-    "WorkspaceError",
-    "printable",
-]
-
 
 class PullfactoryError(Exception):
     """Base of every error that pullfactory raises on bad input.

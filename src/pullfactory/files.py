@@ -9,8 +9,6 @@ from typing import Any
 
 from pullfactory.errors import OutputError
 
-__all__ = ["check_file", "read_json", "read_text", "try_writing", "write_text"]
-
 _LARGEST = 200_000_000  # bytes of a text that is read back
 
 

@@ -6,18 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "ABSENT",
-    "EXACT_SLOPE",
-    "filled_matrix",
-    "finite_or_none",
-    "plain",
-    "plain_matrix",
-    "roughly",
-    "rounded",
-    "significant",
-]
-
 ABSENT = "-"
 EXACT_SLOPE = 1e-10
 """Relative slopes have errors below this where samples of the same events are only rescaled."""

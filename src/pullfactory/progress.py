@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from time import perf_counter
 
-__all__ = ["Advance", "Progress", "bar", "silent", "tell", "timed", "unseen"]
-
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call, perhaps from several threads."""
 

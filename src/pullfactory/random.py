@@ -4,8 +4,6 @@ from enum import Enum
 
 import numpy as np
 
-__all__ = ["Stream", "generator"]
-
 
 class Stream(Enum):
     """Independent streams of random numbers.

@@ -42,8 +42,6 @@ from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditWorkspace
 
-__all__ = ["AuditClosure", "compare_morphings"]
-
 _POINTS = 8  # a power of two
 _WEAK = 1e-9  # part of the largest information below which nothing is told
 _TAILS = 2.5  # root mean square over median bias; 1.7 to 2.9 in studies that do not close

@@ -32,8 +32,6 @@ from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["UnbinnedModel", "learn_unbinned"]
-
 _FAR_FROM_ZERO = 10.0  # scales; a location that is nearer to 0 has no relative slopes
 
 Shift = Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from pullfactory.auditing.expected import ExpectedSample
 from pullfactory.auditing.tally import GROUPS
 
-__all__ = ["PairDependence", "measure_dependence"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PairDependence:

@@ -15,8 +15,6 @@ from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.samples import ProcessSamples
 
-__all__ = ["Expected", "ExpectedSample"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExpectedSample:

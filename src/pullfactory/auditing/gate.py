@@ -9,8 +9,6 @@ from pullfactory.auditing.reading import ReadEvents
 from pullfactory.errors import EventsError
 from pullfactory.settings.audit import AuditConfig
 
-__all__ = ["refuse_same"]
-
 _ROUNDING = 1e-5  # of the range of an observable, which float32 keeps
 _FEWEST = 10  # events that have both
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Halves", "Measured"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:

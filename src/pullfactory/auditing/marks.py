@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from pullfactory.errors import EventsError
 from pullfactory.events import Source, hash_events
 
-__all__ = ["Marks", "RepeatedRows", "mark_columns"]
-
 _EVENT = ("event", "eventnumber", "eventid", "eventno", "evt", "evtnumber", "evtid", "evtno")
 _OTHERS = (
     *("run", "runnumber", "runno", "runid", "runnr"),

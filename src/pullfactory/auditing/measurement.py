@@ -23,15 +23,6 @@ from pullfactory.numbers import finite_or_none
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = [
-    "ChannelFit",
-    "DataFit",
-    "fit_data",
-    "fit_data_unbinned",
-    "in_units",
-    "unbinned_obstacle",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChannelFit:

@@ -20,8 +20,6 @@ from pullfactory.settings.audit import AuditParameter
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.reading import read_workspace
 
-__all__ = ["AuditModel", "audit_likelihood", "constraint_information", "rates_and_slopes"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditModel:

@@ -15,8 +15,6 @@ from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["EventPool", "refuse_negative"]
-
 _BLOCK_VALUES = 2**20  # numbers per block of toys: memory stays bounded
 _BLOCK_TOYS = 256
 _PADDING = 64  # a Poisson number of events is padded to a multiple: few shapes to compile for

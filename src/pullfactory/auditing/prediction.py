@@ -25,14 +25,6 @@ from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.settings.document import total_name
 
-__all__ = [
-    "ErrorModel",
-    "PredictedErrors",
-    "claimed_errors",
-    "predict_errors",
-    "predict_subset",
-]
-
 _BATCH = 50  # replicas at once
 
 

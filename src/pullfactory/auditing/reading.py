@@ -22,8 +22,6 @@ from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.samples import Sample, refuse_unread
 
-__all__ = ["ReadEvents", "ReadSample", "SampleCheck", "read_events"]
-
 _DRAWN_TAIL = 5e-4  # probability beyond the outermost edges that are drawn; the bins are open
 _MOST_ROWS = 1000  # of one event
 _LARGEST, _FEW = 0.1, 20  # part of the rows that one event may have, and rows that it may have

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from pullfactory.events import first_rows, row_pairs
 
-__all__ = ["HeldRows", "Repeats"]
-
 _EQUAL = 1e-5  # of a weight, which float32 keeps
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Reservoir", "Rows"]
-
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ROOM = 2  # times the capacity, before what does not belong is dropped
 

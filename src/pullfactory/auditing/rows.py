@@ -10,8 +10,6 @@ from pullfactory.inference.remarks import causes_of
 from pullfactory.inference.rows import PullRow
 from pullfactory.numbers import finite_or_none
 
-__all__ = ["AuditRow", "causes_in_audit"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from pullfactory.auditing.expected import ExpectedSample
 from pullfactory.likelihoods.channels import Channels, PairCounts
 
-__all__ = ["template_scatter"]
-
 
 def template_scatter(
     nominal: Sequence[ExpectedSample], channels: Channels, slopes: NDArray[np.float64]

@@ -17,8 +17,6 @@ from pullfactory.auditing.repeats import HeldRows, Repeats
 from pullfactory.auditing.values import Chunk
 from pullfactory.binning.joint import JointBins
 
-__all__ = ["GROUPS", "Axis", "Counts", "Tally"]
-
 GROUPS = 128
 """Groups of events of the bootstrap; its errors are known to 1 / sqrt(2 * 127), 6 %."""
 

@@ -12,8 +12,6 @@ from pullfactory.settings.audit import AuditConfig, AuditParameter, AuditWorkspa
 from pullfactory.settings.samples import ProcessSamples
 from pullfactory.workspaces.morphing import Process, assemble, plain_numbers
 
-__all__ = ["build_audit_workspace", "build_joint_audit_workspace"]
-
 _Bins = Callable[[ExpectedSample, int], NDArray[np.float64]]
 
 

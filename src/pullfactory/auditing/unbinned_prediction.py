@@ -18,8 +18,6 @@ from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import Likelihood
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["predict_unbinned"]
-
 
 def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors:
     """Predict claimed and actual errors of the unbinned fit at the nominal point.

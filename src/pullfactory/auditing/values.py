@@ -15,8 +15,6 @@ from pullfactory.events import Expression, hash_events, hash_rows, open_source, 
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.samples import Sample
 
-__all__ = ["Chunk", "View", "read_chunks"]
-
 _SMALLEST, _LARGEST = 1e-150, 1e150  # sizes of weights whose squares are numbers
 
 

@@ -4,8 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri, owens_t
 
-__all__ = ["bin_probabilities", "nested_scores", "normal_cdf"]
-
 _TINY = 1e-300  # in place of 0, where the formula divides by it
 _FURTHEST = 40.0  # standard deviations, beyond which there is nothing
 _HALVINGS = 64

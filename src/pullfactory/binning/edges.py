@@ -12,8 +12,6 @@ from pullfactory.errors import CalibrationError
 from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
 
-__all__ = ["choose_edges", "count_events", "count_pairs", "exact_probabilities", "find_bins"]
-
 _DRAWN_TAIL = 5e-4  # probability beyond the outermost edges that are drawn; the bins are open
 
 

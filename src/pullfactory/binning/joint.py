@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import CalibrationError
 
-__all__ = ["JointBins"]
-
 _CHUNK = 2**15  # events at a time, which stay in a processor's cache
 
 

@@ -38,8 +38,6 @@ from pullfactory.settings.sections import Observable, Parameter
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
-__all__ = ["Calibration", "ResponseRow", "make_calibration"]
-
 _SCHEMA = "pullfactory-calibration/2"
 _READ = ("pullfactory-calibration/1", _SCHEMA)
 

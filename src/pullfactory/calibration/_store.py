@@ -5,8 +5,6 @@ import json
 
 from pullfactory.settings.study import Study
 
-__all__ = ["digest"]
-
 _WORTH = 2_000_000  # simulated events below which making is as fast as reading
 _IDLE = ("name", "poi", "figures")  # keys that no sample depends on
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.sections import Parameter, WorkspaceSettings
 
-__all__ = ["calibration_points", "label_point", "label_points", "sample_index"]
-
 _STEP_BITS = 32  # of a step in thousandths
 
 

@@ -10,15 +10,6 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.sections import Observable
 
-__all__ = [
-    "SPECTRUM_BINS",
-    "fine_edges",
-    "from_uhi",
-    "to_uhi",
-    "varied_histogram",
-    "with_tails",
-]
-
 SPECTRUM_BINS = 100
 
 

@@ -26,8 +26,6 @@ from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel
 
-__all__ = ["JointSample", "learn_joint"]
-
 _CHUNK = 2**18  # events at a time: bounded memory for any sample size
 _LEARNT_FROM = 2**20  # events of the nominal sample that edges and correlation are taken from
 

@@ -13,8 +13,6 @@ from pullfactory.calibration.moments import fit_location_scale, influence
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.progress import Advance
 
-__all__ = ["Learnt", "SimulatedSample", "join_samples", "learn_sample"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:

@@ -19,8 +19,6 @@ from pullfactory.densities import Family
 from pullfactory.densities.sums import EventSums, event_moments, event_sums
 from pullfactory.errors import CalibrationError
 
-__all__ = ["ResponseFit", "fit_location_scale", "fit_response", "influence"]
-
 _CHUNK = 2**18  # events at a time: bounded memory for any sample size
 _ROUNDING = 1e-13  # a variance that cancels to this fraction is 0
 

@@ -11,8 +11,6 @@ from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer
 from pullfactory.simulation.model import EventModel
 
-__all__ = ["SampleSource"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleSource:

@@ -11,8 +11,6 @@ from pullfactory.errors import CalibrationError
 from pullfactory.settings.sections import WorkspaceSettings
 from pullfactory.settings.study import Study
 
-__all__ = ["Templates"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Templates:
@@ -53,15 +51,7 @@ class Templates:
     def template(
         self, channel: int, steps: Mapping[str, float] | None = None
     ) -> NDArray[np.float64]:
-        """Counts of one channel at one point, shape (bins,).
-
-        Args:
-            channel: Position of the channel.
-            steps: Calibration step of each parameter that is not 0; None for the nominal point.
-
-        Raises:
-            CalibrationError: If there is no sample at this point.
-        """
+        """Counts of one channel, by its position, at one point; as `Calibration.template`."""
         names = self.study.parameter_names
         wanted = np.array([(steps or {}).get(name, 0.0) for name in names])
         where = np.flatnonzero((self.points == wanted).all(axis=1))

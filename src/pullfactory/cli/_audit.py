@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from pullfactory.results.audit import AuditResult
 
-__all__ = ["audit"]
-
 
 @command(
     "pullfactory init --audit audit.toml           a configuration to fill in",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pullfactory.results.bootstrap import BootstrapSummary
 
-__all__ = ["bootstrap"]
-
 
 @command(
     "pullfactory bootstrap --rho 0.5                        the first toy of a study",

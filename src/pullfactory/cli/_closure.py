@@ -6,8 +6,6 @@ from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command, count_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 
-__all__ = ["closure"]
-
 
 @command(
     "pullfactory closure --set workspace.morphing=multiplicative",

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from pullfactory.results.prediction import PredictionResult
 
-__all__ = ["predict"]
-
 
 @command(
     "pullfactory predict                        the default study",

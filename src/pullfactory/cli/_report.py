@@ -5,8 +5,6 @@ import click
 from pullfactory.cli._request import redraw_option
 from pullfactory.cli._shared import command, say, stage_progress
 
-__all__ = ["report"]
-
 
 @command(
     "pullfactory report results/poster        after a run, or one of an earlier version",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pullfactory.progress import Progress
     from pullfactory.results.result import Result
 
-__all__ = ["REPORTED", "Request", "figures_option", "redraw_option", "result_options"]
-
 REPORTED: Mapping[str, str] = MappingProxyType(
     {"Summary": "summary.json", "Figures": "figures", "Report": "report.html"}
 )

@@ -10,8 +10,6 @@ from pullfactory.cli._shared import command
 from pullfactory.cli._study import read_study, study_options
 from pullfactory.errors import StudyError
 
-__all__ = ["scan"]
-
 
 @command(
     "pullfactory scan --rho 0 --over ensemble.n_events=500,2000,8000",

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pullfactory.inference.rows import SelectionRow
     from pullfactory.results.selection import SelectionResult
 
-__all__ = ["select"]
-
 
 @command(
     "pullfactory select --preset ljets                   four observables of the top quark",

@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 
     from pullfactory.progress import Progress
 
-__all__ = [
-    "command",
-    "common_options",
-    "console",
-    "count_option",
-    "epilog",
-    "say",
-    "say_files",
-    "stage_progress",
-    "warn_of_lost",
-    "workers_option",
-]
-
-
 _WIDTH = 140
 _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
 _STARTED = "pullfactory.started"  # ... and when it was made

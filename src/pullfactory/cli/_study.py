@@ -28,17 +28,6 @@ if TYPE_CHECKING:
     from pullfactory.results.study import StudyResult
     from pullfactory.settings.study import Study
 
-__all__ = [
-    "calibrate",
-    "calibration_option",
-    "init",
-    "read_calibration",
-    "read_study",
-    "run",
-    "study_options",
-    "workspace",
-]
-
 
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command on a study has: which study (- is standard input), and changes to it."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from pullfactory.results.toys import ToysResult
 
-__all__ = ["toys"]
-
 _TOO_MANY_FAILED = 1
 
 

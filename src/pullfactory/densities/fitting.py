@@ -29,8 +29,6 @@ from ._family import FloatArray
 from ._spline import Spline
 from ._spline_fit import MOST_KNOTS, fit_values, quantile_knots, refined_knots, sorted_sample
 
-__all__ = ["FittedDensity", "fit_spline"]
-
 _LEAST_EVENTS = 500
 _LEAST_DISTINCT = 50
 _LARGEST_SHARE = 0.01

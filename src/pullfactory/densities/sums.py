@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.densities._family import Family
 
-__all__ = ["EventSums", "event_moments", "event_nll", "event_sums"]
-
 _LOG_NORM = 0.5 * float(np.log(2 * np.pi))
 
 

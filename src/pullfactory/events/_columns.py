@@ -10,16 +10,6 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
-__all__ = [
-    "as_column",
-    "from_arrow",
-    "from_awkward",
-    "from_list",
-    "from_numpy",
-    "refuse_jagged",
-    "require",
-]
-
 _SHOWN = 12
 _MISSING = ("NAType", "NaTType")  # what pandas writes for a missing value
 

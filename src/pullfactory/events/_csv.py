@@ -15,8 +15,6 @@ from ._damage import reading, watched
 from ._encoding import refuse_encoding
 from ._file import FileSource
 
-__all__ = ["CsvSource"]
-
 _BLOCK = 2**23  # bytes that pyarrow parses at once, hence the longest line
 _HEAD = 64  # values
 _MISSING = ("", "nan", "NaN", "-nan", "NA", "N/A", "n/a", "NULL", "null", "None")

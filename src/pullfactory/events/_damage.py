@@ -10,8 +10,6 @@ from typing import TypeVar
 
 from pullfactory.errors import EventsError
 
-__all__ = ["reading", "watched"]
-
 T = TypeVar("T")
 
 # A flipped byte makes a library trip in any of its lines: over an offset, a length, a missing

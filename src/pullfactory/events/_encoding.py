@@ -11,8 +11,6 @@ from typing import IO
 
 from pullfactory.errors import EventsError
 
-__all__ = ["refuse_encoding"]
-
 _LONGEST = 2**23  # bytes of a line
 _SHOWN = 20  # characters
 _MARKS: Mapping[bytes, str] = MappingProxyType(

@@ -7,8 +7,6 @@ from typing import Any, ClassVar, Protocol
 
 from numpy.typing import NDArray
 
-__all__ = ["FileSource", "Source"]
-
 
 class Source(Protocol):
     """Events in rows, each column with one value per event; `open_source` makes one."""

@@ -10,8 +10,6 @@ from pullfactory.errors import EventsError
 
 from ._file import FileSource
 
-__all__ = ["EventFile", "find_files"]
-
 Formats = Mapping[str, type[FileSource]]
 """The format of files by the ending of their names, in lower case."""
 

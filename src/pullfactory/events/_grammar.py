@@ -11,8 +11,6 @@ import numpy as np
 
 from ._syntax import FUNCTIONS, Text
 
-__all__ = ["Part", "translate"]
-
 _LONGEST_CODE = 20_000
 _DEEPEST = 60
 _MOST_COLUMNS = 30

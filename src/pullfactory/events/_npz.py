@@ -16,8 +16,6 @@ from ._damage import reading
 from ._file import FileSource
 from ._tables import Table
 
-__all__ = ["NpzSource"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NpzSource(FileSource):

@@ -14,8 +14,6 @@ from ._columns import from_arrow, refuse_jagged, require
 from ._damage import reading, watched
 from ._file import FileSource
 
-__all__ = ["ParquetSource"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParquetSource(FileSource):

@@ -11,8 +11,6 @@ from pullfactory.errors import EventsError
 from ._columns import from_awkward
 from ._tree import TreeReader
 
-__all__ = ["RNTupleReader"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RNTupleReader(TreeReader):

@@ -17,8 +17,6 @@ from ._rntuple import RNTupleReader
 from ._tree import TreeReader
 from ._ttree import TTreeReader
 
-__all__ = ["RootSource"]
-
 _TTREES = ("TTree", "TNtuple", "TNtupleD")
 _RNTUPLES = ("ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 

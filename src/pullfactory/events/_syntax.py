@@ -10,8 +10,6 @@ from typing import NoReturn
 
 from pullfactory.errors import EventsError
 
-__all__ = ["FUNCTIONS", "Text", "shorten"]
-
 FUNCTIONS = (
     "abs",
     "sqrt",

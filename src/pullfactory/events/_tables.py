@@ -12,8 +12,6 @@ from pullfactory.errors import EventsError
 
 from ._columns import as_column, require
 
-__all__ = ["Table", "as_table"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Table:

@@ -11,8 +11,6 @@ from pullfactory.errors import EventsError
 
 from ._columns import require
 
-__all__ = ["TreeReader"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeReader(ABC):

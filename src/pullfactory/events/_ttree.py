@@ -12,8 +12,6 @@ from pullfactory.errors import EventsError
 from ._columns import from_numpy, refuse_jagged
 from ._tree import TreeReader
 
-__all__ = ["TTreeReader"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TTreeReader(TreeReader):

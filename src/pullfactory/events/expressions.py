@@ -11,8 +11,6 @@ from pullfactory.errors import EventsError
 
 from ._grammar import translate
 
-__all__ = ["Expression", "parse_expression"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:

@@ -11,8 +11,6 @@ from pullfactory.errors import EventsError
 
 from ._columns import from_list
 
-__all__ = ["hash_events", "hash_rows"]
-
 _MASK = 2**64 - 1
 _STEP = 0x9E3779B97F4A7C15
 _NEGATIVE = 0xA0761D6478BD642F  # keeps -1 apart from 2**64 - 1

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["first_rows", "row_pairs"]
-
 
 def first_rows(keys: NDArray[np.uint64]) -> NDArray[np.intp]:
     """For each row the first one of its event.

@@ -14,8 +14,6 @@ from pullfactory.fitting.newton import minimise, settle
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Likelihood, Observation
 
-__all__ = ["FitBatch", "fit_toys"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitBatch:

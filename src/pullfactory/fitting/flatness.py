@@ -24,8 +24,6 @@ from pullfactory.methods import Method
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
-__all__ = ["flat_parameters", "listed", "refuse_flat", "refuse_flat_methods", "refuse_flat_study"]
-
 _GOLDEN = 0.6180339887498949  # its multiples have no pattern that a model could share
 _NAMED = 5
 

@@ -9,8 +9,6 @@ from pullfactory.settings.study import Study
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 
-__all__ = ["inverted", "joint_errors", "joint_information", "symmetric_root"]
-
 
 def inverted(information: NDArray[np.float64], *, terms: int, size: float) -> NDArray[np.float64]:
     """Covariance of the estimates; NaN where the data do not tell the parameters apart.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from pullfactory._jax import double_precision, jax, jit, jnp
 from pullfactory.likelihoods import Likelihood
 
-__all__ = ["MinuitFit", "fit_minuit"]
-
 _AT_BOUND = 1e-6  # of the range: as near as Minuit's transformation comes to a bound
 _MAX_CALLS = 5000  # a fit that needs more is lost: near a pole of the log Minuit never stops
 

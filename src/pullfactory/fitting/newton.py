@@ -26,8 +26,6 @@ from pullfactory.fitting.resolution import Spectrum, spectrum
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
 
-__all__ = ["Minimum", "minimise", "settle"]
-
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
 _SMALL = 1e-4

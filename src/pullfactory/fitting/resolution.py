@@ -25,8 +25,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Spectrum", "flat_groups", "spectrum"]
-
 _OPERATIONS = 32
 _PART = 1e-3  # of a unit vector: a parameter with less of a flat direction is none of it
 

@@ -17,8 +17,6 @@ from pullfactory.fitting.fits import FitBatch, fit_toys
 from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["fit_events", "sandwich_covariance"]
-
 
 @double_precision
 def fit_events(method: Method, block: ToyBlock) -> FitBatch:

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.sections import Parameter
 
-__all__ = ["Slices", "normal_slices", "truth_slices"]
-
 _THIRD = 0.4307272992954576  # of a normal distribution lies above it
 
 

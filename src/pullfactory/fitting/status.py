@@ -2,8 +2,6 @@
 
 from enum import IntEnum
 
-__all__ = ["FitStatus"]
-
 
 class FitStatus(IntEnum):
     """One enumeration everywhere; files hold the names in lower case."""

@@ -20,8 +20,6 @@ from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
 from pullfactory.workspaces.checking import MOST_EVENTS
 
-__all__ = ["ThrownToys", "Truth", "resolve_truth", "throw_block", "throw_toys"]
-
 Truth = str | Mapping[str, float]
 _TRIES = 100
 

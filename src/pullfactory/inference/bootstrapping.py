@@ -26,8 +26,6 @@ from pullfactory.methods import Method
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["BootstrapResult", "bootstrap"]
-
 _BATCH_VALUES = 2**20  # numbers per batch of replicas: memory stays bounded
 _BATCH = 256
 

@@ -25,8 +25,6 @@ from pullfactory.methods.noise import (
     typical_truth,
 )
 
-__all__ = ["CalibrationNoise", "calibration_noise", "noise_warnings"]
-
 Array = NDArray[np.float64]
 
 _UNDETERMINED = "the observables do not determine it"

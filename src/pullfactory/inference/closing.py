@@ -31,20 +31,6 @@ from pullfactory.methods import Method, method_kind
 from pullfactory.settings.sections import Parameter
 from pullfactory.simulation.response import Response
 
-__all__ = [
-    "Closure",
-    "ClosureGrid",
-    "ClosureScan",
-    "ClosureVerdict",
-    "WorstBin",
-    "closure_of",
-    "first_above",
-    "judge_closure",
-    "known_predictions",
-    "measure_closure",
-]
-
-
 _STEPS = (-2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0)  # of the axes, in widths of the truth
 _EVENTS = np.logspace(1, 8, 15)
 _FEW_POINTS = 8  # a power of two, for a scan over numbers of events ...

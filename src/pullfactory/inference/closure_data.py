@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from pullfactory.inference.expectation import Expectations, normal_points
 from pullfactory.random import Stream, generator
 
-__all__ = ["ClosureData", "displaced_data", "thrown_data"]
-
 _WEAK = 1e-9  # part of the largest information below which nothing is told
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from pullfactory.fitting.fits import FitBatch
 from pullfactory.fitting.status import FitStatus
 
-__all__ = ["Correlation", "CorrelationSums"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Correlation:

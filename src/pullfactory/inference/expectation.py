@@ -27,8 +27,6 @@ from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import block_size
 
-__all__ = ["ExpectationFits", "Expectations", "normal_points"]
-
 _STEP = 1e-4  # widths of a density, for numerical derivatives
 _RARE = 1e-9  # events; keeps empty bins finite
 _ITERATIONS = 20

@@ -3,32 +3,6 @@
 import math
 from typing import Literal
 
-__all__ = [
-    "AT_BOUND",
-    "CHANCE",
-    "DENSITY_MISFIT",
-    "DISCERNED",
-    "DISTANCE",
-    "FAKE_SENSITIVITY",
-    "FEWEST_SHARED",
-    "LEAST_CAUSE",
-    "NOISY_TEMPLATES",
-    "OTHER_RATE",
-    "PAYS",
-    "SCATTER_CHANGE",
-    "STARVED",
-    "SURE",
-    "TOLERATED",
-    "TOLERATED_BIAS",
-    "TOLERATED_NOISE",
-    "TOLERATED_OFF",
-    "TOLERATED_SHIFT",
-    "TOLERATED_WIDTH",
-    "Judgement",
-    "is_shifted",
-    "judge_error",
-]
-
 Judgement = Literal["right", "wrong", "unknown"]
 
 SURE = 2.0

@@ -21,8 +21,6 @@ from pullfactory.simulation.model import EventModel
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["PredictedPull", "predict_pulls"]
-
 _SAMPLE = 2**20  # values simulated where there is no closed form
 _SEED_STEP = 1  # the sample is none of the toys'
 

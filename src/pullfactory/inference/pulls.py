@@ -16,13 +16,6 @@ from pullfactory.fitting.slices import Slices
 from pullfactory.fitting.status import FitStatus
 from pullfactory.inference.shapes import transformed_counts
 
-__all__ = [
-    "PULL_EDGES",
-    "PullSummary",
-    "PullSums",
-    "summarise_pulls",
-]
-
 PULL_EDGES: NDArray[np.float64] = np.linspace(-5.0, 5.0, 81)
 _CONFIDENCE = 0.682689492137086  # of the intervals that are quoted
 

@@ -14,9 +14,6 @@ from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import method_kind
 from pullfactory.numbers import rounded
 
-__all__ = ["Remark", "causes_of", "remarks", "shape_rows"]
-
-
 Shapes = dict[tuple[str, float | None], tuple[PullShape, ...]]
 """Shapes of pulls by method and rho."""
 

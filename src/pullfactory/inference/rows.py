@@ -8,8 +8,6 @@ from pullfactory.inference.prediction import PredictedPull
 from pullfactory.inference.pulls import PullSummary
 from pullfactory.numbers import finite_or_none
 
-__all__ = ["PullRow", "ScanRow", "SelectionRow", "SkippedSet"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullRow:

@@ -6,8 +6,6 @@ from typing import TypeVar
 
 from pullfactory.inference.judgement import PAYS
 
-__all__ = ["count_sets", "search_sets", "worth_most"]
-
 _MAX_SUBSETS = 6  # observables of which all subsets are looked at: 63
 
 Row = TypeVar("Row")

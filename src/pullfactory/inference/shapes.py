@@ -33,14 +33,6 @@ from pullfactory.described import Part
 from pullfactory.fitting.slices import Slices
 from pullfactory.inference.judgement import CHANCE, DISTANCE
 
-__all__ = [
-    "SHAPE_EDGES",
-    "PullShape",
-    "ecdf_band",
-    "transformed_counts",
-]
-
-
 SHAPE_EDGES: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 """Bins of the transformed pulls."""
 SLICES: tuple[Literal["low", "middle", "high"], ...] = ("low", "middle", "high")

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from pullfactory.workspaces._pyhf import pyhf
 
-__all__ = ["compact"]
-
 _PER_BIN = ("staterror", "shapesys", "shapefactor")
 _GAIN = 2  # times fewer numbers make it worth the while
 

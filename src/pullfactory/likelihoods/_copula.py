@@ -19,8 +19,6 @@ from pullfactory._jax import Array, jax, jnp
 from pullfactory.densities import Family
 from pullfactory.likelihoods._likelihood import Expansion
 
-__all__ = ["Copula", "ScoreSums", "scores_of_events", "sums_of_events", "sums_of_moments"]
-
 _EDGE = 1e-6  # of the range of r, at its ends: R is nearly singular there
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jnp
 
-__all__ = ["Expansion", "Likelihood", "Observation"]
-
 
 class Expansion(NamedTuple):
     """Second-order expansion of the negative log-likelihood of one toy.

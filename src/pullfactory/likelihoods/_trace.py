@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 
-__all__ = ["Program", "jax_backend", "trace_rates"]
-
 _CHANGED = "tensorlib_changed"  # the event at which models compute their tensors anew
 
 Baked = NDArray[Any] | None

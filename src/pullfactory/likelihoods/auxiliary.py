@@ -15,8 +15,6 @@ from pullfactory.settings.study import Study
 if TYPE_CHECKING:
     from pullfactory.likelihoods.binned import BinnedLikelihood
 
-__all__ = ["counting_noise", "gamma_terms", "score_covariance", "study_scatter"]
-
 
 def score_covariance(
     likelihood: "BinnedLikelihood", values: NDArray[np.float64]

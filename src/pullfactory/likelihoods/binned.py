@@ -23,11 +23,6 @@ from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import refuse_bad
 from pullfactory.workspaces.reading import build_model, refuse_rates
 
-__all__ = [
-    "BinnedLikelihood",
-    "log_slopes",
-]
-
 _KINKED_CODES = ("code0", "code1")
 _BATCH_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BATCH = 256

@@ -21,8 +21,6 @@ from pullfactory.binning.edges import count_pairs, find_bins
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["Channels", "PairCounts", "count_repeats"]
-
 
 class PairCounts(NamedTuple):
     """Counts of toys in all channels, and in all pairs of channels.

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jnp
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["EventRows", "sum_rows"]
-
 
 class EventRows(NamedTuple):
     """Rows of toys, or of one toy without the first axis.

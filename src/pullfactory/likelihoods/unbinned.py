@@ -26,8 +26,6 @@ from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["UnbinnedData", "UnbinnedLikelihood"]
-
 _GROUP = 16  # events whose spread is small beside the width of a density
 _WORTH_GROUPING = 1024  # events per toy
 

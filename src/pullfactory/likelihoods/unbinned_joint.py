@@ -26,8 +26,6 @@ from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood
 from pullfactory.settings.sections import RHO
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["JointData", "JointLikelihood"]
-
 
 class JointData(NamedTuple):
     """What the joint single-event likelihood takes from toys.

@@ -18,8 +18,6 @@ from pullfactory.simulation.response import Response
 from pullfactory.workspaces.reading import read_workspace
 from pullfactory.workspaces.study import build_channels
 
-__all__ = ["BINNED", "arrangement", "binned_method", "binned_noise", "likelihood_of"]
-
 
 def binned_method(calibration: Calibration, _rho: float = 0.0) -> Method:
     """The method `binned` of a study: the pyhf workspace made of its templates.

@@ -19,8 +19,6 @@ from pullfactory.settings.methods import learns
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["BINNED_JOINT", "binned_joint_method", "binned_joint_noise"]
-
 _WITHHELD = "its corrected errors are withheld"
 
 

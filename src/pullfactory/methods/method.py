@@ -14,8 +14,6 @@ from pullfactory.settings.methods import Learns
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
 
-__all__ = ["Method", "MethodKind"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:

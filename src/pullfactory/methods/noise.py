@@ -24,19 +24,6 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.sections import Parameter
 
-__all__ = [
-    "LocalPrediction",
-    "MethodNoise",
-    "NoiseSource",
-    "NoiseSums",
-    "ToldNoise",
-    "Untold",
-    "constraint_pulls",
-    "covariance_of_rows",
-    "leaked_truth",
-    "typical_truth",
-]
-
 Array = NDArray[np.float64]
 
 

@@ -13,8 +13,6 @@ from pullfactory.densities import Family
 from pullfactory.likelihoods._copula import scores_of_events
 from pullfactory.methods.noise import Array, LocalPrediction, NoiseSource
 
-__all__ = ["joint_response_noise", "response_noise"]
-
 _QUANTILES = 2000  # of a density, for its information
 _NODES = 2**15  # points of a joint density, for its information ...
 _MOST = 32  # ... and in each direction: beyond, they are too far out to count

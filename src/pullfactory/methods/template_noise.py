@@ -25,8 +25,6 @@ from pullfactory.simulation.response import Response
 from pullfactory.workspaces.reading import read_workspace
 from pullfactory.workspaces.study import build_channels
 
-__all__ = ["Bins", "template_factors", "template_noise", "workspace_constraint"]
-
 _STEP = 1e-3  # calibration steps, for numerical derivatives
 _PROBE = 1e-4  # height of what is put on a template to see what it does
 _RARE = 1e-9  # events; keeps empty bins finite

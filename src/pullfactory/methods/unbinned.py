@@ -9,8 +9,6 @@ from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.response_noise import response_noise
 
-__all__ = ["UNBINNED", "unbinned_method", "unbinned_noise"]
-
 
 def unbinned_method(calibration: Calibration, _rho: float = 0.0) -> Method:
     """The method `unbinned` of a study: calibrated densities, one per observable.

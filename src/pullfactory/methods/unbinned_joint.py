@@ -14,8 +14,6 @@ from pullfactory.methods.response_noise import joint_response_noise
 from pullfactory.methods.unbinned import unbinned_method
 from pullfactory.settings.methods import learns
 
-__all__ = ["UNBINNED_JOINT", "unbinned_joint_method", "unbinned_joint_noise"]
-
 
 def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
     """The method `unbinned_joint` of a study at one correlation of its scan.

@@ -31,14 +31,6 @@ if TYPE_CHECKING:
     from pullfactory.inference.rows import PullRow
     from pullfactory.settings.audit import AuditConfig
 
-__all__ = [
-    "plot_bin_pairs",
-    "plot_dependence",
-    "plot_inflation",
-    "plot_postfit",
-    "plot_variation",
-]
-
 _GREY = "#D9D9D9"
 _GAP = 0.16  # between the points of one parameter, in rows
 _NUMBER = 13.0  # points

@@ -7,8 +7,6 @@ from pullfactory.inference.judgement import TOLERATED, Judgement, judge_error
 from pullfactory.numbers import rounded, significant
 from pullfactory.report.verdict import Answer
 
-__all__ = ["audit_answer_of", "error_sentence", "judgement_of", "pay_sentence"]
-
 Numbers = Mapping[str, Any]
 """A row of `errors` of an audit."""
 

@@ -21,8 +21,6 @@ from pullfactory.report.palette import (
 )
 from pullfactory.report.style import inner_legend
 
-__all__ = ["plot_response", "plot_samples", "plot_templates"]
-
 _STEPS = (-1, 0, 1)
 
 

@@ -2,8 +2,6 @@
 
 from importlib.metadata import version
 
-__all__ = ["CITATION"]
-
 CITATION = f"""\
 @software{{pullfactory,
   title   = {{pullfactory: pulls of profile-likelihood fits to correlated observables}},

@@ -25,13 +25,6 @@ from pullfactory.report.style import legend_above, new_panels
 from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
-__all__ = [
-    "make_closure_figures",
-    "plot_axis_bias",
-    "plot_rate_ratio",
-    "plot_scan_bias",
-]
-
 _COLOURS = (0, 1, 2, 5)  # of the points of the grid whose rates are drawn; clear on the band
 _BAND = "#D9D9D9"
 _WITHIN = f"{TOLERATED_BIAS:.0%} of the error".replace("%", " %")

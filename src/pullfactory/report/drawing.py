@@ -11,8 +11,6 @@ from pullfactory.report.figures import Figures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["laid_out", "write_figures"]
-
 # Entries of the files that would tell their time, and how hard to pack them.
 _SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {

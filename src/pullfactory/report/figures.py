@@ -10,22 +10,6 @@ from pullfactory.report.palette import method_label
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "AUDIT",
-    "CLOSURE",
-    "PREDICTION",
-    "SCAN",
-    "SELECTION",
-    "STUDY",
-    "TOYS",
-    "DrawnFigure",
-    "FigureKind",
-    "Figures",
-    "Kinds",
-    "by_name",
-    "figure_names",
-]
-
 Each = Literal["observable", "parameter", "method", "rho"]
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from pullfactory.report.palette import RHO, axis_label, label_of, with_minus
 from pullfactory.settings.sections import Observable
 
-__all__ = ["plot_joint"]
-
 _BINS = 60
 _DRAWN = (0.001, 0.999)  # quantiles between which the events are drawn
 

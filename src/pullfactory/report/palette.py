@@ -6,21 +6,6 @@ from typing import NamedTuple, Protocol
 
 from pullfactory.methods import method_kind
 
-__all__ = [
-    "REFERENCE",
-    "RHO",
-    "Described",
-    "MethodStyle",
-    "axis_label",
-    "label_of",
-    "method_label",
-    "method_style",
-    "observable_style",
-    "series_style",
-    "variation_style",
-    "with_minus",
-]
-
 RHO = r"$\rho$"
 REFERENCE = "#555555"
 """Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""

@@ -28,8 +28,6 @@ from pullfactory.report.style import legend_above, new_panels
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel
 
-__all__ = ["make_figures"]
-
 Sums = Mapping[tuple[float, str], PullSums]
 
 _JOINT_EVENTS = 200_000

@@ -21,8 +21,6 @@ from pullfactory.report.style import legend_above, new_panels
 from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
-__all__ = ["make_prediction_figures", "plot_predicted_error", "plot_predicted_width"]
-
 
 def make_prediction_figures(study: Study, rows: Sequence[PredictedPull]) -> Figures:
     """The figure of a prediction.

@@ -24,8 +24,6 @@ from pullfactory.report.style import inner_legend, scan_colours
 from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
-__all__ = ["plot_pull_mean", "plot_pull_width", "plot_pulls", "plot_repair"]
-
 _DRAWN = 4.0  # |pull| up to which distributions are drawn
 _OFFSET = 0.02  # between the points of two methods, as part of the scan
 _DASH = 60.0  # points, of a prediction at a single rho

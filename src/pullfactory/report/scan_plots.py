@@ -16,8 +16,6 @@ from pullfactory.report.palette import (
     series_style,
 )
 
-__all__ = ["plot_scan", "series_label"]
-
 _DECADE = 10.0
 _FEW_DECADES = 100.0  # a smaller range has numbers between the powers of ten
 _OFFSET = 0.012  # between the points of two series, as part of the axis

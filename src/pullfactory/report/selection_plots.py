@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from pullfactory.inference.rows import SelectionRow
 
-__all__ = ["make_selection_figures", "plot_selection", "selection_size"]
-
 _ROW, _FRAME, _POINTS = 0.4, 2.3, 6.0  # inches
 _SHOWN = 20  # sets, the best ones
 _FAR = 2.0  # ratio to the lowest error above which a set is not drawn

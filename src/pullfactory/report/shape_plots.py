@@ -13,8 +13,6 @@ from pullfactory.inference.shapes import SHAPE_EDGES, PullShape, ecdf_band
 from pullfactory.report.palette import REFERENCE, RHO, with_minus
 from pullfactory.report.style import inner_legend, scan_colours
 
-__all__ = ["plot_shapes", "plot_toy_shapes"]
-
 _T = SHAPE_EDGES[1:-1]
 _GREY = "#D9D9D9"
 _NAMED = 6  # lines of parameters that a legend names, those furthest off

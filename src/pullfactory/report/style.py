@@ -22,16 +22,6 @@ from matplotlib.container import Container
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-__all__ = [
-    "StyledFigure",
-    "figure_style",
-    "inner_legend",
-    "label_width",
-    "legend_above",
-    "new_panels",
-    "scan_colours",
-]
-
 _DPI = 120
 _FONT = 18.0  # points
 _SMALL = 13.0  # points, for legends inside a panel

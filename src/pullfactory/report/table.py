@@ -25,15 +25,6 @@ from pullfactory.report.tabular import (
     value,
 )
 
-__all__ = [
-    "calibration_table",
-    "closure_line",
-    "prediction_table",
-    "pull_table",
-    "remark_lines",
-    "response_table",
-]
-
 _REMARKS = 4  # lines on pulls, at most
 _ERRORS = (digits("claimed_error", "claimed\nerror"), digits("actual_error", "actual\nerror"))
 _FEWEST = 10.0  # events; a bias that is above 10 % from here on always is

@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = [
-    "Column",
-    "Table",
-    "count",
-    "decimals",
-    "digits",
-    "fraction",
-    "measured",
-    "named",
-    "percent",
-    "rough",
-    "text",
-    "value",
-    "yes_or_no",
-]
-
 Cells = Mapping[str, Any]
 """A row as plain data."""
 

@@ -21,13 +21,6 @@ from pullfactory.report.palette import REFERENCE, method_style, with_minus
 from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import inner_legend, new_panels
 
-__all__ = [
-    "make_toy_figures",
-    "plot_correlation",
-    "plot_minimum_nll",
-    "plot_pull_rows",
-]
-
 _STYLE = method_style(BINNED.name)
 _GREY = "#D9D9D9"
 

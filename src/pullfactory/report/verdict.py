@@ -10,8 +10,6 @@ from pullfactory.inference.judgement import TOLERATED, Judgement, is_shifted, ju
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.palette import method_label, with_minus
 
-__all__ = ["Answer", "Verdict", "answer_of", "remarks_on", "rho_name", "shifts_of", "where_of"]
-
 _TOLERATED_TEXT = f"{100 * TOLERATED:.0f} %"
 _LISTED = 12  # parameters with a sentence of their own
 _NAMED = 3  # parameters in the answer

@@ -41,8 +41,6 @@ from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.workspaces.study import write_workspace
 
-__all__ = ["AuditResult"]
-
 TEMPLATES = "templates.json"
 
 

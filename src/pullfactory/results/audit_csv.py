@@ -10,8 +10,6 @@ import numpy as np
 from pullfactory.auditing import PairDependence
 from pullfactory.numbers import finite_or_none
 
-__all__ = ["write_tables"]
-
 
 def write_tables(
     folder: Path, summary: Mapping[str, Any], dependence: Sequence[PairDependence]

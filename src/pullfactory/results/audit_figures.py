@@ -29,8 +29,6 @@ from pullfactory.report.style import (
 from pullfactory.report.toys import plot_correlation
 from pullfactory.results.audit_numbers import AuditNumbers
 
-__all__ = ["make_audit_figures"]
-
 _STACK = (2.0, 1.0)  # heights of a histogram and its ratio
 _LETTERS = 13.0  # points, of names beside a matrix
 

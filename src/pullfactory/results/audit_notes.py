@@ -18,8 +18,6 @@ from pullfactory.numbers import plain, rounded, significant
 from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.workspaces.study import clipping_note
 
-__all__ = ["audit_notes", "repeated_rows"]
-
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 

@@ -25,8 +25,6 @@ from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 
-__all__ = ["AuditData", "AuditNumbers", "AuditToysResult", "AuditUnbinned"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AuditToysResult:

@@ -10,8 +10,6 @@ from pullfactory.report.audit_verdict import audit_answer_of, pay_sentence
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.results.audit_numbers import AuditNumbers
 
-__all__ = ["audit_answer", "audit_table", "data_table", "dependence_lines", "pay_line"]
-
 
 def audit_answer(result: AuditNumbers) -> str:
     """The question of an audit, and its answer in one sentence.

@@ -23,8 +23,6 @@ from pullfactory.methods import method_kind
 from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditUnbinned
 from pullfactory.results.schemas.audit import ClosureRow
 
-__all__ = ["AuditWork"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AuditWork:

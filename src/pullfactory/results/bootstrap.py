@@ -18,8 +18,6 @@ from pullfactory.results.schemas.bootstrap import BootstrapRow
 from pullfactory.results.tables import bootstrap_table
 from pullfactory.settings.study import Study
 
-__all__ = ["BootstrapSummary"]
-
 Matrix = NDArray[np.float64]
 
 

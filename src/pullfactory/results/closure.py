@@ -23,8 +23,6 @@ from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import closure_table
 
-__all__ = ["ClosureResult"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ClosureResult(ResultOfStudy):

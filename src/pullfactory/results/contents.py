@@ -22,8 +22,6 @@ from pullfactory.report.figures import (
 )
 from pullfactory.settings.fields import FIGURE_FORMATS
 
-__all__ = ["find_foreign", "result_files"]
-
 Numbers = Mapping[str, Any]
 
 _FOLDERS = ("figures", "tables", "workspaces")

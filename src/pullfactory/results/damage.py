@@ -6,8 +6,6 @@ from pathlib import Path
 
 from pullfactory.errors import OutputError
 
-__all__ = ["complete"]
-
 # what numbers of other types, lengths and sizes than ours lead to
 _INCOMPLETE = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),

@@ -14,8 +14,6 @@ from pullfactory.files import try_writing
 from pullfactory.results.contents import find_foreign
 from pullfactory.settings.fields import figure_formats
 
-__all__ = ["check_folder", "check_formats", "replaced_folder"]
-
 _NOWHERE = "is a link that leads nowhere"
 _IDENTITY = 3  # first entries of a `stat`: mode, number and device
 _TRIES = 5  # to look into a folder that others write to as well

@@ -8,8 +8,6 @@ from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, schema_name
 from pullfactory.settings.study import Study
 
-__all__ = ["ResultOfStudy"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ResultOfStudy(Result):

@@ -12,8 +12,6 @@ from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 
-__all__ = ["PredictionResult"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class PredictionResult(ResultOfStudy):

@@ -9,8 +9,6 @@ from pullfactory.results.damage import complete
 from pullfactory.results.ledger import ToyTable
 from pullfactory.results.toy_fits import ToyFits
 
-__all__ = ["TOYS", "fits_of_toys", "summed_pulls"]
-
 TOYS = "toys.parquet"
 
 

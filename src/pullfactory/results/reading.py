@@ -20,8 +20,6 @@ from pullfactory.results.selection import SelectionResult
 from pullfactory.results.study import StudyResult
 from pullfactory.results.toys import ToysResult
 
-__all__ = ["read", "write_report"]
-
 _KINDS: tuple[type[Result], ...] = (
     *(StudyResult, ToysResult, AuditResult, PredictionResult, ScanResult, SelectionResult),
     *(BootstrapSummary, ClosureResult),

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-__all__ = ["REPORT", "report_text"]
-
 REPORT = "report.html"
 
 

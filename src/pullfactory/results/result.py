@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from pullfactory.report.figures import Figures
 
-__all__ = ["Result"]
-
 _ROWS = 6  # of a table that are shown in a text
 _WIDTH = 120
 

@@ -9,15 +9,6 @@ from typing import Any
 from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 
-__all__ = [
-    "installed_versions",
-    "provenance",
-    "read_numbers",
-    "read_summary",
-    "schema_name",
-    "write_numbers",
-]
-
 _VERSION = 2  # keys may come to files of one version, and none may go or mean something else
 _READ = (1, _VERSION)
 _VERSIONS = ("pullfactory", "pyhf", "jax", "numpy", "scipy", "iminuit", "boost-histogram")

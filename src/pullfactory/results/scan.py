@@ -12,8 +12,6 @@ from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import scan_table
 
-__all__ = ["ScanResult"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ScanResult(ResultOfStudy):

@@ -13,8 +13,6 @@ from pullfactory.report.scan_plots import plot_scan
 from pullfactory.report.style import legend_above, new_panels
 from pullfactory.settings.study import Study
 
-__all__ = ["make_scan_figures"]
-
 _QUANTITIES = ("mean", "width")
 
 

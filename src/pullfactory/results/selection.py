@@ -16,8 +16,6 @@ from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.tables import selection_table
 
-__all__ = ["SelectionResult"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class SelectionResult(ResultOfStudy):

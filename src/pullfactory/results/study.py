@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["StudyResult"]
-
 CALIBRATION = "calibration.json"
 
 

@@ -24,15 +24,6 @@ from pullfactory.report.tabular import (
     yes_or_no,
 )
 
-__all__ = [
-    "bootstrap_table",
-    "closure_table",
-    "failure_table",
-    "scan_table",
-    "selection_table",
-    "toys_table",
-]
-
 
 def scan_table(
     over: str, variants: Mapping[str, Mapping[str, Any]], rows: Sequence[ScanRow]

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from pullfactory.fitting import FitStatus
 
-__all__ = ["STATUS_NAMES", "ToyFits", "read_fits"]
-
 STATUS_NAMES = [status.label for status in FitStatus]
 
 Columns = dict[str, NDArray]  # type: ignore[type-arg]

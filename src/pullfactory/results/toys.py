@@ -28,8 +28,6 @@ from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, schema_name
 from pullfactory.results.tables import toys_table
 
-__all__ = ["ToysResult"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ToysResult(Result):

@@ -50,8 +50,6 @@ from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
 from pullfactory.settings.audit import AuditConfig
 
-__all__ = ["audit"]
-
 
 @double_precision
 def audit(

@@ -20,8 +20,6 @@ from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import ToyBlock, block_size, draw_toys
 
-__all__ = ["bootstrap_toy"]
-
 
 @double_precision
 def bootstrap_toy(

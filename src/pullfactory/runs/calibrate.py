@@ -8,8 +8,6 @@ from pullfactory.progress import Progress, silent
 from pullfactory.runs.execution import require_workers, worker_pool
 from pullfactory.settings.study import Study
 
-__all__ = ["calibrate", "calibrated"]
-
 
 @double_precision
 def calibrate(

@@ -17,8 +17,6 @@ from pullfactory.progress import Progress
 from pullfactory.results.ledger import ToyLedger, ToyTable
 from pullfactory.runs.execution import in_order, is_here, worker_pool
 
-__all__ = ["Campaign", "FitBlock", "Fitted", "Plan"]
-
 
 class Fitted(NamedTuple):
     """Fits of some toys with one method.

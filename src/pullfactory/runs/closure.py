@@ -13,8 +13,6 @@ from pullfactory.results.closure import ClosureResult
 from pullfactory.runs.calibrate import calibrated
 from pullfactory.settings.study import Study
 
-__all__ = ["closure", "closure_verdicts"]
-
 
 @double_precision
 def closure(

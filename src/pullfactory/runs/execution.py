@@ -10,8 +10,6 @@ from typing import TypeVar
 
 from pullfactory.errors import StudyError
 
-__all__ = ["in_order", "is_here", "require_workers", "worker_pool"]
-
 _AHEAD = 2  # blocks in flight per worker: enough to keep all busy, few enough to bound memory
 
 Result = TypeVar("Result")

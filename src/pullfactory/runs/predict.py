@@ -15,8 +15,6 @@ from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 
-__all__ = ["predict"]
-
 
 @double_precision
 def predict(

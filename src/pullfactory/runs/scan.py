@@ -13,8 +13,6 @@ from pullfactory.results.scan import ScanResult
 from pullfactory.runs.study import run
 from pullfactory.settings.study import Study
 
-__all__ = ["scan"]
-
 
 @double_precision
 def scan(

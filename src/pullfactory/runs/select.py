@@ -18,8 +18,6 @@ from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.methods import BUILT_IN
 from pullfactory.settings.study import Study
 
-__all__ = ["select"]
-
 
 @double_precision
 def select(

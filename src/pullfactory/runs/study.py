@@ -33,8 +33,6 @@ from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import block_size, draw_base
 from pullfactory.workspaces.study import build_workspace
 
-__all__ = ["run"]
-
 _LINE = 31  # points of a predicted curve
 
 

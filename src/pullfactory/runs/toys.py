@@ -25,8 +25,6 @@ from pullfactory.results.toys import ToysResult
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
 
-__all__ = ["run_toys"]
-
 _COLLECTED = 1024  # toys summed at once: fewer sums of small arrays
 
 

@@ -12,15 +12,6 @@ from pullfactory.settings.document import Document
 from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 from pullfactory.settings.samples import Samples, read_samples
 
-__all__ = [
-    "AuditConfig",
-    "AuditObservable",
-    "AuditParameter",
-    "AuditToys",
-    "AuditWorkspace",
-    "JointChannel",
-]
-
 _JOINT_BINS = 36  # of all observables together, if nothing is said
 
 

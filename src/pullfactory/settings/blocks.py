@@ -7,8 +7,6 @@ from pydantic import Field, model_validator
 
 from pullfactory.settings.fields import Bins, Bounds, Frozen, Listed, Name, Text
 
-__all__ = ["Block", "Morphing", "ObservableBlock", "ParameterBlock", "WorkspaceBlock"]
-
 Morphing = Literal["additive", "additive_cross", "multiplicative"]
 
 # Fields come in the order of the file, those of a base first: what stands further down in a block

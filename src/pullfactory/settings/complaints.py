@@ -9,8 +9,6 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-__all__ = ["complaint"]
-
 _WHOLE, _NUMBER, _LIST, _TABLE = (
     "must be a whole number",
     "must be a number",

@@ -14,8 +14,6 @@ from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import FigureFormats, Frozen, Name, Whole
 from pullfactory.settings.toml import read_toml, to_toml
 
-__all__ = ["Document", "refuse_repeats", "refuse_totals", "total_name"]
-
 Parameter = TypeVar("Parameter", bound=ParameterBlock)
 Observable = TypeVar("Observable", bound=ObservableBlock)
 

@@ -6,21 +6,6 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
-__all__ = [
-    "FIGURE_FORMATS",
-    "Bins",
-    "Bounds",
-    "Count",
-    "FigureFormat",
-    "FigureFormats",
-    "Frozen",
-    "Listed",
-    "Name",
-    "Text",
-    "Whole",
-    "figure_formats",
-]
-
 FigureFormat = Literal["png", "pdf", "svg"]
 FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 

@@ -22,16 +22,6 @@ from pullfactory.events import parse_expression
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import Frozen, Listed, Name
 
-__all__ = [
-    "Change",
-    "ProcessSamples",
-    "Sample",
-    "SampleTable",
-    "Samples",
-    "read_samples",
-    "refuse_unread",
-]
-
 _SIDES = {"up": 1, "down": -1}
 
 

@@ -9,16 +9,6 @@ from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
 from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 
-__all__ = [
-    "RHO",
-    "CalibrationSettings",
-    "Ensemble",
-    "JointSettings",
-    "Observable",
-    "Parameter",
-    "WorkspaceSettings",
-]
-
 RHO = "rho"
 """The further parameter of a joint fit that determines the correlation."""
 

@@ -25,8 +25,6 @@ from pullfactory.settings.sections import (
 )
 from pullfactory.settings.toml import parse_toml, parse_value
 
-__all__ = ["Study", "preset_text"]
-
 
 def _all_methods(value: object) -> object:
     """The word "all" for every method of the package."""

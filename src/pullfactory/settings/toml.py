@@ -11,8 +11,6 @@ from pydantic import BaseModel
 
 from pullfactory.errors import StudyError
 
-__all__ = ["parse_toml", "parse_value", "read_toml", "to_toml"]
-
 _WIDTH = 100
 _LONGEST_ALIGNED = 38
 

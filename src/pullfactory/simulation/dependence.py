@@ -30,8 +30,6 @@ from scipy.special import log_ndtr, ndtri_exp, stdtr
 from pullfactory.densities import Family
 from pullfactory.settings.sections import Ensemble
 
-__all__ = ["Mixer", "mixer"]
-
 Mixer = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Takes a Cholesky factor, returns standardised events, shape (observables, ..., events)."""
 

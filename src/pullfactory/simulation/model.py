@@ -15,8 +15,6 @@ from pullfactory.settings.study import Study
 from pullfactory.simulation.dependence import Mixer, mixer
 from pullfactory.simulation.response import Response
 
-__all__ = ["EventModel", "Events"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Events:

@@ -15,8 +15,6 @@ from pullfactory.densities import Family
 from pullfactory.settings.study import Study
 from pullfactory.simulation.response import Response
 
-__all__ = ["Population"]
-
 
 class Population(NamedTuple):
     """What the events of toys with one true theta are distributed like.

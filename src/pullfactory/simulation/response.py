@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from pullfactory.settings.study import Study
 
-__all__ = ["Response"]
-
 
 class Response(NamedTuple):
     """Location mu_o(theta) = mu_o * prod_k (1 + s_ok theta_k), and the same form for the scale.

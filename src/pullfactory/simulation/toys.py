@@ -17,8 +17,6 @@ from pullfactory.settings.sections import Ensemble, Parameter
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel, Events
 
-__all__ = ["ToyBase", "ToyBlock", "block_size", "draw_base", "draw_toys"]
-
 _BLOCK_VALUES = 2**20  # numbers per block: 8 MB of events, near the size of a processor's cache
 _BLOCK_TOYS = 256
 _PADDING = 64  # a Poisson number of events is padded to a multiple: few shapes to compile for

@@ -10,8 +10,6 @@ from typing import Any
 
 from pullfactory.errors import WorkspaceError
 
-__all__ = ["MOST_EVENTS", "refuse_bad"]
-
 MOST_EVENTS = 1e15
 """In a bin: beyond, numbers of events are no longer exact."""
 

@@ -30,8 +30,6 @@ from numpy.typing import NDArray
 from pullfactory.settings.blocks import Morphing
 from pullfactory.settings.document import total_name
 
-__all__ = ["Process", "assemble", "plain_numbers"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Process:

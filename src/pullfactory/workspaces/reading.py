@@ -14,8 +14,6 @@ from pullfactory.errors import WorkspaceError
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import MOST_EVENTS, refuse_bad
 
-__all__ = ["build_model", "read_workspace", "refuse_rates"]
-
 _CODES = {"normsys": ("code1", "code4"), "histosys": ("code0", "code2", "code4p")}
 _DEFAULT_CODES = {"normsys": "code4", "histosys": "code4p"}
 _PYHF_ERRORS: tuple[type[Exception], ...] = tuple(

@@ -17,15 +17,6 @@ from pullfactory.files import write_text
 from pullfactory.settings.sections import Parameter
 from pullfactory.workspaces.morphing import Process, assemble
 
-__all__ = [
-    "build_channels",
-    "build_joint_workspace",
-    "build_workspace",
-    "clipping_note",
-    "negative_samples",
-    "write_workspace",
-]
-
 
 def build_workspace(calibration: Calibration) -> dict[str, Any]:
     """Assemble the pyhf workspace of a calibrated study.

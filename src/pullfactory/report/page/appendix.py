@@ -8,8 +8,6 @@ from pullfactory.report.page.content import Listing, Section, Text
 from pullfactory.report.page.tables import paged
 from pullfactory.report.tabular import Table, text
 
-__all__ = ["appendix"]
-
 
 def appendix(provenance: Mapping[str, Any]) -> tuple[Section, ...]:
     """Sections on seed and versions, and on how to cite.

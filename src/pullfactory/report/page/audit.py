@@ -24,8 +24,6 @@ from pullfactory.report.palette import method_label
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
 from pullfactory.report.verdict import Verdict, remarks_on, shifts_of
 
-__all__ = ["audit_page"]
-
 Numbers = Mapping[str, Any]
 
 

@@ -7,8 +7,6 @@ from pullfactory.report.page.content import Chart, Charts, Point, Series, Tags
 from pullfactory.report.palette import method_label, method_style, with_minus
 from pullfactory.report.verdict import PullNumbers, rho_name
 
-__all__ = ["width_charts"]
-
 _SIZE = (360, 270)  # pixels, also below
 _FRAME = (44, 12, 350, 228)
 _APART = 5.0  # between the points of two methods

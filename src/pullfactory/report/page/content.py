@@ -5,24 +5,6 @@ from typing import ClassVar, Self
 
 from pullfactory.report.verdict import Answer
 
-__all__ = [
-    "Block",
-    "Cell",
-    "Chart",
-    "Charts",
-    "Lead",
-    "Listing",
-    "Page",
-    "Picture",
-    "Point",
-    "Row",
-    "Section",
-    "Series",
-    "Table",
-    "Tags",
-    "Text",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tags:

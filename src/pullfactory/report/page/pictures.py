@@ -14,8 +14,6 @@ from pullfactory.report.figures import FigureKind, Kinds
 from pullfactory.report.page.content import Picture, Tags
 from pullfactory.settings.fields import FIGURE_FORMATS
 
-__all__ = ["pictures"]
-
 _COLOURS = 256  # of a picture: one byte per pixel, a third of the size of the file
 _DENSITY = 1.6  # pixels of a picture for one of the page
 

@@ -5,8 +5,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pullfactory.report.page.content import Page
 from pullfactory.report.palette import method_label
 
-__all__ = ["render"]
-
 
 def render(page: Page) -> str:
     """The page as one HTML file that loads nothing.

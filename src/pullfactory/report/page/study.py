@@ -27,8 +27,6 @@ from pullfactory.report.table import closure_line
 from pullfactory.report.verdict import Verdict, answer_of, rho_name, where_of
 from pullfactory.workspaces.study import clipping_note
 
-__all__ = ["study_page"]
-
 _REPAIRED = Text(
     text="Corrected errors come from the event-paired sandwich: the same fit, with the correlation "
     "of its observables put into its error."

@@ -23,17 +23,6 @@ from pullfactory.report.tabular import (
 )
 from pullfactory.report.verdict import PullNumbers, Verdict, rho_name
 
-__all__ = [
-    "FIT",
-    "calibration_rows",
-    "closure_rows",
-    "noise_rows",
-    "paged",
-    "pull_rows",
-    "status_rows",
-    "verdict_rows",
-]
-
 Status = Mapping[str, Mapping[str, int]]
 
 FIT = Column(key="method", heading="method", show=lambda r: method_label(r["method"]), words=True)

@@ -12,8 +12,6 @@ from pullfactory.report.page.tables import paged, pull_rows, status_rows, verdic
 from pullfactory.report.tabular import Table, text, value
 from pullfactory.report.verdict import Verdict, answer_of
 
-__all__ = ["toys_page"]
-
 _DRAWN = {
     "fixed": "their truth is fixed, and their auxiliary data are drawn",
     "prior": "their constrained parameters are drawn, and their auxiliary data are fixed",

@@ -19,8 +19,6 @@ from pullfactory.results.schemas.parts import (
     Status,
 )
 
-__all__ = ["AuditFile"]
-
 Bins = list[float | None]
 
 

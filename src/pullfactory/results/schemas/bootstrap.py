@@ -6,8 +6,6 @@ from typing import Literal
 from pullfactory.described import Count, Rho, Size
 from pullfactory.results.schemas.parts import Matrix, OfStudy, Status
 
-__all__ = ["BootstrapFile"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class BootstrapRow:

@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 from pullfactory.described import Count, Flat, Size
 from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
-__all__ = ["ClosureFile"]
-
 ByName = dict[str, float | None]
 
 

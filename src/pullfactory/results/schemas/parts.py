@@ -9,20 +9,6 @@ from pullfactory.described import Count, Flat, Part, Rho
 from pullfactory.inference.closing import ClosureVerdict
 from pullfactory.inference.shapes import PullShape
 
-__all__ = [
-    "Digest",
-    "Matrix",
-    "Named",
-    "OfStudy",
-    "Provenance",
-    "ShapeRow",
-    "Status",
-    "StudyKeys",
-    "StudyProvenance",
-    "VerdictRow",
-    "Versions",
-]
-
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Matrix = list[list[float | None]]
 

@@ -6,8 +6,6 @@ from typing import Literal
 from pullfactory.inference import PredictedPull
 from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
-__all__ = ["PredictionFile"]
-
 
 @dataclass
 class PredictionFile(OfStudy):

@@ -6,8 +6,6 @@ from typing import Any, Literal
 from pullfactory.inference.rows import ScanRow
 from pullfactory.results.schemas.parts import OfStudy
 
-__all__ = ["ScanFile"]
-
 
 @dataclass
 class ScanFile(OfStudy):

@@ -7,8 +7,6 @@ from pullfactory.described import Rho
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.results.schemas.parts import OfStudy
 
-__all__ = ["SelectionFile"]
-
 
 @dataclass
 class SelectionFile(OfStudy):

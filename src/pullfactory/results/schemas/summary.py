@@ -18,8 +18,6 @@ from pullfactory.results.schemas.parts import (
     VerdictRow,
 )
 
-__all__ = ["StudyFile", "ToysFile"]
-
 
 @dataclass
 class StudyFile(OfStudy):
