@@ -51,7 +51,11 @@ class Templates:
     def template(
         self, channel: int, steps: Mapping[str, float] | None = None
     ) -> NDArray[np.float64]:
-        """Counts of one channel, by its position, at one point; as `Calibration.template`."""
+        """Counts of one channel, by its position, at one point; as `Calibration.template`.
+
+        Raises:
+            CalibrationError: If there is no sample at this point.
+        """
         names = self.study.parameter_names
         wanted = np.array([(steps or {}).get(name, 0.0) for name in names])
         where = np.flatnonzero((self.points == wanted).all(axis=1))
