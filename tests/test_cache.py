@@ -107,8 +107,9 @@ def test_without_a_place_there_is_no_cache(tmp_path: Path, monkeypatch: pytest.M
     assert found.reason
 
 
-def test_cache_can_be_turned_off(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SWITCH, "0")
+@pytest.mark.parametrize("word", ["0", "false", "No", "OFF"])
+def test_cache_can_be_turned_off(home: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
+    monkeypatch.setenv(SWITCH, word)
     assert find_cache("programs", "key").folder is None
     assert not home.exists()
 

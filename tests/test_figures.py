@@ -40,8 +40,10 @@ def test_formats_of_the_file_and_of_the_call(result: StudyResult, tmp_path: Path
     folder = changed.write(tmp_path / "out")
     assert endings(folder) == {"png", "svg"}
     assert "figures/pull_width, as png and svg." in (folder / "report.html").read_text()
-    assert endings(changed.write(tmp_path / "out", figures=("pdf",))) == {"pdf"}
-    assert "data:image" not in (folder / "report.html").read_text()
+    assert endings(changed.write(tmp_path / "out", figures=("pdf", "svg"))) == {"pdf", "svg"}
+    page = (folder / "report.html").read_text()
+    assert "data:image" not in page
+    assert "Figures are there as pdf and svg; pullfactory report FOLDER --figures png" in page
 
 
 def test_without_figures_nothing_is_drawn(
@@ -51,7 +53,9 @@ def test_without_figures_nothing_is_drawn(
     folder = result.write(tmp_path / "out", figures=())
     assert not (folder / "figures").exists()
     assert endings(folder) == set()
-    assert (folder / "report.html").stat().st_size > 10_000
+    page = (folder / "report.html").read_text()
+    assert len(page) > 10_000
+    assert "No figures were drawn; pullfactory report FOLDER --figures png" in page
 
 
 def test_command_line_beats_the_file(invoke: Any, study_file: Path, tmp_path: Path) -> None:

@@ -21,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-SWITCH = "PULLFACTORY_CACHE"  # environment variable; 0 turns the cache off
+SWITCH = "PULLFACTORY_CACHE"  # environment variable that turns the cache off
+_OFF = ("0", "false", "no", "off")
 
 _PRIVATE = 0o700
 _UNUSED = 90 * 86400.0  # seconds after which a folder for other versions is removed
@@ -53,7 +54,7 @@ def find_cache(part: str, key: str) -> Cache:
         key: Of what makes entries useless if it changes; folders of other keys that nobody has
             used for three months are removed.
     """
-    if os.environ.get(SWITCH) == "0":
+    if os.environ.get(SWITCH, "").lower() in _OFF:
         return Cache(folder=None, reason="it is turned off")
     try:
         import platformdirs

@@ -124,7 +124,7 @@ figures_option = _formats_option(
     "Formats of the figures, if not those of the file; the report shows png.  [default: png]"
 )
 redraw_option = _formats_option(
-    "Draw the figures again, in these formats, and write the folder anew."
+    "Draw the figures again, in these formats and no others, and write the folder anew."
 )
 
 

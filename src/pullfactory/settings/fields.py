@@ -52,6 +52,8 @@ def figure_formats(given: object) -> tuple[FigureFormat, ...]:
     if names in ([], ["none"]):
         return ()
     for name in names:
+        if name == "none":
+            raise ValueError(f"{given!r}: none stands alone; {_CHOICE}")
         if name not in FIGURE_FORMATS:
             raise ValueError(f"{name!r} is no format of figures; {_CHOICE}")
     return tuple(ending for ending in FIGURE_FORMATS if ending in names)

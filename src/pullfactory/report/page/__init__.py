@@ -5,6 +5,7 @@ the template knows pages only. A new kind supplies such a function and its line 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,7 @@ from pullfactory.report.page.content import Page
 from pullfactory.report.page.rendering import render
 from pullfactory.report.page.study import study_page
 from pullfactory.report.page.toys import toys_page
+from pullfactory.settings.fields import FIGURE_FORMATS
 
 __all__ = ["make_page", "render"]
 
@@ -38,4 +40,15 @@ def make_page(folder: Path, content: Mapping[str, Any]) -> Page:
     kind = content["schema"].partition("/")[0].removeprefix("pullfactory-")
     if kind == "summary":
         kind = "toys" if content["study"] is None else "study"
-    return _PAGES[kind](folder, content)
+    page = _PAGES[kind](folder, content)
+    return replace(page, introduction=f"{page.introduction}{_without_figures(folder)}")
+
+
+def _without_figures(folder: Path) -> str:
+    """Why the page shows no figures, and how to have them; nothing if it shows some."""
+    drawn = {file.suffix.removeprefix(".") for file in (folder / "figures").glob("*.*")}
+    if "png" in drawn:
+        return ""
+    some = [ending for ending in FIGURE_FORMATS if ending in drawn]
+    said = f"Figures are there as {' and '.join(some)}" if some else "No figures were drawn"
+    return f" {said}; pullfactory report FOLDER --figures png shows them here."
