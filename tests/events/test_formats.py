@@ -85,9 +85,13 @@ def test_unknown_ending_names_what_there_is(file: Path, monkeypatch: pytest.Monk
         ("math:pi", "is no FileSource: 3.14"),
     ],
 )
-def test_what_is_no_format_is_refused(
+def test_what_is_no_format_only_warns(
     file: Path, monkeypatch: pytest.MonkeyPatch, value: str, complaint: str
 ) -> None:
+    """Those who need another one do not need it."""
     install(monkeypatch, value)
-    with pytest.raises(EventsError, match=complaint):
+    with (
+        pytest.warns(UserWarning, match=complaint),
+        pytest.raises(EventsError, match="unknown ending"),
+    ):
         open_source(file, place="sample")

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,7 +14,7 @@ import pytest
 import pullfactory as pf
 from pullfactory import Method, MethodKind, Study, build_method
 from pullfactory.calibration import Calibration
-from pullfactory.errors import LikelihoodError, StudyError
+from pullfactory.errors import LikelihoodError, OutputError, StudyError
 from pullfactory.settings import methods as register
 
 
@@ -77,6 +78,46 @@ def test_a_given_method_is_in_everything(tmp_path: Path) -> None:
     assert "with the mine fit" in page
     assert "#123456" in page
     assert {row["method"] for row in pf.read_summary(folder)["pulls"]} == {"unbinned", "mine"}
+
+
+def test_a_result_with_a_given_method_is_read_with_it(tmp_path: Path) -> None:
+    result = pf.run(STUDY, methods=["binned", MINE])
+    folder = result.write(tmp_path / "out", figures=())
+    with pytest.raises(OutputError, match=r"method 'mine' is unknown; .* read\(folder, methods="):
+        pf.read(folder)
+    again = pf.read(folder, methods=[MINE])
+    assert again.summary() == result.summary()
+    assert again.plot("pulls_mine").axes
+    again.write(tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        (replace(MINE, name="other"), "method 'other' builds one called 'mine'"),
+        (MethodKind(name="other", build=lambda *_: None), "method 'other' builds None"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_builds_something_else_is_refused(kind: MethodKind, complaint: str) -> None:
+    with pytest.raises(LikelihoodError, match=complaint):
+        pf.run(STUDY, methods=[kind])
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"name": "my own"}, "'my own' is no name"),
+        ({"colour": "nocolour"}, "colour = 'nocolour' is none; write it as #RRGGBB"),
+    ],
+)
+def test_words_of_a_method_are_checked(change: dict[str, str], complaint: str) -> None:
+    with pytest.raises(LikelihoodError, match=complaint):
+        replace(MINE, **change)  # type: ignore[arg-type]
+
+
+def test_one_name_is_no_list() -> None:
+    with pytest.raises(StudyError, match=r"is no list; give one, such as \['binned'\]"):
+        pf.run(STUDY, methods="binned")
 
 
 @pytest.mark.slow

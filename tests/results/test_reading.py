@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pyhf
 import pytest
 
@@ -90,7 +93,7 @@ def test_another_version_is_refused(folder: Path, tmp_path: Path) -> None:
     copy = earlier(folder, tmp_path / "first")
     (file,) = (path for path in copy.glob("*.json") if path.stem in KINDS)
     file.write_text(file.read_text().replace('/1",', '/3",', 1))
-    with pytest.raises(OutputError, match=r"schema 'pullfactory-\w+/3', not 'pullfactory-\w+/2'"):
+    with pytest.raises(OutputError, match=r"by a newer pullfactory \(schema 'pullfactory-\w+/3'\)"):
         pf.read(copy)
 
 
@@ -132,6 +135,7 @@ def test_a_study_of_an_earlier_version_lacks_what_figures_need(
     folder = pf.run(tiny_study).write(tmp_path / "study", figures=())
     file = folder / "summary.json"
     summary = json.loads(file.read_text())
+    summary["schema"] = "pullfactory-summary/1"
     del summary["predictions"]
     file.write_text(json.dumps(summary))
     (folder / "calibration.json").unlink()
@@ -144,7 +148,52 @@ def test_a_closure_of_an_earlier_version_lacks_its_rates(tiny_study: Study, tmp_
     folder = pf.closure(tiny_study, points=0).write(tmp_path / "closure", figures=())
     file = folder / "closure.json"
     numbers = json.loads(file.read_text())
+    numbers["schema"] = "pullfactory-closure/1"
     del numbers["channels"]
     file.write_text(json.dumps(numbers))
     with pytest.raises(OutputError, match="written by an earlier version, and lacks the rates"):
         pf.read(folder)
+
+
+@pytest.fixture(scope="module")
+def thrown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace("workspaces/poster.json"))
+    return pf.run_toys(likelihood, 40, 1).write(tmp_path_factory.mktemp("toys") / "out", figures=())
+
+
+CHANGES: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "fewer": lambda table: table.slice(0, 60),
+    "twice": lambda table: pa.concat_tables([table, table]),
+    "in another order": lambda table: table.take(list(reversed(range(len(table))))),
+    "shifted": lambda table: table.set_column(
+        table.schema.get_field_index("estimate"), "estimate", pc.add(table["estimate"], 5.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_toys_that_were_changed_are_refused(thrown: Path, tmp_path: Path, change: str) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(thrown, copy)
+    table = pq.read_table(copy / "toys.parquet")
+    changed = CHANGES[change](table).replace_schema_metadata(table.schema.metadata)
+    pq.write_table(changed, copy / "toys.parquet")
+    with pytest.raises(OutputError, match=r"summary\.json' is not complete \(.*run it again$"):
+        pf.read(copy)
+
+
+def test_numbers_that_were_changed_are_refused(thrown: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(thrown, copy)
+    file = copy / "summary.json"
+    numbers = json.loads(file.read_text())
+    numbers["pulls"][0]["width"] = 9.87
+    file.write_text(json.dumps(numbers))
+    with pytest.raises(
+        OutputError, match=r"pulls\[0\]\.width does not follow from the other files"
+    ):
+        pf.read(copy)
+    numbers["pulls"][0]["width"] = "wide"
+    file.write_text(json.dumps(numbers))
+    with pytest.raises(OutputError, match=r"pulls\[0\]\.width: 'wide' is not"):
+        pf.read(copy)

@@ -1,5 +1,6 @@
 """The user's own events: files of several formats, or tables in memory."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -105,15 +106,18 @@ def _by_ending(kinds: Iterable[type[FileSource]]) -> dict[str, type[FileSource]]
 
 
 def _installed() -> Iterator[type[FileSource]]:
+    """What installed packages bring; one that is broken only warns, for others need it not."""
     for entry in entry_points(group=GROUP):
         where = f"format {entry.name!r} of {entry.value!r}"
         try:
             kind = entry.load()
-        except Exception as error:
-            raise EventsError(f"{where} cannot be loaded: {error}") from error
-        if not (isinstance(kind, type) and issubclass(kind, FileSource)):
-            raise EventsError(f"{where} is no FileSource: {kind!r}")
-        yield kind
+        except Exception as error:  # noqa: BLE001
+            warnings.warn(f"{where} cannot be loaded: {error}", stacklevel=2)
+            continue
+        if isinstance(kind, type) and issubclass(kind, FileSource):
+            yield kind
+        else:
+            warnings.warn(f"{where} is no FileSource: {kind!r}", stacklevel=2)
 
 
 def _open_file(file: EventFile, *, tree: str | None, chunk: int) -> Source:

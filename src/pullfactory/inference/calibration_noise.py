@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.described import Count, Rho, Size
+from pullfactory.errors import LikelihoodError
 from pullfactory.inference.judgement import TOLERATED_NOISE
 from pullfactory.methods import method_kind
 from pullfactory.methods.noise import (
@@ -86,6 +87,9 @@ def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
         One row for each method, rho and parameter: rho = 0 for the methods that take the
         observables as independent, every rho of the scan for the others; none for an exact
         calibration.
+
+    Raises:
+        LikelihoodError: If a method tells what is no noise.
     """
     study = calibration.study
     if study.calibration.source == "exact":
@@ -98,6 +102,11 @@ def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
         kind = method_kind(method)
         for rho in (0.0,) if kind.independent else study.ensemble.rho:
             told = kind.noise(calibration, rho, theta)
+            if not isinstance(told, Untold | MethodNoise):
+                raise LikelihoodError(
+                    f"method {method!r} tells {told!r:.60} of the noise of its calibration; let it "
+                    "tell a MethodNoise, or Untold with the reason"
+                )
             if isinstance(told, Untold):
                 shifts = widths = np.full(len(drawn), np.nan)
                 reason = told.reason

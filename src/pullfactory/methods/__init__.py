@@ -68,7 +68,11 @@ def build_method(
     kind = method_kind(method) if isinstance(method, str) else method
     if rho is None and not kind.independent:
         raise LikelihoodError(f"method {kind.name!r} depends on the correlation; give a rho")
-    return kind.build(calibration, 0.0 if rho is None else rho)
+    built: object = kind.build(calibration, 0.0 if rho is None else rho)
+    if isinstance(built, Method) and built.name == kind.name:
+        return built
+    what = f"one called {built.name!r}" if isinstance(built, Method) else repr(built)
+    raise LikelihoodError(f"method {kind.name!r} builds {what}; let it build a Method called so")
 
 
 def build_methods(

@@ -1,5 +1,6 @@
 """What a method is: a way to fit toys, and for one calibration a likelihood of what they hold."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
+from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Likelihood, Observation
 from pullfactory.methods.noise import ToldNoise, Untold
 from pullfactory.settings.methods import Learns
@@ -54,7 +56,7 @@ class MethodKind:
 
     Attributes:
         name: As in the study file.
-        build: From a calibration and rho to the method.
+        build: From a calibration and rho to the method, which has this name.
         noise: From a calibration, rho and true values, shape (points, parameters), to what its fits
             owe to the noise of the calibration.
         learns: What calibration samples of correlated events tell it.
@@ -62,8 +64,12 @@ class MethodKind:
             rho.
         binned: Whether it fits bins, and is drawn among the methods that do.
         workspace: Whether it fits the pyhf workspace of the study, whose closure is judged.
-        colour: Of everything that belongs to it in figures.
+        label: For people; empty: the name, with spaces.
+        colour: Of everything that belongs to it in figures, as #RRGGBB.
         marker: Of its points.
+
+    Raises:
+        LikelihoodError: If the name or the colour is none.
     """
 
     name: str
@@ -73,5 +79,17 @@ class MethodKind:
     independent: bool = False
     binned: bool = False
     workspace: bool = False
+    label: str = ""
     colour: str = "#009E73"
     marker: str = "D"
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", self.name):
+            raise LikelihoodError(
+                f"method {self.name!r} is no name: begin with a letter, go on with letters, digits "
+                "and _"
+            )
+        if not re.fullmatch("#[0-9A-Fa-f]{6}", self.colour):
+            raise LikelihoodError(
+                f"method {self.name!r}: colour = {self.colour!r} is none; write it as #RRGGBB"
+            )

@@ -1,9 +1,11 @@
 """Names, colours and labels: one for every table, figure and page."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from pullfactory.errors import LikelihoodError
 from pullfactory.methods import method_kind
 
 RHO = r"$\rho$"
@@ -62,7 +64,10 @@ def series_style(position: int) -> MethodStyle:
 
 
 def method_label(method: str) -> str:
-    """Name of a method for people, such as "unbinned joint"."""
+    """Name of a method for people, such as "unbinned joint"; also of one that nobody knows here."""
+    with suppress(LikelihoodError):
+        if label := method_kind(method).label:
+            return label
     return method.replace("_", " ")
 
 

@@ -4,6 +4,7 @@ Figures are made with matplotlib's objects, never with pyplot, and the style is 
 state outlives a figure, and no screen is needed.
 """
 
+import io
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,6 +126,12 @@ class StyledFigure(Figure):
         """Draw within the style."""
         with figure_style():
             super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows, whatever its backend."""
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
 
 
 def new_panels(

@@ -64,7 +64,7 @@ class AuditResult(AuditNumbers, Result):
             work: With the events.
         """
         result = cls(**work.numbers())
-        return replace(result, notes=audit_notes(result, work.expected))
+        return replace(result, notes=audit_notes(result, work))
 
     @property
     def title(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pullfactory.auditing import Expected, SampleCheck, unbinned_obstacle
+from pullfactory.auditing import SampleCheck, unbinned_obstacle
 from pullfactory.inference.judgement import (
     FAKE_SENSITIVITY,
     FEWEST_SHARED,
@@ -16,30 +16,31 @@ from pullfactory.inference.judgement import (
 from pullfactory.methods import method_kind
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.results.audit_numbers import AuditNumbers
+from pullfactory.results.audit_work import AuditWork
 from pullfactory.workspaces.study import clipping_note
 
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
-def audit_notes(result: AuditNumbers, expected: Expected) -> tuple[str, ...]:
+def audit_notes(result: AuditNumbers, work: AuditWork) -> tuple[str, ...]:
     """Notes on an audit, a line each.
 
     Args:
         result: The audit.
-        expected: Its samples.
+        work: What its samples gave.
     """
     return (
         *(row.reason for row in result.closure if row.reason),
-        *_on_errors(result, expected),
+        *_on_errors(result, work),
         *_on_toys(result),
-        *_on_templates(result, expected),
+        *_on_templates(result, work),
         *_on_samples(result),
-        *_on_data(result, expected),
+        *_on_data(result, work),
     )
 
 
-def _on_errors(result: AuditNumbers, expected: Expected) -> Iterator[str]:
-    channels, rates = len(result.config.observable), expected.norm_names.values()
+def _on_errors(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
+    channels, rates = len(result.config.observable), work.expected.norm_names.values()
     told = [
         f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
         for row in result.rows
@@ -86,7 +87,7 @@ def _on_toys(result: AuditNumbers) -> Iterator[str]:
             )
 
 
-def _on_templates(result: AuditNumbers, expected: Expected) -> Iterator[str]:
+def _on_templates(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
     for row in result.rows:
         if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
@@ -105,23 +106,23 @@ def _on_templates(result: AuditNumbers, expected: Expected) -> Iterator[str]:
                 )
     if note := clipping_note(result.workspace):
         yield f"workspaces/{result.config.name}.json is {note}"
-    yield from _rate_notes(expected)
-    for name, part in expected.noise_in_slopes().items():
+    yield from _rate_notes(work)
+    for name, part in work.expected.noise_in_slopes().items():
         if part > FAKE_SENSITIVITY:
             yield (
                 f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
                 "which makes the claimed error too small; use more events."
             )
-    for name, bins in expected.starved_bins().items():
+    for name, bins in work.expected.starved_bins().items():
         yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
 
 
-def _rate_notes(expected: Expected) -> Iterator[str]:
+def _rate_notes(work: AuditWork) -> Iterator[str]:
     """Events of their own that stand for another number of events than the nominal ones."""
-    for process in expected.processes:
+    for process in work.expected.processes:
         nominal = process.nominal.role
         for sample in process.varied:
-            events, own = (expected.sample(role).yields for role in (sample.role, nominal))
+            events, own = (work.expected.sample(role).yields for role in (sample.role, nominal))
             ratio = events / own
             if sample.family != process.nominal.family and abs(ratio - 1) > OTHER_RATE:
                 yield (
@@ -172,10 +173,10 @@ def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
             )
 
 
-def _on_data(result: AuditNumbers, expected: Expected) -> Iterator[str]:
+def _on_data(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
     if not result.data:
         return
-    read = expected.read("data")
+    read = work.expected.read("data")
     check, weights = read.check, read.rows.weights
     clustered = result.config.repeated == "cluster" and not np.all(weights == 1)
     if clustered:

@@ -21,6 +21,8 @@ from pullfactory.inference.rows import PullRow, SelectionRow
 from pullfactory.inference.sets import worth_most
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import BINNED, method_kind
+from pullfactory.report.table import pull_table
+from pullfactory.report.tabular import Table
 from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
@@ -140,7 +142,7 @@ class AuditNumbers:
         return tuple(row.parameter for row in self.rows if row.method == method)
 
     @cached_property
-    def pulls(self) -> tuple[PullRow, ...]:
+    def pulls(self) -> Table[PullRow]:
         """Pulls of the toys, by method and parameter."""
         found = []
         for method, sums in self.toys.sums.items():
@@ -153,7 +155,7 @@ class AuditNumbers:
                 PullRow(method=method, rho=None, pulls=pulls)
                 for pulls in PullSummary.from_sums(self.parameters(method), sums, widths)
             ]
-        return tuple(found)
+        return pull_table(found, self.config.parameter)
 
     @cached_property
     def shapes(self) -> Shapes:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pullfactory.auditing.rows import AuditRow
+from pullfactory.methods import method_kind
 from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report.audit_verdict import audit_answer_of, pay_sentence
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
@@ -18,7 +19,7 @@ def audit_answer(result: AuditNumbers) -> str:
         result: The audit.
     """
     names = ", ".join(result.config.observable_names)
-    rows = [row.to_dict() for row in result.rows if row.method == "binned"]
+    rows = [row.to_dict() for row in result.rows if method_kind(row.method).workspace]
     answer = audit_answer_of(rows, result.config.poi)
     return f"May {names} be fitted as if they were independent? {answer.text}."
 

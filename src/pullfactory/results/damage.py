@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pullfactory.errors import OutputError
+from pullfactory.errors import OutputError, PullfactoryError
 
 # what numbers of other types, lengths and sizes than ours lead to
 _INCOMPLETE = (
     *(ArithmeticError, AssertionError, AttributeError, LookupError),
     *(RecursionError, TypeError, ValueError),
 )
+_LENGTH = 160  # letters of what went wrong that are shown
 
 
 @contextmanager
@@ -27,6 +28,10 @@ def complete(folder: Path, file: str, text: str | None = None) -> Iterator[None]
     """
     try:
         yield
+    except OutputError:
+        raise
+    except PullfactoryError as error:
+        raise OutputError(f"'{folder}' cannot be read: {error}") from None
     except UnicodeDecodeError:
         raise OutputError(f"'{folder}' has no readable {text or file}; run it again") from None
     except OSError as error:
@@ -36,5 +41,12 @@ def complete(folder: Path, file: str, text: str | None = None) -> Iterator[None]
         ) from None
     except _INCOMPLETE as error:
         raise OutputError(
-            f"'{folder / file}' is not complete ({type(error).__name__}: {error}); run it again"
+            f"'{folder / file}' is not complete ({_shown(error)}); run it again"
         ) from None
+
+
+def _shown(error: Exception) -> str:
+    """What went wrong, in a part of a line."""
+    said = " ".join(str(error).split())
+    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    return f"{kind}{said[:_LENGTH]}{'...' if len(said) > _LENGTH else ''}"

@@ -6,7 +6,6 @@ from typing import Any, Self
 
 from pullfactory.described import row_of
 from pullfactory.inference import ClosureVerdict, PredictedPull
-from pullfactory.methods import MethodKind
 from pullfactory.report.figures import Figures
 from pullfactory.report.table import prediction_table
 from pullfactory.report.tabular import Table
@@ -22,14 +21,12 @@ class PredictionResult(ResultOfStudy):
         rows: By method, rho and parameter; NaN for what is not known.
         closure: What the morphing does to `binned` at rho = 0; None if that is not among the
             methods. What is not `correctable` has no actual error, width and coverage.
-        given: Methods that were given as objects.
     """
 
     kind = "prediction"
 
     rows: tuple[PredictedPull, ...]
     closure: tuple[ClosureVerdict, ...] | None = None
-    given: tuple[MethodKind, ...] = ()
 
     @property
     def title(self) -> str:
@@ -57,10 +54,6 @@ class PredictionResult(ResultOfStudy):
             rows=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
             closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
         )
-
-    @property
-    def _given(self) -> tuple[MethodKind, ...]:
-        return self.given
 
     def _figures(self) -> Figures:
         from pullfactory.report.prediction_plots import make_prediction_figures

@@ -1,11 +1,12 @@
 """Folders of results, read and told again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from pullfactory.errors import OutputError
 from pullfactory.files import write_text
+from pullfactory.methods import MethodKind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.audit import AuditResult
 from pullfactory.results.bootstrap import BootstrapSummary
@@ -26,7 +27,7 @@ _KINDS: tuple[type[Result], ...] = (
 )
 
 
-def read(folder: str | Path) -> Result:
+def read(folder: str | Path, *, methods: Iterable[MethodKind] = ()) -> Result:
     """Read the result in a folder, whatever kind it is of.
 
     What it gives back is what was written: tables, figures, numbers and the folder itself can be
@@ -34,12 +35,15 @@ def read(folder: str | Path) -> Result:
 
     Args:
         folder: What the `write` of a result wrote.
+        methods: Those that were given to the verb as objects.
 
     Raises:
+        LikelihoodError: If a method has the name of another one.
         OutputError: If the folder holds no result, or one that is damaged or cannot be read back.
     """
     numbers = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
-    return next(kind for kind in _KINDS if kind.holds(numbers)).read(folder)
+    kind = next(kind for kind in _KINDS if kind.holds(numbers))
+    return kind.read(folder, methods=methods)
 
 
 def write_report(
@@ -69,7 +73,12 @@ def write_report(
     if figures is not None:
         read(folder).write(folder, figures=figures, progress=progress)
         return page if page.exists() else folder
-    summary: dict[str, Any] = read_numbers(folder, "summary", "audit")
+    summary: dict[str, Any] = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
+    what = summary["schema"].partition("/")[0].removeprefix("pullfactory-")
+    if what not in ("summary", "audit"):
+        raise OutputError(
+            f"'{folder}' holds a {what}, which has no page; --figures draws its figures again"
+        )
     if page.is_symlink():
         raise OutputError(f"'{page}' is a link, and would be written through; remove it")
     audited = summary["schema"].startswith("pullfactory-audit/")

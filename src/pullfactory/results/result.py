@@ -2,23 +2,24 @@
 
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich.console import Console
 
-from pullfactory.errors import OutputError
-from pullfactory.methods import MethodKind, given_methods
+from pullfactory.errors import LikelihoodError, OutputError
+from pullfactory.methods import MethodKind, given_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.results.report import REPORT
-from pullfactory.results.rows import installed_versions, read_numbers, write_numbers
+from pullfactory.results.rows import installed_versions, read_numbers, schema_name, write_numbers
+from pullfactory.results.soundness import require_same, require_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,21 +37,25 @@ class Result(ABC):
 
     Attributes:
         versions: Of the packages that made its numbers.
+        given: Methods that were given as objects; they have their names while it is drawn.
     """
 
     kind: ClassVar[str]
     """Name of the file of its numbers, without ending."""
 
     versions: Mapping[str, str] = field(default_factory=installed_versions)
+    given: tuple[MethodKind, ...] = ()
 
     @classmethod
-    def read(cls, folder: str | Path) -> Self:
+    def read(cls, folder: str | Path, *, methods: Iterable[MethodKind] = ()) -> Self:
         """Read what `write` wrote: table, figures, numbers and page can be made of it again.
 
         Args:
             folder: Of such a result.
+            methods: Those that were given to the verb as objects.
 
         Raises:
+            LikelihoodError: If a method has the name of another one.
             OutputError: If the folder holds none, or files that are damaged.
         """
         folder = Path(folder)
@@ -59,8 +64,25 @@ class Result(ABC):
             raise OutputError(
                 f"'{folder}' holds no {cls.__name__}; pullfactory.read reads what it holds"
             )
-        with complete(folder, f"{cls.kind}.json"):
-            return cls._read(folder, numbers)
+        given = tuple(methods)
+        with given_methods(given):
+            _require_methods(folder, numbers)
+            for path in folder.iterdir():
+                if not (path.is_file() or path.is_dir()):  # to read a pipe is to wait
+                    raise OutputError(f"'{path}' is no file; remove it")
+            with complete(folder, f"{cls.kind}.json"):
+                if numbers["schema"] == schema_name(cls.kind):
+                    require_schema(numbers, cls.schema())
+                result = replace(cls._read(folder, numbers), given=given)
+                require_same(result.summary(), numbers)
+                return result
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of its numbers."""
+        from pullfactory.results.schemas import json_schema  # which all kinds are needed for
+
+        return json_schema(cls.kind)
 
     @classmethod
     def holds(cls, numbers: Mapping[str, Any]) -> bool:
@@ -99,11 +121,6 @@ class Result(ABC):
     def _formats(self) -> tuple[str, ...]:
         """Formats of the figures unless others are asked for."""
 
-    @property
-    def _given(self) -> tuple[MethodKind, ...]:
-        """Methods that only this result knows; they have their names while it is drawn."""
-        return ()
-
     @abstractmethod
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
         """Write what stands beside numbers and figures into a new folder."""
@@ -135,7 +152,7 @@ class Result(ABC):
                 unknown.
         """
         formats = check_formats(self._formats if figures is None else figures)
-        with replaced_folder(folder) as staging, given_methods(self._given):
+        with replaced_folder(folder) as staging, given_methods(self.given):
             summary = self.summary()
             self._fill(staging, summary)
             write_numbers(staging, summary)
@@ -165,7 +182,7 @@ class Result(ABC):
             raise OutputError(f"a {type(self).__name__} has no figures; it has a table")
         if name not in figures:
             raise OutputError(f"figure {name!r} is none of {', '.join(figures)}; choose one")
-        with figure_style(), given_methods(self._given):
+        with figure_style(), given_methods(self.given):
             return laid_out(figures[name].draw())
 
     def to_pandas(self) -> "pd.DataFrame":
@@ -176,7 +193,7 @@ class Result(ABC):
         table = self.table
         text = io.StringIO()
         some = Table(columns=table.columns, rows=table.rows[:_ROWS], title=table.title)
-        Console(width=_WIDTH, file=text, color_system=None).print(some)
+        Console(width=_WIDTH, file=text, color_system=None, force_jupyter=False).print(some)
         lines = [line.rstrip() for line in text.getvalue().splitlines() if line.strip()]
         if len(table) > _ROWS:
             lines.append(f" ... and {len(table) - _ROWS} rows more")
@@ -185,3 +202,16 @@ class Result(ABC):
     def _repr_html_(self) -> str:
         head = f"<p><b>{type(self).__name__}</b>: {escape(self.title)}</p>"
         return f"{head}{self.table._repr_html_()}"
+
+
+def _require_methods(folder: Path, numbers: Mapping[str, Any]) -> None:
+    """Refuse numbers of methods that nobody knows here."""
+    study = numbers.get("study")
+    names = study.get("methods", ()) if isinstance(study, dict) else ()
+    for name in names if isinstance(names, list) else ():
+        try:
+            method_kind(name)
+        except LikelihoodError as error:
+            raise OutputError(
+                f"'{folder}' cannot be read here: {error}, or give it to read(folder, methods=...)"
+            ) from None

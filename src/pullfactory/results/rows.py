@@ -55,6 +55,11 @@ def read_numbers(folder: str | Path, *kinds: str) -> dict[str, Any]:
             f"'{path}' is no {path.stem} of a run ({reason}); give the folder of one"
         ) from None
     schema = numbers.get("schema")
+    kind, _, number = str(schema).partition("/")
+    if kind == f"pullfactory-{path.stem}" and number.isdecimal() and int(number) > _VERSION:
+        raise OutputError(
+            f"'{path}' was written by a newer pullfactory (schema {schema!r:.60}); upgrade this one"
+        )
     if schema not in [f"pullfactory-{path.stem}/{version}" for version in _READ]:
         raise OutputError(
             f"'{path}' is no {path.stem} of a run (schema {schema!r:.60}, not "

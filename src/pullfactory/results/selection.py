@@ -8,7 +8,6 @@ from typing import Any, Self
 from pullfactory.described import row_of
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import worth_most
-from pullfactory.methods import MethodKind
 from pullfactory.numbers import plain
 from pullfactory.report.figures import Figures
 from pullfactory.report.palette import axis_label
@@ -26,7 +25,6 @@ class SelectionResult(ResultOfStudy):
         rho: The correlation.
         rows: By set and method.
         skipped: Sets that cannot be fitted alone.
-        given: Methods that were given as objects.
     """
 
     kind = "selection"
@@ -34,7 +32,6 @@ class SelectionResult(ResultOfStudy):
     rho: float
     rows: tuple[SelectionRow, ...]
     skipped: tuple[SkippedSet, ...]
-    given: tuple[MethodKind, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -110,10 +107,6 @@ class SelectionResult(ResultOfStudy):
 
     def _each(self, find: Callable[[str], Sequence[str]]) -> dict[str, list[str]]:
         return {method: list(find(method)) for method in self.methods}
-
-    @property
-    def _given(self) -> tuple[MethodKind, ...]:
-        return self.given
 
     def _figures(self) -> Figures:
         from pullfactory.report.selection_plots import make_selection_figures

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pullfactory.calibration import Calibration
-from pullfactory.described import row_of
+from pullfactory.described import json_schema_of, row_of
 from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 from pullfactory.fitting.slices import truth_slices
@@ -17,7 +17,7 @@ from pullfactory.inference.calibration_noise import CalibrationNoise, calibratio
 from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
-from pullfactory.methods import MethodKind, given_methods
+from pullfactory.methods import given_methods
 from pullfactory.report.figures import Figures
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
@@ -48,7 +48,6 @@ class StudyResult(ResultOfStudy):
         toys: Every fit of every toy, on disk for as long as this result lives.
         closure: What the morphing does to the fits of `binned` at rho = 0; None if that is not
             among the methods. There is no corrected error of what is not `correctable`.
-        given: Methods that were given as objects.
     """
 
     kind = "summary"
@@ -59,7 +58,6 @@ class StudyResult(ResultOfStudy):
     predictions: tuple[PredictedPull, ...]
     toys: ToyTable
     closure: tuple[ClosureVerdict, ...] | None = None
-    given: tuple[MethodKind, ...] = ()
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -150,13 +148,20 @@ class StudyResult(ResultOfStudy):
         }
 
     @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of its numbers."""
+        from pullfactory.results.schemas.summary import StudyFile
+
+        return json_schema_of(StudyFile)
+
+    @classmethod
     def holds(cls, numbers: Mapping[str, Any]) -> bool:
         """Whether numbers in a folder are of a study.
 
         Args:
             numbers: From a file.
         """
-        return super().holds(numbers) and numbers["study"] is not None
+        return super().holds(numbers) and numbers.get("study") is not None
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
@@ -180,10 +185,6 @@ class StudyResult(ResultOfStudy):
             toys=ToyTable(path=folder / TOYS),
             closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
         )
-
-    @property
-    def _given(self) -> tuple[MethodKind, ...]:
-        return self.given
 
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
         super()._fill(folder, summary)

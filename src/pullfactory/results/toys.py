@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.described import json_schema_of
 from pullfactory.errors import OutputError
 from pullfactory.fitting import FitStatus
 from pullfactory.fitting.slices import Slices
@@ -126,13 +127,20 @@ class ToysResult(Result):
         }
 
     @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The JSON Schema (2020-12) of its numbers."""
+        from pullfactory.results.schemas.summary import ToysFile
+
+        return json_schema_of(ToysFile)
+
+    @classmethod
     def holds(cls, numbers: Mapping[str, Any]) -> bool:
         """Whether numbers in a folder are of toys of a workspace.
 
         Args:
             numbers: From a file.
         """
-        return super().holds(numbers) and numbers["study"] is None
+        return super().holds(numbers) and numbers.get("study") is None
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:

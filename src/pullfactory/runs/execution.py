@@ -29,6 +29,8 @@ def require_workers(executor: Executor | None, workers: int | None) -> int:
     _refuse_fork(executor)
     if workers is None:
         return os.cpu_count() or 1
+    if type(workers) is not int:
+        raise StudyError(f"workers = {workers!r:.60} is no whole number; leave it out or give one")
     if workers < 1:
         raise StudyError(f"workers = {workers} must be at least 1; leave it out for one per core")
     return workers
@@ -73,6 +75,10 @@ def in_order(
 
 
 def _refuse_fork(executor: Executor | None) -> None:
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise StudyError(
+            f"executor = {executor!r:.60} is none; give one of concurrent.futures, or leave it out"
+        )
     if not isinstance(executor, ProcessPoolExecutor):
         return
     context = getattr(executor, "_mp_context", None) or multiprocessing.get_context()

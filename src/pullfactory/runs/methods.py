@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from pullfactory.errors import StudyError
 from pullfactory.methods import MethodKind, given_methods
 from pullfactory.settings.study import Study
 
@@ -32,6 +33,9 @@ def chosen_methods(study: Study, methods: Sequence[str | MethodKind] | None) -> 
         LikelihoodError: If an object has the name of another method.
         StudyError: If a name is unknown or comes twice.
     """
+    if isinstance(methods, str | MethodKind):
+        raise StudyError(f"methods = {methods!r} is no list; give one, such as [{methods!r:.80}]")
+    methods = None if methods is None else tuple(methods)
     given = tuple(one for one in methods or () if isinstance(one, MethodKind))
     with given_methods(given):
         if methods is not None:

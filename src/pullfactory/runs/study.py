@@ -24,7 +24,7 @@ from pullfactory.methods import Method, MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.rows import provenance
 from pullfactory.results.study import StudyResult
-from pullfactory.runs.calibrate import calibrate
+from pullfactory.runs.calibrate import calibrate, calibrated
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.execution import is_here, require_workers
@@ -129,10 +129,7 @@ def _run(
     progress: Progress,
 ) -> StudyResult:
     refuse_flat_study(study)
-    if calibration is None:
-        calibrations = _calibrate(study, executor, n_workers, progress)
-    else:
-        calibrations = (_given(calibration, study),)
+    calibrations = _calibrations(study, calibration, executor, n_workers, progress)
     study = calibrations[0].study
     workspace = build_workspace(calibrations[0])
     kinds = tuple(map(method_kind, study.methods))
@@ -173,12 +170,21 @@ def _run(
     )
 
 
-def _calibrate(
-    study: Study, executor: Executor | None, workers: int, progress: Progress
+def _calibrations(
+    study: Study,
+    given: Calibration | None,
+    executor: Executor | None,
+    workers: int,
+    progress: Progress,
 ) -> tuple[Calibration, ...]:
-    """All replicas of the calibration."""
+    """All replicas of the calibration, or the one that was made before."""
     if study.calibration.replicas == 1:
-        return (calibrate(study, executor=executor, workers=workers, progress=progress),)
+        return (calibrated(study, given, executor, workers, progress),)
+    if given is not None:
+        raise CalibrationError(
+            f"calibration.replicas = {study.calibration.replicas}, but one calibration is given; "
+            "leave it out, or set calibration.replicas=1"
+        )
     calibrations = []
     with progress("calibration", study.calibration.replicas) as advance:
         for replica in range(study.calibration.replicas):
@@ -187,16 +193,6 @@ def _calibrate(
             )
             advance(1)
     return tuple(calibrations)
-
-
-def _given(calibration: Calibration, study: Study) -> Calibration:
-    """A calibration from before, for this study."""
-    if study.calibration.replicas > 1:
-        raise CalibrationError(
-            f"calibration.replicas = {study.calibration.replicas}, but one calibration is given; "
-            "leave it out, or set calibration.replicas=1"
-        )
-    return calibration.for_study(study)
 
 
 def _predict(study: Study, methods: Methods) -> tuple[PredictedPull, ...]:

@@ -109,6 +109,11 @@ def run_toys(
             change along some direction.
         StudyError: If the executor forks, or there are fewer than one workers.
     """
+    if not isinstance(likelihood, BinnedLikelihood):
+        raise LikelihoodError(
+            f"{type(likelihood).__name__} is no likelihood; make one with "
+            "BinnedLikelihood.from_pyhf(read_workspace(path))"
+        )
     n_workers = require_workers(executor, workers)
     check_toys(likelihood, n_toys, seed, truth, ensemble)
     moving = tuple(
