@@ -1,9 +1,10 @@
 """What many tests need: a study that runs in a moment, and the command line."""
 
+import gc
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -22,6 +23,19 @@ _CACHE = Path(__file__).parents[1] / "build" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+_MOST_MAPS = 30_000  # Linux allows 65 530, and aborts the process that needs more
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bounded_programs() -> Iterator[None]:
+    """Forget compiled programs before the system has no maps of memory left for more."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > _MOST_MAPS:
+        import jax
+
+        jax.clear_caches()  # type: ignore[no-untyped-call]
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
