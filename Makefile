@@ -60,7 +60,7 @@ clean: ## remove .venv, caches and builds; results stay
 
 # A healthy .venv is kept, a broken one made anew. The stamp comes last, so an
 # interrupted installation is taken up again by the next call.
-$(STAMP): requirements.lock pyproject.toml src/pullfactory/_version.py
+$(STAMP): requirements.lock pyproject.toml src/pullfactory/__init__.py
 	@rm -f $@
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
