@@ -240,8 +240,8 @@ SPOILT = {
         '"binned"]',
         '"template"]',
         (
-            "methods.#2 = \"template\": must be 'unbinned', 'binned', 'unbinned_joint' or "
-            "'binned_joint'"
+            "methods.#2: method 'template' is unknown; use one of unbinned, binned, "
+            "unbinned_joint, binned_joint, or install the package that gives it"
         ),
     ),
     # names
@@ -440,8 +440,8 @@ OPTIONS = {
     "methods": (
         ["run", "--methods", "binned,bined"],
         (
-            "study 'poster': methods.#2 = \"bined\": must be 'unbinned', 'binned', "
-            "'unbinned_joint' or 'binned_joint'"
+            "study 'poster': methods.#2: method 'bined' is unknown; use one of unbinned, binned, "
+            "unbinned_joint, binned_joint, or install the package that gives it"
         ),
     ),
     "seed": (["run", "--seed", "x"], "study 'poster': seed = \"x\": must be a whole number"),

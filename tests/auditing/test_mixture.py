@@ -138,7 +138,11 @@ def numbers(result: AuditResult) -> dict[str, Any]:
     return {key: value for key, value in result.summary().items() if key not in other}
 
 
-@pytest.fixture(scope="module", params=[True, False], ids=["weighted", "unweighted"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(True, marks=pytest.mark.slow), False],
+    ids=["weighted", "unweighted"],
+)
 def reference(
     request: pytest.FixtureRequest, few: Tables, mixture_config: Fed
 ) -> tuple[bool, AuditResult]:

@@ -341,7 +341,14 @@ def test_model_without_poi() -> None:
     assert run_toys(found, 64, 1).status["converged"] == 64
 
 
-@pytest.mark.parametrize("codes", [("code1", "code0"), ("code4", "code2"), ("code1", "code4p")])
+@pytest.mark.parametrize(
+    "codes",
+    [
+        ("code1", "code0"),
+        pytest.param(("code4", "code2"), marks=pytest.mark.slow),
+        pytest.param(("code1", "code4p"), marks=pytest.mark.slow),
+    ],
+)
 def test_interpolation_codes(small: pyhf.Workspace, codes: tuple[str, str]) -> None:
     """Rates are pyhf's; minima never above Minuit's; errors as Minuit's away from the kinks."""
     settings = dict(zip(("normsys", "histosys"), codes, strict=True))

@@ -51,7 +51,14 @@ RESULTS: dict[str, Callable[[Study], Result]] = {
 }
 
 
-@pytest.fixture(scope="module", params=[*RESULTS, "audit"])
+SLOW = ("study", "closure")
+ALL_KINDS = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+    for name in (*RESULTS, "audit")
+]
+
+
+@pytest.fixture(scope="module", params=ALL_KINDS)
 def result(request: pytest.FixtureRequest, tiny_study: Study, tiny_audit: Result) -> Result:
     return tiny_audit if request.param == "audit" else RESULTS[request.param](tiny_study)
 
