@@ -330,6 +330,11 @@ class Study(Document[Parameter, Observable]):
         return bins if len(bins) > 1 else bins * len(self.observable)
 
     @property
+    def workspace_units(self) -> dict[str, float]:
+        """What 1 in the workspace means in the study, for parameters where that is not 1."""
+        return self.workspace.units(self.free_names)
+
+    @property
     def learns(self) -> Learns:
         """What its methods must be told by calibration samples of correlated events."""
         return Learns(*(any(told) for told in zip(*map(learns, self.methods), strict=True)))
