@@ -101,6 +101,7 @@ def test_figures_are_those_of_the_folder(results: dict[str, Result], tmp_path: P
     folder = results["run"].write(tmp_path / "out")
     for name in ("pull_width", "joint_distribution"):
         figure = results["run"].plot(name)
+        assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
         for again in range(2):
             figure.savefig(tmp_path / f"{again}.png")
             with (

@@ -11,9 +11,9 @@ known, is taken off them (a control variate; Glasserman 2003, doi:10.1007/978-0-
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pullfactory._cache import keep, recall
 from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
-from pullfactory.described import Size
+from pullfactory.described import Size, row_of
 from pullfactory.errors import StudyError
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
@@ -72,18 +72,6 @@ class ClosureVerdict:
     biased_from: Size | None
     closes: bool
     correctable: bool = True
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
-        """What `to_dict` was made of.
-
-        Args:
-            row: Of a summary.
-
-        Raises:
-            TypeError: If the row lacks something.
-        """
-        return cls(**{key: row[key] for key in row if key != "reason"})
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `summary.json`."""
@@ -234,7 +222,7 @@ def judge_closure(
     """
     digest = _digest(calibration)
     if (content := recall("closures", digest)) is not None:
-        return tuple(ClosureVerdict.of(row) for row in content["verdicts"])
+        return tuple(row_of(ClosureVerdict, row) for row in content["verdicts"])
     exact = calibration.study.calibration.source == "exact"
     model = Expectations.of(calibration, method) if exact else _noise_free(calibration)
     verdicts = _verdicts(model, _scan(model, None))

@@ -1,13 +1,14 @@
 """The audit: from files of events to errors that can be defended."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
@@ -86,11 +87,9 @@ def audit(
         CalibrationError: If bins or templates are unusable, or a sample is missing.
     """
     folder = None if base is None else Path(base)
-    if isinstance(config, str | Path):
-        folder = folder or Path(config).parent
-        config = AuditConfig.from_toml(config)
-    elif not isinstance(config, AuditConfig):
-        config = AuditConfig.from_dict(config)
+    if folder is None and isinstance(config, str | Path):
+        folder = Path(config).parent
+    config = _configuration(config)
     n_workers = require_workers(executor, workers)
     read = read_events(config, events, base=folder, progress=progress)
     refuse_same(config, read)
@@ -109,9 +108,7 @@ def audit(
         joint_spec = build_joint_audit_workspace(expected) if read.joint else None
         joint = None
         if joint_spec and config.repeated != "cluster":
-            constrained = config.workspace.mass_constraint
-            likelihood = audit_likelihood(joint_spec, config.parameter, constrained=constrained)
-            joint = claimed_errors(expected.parameters, likelihood)
+            joint = _joint_errors(expected.parameters, config, joint_spec)
         advance(1)
         dependence = measure_dependence(
             expected.nominal, config.observable_names, expected.redraws()
@@ -136,6 +133,23 @@ def audit(
         closure=closure,
     )
     return AuditResult.of(work)
+
+
+def _configuration(config: AuditConfig | Mapping[str, Any] | str | Path) -> AuditConfig:
+    if isinstance(config, AuditConfig):
+        return config
+    if isinstance(config, str | Path):
+        return AuditConfig.from_toml(config)
+    return AuditConfig.from_dict(config)
+
+
+def _joint_errors(
+    parameters: Sequence[str], config: AuditConfig, spec: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """Errors of a fit to the joint workspace."""
+    constrained = config.workspace.mass_constraint
+    likelihood = audit_likelihood(spec, config.parameter, constrained=constrained)
+    return claimed_errors(parameters, likelihood)
 
 
 def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None]:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pullfactory.described import row_of
 from pullfactory.files import read_json, read_text
 from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.methods import method_kind
@@ -167,7 +168,7 @@ def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:
 
 
 def _verdicts(summary: Mapping[str, Any]) -> list[ClosureVerdict]:
-    return [ClosureVerdict.of(row) for row in summary["closure"] or ()]
+    return [row_of(ClosureVerdict, row) for row in summary["closure"] or ()]
 
 
 def _noise(rows: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
