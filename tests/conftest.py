@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import pullfactory as pf
 from pullfactory import Study
@@ -64,7 +65,7 @@ def tiny_audit() -> "pf.AuditResult":
     """An audit of two observables, with a background, toys and data."""
     rng = np.random.default_rng(1)
 
-    def events(n: int, mass: float, width: float = 10.0) -> dict[str, object]:
+    def events(n: int, mass: float, width: float = 10.0) -> dict[str, NDArray[np.float64]]:
         shared = rng.standard_normal(n)
         m_t, m_w = 0.5 * shared + 0.87 * rng.standard_normal((2, n))
         return {"m_t": 172.0 + mass + width * m_t, "m_W": 83.0 + 7.0 * m_w}
@@ -102,7 +103,12 @@ def tiny_audit() -> "pf.AuditResult":
             "m_t.up": events(20_000, 1.0),
             "m_t.down": events(20_000, -1.0),
             "background.w_jets": events(5_000, -20.0, 25.0),
-            "data": events(1_100, 0.0),
+            "data": {
+                name: np.concatenate([one, other])
+                for (name, one), other in zip(
+                    events(1_000, 0.0).items(), events(100, -20.0, 25.0).values(), strict=True
+                )
+            },
         },
     )
 

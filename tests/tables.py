@@ -6,13 +6,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
-from pullfactory.auditing import SampleCheck
+from pullfactory.auditing import Finding, Goodness, ResponseRow, SampleCheck
+from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
 from pullfactory.inference import PredictedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.remarks import Remark
-from pullfactory.inference.rows import PullRow, SelectionRow
+from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
 from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow
 from pullfactory.results.schemas.bootstrap import BootstrapFile
 from pullfactory.results.schemas.closure import ClosureFile, GridVerdictRow
@@ -26,6 +27,7 @@ __all__ = ["PAGE", "filled"]
 PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
 _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
+    *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
     *(GridVerdictRow, PredictedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
     *(ShapeRow, StudyFile, ToysFile),
 )
@@ -36,11 +38,15 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         CalibrationNoise: "#rows-of-calibration_noise",
         DataRow: "#fits-of-the-data-of-an-audit",
         DependenceRow: "#correlations-of-an-audit",
+        Finding: "#findings-of-an-audit",
+        Goodness: "#goodness-of-the-fit-of-an-audit",
         GridVerdictRow: "#verdicts-of-a-closure",
         PullRow: "#rows-of-pulls",
         Remark: "#rows-of-remarks",
+        ResponseRow: "#response-of-an-audit",
         SampleCheck: "#samples-of-an-audit",
         SelectionRow: "#prediction",
+        SetRow: "#tables-of-an-audit",
         ShapeRow: "#rows-of-shapes",
         Status: "#status",
         StudyKeys: "study.md",

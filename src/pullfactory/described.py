@@ -32,6 +32,10 @@ class Flat:
     """Marks an attribute whose own keys are written in its place."""
 
 
+class Later:
+    """Marks an attribute whose key files of earlier versions lack; it may be missing."""
+
+
 def keys_of(kind: type) -> dict[str, str]:
     """What is written under each key of a row or a file, in words.
 
@@ -91,19 +95,24 @@ class _Schema(GenerateJsonSchema):
     def _row(self, made: JsonSchemaValue, kind: type) -> JsonSchemaValue:
         hints, said = get_type_hints(kind, include_extras=True), _attributes(kind)
         properties: dict[str, Any] = {}
+        later = set[str]()
         for key, hint in hints.items():
             own = made["properties"][key]
             if _flattened(hint) is not None:
-                properties |= self.resolve_ref_schema(own)["properties"]
+                inner = self.resolve_ref_schema(own)
+                properties |= inner["properties"]
+                later |= inner["properties"].keys() - set(inner["required"])
                 continue
             properties[key] = {k: v for k, v in own.items() if k not in ("title", "default")}
             if key in said:
                 properties[key]["description"] = said[key]
+            if Later in get_args(hint):
+                later.add(key)
         return {
             "type": "object",
             "description": " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split()),
             "properties": properties,
-            "required": list(properties),
+            "required": [key for key in properties if key not in later],
         }
 
 

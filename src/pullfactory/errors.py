@@ -12,6 +12,11 @@ class PullfactoryError(Exception):
         super().__init__(message)
         self.args = (printable(message),)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is told to people, a line for each reason."""
+        return (str(self),)
+
 
 class StudyError(PullfactoryError, ValueError):
     """A study, or a part of one, that cannot be run."""

@@ -34,6 +34,8 @@ class Stream(Enum):
     AUDIT_GROUPS = ("errors of an audit", 1)
     AUDIT_DATA = ("data of an audit", 2)
     AUDIT_CLOSURE = ("closure of an audit", 2)
+    AUDIT_FITTED = ("goodness of an audit", 3)
+    AUDIT_BLINDING = ("blinding of an audit", 4)
 
     @property
     def key(self) -> tuple[int, ...]:

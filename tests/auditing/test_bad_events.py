@@ -94,8 +94,14 @@ CONFIGURATIONS: dict[str, tuple[Edit, str]] = {
         "^audit: samples.t.pu: unknown sample role; use up or down$",
     ),
     "no nominal sample": (drop("samples.nominal"), "^audit: samples.nominal: missing; add the"),
-    "up without down": (drop(DOWN), "^audit: samples.t.down: missing; add it$"),
-    "down without up": (drop(UP), "^audit: samples.t.up: missing; add it$"),
+    "up without down": (
+        drop(DOWN),
+        r"^audit: samples.t.down: missing; add it, or set parameter\.t\.symmetrise = true to take",
+    ),
+    "down without up": (
+        drop(UP),
+        r"^audit: samples.t.up: missing; add it, or set parameter\.t\.symmetrise = true to take",
+    ),
     "parameter without samples": (
         both(lambda config: config["parameter"].append({"name": "k"})),
         "^audit: parameter.k is varied by no sample; add samples.k.up and samples.k.down$",
@@ -316,12 +322,17 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
     "free parameter without effect": (
         both(put(f"{UP}.observables", {"x": "x + 0"}), put(f"{DOWN}.observables", {"x": "x"})),
         lambda _: None,
-        "^parameter 't': its samples up and down are the same in every bin, so that nothing",
+        r"^samples\.t\.up: the same as samples\.nominal in every bin of every observable",
     ),
     "parameters with one effect": (
         lambda config: (
             config["parameter"].append({"name": "k", "constraint": "free"}),
-            put("samples.k", config["samples"]["t"])(config),
+            put("samples.t", {"up": {"weight": "x / 100"}, "down": {"weight": "2 - x / 100"}})(
+                config
+            ),
+            put("samples.k", {"up": {"weight": "x / 50 - 1"}, "down": {"weight": "3 - x / 50"}})(
+                config
+            ),
         )[-1],
         lambda _: None,
         "^the templates do not tell apart a combination of '[tk]' and '[tk]'; fix one of them, or",
@@ -332,7 +343,7 @@ EVENT_CASES: dict[str, tuple[Edit, Spoil, str]] = {
             put(DOWN, {"weight": "w * 1.3 / 1.3"}),
         ),
         lambda _: None,
-        "^parameter 't': its samples up and down are the same (but for rounding|in every bin), so",
+        r"^samples\.t\.up: the same as samples\.nominal in every bin of every observable",
     ),
     "corner samples are missing": (
         both(
@@ -385,10 +396,12 @@ def test_too_few_events_for_bins_in_replicas(location: dict[str, Any], pair: Pai
     """Groups of the bootstrap may leave a bin empty: no NaN, no warning."""
     location["joint"] = {"n_bins": 0}
     result = audit(location, {"nominal": pair(60, 0.0, 1)})
-    assert any("fewer than 10 effective events" in note for note in result.notes)
+    assert any("fewer than 10 effective events" in warning for warning in result.warnings)
     for row in result.rows:
         assert np.isfinite(row.claimed_error_error)
-        assert np.isfinite(row.inflate_by_error)
+    assert np.isfinite(result.covariances["binned"]["corrected"]).all()
+    assert result.withheld
+    assert "no more than their noise" in result.withheld
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -110,10 +110,10 @@ def test_warning_of_the_command(
     (tmp_path / "audit.toml").write_text(AuditConfig.from_dict(location).to_toml())
     done = invoke("audit", tmp_path / "audit.toml", "-o", tmp_path / "out", "--json")
     assert done.returncode == 0
-    warning = "nominal: 1000 of 2000 rows have the same run, event as the row before, and count as"
+    warning = "samples.nominal: 1000 of 2000 rows have the same run, event as the row before, and"
     assert f"Warning: {warning}" in done.stderr
     numbers = json.loads(done.stdout)
-    assert any(note.startswith(warning) for note in numbers["notes"])
+    assert {one["cause"] for one in numbers["gate"] if one["level"] == "warn"} == {"repeated_rows"}
     assert numbers["samples"][0]["runs"] == 1000
     remedy = Study.parse_settings(["identifier=run,event", "repeated=cluster"])
     again = audit(AuditConfig.from_dict(location).with_settings(remedy), base=tmp_path)

@@ -203,10 +203,10 @@ def test_samples_that_stand_for_other_numbers_of_events_are_told(
     location["toys"] = {"n_toys": 0, "unbinned": "none"}
     sizes = {"nominal": 10_000, "t.up": 5_000, "t.down": 10_200}
     events: dict[str, object] = {role: pair(n, 0.0, n) for role, n in sizes.items()}
-    (note,) = (note for note in audit(location, events).notes if "stands for" in note)
-    assert note.startswith("t.up stands for 500 events, nominal for 1000; if that is no effect of")
+    (told,) = (said for said in audit(location, events).warnings if "stands for" in said)
+    assert told.startswith("samples.t.up: stands for 500 events, samples.nominal for 1000. If that")
     location["samples"]["t"]["up"]["events"] = 1000.0
-    assert not any("stands for" in note for note in audit(location, events).notes)
+    assert not any("stands for" in said for said in audit(location, events).warnings)
 
 
 def test_selection_changes_the_rate_of_the_same_events_only(

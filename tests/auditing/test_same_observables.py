@@ -69,7 +69,7 @@ def test_one_measurement_twice(
     location["observable"][1]["expression"] = expression
     complaint = (
         rf"^samples\.nominal: {found} in all 3000 events that have both, which counts one "
-        r"measurement twice; leave one out, or mend observable\.x or observable\.y$"
+        r"measurement twice\. Leave one out, or mend observable\.x or observable\.y\.$"
     )
     with pytest.raises(EventsError, match=complaint):
         audit(location, {"nominal": pair(3000, 0.3, 1)})

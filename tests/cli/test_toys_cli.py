@@ -265,7 +265,8 @@ def test_too_many_failed(invoke: Invoke, here: Path) -> None:
     assert summary["correlation"]["fitted"] is None
     assert all(row["width"] is None and row["n_failed"] == TOYS for row in summary["pulls"])
     assert pq.read_table(folder / "toys.parquet")["error"].null_count == TOYS * 5
-    assert len(list((folder / "figures").iterdir())) == 4
+    assert len(list((folder / "figures").iterdir())) == 5  # failures among them
+    assert len((folder / "failures.csv").read_text().splitlines()) == 1 + TOYS
     assert "mu: too few fits give an error" in (folder / "report.html").read_text()
 
 

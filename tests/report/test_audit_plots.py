@@ -1,13 +1,19 @@
 """The figures of an audit show the numbers of its result."""
 
 import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 
 from pullfactory import AuditResult
+from pullfactory.auditing.measurement import ChannelFit
+from pullfactory.auditing.tally import Axis
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -15,8 +21,16 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
+from pullfactory.report.selection_plots import plot_differences
 from pullfactory.report.style import figure_style, label_width
 from pullfactory.results.audit_figures import make_audit_figures
+
+
+def some_bins(channel: ChannelFit, processes: Mapping[str, Any]) -> ChannelFit:
+    """The first three bins of a channel, with other processes."""
+    keys = ("observed", "observed_error", "before", "after", "after_error")
+    few: Any = {key: getattr(channel, key)[:3] for key in keys}
+    return replace(channel, **few, processes=processes)
 
 
 @pytest.fixture
@@ -84,18 +98,50 @@ def test_templates_are_events_per_unit(panels: tuple[Axes, Axes]) -> None:
 
 def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes]) -> None:
     channel = tiny_audit.data[0].channels[0]
-    edges = tiny_audit.axes[0].edges
-    points = plot_postfit(panels, channel, edges, "m", "GeV").lines[0]
+    edges = np.array([0.0, 1.0, 3.0, 4.0])
+    axis = Axis(edges=edges, open_ends=False)
+    channel = some_bins(channel, {"a": channel.after[:3] - 1.0, "b": np.ones(3)})
+    points = plot_postfit(panels, channel, axis, "m", "GeV", 0.25).lines[0]
     assert np.asarray(points.get_ydata()) == pytest.approx(channel.observed / np.diff(edges))
-    legend = panels[0].get_legend()
-    assert legend is not None
-    assert {text.get_text() for text in legend.get_texts()} == {"fit", "before", "data"}
+    labels = panels[0].get_legend_handles_labels()[1]
+    assert set(labels) == {"b", "a", "fit", "before", "data"}
+    assert panels[0].get_title(loc="left") == "$p$ = 0.25"
+    tops = {p.get_label(): p.get_data() for p in panels[0].patches if isinstance(p, StepPatch)}
+    assert tops["b"][0] == pytest.approx(1.0 / np.diff(edges))
+    assert tops["a"][0] == pytest.approx(channel.after / np.diff(edges))
+    assert tops["a"][2] == pytest.approx(tops["b"][0])
+
+
+def test_an_open_bin_does_not_squeeze_the_others(
+    tiny_audit: AuditResult, panels: tuple[Axes, Axes]
+) -> None:
+    channel = some_bins(tiny_audit.data[0].channels[0], {})
+    edges = np.array([-999.0, 1.0, 3.0, 40.0])
+    plot_postfit(panels, channel, Axis(edges=edges, open_ends=True), "m", "GeV")
+    assert panels[1].get_xlim() == (-3.0, 7.0)  # twice the width of the bin between
+    plot_postfit(panels, channel, Axis(edges=edges, open_ends=False), "m", "GeV")
+    assert panels[1].get_xlim() == (-999.0, 40.0)
+
+
+def test_processes_add_up_to_the_fit(tiny_audit: AuditResult) -> None:
+    for channel in tiny_audit.data[0].channels:
+        assert list(channel.processes) == [p.name for p in tiny_audit.config.sample_set.processes]
+        total = np.sum(list(channel.processes.values()), axis=0)
+        assert total == pytest.approx(channel.after, rel=1e-12)
+
+
+def test_differences_of_sets(tiny_audit: AuditResult, ax: Axes) -> None:
+    points = plot_differences(ax, tiny_audit.config, tiny_audit.sets, "binned").lines[0]
+    shown = np.asarray(points.get_xdata())
+    known = [100.0 * (row.difference or 0.0) for row in tiny_audit.sets]
+    assert len(shown)
+    assert shown == pytest.approx(known[: len(shown)])
 
 
 def test_legends_are_above_the_data(tiny_audit: AuditResult) -> None:
     with figure_style():
         figures = make_audit_figures(tiny_audit)
-        for name in ("templates_m_t", "templates_JSF", "postfit"):
+        for name in ("templates_m_t", "templates_JSF"):
             figure = figures[name].draw()
             figure.draw_without_rendering()
             for ax in figure.axes[::2]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -13,7 +14,7 @@ import pyhf
 import pytest
 
 import pullfactory as pf
-from pullfactory import BinnedLikelihood, Study
+from pullfactory import BinnedLikelihood, Study, ToysResult
 from pullfactory.errors import OutputError
 from pullfactory.results.result import Result
 from pullfactory.simulation.toys import block_size
@@ -40,9 +41,19 @@ def run_prior_toys(_study: Study) -> Result:
     return pf.run_toys(BinnedLikelihood.from_pyhf(model), 1500, seed=0, ensemble="prior")
 
 
+def run_failing_toys(_study: Study) -> ToysResult:
+    """The bounds of the parameter of interest are narrow, and fits end there."""
+    model = pyhf.simplemodels.uncorrelated_background([9.0, 12.0], [50.0, 60.0], [5.0, 7.0])
+    likelihood = BinnedLikelihood.from_pyhf(model)
+    limits = likelihood.limits.copy()
+    limits[likelihood.positions("mu")[0]] = 0.6, 1.4
+    return pf.run_toys(replace(likelihood, limits=limits), 300, seed=0, ensemble="prior")
+
+
 RESULTS: dict[str, Callable[[Study], Result]] = {
     "study": run_study,
     "toys": run_prior_toys,
+    "failing": run_failing_toys,
     "prediction": pf.predict,
     "scan": lambda study: pf.scan(study, "ensemble.n_events", [100, 200]),
     "selection": lambda study: pf.select(study, rho=0.5),
@@ -204,3 +215,24 @@ def test_numbers_that_were_changed_are_refused(thrown: Path, tmp_path: Path) -> 
     file.write_text(json.dumps(numbers))
     with pytest.raises(OutputError, match=r"pulls\[0\]\.width: 'wide' is not"):
         pf.read(copy)
+
+
+def test_failed_fits_lie_in_the_folder(tiny_study: Study, tmp_path: Path) -> None:
+    result = run_failing_toys(tiny_study)
+    folder = result.write(tmp_path / "out", figures=("png",))
+    lost = sum(n for name, n in result.status.items() if name not in ("converged", "recovered"))
+    assert lost > 20
+    lines = (folder / "failures.csv").read_text().splitlines()
+    assert len(lines) == 1 + lost
+    table = pq.read_table(folder / "toys.parquet").to_pandas().set_index(["toy", "parameter"])
+    header = lines[0].split(",")
+    for line in lines[1:]:
+        row = dict(zip(header, line.split(","), strict=True))
+        own = table.loc[int(row["toy"])]
+        assert set(own["status"]) == {row["status"]}
+        assert {k: float(row[f"truth_{k}"]) for k in own.index} == own["truth"].to_dict()
+    assert (folder / "figures" / "failures.png").exists()
+    assert f"{lost} of 300 with binned" in (folder / "report.html").read_text()
+    again = result.write(folder, figures=())  # the files are known to be ours
+    assert (again / "failures.csv").exists()
+    assert result.answer.startswith("In 300 toys, ")

@@ -116,12 +116,16 @@ def summary(files: Path, outcome: CompletedProcess[str]) -> Any:
 def test_printed(outcome: CompletedProcess[str], summary: Any) -> None:
     assert outcome.returncode == 0, outcome.stderr
     lines = outcome.stdout.splitlines()
-    assert lines[0].startswith("May x, y be fitted as if they were independent? No: the claimed")
+    question = "May x, y be fitted as if they were independent? No: the claimed"
+    (answer,) = (line for line in lines if line.startswith(question))
+    response = lines[: lines.index(answer)]
+    for role in ("expected", "data", "nominal", "m.up", "m.down", "jes.up", "jes.down"):
+        assert any(line.split()[:1] == [role] for line in response)
     worst = max(
         (row for row in summary["errors"] if row["method"] == "binned"),
         key=lambda row: abs(row["inflate_by"] - 1),
     )
-    assert f"claimed error of {worst['parameter']} is too small" in lines[0]
+    assert f"claimed error of {worst['parameter']} is too small" in answer
     for text in ("Correlation of x and y: Pearson 0.", "fit of the data", "Note: Toys are drawn"):
         assert text in outcome.stdout
     assert "Traceback" not in outcome.stderr
@@ -129,11 +133,23 @@ def test_printed(outcome: CompletedProcess[str], summary: Any) -> None:
 
 def test_folder(files: Path, summary: Any) -> None:
     written = {str(p.relative_to(files / "out")) for p in (files / "out").rglob("*") if p.is_file()}
-    figures = ("errors", "sets", "correlations", "bin_pairs", "templates_m", "templates_jes")
+    figures = (
+        "response",
+        "goodness",
+        "errors",
+        "sets",
+        "correlations",
+        "bin_pairs",
+        "templates_m",
+        "templates_jes",
+    )
     assert written == {
         *("audit.json", "audit.toml", "templates.json", "toys.parquet", "report.html"),
-        *(f"tables/{name}.csv" for name in ("errors", "correlations", "bin_pairs", "samples")),
-        "tables/data.csv",
+        *(
+            f"tables/{name}.csv"
+            for name in ("errors", "correlations", "bin_pairs", "samples", "sets")
+        ),
+        *("tables/data.csv", "tables/response.csv", "tables/goodness.csv"),
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
         *(
             f"figures/{name}.{ending}"
@@ -474,7 +490,7 @@ def test_filled_in_template(
     monkeypatch.setattr("pullfactory.results.result.write_figures", lambda *_, **__: ())
     done = invoke("audit", "a.toml", "--n-toys", "0")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("May m_t, m_W be fitted as if they were independent?")
+    assert "\nMay m_t, m_W be fitted as if they were independent?" in done.stdout
     # All that is commented out is a key that there is, with the default that it is said to have.
     shown: dict[str, Any] = {}
     config = AuditConfig.from_toml("a.toml")
@@ -522,7 +538,7 @@ def test_arrays_of_data() -> None:
     }
     tables["nominal"]["w"] = np.full(20_000, 0.04)
     content = tomllib.loads(CONFIG) | {"toys": {"n_toys": 0}, "replicas": 20, "weight": "w"}
-    content["samples"]["nominal"] = {"in_memory": True}
+    content["samples"]["nominal"] = {"in_memory": True, "scale": 1.0}
     content["samples"]["data"] = {"in_memory": True}
     result = audit(content, tables)
     assert result.n_events == pytest.approx(800)

@@ -3,8 +3,11 @@
 from pullfactory.auditing.closure import AuditClosure, compare_morphings
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
-from pullfactory.auditing.expected import Expected, ExpectedSample
-from pullfactory.auditing.gate import refuse_same
+from pullfactory.auditing.expected import Expected, ExpectedPoint, ExpectedSample
+from pullfactory.auditing.finding import Finding
+from pullfactory.auditing.fitted_pool import FittedPool
+from pullfactory.auditing.gate import Gate, GateError, look
+from pullfactory.auditing.goodness import Goodness
 from pullfactory.auditing.measurement import (
     ChannelFit,
     DataFit,
@@ -18,11 +21,12 @@ from pullfactory.auditing.pool import EventPool
 from pullfactory.auditing.prediction import (
     ErrorModel,
     PredictedErrors,
+    SubsetErrors,
     claimed_errors,
     predict_errors,
-    predict_subset,
 )
 from pullfactory.auditing.reading import ReadEvents, SampleCheck, read_events
+from pullfactory.auditing.response import ResponseRow
 from pullfactory.auditing.templates import build_audit_workspace, build_joint_audit_workspace
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
 
@@ -34,11 +38,19 @@ __all__ = [
     "ErrorModel",
     "EventPool",
     "Expected",
+    "ExpectedPoint",
     "ExpectedSample",
+    "Finding",
+    "FittedPool",
+    "Gate",
+    "GateError",
+    "Goodness",
     "PairDependence",
     "PredictedErrors",
     "ReadEvents",
+    "ResponseRow",
     "SampleCheck",
+    "SubsetErrors",
     "UnbinnedModel",
     "audit_likelihood",
     "build_audit_workspace",
@@ -49,11 +61,10 @@ __all__ = [
     "fit_data_unbinned",
     "in_units",
     "learn_unbinned",
+    "look",
     "measure_dependence",
     "predict_errors",
-    "predict_subset",
     "predict_unbinned",
     "read_events",
-    "refuse_same",
     "unbinned_obstacle",
 ]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
-from pullfactory.auditing.expected import ExpectedSample
+from pullfactory.auditing.expected import ExpectedPoint, ExpectedSample
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.pool import refuse_negative
 from pullfactory.auditing.reading import SampleCheck
@@ -64,12 +64,17 @@ class UnbinnedModel:
 class _Point(NamedTuple):
     """The samples of all processes at one point."""
 
-    samples: tuple[ExpectedSample, ...]
+    processes: tuple[ExpectedPoint, ...]
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether a process is a mirror image, and has no events."""
+        return any(point.sample.mirrored for point in self.processes)
 
     def mixture(self, o: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Values of one observable, with the weights of the events."""
+        """Values of one observable, with the weights of the events; no mirror images."""
         values, weights = [], []
-        for sample in self.samples:
+        for sample in self._samples:
             rows = sample.read.rows
             kept = sample.read.counts.events.sum() / rows.weights.sum()
             values.append(rows.values[:, o])
@@ -79,8 +84,12 @@ class _Point(NamedTuple):
     @property
     def groups(self) -> NDArray[np.intp]:
         """Of the events, in the same order."""
-        keys = [sample.read.rows.keys % np.uint64(GROUPS) for sample in self.samples]
+        keys = [sample.read.rows.keys % np.uint64(GROUPS) for sample in self._samples]
         return np.concatenate(keys).astype(np.intp)
+
+    @property
+    def _samples(self) -> list[ExpectedSample]:
+        return [sample for point in self.processes for _, sample in point.terms]
 
 
 def learn_unbinned(model: AuditModel) -> UnbinnedModel:
@@ -103,9 +112,10 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         for steps in ({}, *({name: side} for name in names for side in (1, -1)))
     ]
     members, places, moved, offsets, misfit = [], [], [], [], {}
+    _refuse_images(points, names)
     for o, observable in enumerate(config.observable):
         member = _family(observable, points[0].mixture(o), config.toys.unbinned)
-        found = [fit_location_scale(member, *point.mixture(o)) for point in points]
+        found = _imaged([_place(point, o, member) for point in points])
         edges = expected.events.axes[o].edges
         distances = [
             _distance(point, o, edges, member, place)
@@ -114,7 +124,12 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         misfit[observable.name] = _misfit(observable, distances)
         place = np.array(found)
         moved.append(
-            [_moved(point, o, member, at) for at, point in zip(place, points, strict=True)]
+            _imaged(
+                [
+                    None if point.mirrored else _moved(point, o, member, at)
+                    for at, point in zip(place, points, strict=True)
+                ]
+            )
         )
         offset = _offset(place[0])
         members.append(member)
@@ -141,6 +156,37 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         at=at_places,
         moved=np.moveaxis(np.array(moved), 2, 0),
     )
+
+
+def _place(point: _Point, o: int, member: Family) -> NDArray[np.float64] | None:
+    """Location and scale of one observable at a point; None at a mirror image."""
+    return None if point.mirrored else fit_location_scale(member, *point.mixture(o))
+
+
+def _imaged(found: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.float64]]:
+    """What was found at the nominal point and up and down in each parameter, images included.
+
+    Locations and scales of mirror images are mirrored, as to first order the events are.
+    """
+    nominal, complete = found[0], []
+    for i, own in enumerate(found):
+        if own is None:
+            other = found[i + 1 if i % 2 else i - 1]
+            assert nominal is not None
+            assert other is not None
+            own = 2 * nominal - other
+        complete.append(own)
+    return complete
+
+
+def _refuse_images(points: Sequence[_Point], names: Sequence[str]) -> None:
+    """Refuse a parameter that has mirror images of some processes up, and of others down."""
+    for name, up, down in zip(names, points[1::2], points[2::2], strict=True):
+        if up.mirrored and down.mirrored:
+            raise CalibrationError(
+                f"parameter {name!r}: of some processes up is the mirror image, of others down; "
+                "give the same side of all"
+            )
 
 
 def _misfit(observable: AuditObservable, distances: Sequence[tuple[float, float]]) -> float:
@@ -267,9 +313,9 @@ def _distance(
     below = member.cdf((edges[1:-1] - place[0]) / place[1])
     density = np.diff(np.concatenate([[0.0], below, [1.0]]))
     template, variance = np.zeros(len(density)), np.zeros(len(density))
-    for sample in point.samples:
-        template += sample.template(o)
-        variance += sample.variance(o)
+    for process in point.processes:
+        template += process.template(o)
+        variance += process.variance(o)
     rates = template.sum() * np.maximum(density, np.finfo(float).tiny)
     distance = float(np.sum(((template - rates) ** 2 - variance) / rates))
     return distance, float(np.sqrt(2.0 * np.sum(np.square(variance / rates))))

@@ -1,6 +1,6 @@
 """What is expected in the data: the samples of an audit, scaled to it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.reading import ReadEvents, ReadSample
-from pullfactory.auditing.tally import GROUPS
+from pullfactory.auditing.tally import GROUPS, Counts
 from pullfactory.inference.judgement import STARVED
 from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditConfig
-from pullfactory.settings.samples import ProcessSamples
+from pullfactory.settings.samples import ProcessSamples, Sample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +54,94 @@ class ExpectedSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ExpectedPoint:
+    """One process at one point: a sum of samples, in nearly all cases of one.
+
+    Attributes:
+        sample: What stands for it in the configuration.
+        terms: Samples with events, and how often each is taken: 2 and -1 for a mirror image.
+        sums: Sum of weights of each group of events of the samples by which the terms are
+            normalised, each of shape (groups,); None where a factor does not depend on the events.
+    """
+
+    sample: Sample
+    terms: tuple[tuple[int, ExpectedSample], ...]
+    sums: tuple[NDArray[np.float64] | None, ...]
+
+    @property
+    def yields(self) -> float:
+        """Events that it stands for."""
+        return sum(times * sample.yields for times, sample in self.terms)
+
+    def template(self, observable: int) -> NDArray[np.float64]:
+        """Expected events in the bins of one observable, shape (bins,).
+
+        Args:
+            observable: Its position.
+        """
+        return np.asarray(self.total(lambda counts: counts.channels[observable]))
+
+    def variance(self, observable: int) -> NDArray[np.float64]:
+        """Variance of the template, shape (bins,); of a sum of samples from groups of events.
+
+        Args:
+            observable: Its position.
+        """
+        if len(self.terms) == 1:
+            return self.terms[0][1].variance(observable)
+        groups = sum(
+            times * sample.factor * sample.read.counts.channels[observable]
+            for times, sample in self.terms
+        )
+        return np.asarray(scatter_of(np.asarray(groups)))
+
+    def total(self, counted: Callable[[Counts], NDArray[np.float64]]) -> Any:
+        """Expected value of what was counted in groups of events.
+
+        Args:
+            counted: Of shape (groups, ...).
+
+        Returns:
+            Shape (...).
+        """
+        return sum(
+            times * (sample.factor * counted(sample.read.counts).sum(axis=0))
+            for times, sample in self.terms
+        )
+
+    def influence(self, counted: Callable[[Counts], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What one more copy of each group of events adds to a total, to first order.
+
+        Args:
+            counted: Of shape (groups, ...).
+
+        Returns:
+            Shape (groups, ...).
+        """
+        found: Any = 0.0
+        for (times, sample), sums in zip(self.terms, self.sums, strict=True):
+            groups = times * sample.factor * counted(sample.read.counts)
+            found = found + groups
+            if sums is not None:
+                part = (sums / sums.sum()).reshape(-1, *(1,) * (groups.ndim - 1))
+                found = found - part * groups.sum(axis=0)
+        return np.asarray(found)
+
+
+def scatter_of(groups: NDArray[np.float64]) -> Any:
+    """Variance of a sum from what groups of events contribute to it.
+
+    Args:
+        groups: Shape (groups, ...).
+
+    Returns:
+        Shape (...).
+    """
+    away = groups - groups.mean(axis=0)
+    return GROUPS / (GROUPS - 1) * np.sum(away**2, axis=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Expected:
     """The samples of an audit, scaled to the events expected in the data.
 
@@ -82,6 +170,8 @@ class Expected:
         normalised: dict[str, str | None] = {}
         for process in config.sample_set.processes:
             for sample in (process.nominal, *process.varied):
+                if sample.mirrored is not None:
+                    continue
                 read = events.samples[sample.role]
                 counted = float(read.counts.events.sum())
                 table, nominal = sample.table, process.nominal.table
@@ -102,6 +192,45 @@ class Expected:
             read=self.read(role), factor=self.factors[role], normalised=self.normalised[role]
         )
 
+    def point(self, process: ProcessSamples, steps: Mapping[str, int]) -> ExpectedPoint | None:
+        """A process at a point; None where it has no sample there.
+
+        Args:
+            process: One of `processes`.
+            steps: Step of each parameter that is not nominal.
+        """
+        at = process.at(steps)
+        if at is None:
+            return None
+        terms = tuple((n, self.sample(role)) for role, n in process.terms(at).items())
+        return ExpectedPoint(
+            sample=at,
+            terms=terms,
+            sums=tuple(
+                None if (by := sample.normalised) is None else self.read(by).counts.events
+                for _, sample in terms
+            ),
+        )
+
+    def nominal_point(self, process: ProcessSamples) -> ExpectedPoint:
+        """A process at the nominal point.
+
+        Args:
+            process: One of `processes`.
+        """
+        found = self.point(process, {})
+        assert found is not None
+        return found
+
+    @property
+    def data(self) -> ExpectedPoint | None:
+        """The data, which count as they are; None if there are none."""
+        sample = self.config.sample_set.data
+        if sample is None:
+            return None
+        own = ExpectedSample(read=self.read(sample.role), factor=1.0, normalised=None)
+        return ExpectedPoint(sample=sample, terms=((1, own),), sums=(None,))
+
     @property
     def processes(self) -> tuple[ProcessSamples, ...]:
         """What is expected, the signal first."""
@@ -110,16 +239,17 @@ class Expected:
     @property
     def nominal(self) -> tuple[ExpectedSample, ...]:
         """The nominal samples of all processes."""
-        return self.at({})
+        return tuple(self.sample(process.nominal.role) for process in self.processes)
 
-    def at(self, steps: Mapping[str, int]) -> tuple[ExpectedSample, ...]:
-        """The samples of all processes at a point; the nominal one where one does not vary.
+    def at(self, steps: Mapping[str, int]) -> tuple[ExpectedPoint, ...]:
+        """All processes at a point; at the nominal one where a process does not vary.
 
         Args:
             steps: Step of each parameter that is not nominal.
         """
-        found = (process.at(steps) or process.nominal for process in self.processes)
-        return tuple(self.sample(sample.role) for sample in found)
+        return tuple(
+            self.point(process, steps) or self.nominal_point(process) for process in self.processes
+        )
 
     @property
     def n_events(self) -> float:
@@ -199,7 +329,13 @@ class Expected:
             observable: Its position.
         """
         described, axis = self.config.observable[observable], self.events.axes[observable]
-        roles = list(self.factors)
+        points = {
+            sample.role: point
+            for process in self.processes
+            for sample in (process.nominal, *process.varied)
+            if (point := self.point(process, dict(sample.point)))
+        }
+        roles = list(points)
         histogram = hist.Hist(
             hist.axis.StrCategory(roles, name="role"),
             hist.axis.Variable(
@@ -211,10 +347,9 @@ class Expected:
             ),
             storage=hist.storage.Weight(),
         )
-        for i, role in enumerate(roles):
-            sample = self.sample(role)
-            histogram.values()[i] = sample.template(observable)
-            histogram.variances()[i] = sample.variance(observable)
+        for i, point in enumerate(points.values()):
+            histogram.values()[i] = point.template(observable)
+            histogram.variances()[i] = point.variance(observable)
         return histogram
 
     def read(self, role: str) -> ReadSample:
@@ -238,18 +373,30 @@ class Expected:
                 rates, change, variance = (np.zeros(axis.size) for _ in range(3))
                 for process in self.processes:
                     rates += self.sample(process.nominal.role).template(o)
-                    for side in (1, -1):
-                        if (varied := process.at({name: side})) is None:
-                            continue
-                        sample = self.sample(varied.role)
-                        change += side * sample.template(o) / 2
-                        if varied.family != process.nominal.family:
-                            variance += sample.variance(o) / 4
-                noise += float(np.sum(variance / rates))
-                information += float(np.sum(change**2 / rates))
+                    for role, part in _half_difference(process, name).items():
+                        sample = self.sample(role)
+                        change += part * sample.template(o)
+                        if self.apart(process, name) and (
+                            sample.read.sample.family != process.nominal.family
+                            or role == process.nominal.role
+                        ):
+                            variance += part**2 * sample.variance(o)
+                known = rates > 0
+                noise += float(np.sum(variance[known] / rates[known]))
+                information += float(np.sum(change[known] ** 2 / rates[known]))
             if noise:
                 found[name] = noise / max(information, noise)
         return found
+
+    def apart(self, process: ProcessSamples, name: str) -> bool:
+        """Whether a process has other events than the nominal ones up and down in a parameter.
+
+        Args:
+            process: One of `processes`.
+            name: Of the parameter.
+        """
+        families = {self.read(role).sample.family for role in _half_difference(process, name)}
+        return bool(families - {process.nominal.family})
 
     def starved_bins(self) -> dict[str, int]:
         """Bins whose nominal templates have fewer than ten effective events, by channel.
@@ -267,3 +414,13 @@ class Expected:
             if starved := int(np.sum(effective < STARVED)):
                 found[name] = starved
         return found
+
+
+def _half_difference(process: ProcessSamples, name: str) -> dict[str, float]:
+    """How often half the difference of up and down takes each sample with events, by role."""
+    found: dict[str, float] = {}
+    for side in (1, -1):
+        sample = process.at({name: side})
+        for role, times in process.terms(sample).items() if sample else ():
+            found[role] = found.get(role, 0.0) + side * times / 2
+    return found

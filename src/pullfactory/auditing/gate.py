@@ -1,69 +1,160 @@
-"""What is refused before anything is fitted."""
+"""The gate: what is looked at before anything is fitted.
 
-import itertools
+What no answer can rest on is refused, all of it at once; what the answer rests on being meant so is
+told; and what was looked at and is fine is told too.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from pullfactory.auditing.reading import ReadEvents
-from pullfactory.errors import EventsError
-from pullfactory.settings.audit import AuditConfig
+from pullfactory.auditing.event_findings import (
+    look_at_checks,
+    look_for_placeholders,
+    look_for_repeated_rows,
+    look_for_same_observables,
+    look_for_simulated_data,
+)
+from pullfactory.auditing.expected import Expected
+from pullfactory.auditing.finding import Finding
+from pullfactory.auditing.response import ResponseRow, measure_response
+from pullfactory.auditing.response_findings import (
+    look_at_effects,
+    look_at_mirrors,
+    look_at_noise,
+    look_at_rates,
+    look_for_falling,
+    look_for_same_samples,
+)
+from pullfactory.auditing.source_findings import look_for_same_files, look_for_scales
+from pullfactory.auditing.strength import measure_effects
+from pullfactory.errors import EventsError, printable
 
-_ROUNDING = 1e-5  # of the range of an observable, which float32 keeps
-_FEWEST = 10  # events that have both
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """What was looked at before anything was fitted.
+
+    Attributes:
+        findings: What was found, what is refused first, then warnings; then what is fine, one for
+            each kind of check.
+        response: Rate, means and widths of every sample beside nominal.
+    """
+
+    findings: tuple[Finding, ...]
+    response: tuple[ResponseRow, ...]
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        """What no answer can rest on."""
+        return tuple(finding for finding in self.findings if finding.level == "refuse")
 
 
-def refuse_same(config: AuditConfig, read: ReadEvents) -> None:
-    """Refuse two observables of which one follows from the other event by event.
-
-    Equal numbers, and numbers in two units or with another origin, are one measurement: a fit of
-    both claims an error that no data can give. Nothing else is refused, whatever the correlation.
+class GateError(EventsError):
+    """Samples that no answer can rest on.
 
     Args:
-        config: Names the observables.
-        read: The events, of which those in memory are looked at.
+        gate: With what is refused.
+
+    Attributes:
+        gate: The same; its response shows what the samples are.
+    """
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(" ".join(map(str, gate.refused)))
+        self.gate = gate
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is refused, each with its remedy."""
+        return tuple(printable(str(finding)) for finding in self.gate.refused)
+
+    def __reduce__(self) -> tuple[type["GateError"], tuple[Gate]]:
+        return GateError, (self.gate,)
+
+
+def look(
+    expected: Expected, given: Mapping[str, object] | None = None, *, base: Path | None = None
+) -> Gate:
+    """Look at everything that a fit would take for granted.
+
+    Args:
+        expected: The samples.
+        given: Events from Python, by role.
+        base: Folder that files are relative to; None for the current one.
 
     Raises:
-        EventsError: If there are such observables.
+        GateError: If something is refused.
     """
-    nominal = [process.nominal.role for process in config.sample_set.processes]
-    groups = [nominal, *([["data"]] if config.sample_set.data else [])]
-    names = config.observable_names
-    for roles in groups:
-        values = np.concatenate([read.samples[role].rows.values for role in roles])
-        for i, j in itertools.combinations(range(len(names)), 2):
-            pair = values[:, [i, j]]
-            pair = pair[np.isfinite(pair).all(axis=1)]
-            line = _line(pair)
-            if line is None:
-                continue
-            what = (
-                f"observables {names[i]!r} and {names[j]!r} are the same number"
-                if np.allclose(pair[:, 0], pair[:, 1], rtol=0, atol=_ROUNDING * np.ptp(pair[:, 0]))
-                else f"observable {names[j]!r} is {line[1]:.6g} * {names[i]} + {line[0]:.6g}"
-            )
-            raise EventsError(
-                f"samples.{roles[0]}: {what} in all {len(pair)} events that have both, which "
-                f"counts one measurement twice; leave one out, or mend observable.{names[i]} or "
-                f"observable.{names[j]}"
-            )
+    config = expected.config
+    effects = measure_effects(expected)
+    rows = measure_response(expected, effects)
+    if config.blind:  # where data lie beside what is expected says what is estimated
+        rows = tuple(row for row in rows if row.role != "data" or row.quantity == "rate")
+    checks = [read.check for read in expected.events.samples.values()]
+    looks = {
+        "response": look_at_effects(config, rows, effects),
+        "same_samples": look_for_same_samples(effects),
+        "falling": look_for_falling(config, rows, effects),
+        "mirrored": look_at_mirrors(expected),
+        "other_rate": look_at_rates(expected, effects),
+        "noise": look_at_noise(expected),
+        "unscaled": look_for_scales(expected),
+        "same_files": look_for_same_files(expected, given or {}, base),
+        "simulated_data": look_for_simulated_data(expected),
+        "same_observables": look_for_same_observables(expected),
+        "placeholder": look_for_placeholders(expected),
+        "events": look_at_checks(checks),
+        "repeated_rows": look_for_repeated_rows(checks),
+    }
+    found = {kind: tuple(findings) for kind, findings in looks.items()}
+    gate = Gate(findings=_sorted(expected, found), response=rows)
+    if gate.refused:
+        raise GateError(gate)
+    return gate
 
 
-def _line(pair: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Offset and slope of the second over the first, if all events lie on one line.
+def _sorted(expected: Expected, found: Mapping[str, Sequence[Finding]]) -> tuple[Finding, ...]:
+    """What is refused, then warnings, then each kind of check that found neither."""
+    every = [finding for findings in found.values() for finding in findings]
+    fine = [
+        Finding(level="fine", cause=kind, place=place, text=text)
+        for kind, (place, text) in _FINE.items()
+        if not found[kind] and _applies(expected, kind)
+    ]
+    return (
+        *(finding for finding in every if finding.level == "refuse"),
+        *(finding for finding in every if finding.level == "warn"),
+        *fine,
+    )
 
-    Args:
-        pair: Shape (events, 2), finite.
-    """
-    if len(pair) < _FEWEST:
-        return None
-    low, high = pair[pair[:, 0].argmin()], pair[pair[:, 0].argmax()]
-    reach = np.ptp(pair, axis=0)
-    if not (reach > 0).all():
-        return None
-    slope = float((high[1] - low[1]) / (high[0] - low[0]))
-    away = pair[:, 1] - low[1] - slope * (pair[:, 0] - low[0])
-    if np.abs(away).max() > _ROUNDING * reach[1]:
-        return None
-    offset = float(low[1] - slope * low[0])
-    return (offset if abs(offset) > _ROUNDING * reach[1] else 0.0), slope
+
+_FINE: Mapping[str, tuple[str, str]] = {
+    "response": ("samples", "Every variation has an effect, up and down in different directions."),
+    "same_samples": ("samples", "No two parameters are varied by the same sample."),
+    "falling": ("samples", "No free parameter lowers an observable of its unit."),
+    "mirrored": ("samples", "No mirror image stands for a sample that is given."),
+    "other_rate": ("samples", "Variations stand for as many events as the nominal samples."),
+    "noise": ("samples", "There are enough simulated events for the slopes, and in every bin."),
+    "unscaled": ("samples", "Every process says how many events the data should have."),
+    "same_files": ("samples", "Data and processes are made of different files."),
+    "simulated_data": ("samples.data", "The events of the data are in no simulated sample."),
+    "same_observables": ("observable", "No observable follows from another event by event."),
+    "placeholder": ("observable", "No value far from all others is frequent."),
+    "events": ("samples", "Most events are inside the edges, and what should be shared is."),
+    "repeated_rows": ("samples", "No row has the run, lumi and event of the row before."),
+}
+
+
+def _applies(expected: Expected, kind: str) -> bool:
+    """Whether there was anything to be looked at."""
+    config = expected.config
+    if kind in ("unscaled", "simulated_data"):
+        return config.sample_set.data is not None
+    if kind == "mirrored":
+        return any(parameter.symmetrise for parameter in config.parameter)
+    if kind == "same_observables":
+        return len(config.observable) > 1
+    if kind == "repeated_rows":
+        return any(read.check.runs is not None for read in expected.events.samples.values())
+    return True

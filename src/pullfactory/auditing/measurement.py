@@ -1,7 +1,7 @@
 """The fit of the data: estimates with claimed, sandwich and bootstrap errors side by side."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.model import AuditModel, rates_and_slopes
+from pullfactory.auditing.postfit import process_rates
 from pullfactory.auditing.reading import ReadSample
 from pullfactory.auditing.tally import GROUPS, Counts
 from pullfactory.events import first_rows
@@ -16,7 +17,6 @@ from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.information import symmetric_root
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
-from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.methods import BINNED, UNBINNED, Method
 from pullfactory.numbers import finite_or_none
@@ -32,17 +32,20 @@ class ChannelFit:
         name: Of the channel.
         observed: Events, sums of their weights, shape (bins,).
         observed_error: Roots of the sums of squared weights, shape (bins,).
-        before: Expected events before the fit, shape (bins,).
+        before: Expected events before the fit, shape (bins,); None where estimates are blinded.
         after: Expected events at the estimate, shape (bins,).
         after_error: Their standard errors from the corrected covariance, shape (bins,).
+        processes: Expected events at the estimate by process, shape (bins,) each; empty where they
+            are not known.
     """
 
     name: str
     observed: NDArray[np.float64]
     observed_error: NDArray[np.float64]
-    before: NDArray[np.float64]
+    before: NDArray[np.float64] | None
     after: NDArray[np.float64]
     after_error: NDArray[np.float64]
+    processes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,6 +60,7 @@ class DataFit:
         groups: Groups of events that the bootstrap drew; None where it drew the events.
         bootstrap_failed: Replicas whose fit failed or ended at a bound.
         channels: Data and rates; empty for an unbinned fit.
+        whole: The same fit with all parameters of its likelihood; None for an unbinned fit.
     """
 
     method: str
@@ -66,6 +70,7 @@ class DataFit:
     groups: int | None
     bootstrap_failed: int
     channels: tuple[ChannelFit, ...]
+    whole: FitBatch | None = None
 
     @property
     def status(self) -> str:
@@ -130,7 +135,8 @@ def fit_data(model: AuditModel) -> DataFit:
         bootstrap_error=np.hypot(shown.error_of_error, shown.error * np.sqrt(few)),
         groups=groups,
         bootstrap_failed=int(np.sum(drawn.status > FitStatus.RECOVERED)),
-        channels=_channels(model.likelihood, drawn.fit, model.expected.observed, read.counts),
+        channels=_channels(model, drawn.fit, model.expected.observed, read.counts),
+        whole=drawn.fit,
     )
 
 
@@ -238,17 +244,18 @@ def _data(model: AuditModel, counts: list[NDArray[np.float64]]) -> NDArray[np.fl
 
 
 def _channels(
-    likelihood: BinnedLikelihood,
+    model: AuditModel,
     fit: FitBatch,
     observed: Mapping[str, NDArray[np.float64]],
     counts: Counts,
 ) -> tuple[ChannelFit, ...]:
-    estimate = fit.estimate[0]
+    likelihood, estimate = model.likelihood, fit.estimate[0]
     after, slopes = rates_and_slopes(likelihood, estimate)
     assert fit.sandwich is not None
     sandwich = np.nan_to_num(fit.sandwich[0])
     error = np.sqrt(np.maximum(np.einsum("bk,kl,bl->b", slopes, sandwich, slopes), 0.0))
     before, _ = rates_and_slopes(likelihood, likelihood.init)
+    processes = process_rates(model, estimate)
     found = []
     for name, square in zip(observed, counts.squares, strict=True):
         where = likelihood.channel_slice(name)
@@ -260,6 +267,7 @@ def _channels(
                 before=before[where],
                 after=after[where],
                 after_error=error[where],
+                processes={process: rates[where] for process, rates in processes.items()},
             )
         )
     return tuple(found)

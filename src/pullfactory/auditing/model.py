@@ -63,6 +63,16 @@ class AuditModel:
         )
 
     @cached_property
+    def aux_drawn(self) -> NDArray[np.bool_]:
+        """Auxiliary values that are measurements, shape (auxdata,).
+
+        Those are not that pyhf gives a free parameter.
+        """
+        likelihood = self.likelihood
+        free = {likelihood.positions(name)[0] for name in self.expected.config.free_names}
+        return np.array([k not in free for k in likelihood.aux_index], dtype=bool)
+
+    @cached_property
     def aux_covariance(self) -> NDArray[np.float64]:
         """Covariance over the ensemble of the auxiliary values, shape (auxdata, auxdata).
 
@@ -71,9 +81,7 @@ class AuditModel:
         different channels have events in common.
         """
         likelihood, config = self.likelihood, self.expected.config
-        free = {likelihood.positions(name)[0] for name in config.free_names}
-        drawn = np.array([k not in free for k in likelihood.aux_index], dtype=bool)
-        result = np.diag(np.where(drawn, np.square(likelihood.aux_sigma), 0.0))
+        result = np.diag(np.where(self.aux_drawn, np.square(likelihood.aux_sigma), 0.0))
         if not config.workspace.staterror:
             return result
         rates, _ = rates_and_slopes(likelihood, likelihood.init)

@@ -118,21 +118,51 @@ def predict_errors(model: "ErrorModel") -> PredictedErrors:
     )
 
 
-def predict_subset(
-    model: "ErrorModel", observables: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Claimed and actual errors of a fit to some of the observables.
+class SubsetErrors:
+    """Errors of fits to some of the observables.
 
     Args:
         model: Of all observables.
-        observables: Positions of those taken.
-
-    Returns:
-        Each of shape (parameters,), of `expected.parameters`; NaN where they are not determined.
     """
-    inverse, actual = model.covariances(model.drawn(np.ones((1, GROUPS))), tuple(observables))
-    chosen = model.audit.positions
-    return _errors(inverse)[0, chosen], _errors(actual)[0, chosen]
+
+    def __init__(self, model: "ErrorModel") -> None:
+        self._model = model
+        self._chosen = model.audit.positions
+        self._once = model.drawn(np.ones((1, GROUPS)))
+
+    def predict(
+        self, observables: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Claimed and actual errors of a fit to some of the observables.
+
+        Args:
+            observables: Positions of those taken, ascending.
+
+        Returns:
+            Each of shape (parameters,), of `expected.parameters`; NaN where they are not
+            determined.
+        """
+        inverse, actual = self._model.covariances(self._once, tuple(observables))
+        return _errors(inverse)[0, self._chosen], _errors(actual)[0, self._chosen]
+
+    def replicas(self, sets: Sequence[Sequence[int]], parameter: int) -> NDArray[np.float64]:
+        """Actual errors of one parameter in replicas of the events, the same for every set.
+
+        Args:
+            sets: Positions of the observables taken, ascending.
+            parameter: Its position in `expected.parameters`.
+
+        Returns:
+            Shape (sets, replicas).
+        """
+        k, model = self._chosen[parameter], self._model
+        found = []
+        for some in _batches(model.audit.expected.redraws()):
+            drawn = model.drawn(some)
+            found.append(
+                [_errors(model.covariances(drawn, tuple(taken))[1])[:, k] for taken in sets]
+            )
+        return np.concatenate(found, axis=1)
 
 
 def claimed_errors(parameters: Sequence[str], likelihood: BinnedLikelihood) -> NDArray[np.float64]:
@@ -325,9 +355,10 @@ class ErrorModel:
                 for side in (1, -1):
                     sample = process.at({parameter.name: side})
                     assert sample is not None
-                    moved = self._moved(sample.role, often)
-                    for o, change in enumerate(moved):
-                        slopes[:, self._slice(o), k] += side * change / (2 * parameter.step)
+                    for role, times in process.terms(sample).items():
+                        for o, change in enumerate(self._moved(role, often)):
+                            moved = side * times * change / (2 * parameter.step)
+                            slopes[:, self._slice(o), k] += moved
         return slopes
 
     def _moved(self, role: str, often: NDArray[np.float64]) -> list[NDArray[np.float64]]:

@@ -38,6 +38,11 @@ class Axis:
         """Number of bins."""
         return len(self.edges) - 1
 
+    @property
+    def centre(self) -> float:
+        """A value amid the bins, in the unit of the edges."""
+        return float(self.edges[len(self.edges) // 2])
+
     def index(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
         """Bin of each value, an edge belongs to the bin above it; `size` where there is none.
 
@@ -61,6 +66,8 @@ class Counts:
             with a weight that is not 0, else how many are expected, sums of weights; shape
             (groups,).
         channels: One array of shape (groups, bins) per observable.
+        moments: For each observable the sum of x and of x^2 over what is in its bins, with x the
+            distance of the value from `Axis.centre`, shape (groups, observables, 2).
         squares: Sums over events of the squared weight that they have in a bin, one array of shape
             (bins,) per observable.
         shared: The same of the product of that weight and all that the event has; `squares` where
@@ -78,6 +85,7 @@ class Counts:
     events: NDArray[np.float64]
     numbers: NDArray[np.float64]
     channels: tuple[NDArray[np.float64], ...]
+    moments: NDArray[np.float64]
     squares: tuple[NDArray[np.float64], ...]
     shared: tuple[NDArray[np.float64], ...]
     pairs: dict[tuple[int, int], NDArray[np.float64]]
@@ -115,6 +123,7 @@ class Tally:
         pairs = list(itertools.combinations(range(len(sizes)), 2)) if paired else []
         self._events, self._numbers = np.zeros(GROUPS), np.zeros(GROUPS)
         self._channels = [np.zeros((GROUPS, size + 1)) for size in sizes]
+        self._moments = np.zeros((GROUPS, len(sizes), 2))
         self._squares = [np.zeros(size + 1) for size in sizes]
         self._pair_squares = {(i, j): np.zeros((sizes[i] + 1, sizes[j] + 1)) for i, j in pairs}
         self._pairs = {
@@ -138,6 +147,11 @@ class Tally:
         for o, axis in enumerate(self._axes):
             _count(self._channels[o], groups * (axis.size + 1) + bins[o], weights)
             _count(self._squares[o], bins[o], squares)
+            away = np.where(bins[o] < axis.size, chunk.values[:, o] - axis.centre, 0.0)
+            with np.errstate(over="ignore", invalid="ignore"):  # of values that no bin should have
+                for power in (0, 1):
+                    moment = away ** (power + 1) * chunk.weights
+                    self._moments[:, o, power] += np.bincount(groups, moment, GROUPS)
         for (i, j), into in self._pair_squares.items():
             both = bins[i] * (self._axes[j].size + 1) + bins[j]
             _count(into, both, squares)
@@ -191,6 +205,7 @@ class Tally:
             events=self._events,
             numbers=self._numbers,
             channels=tuple(each[:, :-1] for each in self._channels),
+            moments=self._moments,
             squares=squares,
             shared=squares,
             pairs=pairs,

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.expected import Expected, ExpectedSample
+from pullfactory.auditing.expected import Expected, ExpectedPoint
 from pullfactory.errors import CalibrationError
 from pullfactory.settings.audit import AuditConfig, AuditParameter, AuditWorkspace
 from pullfactory.settings.samples import ProcessSamples
 from pullfactory.workspaces.morphing import Process, assemble, plain_numbers
 
-_Bins = Callable[[ExpectedSample, int], NDArray[np.float64]]
+_Bins = Callable[[ExpectedPoint, int], NDArray[np.float64]]
 
 
 class _Channels(NamedTuple):
@@ -20,7 +20,7 @@ class _Channels(NamedTuple):
 
     Attributes:
         names: Of the channels.
-        template: Expected events of a sample in the bins of a channel.
+        template: Expected events of a process at a point in the bins of a channel.
         error: Their statistical errors.
     """
 
@@ -49,22 +49,14 @@ def build_audit_workspace(
         CalibrationError: If a bin has nothing expected, or a sample is missing.
     """
     config = expected.config
-    for name in config.free_names:
-        pairs = [
-            [expected.sample(s.role) for side in (1, -1) if (s := process.at({name: side}))]
-            for process in expected.processes
-        ]
-        _refuse_idle(name, [pair for pair in pairs if pair], len(config.observable))
 
-    def error(sample: ExpectedSample, channel: int) -> NDArray[np.float64]:
+    def error(point: ExpectedPoint, channel: int) -> NDArray[np.float64]:
+        ((_, sample),) = point.terms
         return np.asarray(sample.factor * np.sqrt(sample.read.counts.squares[channel]))
 
-    channels = _Channels(config.observable_names, ExpectedSample.template, error)
+    channels = _Channels(config.observable_names, ExpectedPoint.template, error)
     settings = workspace or config.workspace
-    processes = [
-        _process(config, settings, process, expected.sample, channels)
-        for process in expected.processes
-    ]
+    processes = [_process(expected, settings, process, channels) for process in expected.processes]
     return _build(config, settings, processes, channels.names, data)
 
 
@@ -88,18 +80,18 @@ def build_joint_audit_workspace(
     """
     patterns = list(expected.events.joint)
 
-    def template(sample: ExpectedSample, channel: int) -> NDArray[np.float64]:
-        return np.asarray(sample.factor * sample.read.counts.joint[patterns[channel]].sum(axis=0))
+    def template(point: ExpectedPoint, channel: int) -> NDArray[np.float64]:
+        return np.asarray(point.total(lambda counts: counts.joint[patterns[channel]]))
 
-    def error(sample: ExpectedSample, channel: int) -> NDArray[np.float64]:
+    def error(point: ExpectedPoint, channel: int) -> NDArray[np.float64]:
+        ((_, sample),) = point.terms
         squares = sample.read.counts.joint_squares[patterns[channel]]
         return np.asarray(sample.factor * np.sqrt(squares))
 
     channels = _Channels(expected.joint_channels, template, error)
     config = expected.config
     processes = [
-        _process(config, config.workspace, process, expected.sample, channels)
-        for process in expected.processes
+        _process(expected, config.workspace, process, channels) for process in expected.processes
     ]
     return _build(config, config.workspace, processes, channels.names, data)
 
@@ -128,25 +120,23 @@ def _build(
 
 
 def _process(
-    config: AuditConfig,
-    workspace: AuditWorkspace,
-    process: ProcessSamples,
-    sample_of: Callable[[str], ExpectedSample],
-    channels: _Channels,
+    expected: Expected, workspace: AuditWorkspace, process: ProcessSamples, channels: _Channels
 ) -> Process:
+    config = expected.config
+
     def template(channel: int, steps: Mapping[str, int]) -> NDArray[np.float64]:
-        sample = process.at(steps)
-        if sample is None:
+        point = expected.point(process, steps)
+        if point is None:
             wanted = ".".join(f"{name}.{'up' if s > 0 else 'down'}" for name, s in steps.items())
             prefix = "" if process.nominal.role == "nominal" else f"{process.nominal.role}."
             raise CalibrationError(
                 f"samples.{prefix}{wanted}: missing, and morphing = {workspace.morphing!r} needs "
                 "it; add it, or use another workspace.morphing"
             )
-        return channels.template(sample_of(sample.role), channel)
+        return channels.template(point, channel)
 
     def errors(channel: int) -> NDArray[np.float64]:
-        return channels.error(sample_of(process.nominal.role), channel)
+        return channels.error(expected.nominal_point(process), channel)
 
     own_sample = workspace.morphing != "multiplicative"
     return Process(
@@ -184,25 +174,6 @@ def _free_rates(processes: Iterable[ProcessSamples]) -> list[dict[str, Any]]:
         for process in processes
         if process.norm == "free"
     ]
-
-
-def _refuse_idle(name: str, pairs: Sequence[Sequence[ExpectedSample]], channels: int) -> None:
-    """Refuse a free parameter that changes nothing: no fit could measure it.
-
-    Args:
-        name: Of the parameter.
-        pairs: Samples up and down, of the processes that it changes.
-        channels: Number of observables.
-    """
-    if all(
-        np.array_equal(up.template(o), down.template(o))
-        for up, down in pairs
-        for o in range(channels)
-    ):
-        raise CalibrationError(
-            f"parameter {name!r}: its samples up and down are the same in every bin, so that "
-            "nothing measures it; check what varies"
-        )
 
 
 def _refuse_rates(

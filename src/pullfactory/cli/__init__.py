@@ -43,7 +43,8 @@ def main() -> NoReturn:
     except click.ClickException as error:
         _complain(f"{error.format_message().rstrip('.')} (see -h)")
     except PullfactoryError as error:
-        _complain(str(error))
+        for line in error.lines:
+            _complain(line)
     except OSError as error:
         _complain(f"the system refused: {error}; make room or choose another place")
     except MemoryError:

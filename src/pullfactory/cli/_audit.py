@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from pullfactory.cli._request import Request, figures_option, result_options
-from pullfactory.cli._shared import command, warn_of_lost
+from pullfactory.cli._shared import command, console, warn_of_lost
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pullfactory.results.audit import AuditResult
+    from pullfactory.settings.audit import AuditConfig
 
 
 @command(
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 @click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
 @click.option("--n-toys", metavar="N", help="Toys drawn from the events; 0: none.")
+@click.option(
+    "--blind/--unblind",
+    default=None,
+    help="Show estimates with a hidden offset, or as they are; else as in the file, or in a folder "
+    "that is blinded.",
+)
 @click.option(
     "--set",
     "settings",
@@ -37,9 +44,12 @@ def audit(
     config_file: str,
     seed: str | None,
     n_toys: str | None,
+    blind: bool | None,
     settings: tuple[str, ...],
 ) -> None:
     """May the observables in your events be fitted as if they were independent?"""
+    from pullfactory.auditing import GateError
+    from pullfactory.results.audit_tables import response_table
     from pullfactory.runs.audit import audit as run_audit
     from pullfactory.settings.audit import AuditConfig
     from pullfactory.settings.study import Study
@@ -50,7 +60,15 @@ def audit(
     if changes := Study.parse_settings([*short, *settings]):
         config = config.with_settings(changes)
     folder = request.folder(config.name)
-    result = run_audit(config, base=Path(config_file).parent, **request.work)
+    config = _with_blinding(config, folder, blind)
+    try:
+        result = run_audit(config, base=Path(config_file).parent, **request.work)
+    except GateError as error:
+        if not request.as_json:
+            console().print(response_table(error.gate.response, config))
+        raise
+    for warning in result.warnings:
+        tell(f"Warning: {warning}")
     request.answer(
         result,
         folder,
@@ -60,9 +78,24 @@ def audit(
         Figures="figures",
         Workspaces="workspaces",
     )
-    for warning in result.warnings:
-        tell(f"Warning: {warning}")
     warn_of_lost(result.status)
+
+
+def _with_blinding(config: "AuditConfig", folder: Path, wanted: bool | None) -> "AuditConfig":
+    """The configuration with estimates hidden or not; a folder that hides them goes on to."""
+    from pullfactory.errors import OutputError
+    from pullfactory.results.rows import read_numbers
+
+    if wanted is not None:
+        return config.with_settings({"blind": wanted})
+    try:
+        hidden = read_numbers(folder, "audit")["config"].get("blind", False)
+    except OutputError:
+        return config
+    if not hidden or config.blind:
+        return config
+    tell(f"'{folder}' is blinded, and stays so; --unblind ends that")
+    return config.with_settings({"blind": True})
 
 
 def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
@@ -72,17 +105,21 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
         audit_table,
         data_table,
         dependence_lines,
+        goodness_shown,
         pay_line,
+        response_table,
     )
 
+    yield response_table(result.response, result.config)
     yield audit_answer(result)
+    yield from goodness_shown(result)
+    if result.data:
+        yield data_table(result)
     yield audit_table(result)
     for said in remark_lines(result.remarks, "audit.json"):
         yield f"Toys: {said}"
     yield from dependence_lines(result)
     yield pay_line(result)
-    if result.data:
-        yield data_table(result)
     for note in result.notes:
         if note not in result.warnings:
             yield f"Note: {note}"

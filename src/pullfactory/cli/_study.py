@@ -87,6 +87,7 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
         yield f"Closure   {closure_line(result.closure)}"
     for said in remark_lines(result.remarks):
         yield f"Pulls     {said}"
+    yield from result.answers
 
 
 @command(

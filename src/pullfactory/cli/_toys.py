@@ -201,3 +201,4 @@ def _shown(result: "ToysResult") -> Iterator["RenderableType"]:
     yield failure_table(result.status, result.pulls)
     for said in remark_lines(result.remarks):
         yield f"Pulls     {said}"
+    yield result.answer

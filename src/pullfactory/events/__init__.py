@@ -1,5 +1,6 @@
 """The user's own events: tables in files or in memory, expressions over them, identifiers."""
 
+from ._files import named_files
 from .expressions import Expression, parse_expression
 from .identifiers import hash_events, hash_rows
 from .repeats import first_rows, row_pairs
@@ -12,6 +13,7 @@ __all__ = [
     "first_rows",
     "hash_events",
     "hash_rows",
+    "named_files",
     "open_source",
     "parse_expression",
     "row_pairs",

@@ -59,6 +59,18 @@ def find_files(
     return tuple(found.values())
 
 
+def named_files(texts: Sequence[str | PathLike[str]], *, base: Path | None) -> frozenset[Path]:
+    """The same files, not looked at: where they really are.
+
+    Args:
+        texts: As for `find_files`.
+        base: Folder of relative ones; None is the working folder.
+    """
+    folder = base or Path()
+    names = (name for text in texts for name in _expand(fspath(text), "", folder))
+    return frozenset(_path(name, folder).resolve() for name in names)
+
+
 def _expand(text: str, place: str, base: Path) -> list[str]:
     if "://" in text:
         raise EventsError(f"{place}: file {text!r} is not on this machine; copy it here")

@@ -45,10 +45,30 @@ OTHER_RATE = 0.1
 """Of the nominal rate, by which a sample of other events hardly differs."""
 FEWEST_SHARED = 0.9
 """Part of the events of a variation that the nominal sample has."""
+UNEVEN_RATE = 0.05
+"""Of the nominal rate, by which the mean of up and down hardly differs, of the same events."""
+SAME = 1e-7
+"""Of the rate of a bin, by which two templates of the same events may differ, as float32 rounds."""
+LOPSIDED = 5.0
+"""Ratio of the squared responses up and down, above which one side is told."""
+FALLING = 0.2
+"""Of its own step, by which a parameter lowers an observable of its unit if it is upside down."""
+PLACEHOLDERS = 0.01
+"""Part of the events with one value far outside all others, above which it stands for none."""
+MOSTLY = 0.5
+"""Part of the events that, outside the edges or in another sample too, is no accident."""
 SCATTER_CHANGE = 0.01
 """Relative change of the scatter of counts, from which weights are told."""
+BAD_FIT = 0.01
+"""p-value of a fit, below which the model does not fit the data."""
+PULLED = 2.0
+"""Widths of its constraint that the data may pull a parameter away."""
 PAYS = 1e-3
 """Relative; an observable that lowers an error by less is not worth its work."""
+
+MAY_PAY = 0.01
+"""Relative; an observable that may lower an error by more, for all that is known, is not called
+worthless."""
 
 
 def judge_error(factor: float | None, factor_error: float | None) -> Judgement:

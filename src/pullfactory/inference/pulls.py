@@ -273,12 +273,17 @@ def _moments(n: int, powers: NDArray[np.float64]) -> dict[str, Any]:
 def _coverage(key: str, within: int, n: int) -> dict[str, Any]:
     if n == 0:
         return dict.fromkeys((key, f"{key}_low", f"{key}_high"))
-    low, high = _wilson_interval(within, n)
+    low, high = wilson_interval(within, n)
     return {key: within / n, f"{key}_low": low, f"{key}_high": high}
 
 
-def _wilson_interval(k: int, n: int) -> tuple[float, float]:
-    """Interval of a fraction k / n (Wilson, J. Amer. Stat. Assoc. 22 (1927) 209)."""
+def wilson_interval(k: int, n: int) -> tuple[float, float]:
+    """Interval of a fraction, of 68.27 % confidence (J. Amer. Stat. Assoc. 22 (1927) 209).
+
+    Args:
+        k: How many are counted.
+        n: Of how many, at least one.
+    """
     z = float(ndtri(0.5 + 0.5 * _CONFIDENCE))
     p = k / n
     norm = 2 * (n + z**2)

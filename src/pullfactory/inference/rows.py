@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from pullfactory.described import Flat, Rho
+from pullfactory.described import Flat, Later, Rho, Size
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.inference.pulls import PullSummary
 from pullfactory.numbers import finite_or_none
@@ -69,6 +69,36 @@ class SelectionRow:
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `selection.json`; no NaN."""
         return finite_or_none({"observables": list(self.observables), **asdict(self.pull)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRow:
+    """What one set of observables gives for the parameter of interest of an audit.
+
+    Attributes:
+        observables: Names, in the order of the configuration.
+        pull: Errors, pull width and coverage if they are taken as independent.
+        actual_error_error: Standard error of the actual error, from the bootstrap of all samples.
+        difference: Actual error over that of the best set, less 1.
+        difference_error: Its standard error; every set has the same replicas.
+    """
+
+    observables: tuple[str, ...]
+    pull: Annotated[PredictedPull, Flat]
+    actual_error_error: Annotated[Size | None, Later] = None
+    difference: Annotated[float | None, Later] = None
+    difference_error: Annotated[Size | None, Later] = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `audit.json`; no NaN."""
+        own = ("actual_error_error", "difference", "difference_error")
+        return finite_or_none(
+            {
+                "observables": list(self.observables),
+                **asdict(self.pull),
+                **{key: getattr(self, key) for key in own},
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
     REFERENCE,
+    area_colours,
     axis_label,
     label_of,
     method_label,
@@ -28,12 +28,14 @@ from pullfactory.report.style import inner_legend
 if TYPE_CHECKING:
     from pullfactory.auditing import ChannelFit, PairDependence
     from pullfactory.auditing.rows import AuditRow
+    from pullfactory.auditing.tally import Axis
     from pullfactory.inference.rows import PullRow
     from pullfactory.settings.audit import AuditConfig
 
 _GREY = "#D9D9D9"
 _GAP = 0.16  # between the points of one parameter, in rows
 _NUMBER = 13.0  # points
+_OPEN = 2.0  # width of an open bin over that beside it, at most
 
 
 def plot_inflation(
@@ -220,42 +222,52 @@ def plot_variation(
 def plot_postfit(
     panels: tuple[Axes, Axes],
     channel: "ChannelFit",
-    edges: NDArray[np.float64],
+    axis: "Axis",
     label: str,
     unit: str,
+    p_value: float | None = None,
 ) -> ErrorbarContainer:
-    """Data with the rates before and after the fit, and their ratio to the latter.
+    """Data on the fitted rates of the processes, and their ratio to the sum of these.
+
+    An open outermost bin is drawn no wider than twice the one beside it. The caller draws the
+    legend.
 
     Args:
         panels: Upper and lower panel.
         channel: Data and rates.
-        edges: Bin edges, shape (bins + 1,).
+        axis: Its bins.
         label: Of the observable.
         unit: Of the observable.
+        p_value: Of the fit in this observable, if it is known.
 
     Returns:
         The data in the upper panel.
     """
     upper, lower = panels
+    edges = _drawn_edges(axis)
     centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    colour = BINNED.colour
-    for ax, scale in ((lower, channel.after), (upper, widths)):
-        low, high = (channel.after + sign * channel.after_error for sign in (-1, 1))
+    base = np.zeros(axis.size)
+    for name, rates, colour in _areas(channel):
+        top = base + rates / widths
+        upper.stairs(top, edges, baseline=base, fill=True, color=colour, lw=0, label=name)
+        base = top
+    fit = np.where(channel.after > 0, channel.after, np.nan)
+    for ax, scale in ((lower, fit), (upper, widths)):
+        low, high = ((channel.after + sign * channel.after_error) / scale for sign in (-1, 1))
+        ax.stairs(high, edges, baseline=low, fill=True, color=REFERENCE, alpha=0.35, lw=0)
         ax.stairs(
-            high / scale, edges, baseline=low / scale, fill=True, color=colour, alpha=0.3, lw=0
+            channel.after / scale, edges, color="black", baseline=None, linewidth=1.2, label="fit"
         )
-        ax.stairs(
-            channel.after / scale, edges, color=colour, baseline=None, linewidth=1.6, label="fit"
-        )
-        ax.stairs(
-            channel.before / scale,
-            edges,
-            color=REFERENCE,
-            baseline=None,
-            linestyle="--",
-            linewidth=1.4,
-            label="before",
-        )
+        if channel.before is not None:
+            ax.stairs(
+                channel.before / scale,
+                edges,
+                color=REFERENCE,
+                baseline=None,
+                linestyle="--",
+                linewidth=1.4,
+                label="before",
+            )
         points = ax.errorbar(
             centres,
             channel.observed / scale,
@@ -267,8 +279,35 @@ def plot_postfit(
         )
         if ax is upper:
             returned = points
+    lower.set_xlim(edges[0], edges[-1])
     lower.set_xlabel(axis_label(label, unit))
     upper.set_ylabel(f"events / {unit or 'bin width'}")
+    upper.set_ylim(0.0, upper.get_ylim()[1])
     lower.set_ylabel("data / fit")
-    inner_legend(upper, "")
+    if axis.open_ends:
+        upper.set_title("outermost bins are open", loc="right", fontsize="x-small")
+    if p_value is not None:
+        upper.set_title(f"$p$ = {p_value:.2g}", loc="left", fontsize="small")
     return returned
+
+
+def _areas(channel: "ChannelFit") -> list[tuple[str, NDArray[np.float64], str]]:
+    """Name, rates and colour of what is stacked, from bottom to top; the small ones are one."""
+    colours = area_colours()
+    ordered = list(channel.processes.items())
+    if len(ordered) > len(colours):
+        size = {name: rates.sum() for name, rates in ordered}
+        kept = sorted(size, key=lambda name: -size[name])[: len(colours) - 1]
+        rest = sum(rates for name, rates in ordered if name not in kept)
+        ordered = [(n, r) for n, r in ordered if n in kept] + [("other", np.asarray(rest))]
+    return [(name, r, colour) for (name, r), colour in zip(ordered, colours, strict=False)][::-1]
+
+
+def _drawn_edges(axis: "Axis") -> NDArray[np.float64]:
+    """Edges of the bins, of which open ones are drawn no wider than twice the one beside them."""
+    edges = axis.edges.copy()
+    if axis.open_ends and axis.size > 1:
+        inner = np.diff(edges)[[1, -2]] if axis.size > 2 else np.diff(edges)[::-1]
+        edges[0] = max(edges[0], edges[1] - _OPEN * inner[0])
+        edges[-1] = min(edges[-1], edges[-2] + _OPEN * inner[1])
+    return edges

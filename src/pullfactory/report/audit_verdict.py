@@ -10,17 +10,42 @@ from pullfactory.report.verdict import Answer
 Numbers = Mapping[str, Any]
 """A row of `errors` of an audit."""
 
+BLINDED = "Blinded: estimates have a hidden offset."
+NOT_CLOSED = "the workspace does not close"
+UNANSWERED = "the answer is withheld"
+
 _RIGHT = f"right within {TOLERATED:.0%}"
 
 
-def audit_answer_of(rows: Sequence[Numbers], poi: str, where: str = "") -> Answer:
+def audit_answer_of(
+    rows: Sequence[Numbers],
+    poi: str,
+    where: str = "",
+    *,
+    withheld: str | None = None,
+    doubts: Sequence[str] = (),
+    refused: bool = False,
+) -> Answer:
     """The answer for one method, without a full stop.
 
     Args:
         rows: Its errors, one per parameter.
         poi: The parameter of interest, which is told of first.
         where: What it holds for, such as "with the binned fit"; nothing where that is clear.
+        withheld: Why there is no answer; None where there is one.
+        doubts: What the answer rests on, each in a clause.
+        refused: Whether the fit of the data is refused.
     """
+    if withheld:
+        return Answer(text=f"Cannot be told: {withheld}", mood="bad" if refused else "open")
+    answer = _answer_of_errors(rows, poi, where)
+    if doubts:
+        mended = "open" if answer.mood == "good" else answer.mood
+        return Answer(text=f"{answer.text}; but {' and '.join(doubts)}", mood=mended)
+    return answer
+
+
+def _answer_of_errors(rows: Sequence[Numbers], poi: str, where: str) -> Answer:
     kinds = {row["parameter"]: judgement_of(row) for row in rows}
     wrong, unsure = (
         [name for name, kind in kinds.items() if kind == wanted] for wanted in ("wrong", "unknown")
@@ -74,16 +99,28 @@ def error_sentence(row: Numbers, unit: str) -> str:
     return f"{errors}: {said}. Actual / claimed is {factor}."
 
 
-def pay_sentence(poi: str, idle: Sequence[str], *, known: bool) -> str:
+def pay_sentence(
+    poi: str, idle: Sequence[str], unsure: Sequence[str] = (), *, known: bool, why: str = NOT_CLOSED
+) -> str:
     """Which observables do not lower the actual error of the parameter of interest.
 
     Args:
         poi: The parameter of interest.
         idle: Those that do not.
+        unsure: Those of which that cannot be told.
         known: Whether there are actual errors of it.
+        why: Why there are none.
     """
     if not known:
-        return f"Which observables pay for {poi} cannot be told: the workspace does not close."
-    if not idle:
+        return f"Which observables pay for {poi} cannot be told: {why}."
+    if not idle and not unsure:
         return f"Every observable lowers the actual error of {poi}."
-    return f"Not worth their work for {poi}: {', '.join(idle)}."
+    said = []
+    if idle:
+        said.append(f"Not worth their work for {poi}: {', '.join(idle)}.")
+    if unsure:
+        said.append(
+            f"Too few simulated events to tell whether {' and '.join(unsure)} "
+            f"{'lowers' if len(unsure) == 1 else 'lower'} the actual error of {poi}."
+        )
+    return " ".join(said)

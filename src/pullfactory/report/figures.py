@@ -110,6 +110,11 @@ _ECDF = (
     "stay in the band with 95 % probability, everywhere at once."
 )
 
+_FAILED = (
+    "Part of the fits{} that do not give all errors, against the correlation and the truth of the "
+    "parameters; the intervals have 68 % confidence."
+)
+
 STUDY = _kinds(
     FigureKind(
         stem="joint_distribution",
@@ -160,6 +165,12 @@ STUDY = _kinds(
         caption="Pull width with claimed and with corrected errors against the correlation.",
         section="repair",
     ),
+    FigureKind(
+        stem="failures",
+        caption=_FAILED.format(" with the {} fit"),
+        section="failures",
+        each="method",
+    ),
 )
 TOYS = _kinds(
     FigureKind(
@@ -178,8 +189,19 @@ TOYS = _kinds(
         caption="Distribution of the minimum of the negative log-likelihood over toys.",
         section="minima",
     ),
+    FigureKind(stem="failures", caption=_FAILED.format(""), section="failures"),
 )
 AUDIT = _kinds(
+    FigureKind(
+        stem="goodness",
+        caption="Distance of the data from the fit, and those of toys thrown at the fitted point.",
+        section="fit",
+    ),
+    FigureKind(
+        stem="response",
+        caption="By how much rate, means and widths change up and down in each parameter.",
+        section="response",
+    ),
     FigureKind(
         stem="errors",
         caption="Actual over claimed errors: predicted, and pull widths of toys.",
@@ -197,13 +219,15 @@ AUDIT = _kinds(
     ),
     FigureKind(
         stem="sets",
-        caption="Claimed and actual errors with sets of the observables.",
+        caption="Claimed and actual errors with sets of the observables, and how far the actual "
+        "ones are above the lowest, with the error of the difference.",
         section="sets",
     ),
     FigureKind(
         stem="postfit",
-        caption="Data with the rates before and after the fit; the band is the corrected error.",
-        section="data",
+        caption="Data on the fitted rates of the processes, and the rates before the fit; the "
+        "band is the corrected error.",
+        section="fit",
     ),
     FigureKind(
         stem="covariance",
@@ -216,6 +240,12 @@ AUDIT = _kinds(
         caption="Templates of {} and their ratio to nominal.",
         section="templates",
         each="parameter",
+    ),
+    FigureKind(
+        stem="failures",
+        caption=_FAILED.format(" with the {} fit"),
+        section="failures",
+        each="method",
     ),
 )
 CLOSURE = _kinds(

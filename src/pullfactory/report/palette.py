@@ -39,6 +39,11 @@ _OBSERVABLES = (
     MethodStyle("#88CCEE", "D"),
     MethodStyle("#882255", "P"),
 )
+# Colours of Tol's "light" scheme (same place), for areas.
+_AREAS = (
+    *("#77AADD", "#EE8866", "#44BB99", "#EEDD88", "#FFAABB"),
+    *("#99DDFF", "#BBCC33", "#AAAA00", "#DDDDDD"),
+)
 _VARIATIONS: Mapping[int, MethodStyle] = MappingProxyType(
     {
         0: MethodStyle("#000000", "o"),
@@ -74,6 +79,11 @@ def method_label(method: str) -> str:
 def observable_style(position: int) -> MethodStyle:
     """Colour and marker of the observable at this position of the study."""
     return _OBSERVABLES[position % len(_OBSERVABLES)]
+
+
+def area_colours() -> tuple[str, ...]:
+    """Colours of areas that lie on each other, such as processes; the last one is grey."""
+    return _AREAS
 
 
 def variation_style(step: int) -> MethodStyle:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
+from pullfactory.inference.failures import Failures
 from pullfactory.methods import method_kind
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
+from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import STUDY, Figures, by_name
 from pullfactory.report.joint_plots import plot_joint
-from pullfactory.report.palette import label_of, method_label
+from pullfactory.report.palette import axis_label, label_of, method_label
 from pullfactory.report.pull_plots import (
     plot_pull_mean,
     plot_pull_width,
@@ -42,6 +44,7 @@ def make_figures(
     calibration: Calibration,
     sums: Sums,
     predictions: Sequence[PredictedPull] = (),
+    failures: Failures | None = None,
 ) -> Figures:
     """Every figure of a run.
 
@@ -50,6 +53,7 @@ def make_figures(
         calibration: What the fits knew.
         sums: Sums over the pulls, by rho and method.
         predictions: What was expected of the pulls, drawn as lines.
+        failures: Fits that do not give all errors; None if all do.
     """
     pulls = _Pulls(study=study, sums=sums, predictions=predictions)
     figures = []
@@ -70,6 +74,11 @@ def make_figures(
         STUDY["pull_width"].drawn(pulls.widths),
         STUDY["pull_mean"].drawn(pulls.means),
         STUDY["repair"].drawn(pulls.repair),
+    ]
+    labels = {p.name: axis_label(label_of(p), p.unit) for p in study.parameter}
+    figures += [
+        STUDY["failures"].drawn(partial(failure_figure, one, labels), one.method)
+        for one in (failures.methods if failures else ())
     ]
     return by_name(figures)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -27,14 +28,16 @@ from pullfactory.settings.study import Study
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pullfactory.inference.rows import SelectionRow
+    from pullfactory.inference.rows import SelectionRow, SetRow
+
+    Compared = SelectionRow | SetRow
 
 _ROW, _FRAME, _POINTS = 0.4, 2.3, 6.0  # inches
 _SHOWN = 20  # sets, the best ones
 _FAR = 2.0  # ratio to the lowest error above which a set is not drawn
 
 
-def make_selection_figures(study: Study, rows: "Mapping[str, Sequence[SelectionRow]]") -> Figures:
+def make_selection_figures(study: Study, rows: "Mapping[str, Sequence[Compared]]") -> Figures:
     """The figure of a selection.
 
     Args:
@@ -44,7 +47,7 @@ def make_selection_figures(study: Study, rows: "Mapping[str, Sequence[SelectionR
     return by_name([SELECTION["selection"].drawn(partial(_figure, study, rows))])
 
 
-def _figure(study: Study, rows: "Mapping[str, Sequence[SelectionRow]]") -> Figure:
+def _figure(study: Study, rows: "Mapping[str, Sequence[Compared]]") -> Figure:
     figure, stacks = new_panels(len(rows), size=selection_size(study, *rows.values()))
     for (ax,), (method, some) in zip(stacks, rows.items(), strict=True):
         plot_selection(ax, study, some, method)
@@ -73,7 +76,7 @@ class Labelled(Protocol):
 
 
 def plot_selection(
-    ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]", method: str
+    ax: Axes, study: Labelled, rows: "Sequence[Compared]", method: str
 ) -> dict[str, Line2D]:
     """Claimed, actual and joint error of the parameter of interest, one line per set.
 
@@ -109,7 +112,36 @@ def plot_selection(
     return points
 
 
-def selection_size(study: Labelled, *rows: "Sequence[SelectionRow]") -> tuple[float, float]:
+def plot_differences(
+    ax: Axes, study: Labelled, rows: "Sequence[SetRow]", method: str
+) -> ErrorbarContainer:
+    """How far the actual error of each set is above that of the best, with its error.
+
+    Args:
+        ax: Panel beside that of `plot_selection`, with the same sets.
+        study: Gives labels.
+        rows: Sets, the best one first; those far down are left out.
+        method: Gives the colour.
+
+    Returns:
+        The points, in percent.
+    """
+    near = rows[: len(_near(rows))]
+    known = [(k, row) for k, row in enumerate(near) if row.difference is not None]
+    points = ax.errorbar(
+        [100.0 * (row.difference or 0.0) for _, row in known],
+        [k for k, _ in known],
+        xerr=[100.0 * (row.difference_error or 0.0) for _, row in known],
+        fmt="o",
+        color=method_style(method).colour,
+    )
+    ax.axvline(0.0, color=REFERENCE, linestyle="--", linewidth=1.2)
+    _finish(ax, study, near)
+    ax.set_xlabel("actual error above the best [%]")
+    return points
+
+
+def selection_size(study: Labelled, *rows: "Sequence[Compared]") -> tuple[float, float]:
     """Width and height of a panel with room for the sets that are drawn, in inches.
 
     Args:
@@ -126,18 +158,18 @@ def selection_size(study: Labelled, *rows: "Sequence[SelectionRow]") -> tuple[fl
     return max(9.5, _POINTS + max(names, default=0.0)), height
 
 
-def _names(study: Labelled, rows: "Sequence[SelectionRow]") -> list[str]:
+def _names(study: Labelled, rows: "Sequence[Compared]") -> list[str]:
     labels = {observable.name: label_of(observable) for observable in study.observable}
     return [", ".join(labels[name] for name in row.observables) for row in rows]
 
 
-def _near(rows: "Sequence[SelectionRow]") -> "Sequence[SelectionRow]":
+def _near(rows: "Sequence[Compared]") -> "Sequence[Compared]":
     """Those worth drawing."""
     limit = _FAR * rows[0].pull.actual_error
     return [row for row in rows[:_SHOWN] if not row.pull.actual_error > limit]
 
 
-def _finish(ax: Axes, study: Labelled, rows: "Sequence[SelectionRow]") -> None:
+def _finish(ax: Axes, study: Labelled, rows: "Sequence[Compared]") -> None:
     ax.set_yticks(range(len(rows)), _names(study, rows))
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", which="both", length=0)

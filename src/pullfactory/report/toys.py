@@ -1,6 +1,6 @@
 """Figures of the toys of any model: pulls, minima and correlations of all its parameters."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import matplotlib as mpl
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.correlation import Correlation
+from pullfactory.inference.failures import Failures
 from pullfactory.methods import BINNED
 from pullfactory.numbers import rounded
+from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import TOYS, Figures, by_name
 from pullfactory.report.palette import REFERENCE, method_style, with_minus
 from pullfactory.report.shape_plots import plot_toy_shapes
@@ -45,6 +47,7 @@ def make_toy_figures(
     sums: PullSums,
     correlation: Correlation,
     minima: NDArray[np.float64],
+    failures: Failures | None = None,
 ) -> Figures:
     """Every figure of toys of a model.
 
@@ -53,13 +56,17 @@ def make_toy_figures(
         sums: Sums over the pulls.
         correlation: Of the estimates.
         minima: Minimum of the negative log-likelihood, shape (toys,).
+        failures: Fits that do not give all errors; None if all do.
     """
-    figures = {
+    figures: dict[str, Callable[[], Figure]] = {
         "pulls": partial(_pulls, parameters, sums),
         "pull_ecdf": partial(_shapes, parameters, sums),
         "minimum_nll": partial(_minimum_nll, minima),
         "correlation": partial(_correlation, parameters, correlation, sums.toys),
     }
+    for one in failures.methods if failures else ():
+        labels = {name: name.replace("$", r"\$") for name in parameters}
+        figures["failures"] = partial(failure_figure, one, labels)
     return by_name(TOYS[stem].drawn(draw) for stem, draw in figures.items())
 
 

@@ -51,7 +51,8 @@ class Verdict:
         n_toys: Toys thrown.
         n_failed: Toys without a pull of this parameter, which are not in the numbers.
         n_at_bound: Those of them where it ended at its bound.
-        shift: Mean pull with its error, if it is off by more than is tolerated; else None.
+        mean: Mean pull.
+        shift: The same with its error, if it is off by more than is tolerated; else None.
         remarks: What is to be said of its pulls beside their width, in sentences.
     """
 
@@ -66,6 +67,7 @@ class Verdict:
     n_toys: int
     n_failed: int
     n_at_bound: int
+    mean: float | None
     shift: str | None
     remarks: tuple[str, ...]
 
@@ -97,6 +99,7 @@ class Verdict:
             n_toys=row["n_toys"],
             n_failed=row["n_failed"],
             n_at_bound=row["n_at_bound"],
+            mean=row["mean"],
             shift=(
                 with_minus(rounded(row["mean"], row["mean_error"]))
                 if is_shifted(row["mean"], row["mean_error"])
@@ -213,10 +216,14 @@ def where_of(method: str, rho: float | None) -> str:
     return f"at ρ = {rho_name(rho)} with the {method_label(method)} fit"
 
 
+def listed_names(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _names(verdicts: Sequence[Verdict]) -> str:
-    names = [verdict.parameter for verdict in verdicts[:_NAMED]]
-    more = len(verdicts) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
+    return listed_names([verdict.parameter for verdict in verdicts])
 
 
 def _bracketed(number: str, unit: str) -> str:

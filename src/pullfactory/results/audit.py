@@ -11,19 +11,21 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
-from pullfactory.auditing import PairDependence, SampleCheck
+from pullfactory.auditing import Finding, Goodness, PairDependence, ResponseRow, SampleCheck
+from pullfactory.auditing.blinding import blind_offset
+from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.auditing.tally import Axis
 from pullfactory.described import row_of
 from pullfactory.files import read_json
 from pullfactory.inference.remarks import shape_rows
-from pullfactory.inference.rows import SelectionRow
+from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.audit_csv import write_tables
-from pullfactory.results.audit_notes import audit_notes, repeated_rows
+from pullfactory.results.audit_notes import audit_notes
 from pullfactory.results.audit_numbers import (
     AuditData,
     AuditNumbers,
@@ -32,6 +34,7 @@ from pullfactory.results.audit_numbers import (
 )
 from pullfactory.results.audit_tables import audit_answer, audit_table
 from pullfactory.results.audit_work import AuditWork
+from pullfactory.results.failed_fits import FAILURES, write_failures
 from pullfactory.results.ledger import ToyTable
 from pullfactory.results.pull_sums import TOYS, summed_pulls
 from pullfactory.results.report import report_text
@@ -78,8 +81,8 @@ class AuditResult(AuditNumbers, Result):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Notes on what makes the numbers wrong unless it is meant so."""
-        return tuple(repeated_rows(self.checks))
+        """What makes the numbers wrong unless it is meant so."""
+        return tuple(str(finding) for finding in self.gate if finding.level == "warn")
 
     def summary(self) -> dict[str, Any]:
         """Content of `audit.json`: plain data without NaN."""
@@ -89,6 +92,8 @@ class AuditResult(AuditNumbers, Result):
             "config": config.to_dict(),
             "provenance": provenance(config.seed, self.versions, config_sha256=config.sha256),
             "independent": self.independent,
+            "withheld": self.withheld,
+            "doubts": list(self.doubts),
             "n_events": self.n_events,
             "errors": [row.to_dict() for row in self.rows],
             "notes": list(self.notes),
@@ -107,6 +112,7 @@ class AuditResult(AuditNumbers, Result):
             },
             "sets": [row.to_dict() for row in self.sets],
             "do_not_pay": list(self.do_not_pay),
+            "may_pay": list(self.may_pay),
             "unbinned": asdict(self.unbinned),
             "toys": {
                 "n_toys": max((sums.toys for sums in self.toys.sums.values()), default=0),
@@ -120,7 +126,24 @@ class AuditResult(AuditNumbers, Result):
             "shapes": shape_rows(self.shapes),
             "data": [_data_row(fit) for fit in self.data] if self.data else None,
             "closure": [asdict(row) for row in self.closure],
+            "gate": [finding.to_dict() for finding in self.gate],
+            "goodness": self.goodness.to_dict() if self.goodness else None,
+            "response": [row.to_dict() for row in self.response],
         }
+
+    def unblinded(self) -> Self:
+        """The same result, with the estimates as they are."""
+        if not self.config.blind:
+            return self
+        roles = {process.nominal.role for process in self.config.sample_set.processes}
+        names = self.config.observable_names
+        nominal = {
+            name: template.values()[[role in roles for role in template.axes[0]]].sum(axis=0)
+            for name, template in zip(names, self.templates, strict=True)
+        }
+        config = self.config.with_settings({"blind": False})
+        data = tuple(_unblinded(config, fit, nominal) for fit in self.data)
+        return replace(self, config=config, data=data)
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
@@ -146,11 +169,14 @@ class AuditResult(AuditNumbers, Result):
                 method: {kind: _matrix(row[kind]) for kind in ("claimed", "corrected")}
                 for method, row in numbers["covariance"].items()
             },
-            sets=tuple(row_of(SelectionRow, row) for row in numbers["sets"]),
+            sets=tuple(row_of(SetRow, row) for row in numbers["sets"]),
             unbinned=AuditUnbinned(**numbers["unbinned"]),
             toys=_toys(folder, numbers["toys"]),
             data=tuple(map(_data, numbers["data"] or ())),
             closure=tuple(row_of(ClosureRow, row) for row in numbers["closure"]),
+            gate=tuple(row_of(Finding, row) for row in numbers.get("gate", ())),
+            goodness=_goodness(numbers.get("goodness")),
+            response=tuple(row_of(ResponseRow, row) for row in numbers.get("response", ())),
         )
 
     @property
@@ -170,6 +196,8 @@ class AuditResult(AuditNumbers, Result):
         text = json.dumps(histograms, default=uhi.io.json.default)
         (folder / TEMPLATES).write_text(f"{text}\n", encoding="utf-8")
         write_tables(folder / "tables", summary, self.dependence)
+        if self.failed:
+            write_failures(folder / "tables" / FAILURES, self.failed)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)
@@ -228,7 +256,11 @@ def _data_row(data: AuditData) -> dict[str, Any]:
         "bootstrap_groups": data.groups,
         "estimates": [dict(row) for row in data.estimates],
         "channels": [
-            {"name": one.name, **{key: getattr(one, key).tolist() for key in _CHANNEL}}
+            {
+                "name": one.name,
+                **{key: _bins(getattr(one, key)) for key in _CHANNEL},
+                "processes": {name: rates.tolist() for name, rates in one.processes.items()},
+            }
             for one in data.channels
         ],
     }
@@ -243,7 +275,38 @@ def _data(row: Mapping[str, Any]) -> AuditData:
         groups=row["bootstrap_groups"],
         estimates=tuple(row["estimates"]),
         channels=tuple(
-            ChannelFit(name=one["name"], **{key: np.array(one[key]) for key in _CHANNEL})
+            ChannelFit(
+                name=one["name"],
+                before=None if one["before"] is None else np.array(one["before"]),
+                **{key: np.array(one[key]) for key in _CHANNEL if key != "before"},
+                processes={k: np.array(rates) for k, rates in one.get("processes", {}).items()},
+            )
             for one in row["channels"]
         ),
     )
+
+
+def _bins(values: NDArray[np.float64] | None) -> list[float] | None:
+    return None if values is None else values.tolist()
+
+
+def _goodness(row: Mapping[str, Any] | None) -> Goodness | None:
+    if row is None:
+        return None
+    chi_square = row["chi_square"]
+    rows = tuple(row_of(GoodnessRow, one) for one in row["rows"])
+    return Goodness(**{**row, "rows": rows, "chi_square": chi_square and ChiSquare(**chi_square)})
+
+
+def _unblinded(
+    config: AuditConfig, data: AuditData, nominal: Mapping[str, NDArray[np.float64]]
+) -> AuditData:
+    """A fit of the data without the offsets."""
+    estimates = []
+    for row in data.estimates:
+        shown = {key: value for key, value in row.items() if key != "blinded"}
+        if shown["estimate"] is not None:
+            shown["estimate"] -= blind_offset(config, row["parameter"])
+        estimates.append(shown)
+    channels = tuple(replace(one, before=nominal[one.name]) for one in data.channels)
+    return replace(data, estimates=tuple(estimates), channels=channels)

@@ -22,6 +22,8 @@ def write_tables(
         dependence: Pairs of observables.
     """
     folder.mkdir()
+    if summary["response"]:
+        _write_table(folder / "response.csv", summary["response"])
     _write_table(folder / "errors.csv", summary["errors"])
     pairs = [
         {k: v for k, v in row.items() if not k.startswith("excess")}
@@ -30,6 +32,20 @@ def write_tables(
     _write_table(folder / "correlations.csv", pairs)
     _write_table(folder / "bin_pairs.csv", [row for pair in dependence for row in _bin_rows(pair)])
     _write_table(folder / "samples.csv", [_flat(row) for row in summary["samples"]])
+    if summary["goodness"] and summary["goodness"]["rows"]:
+        _write_table(
+            folder / "goodness.csv",
+            [
+                {
+                    key: value
+                    for key, value in row.items()
+                    if key not in ("low", "high", "histogram")
+                }
+                for row in summary["goodness"]["rows"]
+            ],
+        )
+    sets = [{**row, "observables": " ".join(row["observables"])} for row in summary["sets"]]
+    _write_table(folder / "sets.csv", sets)
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from pullfactory.auditing.goodness import GoodnessRow
 from pullfactory.methods import BINNED
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
@@ -17,9 +18,12 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
+from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import AUDIT, Figures, by_name
+from pullfactory.report.goodness_plots import plot_goodness
 from pullfactory.report.palette import label_of, method_label
-from pullfactory.report.selection_plots import plot_selection, selection_size
+from pullfactory.report.response_plots import plot_response
+from pullfactory.report.selection_plots import plot_differences, plot_selection, selection_size
 from pullfactory.report.shape_plots import plot_toy_shapes
 from pullfactory.report.style import (
     label_width,
@@ -39,7 +43,12 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     Args:
         result: The audit.
     """
-    figures = [
+    figures = []
+    if result.goodness and result.goodness.rows:
+        figures.append(AUDIT["goodness"].drawn(partial(_goodness, result.goodness.rows)))
+    if result.response:
+        figures.append(AUDIT["response"].drawn(partial(_response, result)))
+    figures += [
         AUDIT["errors"].drawn(partial(_errors, result)),
         AUDIT["sets"].drawn(partial(_sets, result)),
     ]
@@ -53,6 +62,10 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     figures.append(AUDIT["covariance"].drawn(partial(_covariance, result)))
     for name in result.toys.sums:
         figures.append(AUDIT["pull_ecdf"].drawn(partial(_shapes, result, name), name))
+    for one in result.failed.methods if result.failed else ():
+        figures.append(
+            AUDIT["failures"].drawn(partial(failure_figure, one, _labels(result)), one.method)
+        )
     if any(fit.channels for fit in result.data):
         figures.append(AUDIT["postfit"].drawn(partial(_postfit, result)))
     return by_name(figures)
@@ -64,8 +77,29 @@ def _postfit(result: AuditNumbers) -> Figure:
     for channel, (upper, lower), axis, observable in zip(
         channels, stacks, result.axes, result.config.observable, strict=True
     ):
-        plot_postfit((upper, lower), channel, axis.edges, label_of(observable), observable.unit)
+        plot_postfit(
+            (upper, lower),
+            channel,
+            axis,
+            label_of(observable),
+            observable.unit,
+            _p_value(result, channel.name),
+        )
+    legend_above(figure, stacks[0][0])
     return figure
+
+
+def _goodness(rows: Sequence[GoodnessRow]) -> Figure:
+    figure, stacks = new_panels(len(rows))
+    for (ax,), row in zip(stacks, rows, strict=True):
+        plot_goodness(ax, row)
+    return figure
+
+
+def _p_value(result: AuditNumbers, name: str) -> float | None:
+    """Of the fit in one observable, where it is known."""
+    rows = getattr(getattr(result, "goodness", None), "rows", ())
+    return next((row.p_value for row in rows if row.of == name), None)
 
 
 def _labels(result: AuditNumbers) -> dict[str, str]:
@@ -81,6 +115,37 @@ def _errors(result: AuditNumbers) -> Figure:
     return figure
 
 
+def _response(result: AuditNumbers) -> Figure:
+    config = result.config
+    rows = [row for row in result.response if row.step]
+    labels = _varied(result)
+    shown = [
+        ("", "number of events", "%"),
+        *((o.name, label_of(o), o.unit) for o in config.observable),
+    ]
+    names = max(label_width(label, _LETTERS) for label in labels.values())
+    size = (4.4 + names, 2.0 + 0.75 * len(labels))
+    figure, stacks = new_panels(len(shown), size=size)
+    for (ax,), (name, label, unit) in zip(stacks, shown, strict=True):
+        plot_response(ax, [r for r in rows if r.observable == name], labels, label, unit)
+    legend_above(figure, stacks[-1][0])
+    return figure
+
+
+def _varied(result: AuditNumbers) -> dict[tuple[str, str], str]:
+    """What every sample up or down varies, in words, with the mark of the sample."""
+    names, found = _labels(result), {}
+    processes = {row.process for row in result.response if row.step}
+    for row in result.response:
+        if row.step:
+            of = f"{row.process}: " if len(processes) > 1 else ""
+            mark = f" ({row.mark})" if row.mark else ""
+            label = f"{of}{names[row.parameter]}{mark}"
+            if mark or (row.process, row.parameter) not in found:
+                found[row.process, row.parameter] = label
+    return found
+
+
 def _shapes(result: AuditNumbers, method: str) -> Figure:
     names, labels = result.parameters(method), _labels(result)
     figure, [(ax,)] = new_panels(1, size=(7.0, 5.2))
@@ -90,9 +155,15 @@ def _shapes(result: AuditNumbers, method: str) -> Figure:
 
 
 def _sets(result: AuditNumbers) -> Figure:
-    figure, [(ax,)] = new_panels(1, size=selection_size(result.config, result.sets))
-    plot_selection(ax, result.config, result.sets, BINNED.name)
-    legend_above(figure, ax)
+    width, height = selection_size(result.config, result.sets)
+    known = any(row.difference_error for row in result.sets)
+    figure, stacks = new_panels(1 + known, size=(0.75 * width if known else width, height))
+    axes = [ax for (ax,) in stacks]
+    plot_selection(axes[0], result.config, result.sets, BINNED.name)
+    if known:
+        plot_differences(axes[1], result.config, result.sets, BINNED.name)
+        axes[1].tick_params(labelleft=False)
+    legend_above(figure, axes[0])
     return figure
 
 

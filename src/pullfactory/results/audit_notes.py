@@ -1,16 +1,12 @@
 """What a reader of the numbers of an audit should know."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pullfactory.auditing import SampleCheck, unbinned_obstacle
+from pullfactory.auditing import unbinned_obstacle
 from pullfactory.inference.judgement import (
-    FAKE_SENSITIVITY,
-    FEWEST_SHARED,
     NOISY_TEMPLATES,
-    OTHER_RATE,
     SCATTER_CHANGE,
 )
 from pullfactory.methods import method_kind
@@ -19,6 +15,7 @@ from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.results.audit_work import AuditWork
 from pullfactory.workspaces.study import clipping_note
 
+_NAMED = 3  # samples of which alike things are told
 _FAR, _CLOSE = 3.0, 0.03  # standard errors, and what a prediction may be off besides
 
 
@@ -30,13 +27,27 @@ def audit_notes(result: AuditNumbers, work: AuditWork) -> tuple[str, ...]:
         work: What its samples gave.
     """
     return (
-        *(row.reason for row in result.closure if row.reason),
+        *_on_closure(result),
         *_on_errors(result, work),
         *_on_toys(result),
-        *_on_templates(result, work),
+        *_on_templates(result),
         *_on_samples(result),
         *_on_data(result, work),
     )
+
+
+def _on_closure(result: AuditNumbers) -> Iterator[str]:
+    """What the samples leave open, once for all parameters of which the same is said."""
+    same: dict[str, list[str]] = {}
+    for row in result.closure:
+        if row.reason:
+            head = f"{row.parameter}: "
+            said = row.reason.removeprefix(head)
+            same.setdefault(said if row.reason.startswith(head) else row.reason, []).append(
+                row.parameter if row.reason.startswith(head) else ""
+            )
+    for said, names in same.items():
+        yield f"{_and(names)}: {said}" if all(names) else said
 
 
 def _on_errors(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
@@ -87,7 +98,7 @@ def _on_toys(result: AuditNumbers) -> Iterator[str]:
             )
 
 
-def _on_templates(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
+def _on_templates(result: AuditNumbers) -> Iterator[str]:
     for row in result.rows:
         if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
@@ -106,71 +117,44 @@ def _on_templates(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
                 )
     if note := clipping_note(result.workspace):
         yield f"workspaces/{result.config.name}.json is {note}"
-    yield from _rate_notes(work)
-    for name, part in work.expected.noise_in_slopes().items():
-        if part > FAKE_SENSITIVITY:
-            yield (
-                f"{name}: {part:.0%} of the sensitivity to it is noise of its samples up and down, "
-                "which makes the claimed error too small; use more events."
-            )
-    for name, bins in work.expected.starved_bins().items():
-        yield f"{name}: {bins} bins of the template have fewer than 10 effective events; use fewer."
-
-
-def _rate_notes(work: AuditWork) -> Iterator[str]:
-    """Events of their own that stand for another number of events than the nominal ones."""
-    for process in work.expected.processes:
-        nominal = process.nominal.role
-        for sample in process.varied:
-            events, own = (work.expected.sample(role).yields for role in (sample.role, nominal))
-            ratio = events / own
-            if sample.family != process.nominal.family and abs(ratio - 1) > OTHER_RATE:
-                yield (
-                    f"{sample.role} stands for {events:.4g} events, "
-                    f"{nominal} for {own:.4g}; if that is no effect of "
-                    f"{' and '.join(name for name, _ in sample.point)}, set "
-                    f"samples.{sample.role}.events."
-                )
 
 
 def _on_samples(result: AuditNumbers) -> Iterator[str]:
-    yield from repeated_rows(result.checks)
-    for check in result.checks:
-        if check.events is not None and check.events < check.selected:
-            yield (
-                f"{check.role}: {check.selected} rows are {check.events} events, as the identifier "
-                "says; numbers of events count rows."
-            )
-        if check.apart:
-            yield (
-                f"{check.role}: the rows of {check.apart} of {check.events} events are no "
-                "neighbours; if the numbers of events begin anew in each file, they are different "
-                "events, and a column that tells the files apart belongs into identifier."
-            )
-        if check.shared is not None and check.shared < FEWEST_SHARED:
-            yield f"{check.role}: only {check.shared:.0%} of its events are in the nominal sample."
-        for name, events in check.outside.items():
-            if events:
-                yield (
-                    f"{check.role}: {events} of {check.selected} events are outside the edges of "
-                    f"{name}."
-                )
+    checks = result.checks
+    clustered = [
+        f"{check.selected} of {check.role} are {check.events}"
+        for check in checks
+        if check.events is not None and check.events < check.selected
+    ]
+    if clustered:
+        yield (
+            f"Rows are fewer events, as the identifier says: {_few(clustered)}; numbers of events "
+            "count rows."
+        )
+    if apart := [f"{one.apart} of {one.events} of {one.role}" for one in checks if one.apart]:
+        yield (
+            f"The rows of some events are no neighbours: {_few(apart)}; if the numbers of events "
+            "begin anew in each file, they are different events, and a column that tells the files "
+            "apart belongs into identifier."
+        )
+    for name in result.config.observable_names:
+        outside = [
+            (check.outside[name] / check.selected, check)
+            for check in checks
+            if check.outside.get(name)
+        ]
+        told = [
+            f"{check.outside[name]} of {check.selected} of {check.role}"
+            for _, check in sorted(outside, key=lambda pair: -pair[0])
+        ]
+        if told:
+            yield f"Events outside the edges of {name}: {_few(told)}."
 
 
-def repeated_rows(checks: Sequence[SampleCheck]) -> Iterator[str]:
-    """Say which samples look as if several of their rows were one event.
-
-    Args:
-        checks: What was seen in each sample.
-    """
-    for check in checks:
-        if check.runs:
-            yield (
-                f"{check.role}: {check.runs} of {check.selected} rows have the same "
-                f"{check.marks} as the row before, and count as independent events; if several "
-                f"rows are one event, set identifier = {json.dumps(check.marks.split(', '))} and "
-                'repeated = "cluster".'
-            )
+def _few(texts: Sequence[str]) -> str:
+    """The first of alike texts, and how many more there are."""
+    more = len(texts) - _NAMED
+    return _and(texts) if more <= 0 else f"{', '.join(texts[:_NAMED])} and {more} more samples"
 
 
 def _on_data(result: AuditNumbers, work: AuditWork) -> Iterator[str]:

@@ -10,19 +10,22 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing import PairDependence, SampleCheck
+from pullfactory.auditing import Finding, Goodness, PairDependence, ResponseRow, SampleCheck
+from pullfactory.auditing.answerable import doubts_on, withheld_by
 from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow, causes_in_audit
 from pullfactory.auditing.tally import Axis
 from pullfactory.inference import PullSummary, PullSums
+from pullfactory.inference.failures import Failures
 from pullfactory.inference.judgement import Judgement, judge_error
 from pullfactory.inference.remarks import Remark, Shapes, remarks
-from pullfactory.inference.rows import PullRow, SelectionRow
-from pullfactory.inference.sets import worth_most
+from pullfactory.inference.rows import PullRow, SetRow
+from pullfactory.inference.sets import idle_observables
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import BINNED, method_kind
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
+from pullfactory.results.failed_fits import failed_fits
 from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
@@ -115,6 +118,9 @@ class AuditNumbers:
         toys: The check by toys.
         data: Fits of the data by method; empty if there are none.
         closure: What the samples leave open between their steps, by parameter.
+        gate: What was found in the inputs and in the fit: warnings, then what is fine.
+        response: Rate, means and widths of every sample beside nominal.
+        goodness: Whether the model fits the data; None without data.
     """
 
     config: AuditConfig
@@ -127,11 +133,24 @@ class AuditNumbers:
     joint_workspace: dict[str, Any] | None
     dependence: tuple[PairDependence, ...]
     covariances: dict[str, dict[str, NDArray[np.float64]]]
-    sets: tuple[SelectionRow, ...]
+    sets: tuple[SetRow, ...]
     unbinned: AuditUnbinned
     toys: AuditToysResult
     data: tuple[AuditData, ...]
     closure: tuple[ClosureRow, ...] = ()
+    gate: tuple[Finding, ...] = ()
+    response: tuple[ResponseRow, ...] = ()
+    goodness: Goodness | None = None
+
+    @property
+    def withheld(self) -> str | None:
+        """Why there is no answer, without a full stop; None where there is one."""
+        return withheld_by(self.goodness, self.gate)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the answer rests on, each in a clause."""
+        return doubts_on(self.goodness, self.gate)
 
     def parameters(self, method: str = BINNED.name) -> tuple[str, ...]:
         """Parameters that a method fits, rates of processes among them.
@@ -178,15 +197,26 @@ class AuditNumbers:
             for method, sums in self.toys.sums.items()
         }
 
+    @cached_property
+    def failed(self) -> Failures | None:
+        """Every fit of a toy that does not give all errors; None if all do."""
+        return failed_fits(self.toys.toys, self.status) if self.toys.toys else None
+
     @property
     def do_not_pay(self) -> tuple[str, ...]:
         """Observables that do not lower the actual error of the parameter of interest."""
+        return self._idle[0]
+
+    @property
+    def may_pay(self) -> tuple[str, ...]:
+        """Observables of which too few events tell whether they lower that error."""
+        return self._idle[1]
+
+    @property
+    def _idle(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         if not all(math.isfinite(row.pull.actual_error) for row in self.sets):
-            return ()
-        best = worth_most(
-            self.sets, lambda row: row.pull.actual_error, lambda row: len(row.observables)
-        )
-        return tuple(n for n in self.config.observable_names if n not in best.observables)
+            return (), ()
+        return idle_observables(self.sets, self.config.observable_names)
 
     @property
     def judgements(self) -> dict[str, Judgement]:
@@ -199,7 +229,12 @@ class AuditNumbers:
 
     @property
     def independent(self) -> bool | None:
-        """Whether every error that the binned fit claims is right; None if that cannot be told."""
+        """Whether every error that the binned fit claims is right; None if that cannot be told.
+
+        It cannot where the model does not fit the data.
+        """
+        if self.withheld:
+            return None
         found = set(self.judgements.values())
         if "wrong" in found:
             return False

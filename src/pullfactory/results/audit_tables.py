@@ -1,15 +1,26 @@
 """The verdict of an audit, for the terminal."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from pullfactory.auditing import ResponseRow
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.methods import method_kind
 from pullfactory.numbers import ABSENT, rounded
-from pullfactory.report.audit_verdict import audit_answer_of, pay_sentence
+from pullfactory.report import response
+from pullfactory.report.audit_verdict import (
+    BLINDED,
+    NOT_CLOSED,
+    UNANSWERED,
+    audit_answer_of,
+    pay_sentence,
+)
+from pullfactory.report.goodness import goodness_sentences, goodness_table, is_refused
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
+from pullfactory.report.verdict import Verdict, shifts_of
 from pullfactory.results.audit_numbers import AuditNumbers
+from pullfactory.settings.audit import AuditConfig
 
 
 def audit_answer(result: AuditNumbers) -> str:
@@ -20,8 +31,43 @@ def audit_answer(result: AuditNumbers) -> str:
     """
     names = ", ".join(result.config.observable_names)
     rows = [row.to_dict() for row in result.rows if method_kind(row.method).workspace]
-    answer = audit_answer_of(rows, result.config.poi)
-    return f"May {names} be fitted as if they were independent? {answer.text}."
+    goodness = result.goodness.to_dict() if result.goodness else None
+    answer = audit_answer_of(
+        rows,
+        result.config.poi,
+        withheld=result.withheld,
+        doubts=result.doubts,
+        refused=is_refused(goodness),
+    )
+    toys = [Verdict.of(row.to_dict()) for row in result.pulls if method_kind(row.method).workspace]
+    shifts = shifts_of(toys)
+    also = f"; in toys {shifts}" if shifts else ""
+    blinded = f" {BLINDED}" if result.config.blind else ""
+    return f"May {names} be fitted as if they were independent? {answer.text}{also}.{blinded}"
+
+
+def goodness_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]] | str]:
+    """Whether the model fits the data: a table, and what there is beside it.
+
+    Args:
+        result: The audit.
+    """
+    if result.goodness:
+        goodness = result.goodness.to_dict()
+        if goodness["rows"]:
+            yield goodness_table(goodness)
+        yield from goodness_sentences(goodness)
+
+
+def response_table(rows: Iterable[ResponseRow], config: AuditConfig) -> Table[Mapping[str, Any]]:
+    """Rate, mean and width of every sample, one line a sample.
+
+    Args:
+        rows: Of an audit, or of what it refuses.
+        config: Gives observables and units.
+    """
+    units = {observable.name: observable.unit for observable in config.observable}
+    return response.response_table([row.to_dict() for row in rows], units)
 
 
 def audit_table(result: AuditNumbers) -> Table[AuditRow]:
@@ -37,7 +83,7 @@ def audit_table(result: AuditNumbers) -> Table[AuditRow]:
         return f"{said} does not\nclose" if row["closes"] is False else said
 
     def of_toys(row: Cells) -> str:
-        pulls = toys.get((row["method"], row["parameter"]))
+        pulls = None if result.withheld else toys.get((row["method"], row["parameter"]))
         return rounded(pulls.width, pulls.width_error) if pulls else ABSENT
 
     columns = (
@@ -62,7 +108,7 @@ def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
     columns = (
         text("method", "fit of the data", once=True),
         named("parameter", "parameter", {p.name: p.unit for p in result.config.parameter}),
-        digits("estimate", "estimate"),
+        digits("estimate", "estimate\n(blinded)" if result.config.blind else "estimate"),
         digits("claimed_error", "claimed\nerror"),
         digits("sandwich_error", "sandwich\nerror"),
         measured("bootstrap_error", "bootstrap\nerror"),
@@ -93,4 +139,6 @@ def pay_line(result: AuditNumbers) -> str:
         result: The audit.
     """
     known = all(math.isfinite(row.pull.actual_error) for row in result.sets)
-    return pay_sentence(result.config.poi, result.do_not_pay, known=known)
+    why = UNANSWERED if result.withheld else NOT_CLOSED
+    idle, unsure = result.do_not_pay, result.may_pay
+    return pay_sentence(result.config.poi, idle, unsure, known=known, why=why)

@@ -1,7 +1,7 @@
 """What an audit worked out with the events, and the numbers that are kept of it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,24 @@ from pullfactory.auditing import (
     AuditClosure,
     DataFit,
     Expected,
+    Finding,
+    Goodness,
     PairDependence,
     PredictedErrors,
+    ResponseRow,
     UnbinnedModel,
 )
+from pullfactory.auditing.answerable import withheld_by
+from pullfactory.auditing.blinding import blind_offset
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import row_of
-from pullfactory.inference.rows import SelectionRow
+from pullfactory.inference.rows import SetRow
 from pullfactory.methods import method_kind
 from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditUnbinned
 from pullfactory.results.schemas.audit import ClosureRow
+from pullfactory.settings.audit import AuditConfig
+
+_UNANSWERED = "Withheld until there is an answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,6 +50,9 @@ class AuditWork:
         toys: The check by toys.
         data: Fits of the data by method; empty if there are none.
         closure: What the samples leave open between their steps, by parameter.
+        gate: What was found in the inputs and in the fit.
+        response: Rate, means and widths of every sample beside nominal.
+        goodness: Whether the model fits the data; None without data.
     """
 
     expected: Expected
@@ -50,12 +61,15 @@ class AuditWork:
     dependence: tuple[PairDependence, ...]
     predictions: dict[str, PredictedErrors]
     joint_errors: NDArray[np.float64] | None
-    sets: tuple[SelectionRow, ...]
+    sets: tuple[SetRow, ...]
     unbinned: UnbinnedModel | None
     unbinned_reason: str | None
     toys: AuditToysResult
     data: tuple[DataFit, ...]
     closure: tuple[AuditClosure, ...] = ()
+    gate: tuple[Finding, ...] = ()
+    goodness: Goodness | None = None
+    response: tuple[ResponseRow, ...] = ()
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
@@ -72,21 +86,45 @@ class AuditWork:
             "joint_workspace": self.joint_workspace,
             "dependence": self.dependence,
             "covariances": {method: self._covariance(method) for method in self.predictions},
-            "sets": self.sets,
+            "sets": self._sets(),
             "unbinned": AuditUnbinned(
                 used=self.unbinned is not None,
                 reason=self.unbinned_reason,
                 misfit=None if self.unbinned is None else self.unbinned.misfit,
             ),
             "toys": self.toys,
-            "data": tuple(map(_data, self.data)),
+            "data": tuple(_data(expected.config, fit) for fit in self.data),
             "closure": tuple(row_of(ClosureRow, row.to_dict()) for row in self.closure),
+            "gate": self.gate,
+            "goodness": self.goodness,
+            "response": self.response,
         }
+
+    @property
+    def _withheld(self) -> bool:
+        """Whether actual errors are kept back."""
+        return withheld_by(self.goodness, self.gate) is not None
+
+    def _sets(self) -> tuple[SetRow, ...]:
+        """Sets of observables; without actual errors the lowest claimed one is best."""
+        if not self._withheld:
+            return self.sets
+        hidden = [
+            SetRow(observables=row.observables, pull=row.pull.without_actual()) for row in self.sets
+        ]
+        return tuple(sorted(hidden, key=lambda row: row.pull.claimed_error))
 
     def _rows(self) -> tuple[AuditRow, ...]:
         """Expected errors, by method and parameter."""
         return tuple(
-            _row(method, predicted, k, self.joint_errors, self._closure_of(method, name))
+            _row(
+                method,
+                predicted,
+                k,
+                self.joint_errors,
+                self._closure_of(method, name),
+                _UNANSWERED if self._withheld else None,
+            )
             for method, predicted in self.predictions.items()
             for k, name in enumerate(predicted.parameters)
         )
@@ -106,17 +144,29 @@ class AuditWork:
         return {"claimed": predicted.claimed, "corrected": predicted.actual}
 
 
-def _data(data: DataFit) -> AuditData:
+def _data(config: AuditConfig, data: DataFit) -> AuditData:
     nll = float(data.fit.nll[0])
+    estimates, channels = data.estimates(), data.channels
+    if config.blind:
+        estimates = [_blinded(config, row) for row in estimates]
+        channels = tuple(replace(one, before=None, processes={}) for one in channels)
     return AuditData(
         method=data.method,
         status=data.status,
         nll=nll if math.isfinite(nll) else None,
         bootstrap_failed=data.bootstrap_failed,
         groups=data.groups,
-        estimates=tuple(data.estimates()),
-        channels=data.channels,
+        estimates=tuple(estimates),
+        channels=channels,
     )
+
+
+def _blinded(config: AuditConfig, row: dict[str, Any]) -> dict[str, Any]:
+    """An estimate with its hidden offset."""
+    estimate = row["estimate"]
+    if estimate is not None:
+        estimate += blind_offset(config, row["parameter"])
+    return {**row, "estimate": estimate, "blinded": True}
 
 
 def _row(
@@ -125,11 +175,12 @@ def _row(
     k: int,
     joint: NDArray[np.float64] | None,
     closure: AuditClosure | None,
+    withheld: str | None,
 ) -> AuditRow:
     claimed, actual = (float(errors[k]) for errors in predicted.errors)
     width = actual / claimed
     noise, error = float(predicted.template[k]), float(predicted.width_error[k])
-    known = closure is None or closure.correctable
+    closing = closure is None or closure.correctable
     corrected = {
         "actual_error": actual,
         "actual_error_error": float(predicted.actual_error[k]),
@@ -143,11 +194,11 @@ def _row(
         parameter=predicted.parameters[k],
         claimed_error=claimed,
         claimed_error_error=float(predicted.claimed_error[k]),
-        **(corrected if known else dict.fromkeys(corrected, math.nan)),
+        **(corrected if closing and not withheld else dict.fromkeys(corrected, math.nan)),
         template_noise=noise if math.isfinite(noise) else None,
         joint_error=None if joint is None or not method_kind(method).workspace else float(joint[k]),
         closes=None if closure is None else closure.closes,
-        reason=None if closure is None or known else closure.reason,
+        reason=withheld or (None if closure is None or closing else closure.reason),
     )
 
 

@@ -108,14 +108,14 @@ def _of_summary(numbers: Numbers) -> Iterator[str]:
 
 
 def _of_toys() -> Iterator[str]:
-    return chain(("toys.parquet", "report.html"), _figures(TOYS))
+    return chain(("toys.parquet", "failures.csv", "report.html"), _figures(TOYS))
 
 
 def _of_study(numbers: Numbers) -> Iterator[str]:
     study = numbers["study"]
     observables, scan = _names(study["observable"]), study["ensemble"]["rho"]
     return chain(
-        ("toys.parquet", "report.html", "study.toml", "calibration.json"),
+        ("toys.parquet", "failures.csv", "report.html", "study.toml", "calibration.json"),
         (f"workspaces/{study['name']}.json",),
         (f"workspaces/joint_rho_{rho:g}.json" for rho in scan),
         _figures(STUDY, observable=observables, method=_methods(numbers)),
@@ -124,7 +124,11 @@ def _of_study(numbers: Numbers) -> Iterator[str]:
 
 def _of_audit(numbers: Numbers) -> Iterator[str]:
     config = numbers["config"]
-    name, tables = config["name"], ("errors", "correlations", "bin_pairs", "samples", "data")
+    name = config["name"]
+    tables = (
+        *("response", "goodness", "errors", "correlations", "bin_pairs", "samples", "sets"),
+        *("data", "failures"),
+    )
     return chain(
         ("toys.parquet", "report.html", "audit.toml", "templates.json"),
         (f"workspaces/{name}.json", f"workspaces/{name}_joint.json"),

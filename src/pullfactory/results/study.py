@@ -14,13 +14,16 @@ from pullfactory.files import read_json
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
+from pullfactory.inference.failures import Failures
 from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import given_methods
 from pullfactory.report.figures import Figures
+from pullfactory.report.study_verdict import study_answers
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
+from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
 from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.of_study import ResultOfStudy
 from pullfactory.results.pull_sums import TOYS, summed_pulls
@@ -120,6 +123,11 @@ class StudyResult(ResultOfStudy):
             for method, total in totals.items()
         }
 
+    @cached_property
+    def failed(self) -> Failures | None:
+        """Every fit that does not give all errors; None if all do."""
+        return failed_fits(self.toys, self.failures, block_size(self.study))
+
     @property
     def title(self) -> str:
         """What it is of, on one line."""
@@ -127,6 +135,17 @@ class StudyResult(ResultOfStudy):
             f"study {self.study.name!r}, {self.study.ensemble.n_toys} toys at each of "
             f"{len(self.study.ensemble.rho)} values of rho"
         )
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """May the observables be fitted as if they were independent? A sentence for each method.
+
+        Methods that take them as independent are told of, those that fit the workspace first.
+        """
+        rows = [row.to_dict() for row in self.pulls]
+        names = self.study.observable_names
+        with given_methods(self.given):
+            return tuple(study_answers(rows, names, self.study.poi, self.closure or ()))
 
     @property
     def table(self) -> Table[PullRow]:
@@ -193,6 +212,8 @@ class StudyResult(ResultOfStudy):
         for rho, spec in self.joint_workspaces.items():
             write_workspace(spec, folder / "workspaces" / f"joint_rho_{rho:g}.json")
         self.toys.copy_to(folder / TOYS)
+        if self.failed:
+            write_failures(folder / FAILURES, self.failed)
         calibration = json.dumps(self.calibration.to_dict(), allow_nan=False)
         (folder / CALIBRATION).write_text(f"{calibration}\n", encoding="utf-8")
 
@@ -207,4 +228,5 @@ class StudyResult(ResultOfStudy):
             study=self.study,
             sums=self.sums,
             predictions=self.predictions,
+            failures=self.failed,
         )

@@ -27,6 +27,7 @@ class ToyFits:
         method: Its name.
         rho: Correlation; None where there is no scan.
         parameters: Names, in the order of every parameter axis.
+        toy: Numbers of the toys, shape (toys,).
         truth: True parameters, shape (toys, parameters).
         estimate: Same shape.
         error: Claimed errors, same shape; NaN where there is none.
@@ -38,6 +39,7 @@ class ToyFits:
     method: str
     rho: float | None
     parameters: tuple[str, ...]
+    toy: NDArray[np.int64]
     truth: NDArray[np.float64]
     estimate: NDArray[np.float64]
     error: NDArray[np.float64]
@@ -108,6 +110,7 @@ def _fits(columns: Columns) -> ToyFits:
         method=str(columns["method"][0]),
         rho=None if math.isnan(rho) else rho,
         parameters=tuple(map(str, columns["parameter"][:pars])),
+        toy=np.asarray(toy[::pars], dtype=np.int64),
         truth=table("truth"),
         estimate=table("estimate"),
         error=table("error"),

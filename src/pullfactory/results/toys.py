@@ -15,6 +15,7 @@ from pullfactory.fitting import FitStatus
 from pullfactory.fitting.slices import Slices
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.correlation import Correlation
+from pullfactory.inference.failures import Failures
 from pullfactory.inference.remarks import Remark, Shapes, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
 from pullfactory.inference.shapes import PullShape
@@ -22,6 +23,8 @@ from pullfactory.methods import BINNED
 from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
+from pullfactory.report.verdict import Verdict, answer_of
+from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
 from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.pull_sums import TOYS, fits_of_toys, summed_pulls
 from pullfactory.results.report import report_text
@@ -86,6 +89,11 @@ class ToysResult(Result):
         """Number of fits by method and status."""
         return {BINNED.name: self.status}
 
+    @cached_property
+    def failed(self) -> Failures | None:
+        """Every fit that does not give all errors; None if all do."""
+        return failed_fits(self.toys, self.failures)
+
     @property
     def failed_fraction(self) -> float:
         """Fraction of toys whose fit neither converged, nor ended at a bound, nor was recovered."""
@@ -95,6 +103,14 @@ class ToysResult(Result):
     def title(self) -> str:
         """What it is of, on one line."""
         return f"{self.sums.toys} toys of a model, ensemble {self.ensemble!r}, seed {self.seed}"
+
+    @property
+    def answer(self) -> str:
+        """Which errors are right, and whose pulls are shifted, in one sentence."""
+        said = [remark.to_dict() for remark in self.remarks]
+        verdicts = [Verdict.of(row.to_dict(), remarks=said) for row in self.pulls]
+        where = f"in {self.sums.toys} toys"
+        return answer_of(verdicts, where=where, independent=False).text
 
     @property
     def table(self) -> Table[PullRow]:
@@ -177,6 +193,8 @@ class ToysResult(Result):
 
     def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
         self.toys.copy_to(folder / TOYS)
+        if self.failed:
+            write_failures(folder / FAILURES, self.failed)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)
@@ -189,4 +207,5 @@ class ToysResult(Result):
             sums=self.sums,
             correlation=self.correlation,
             minima=self.minima,
+            failures=self.failed,
         )

@@ -17,6 +17,9 @@ from pullfactory.auditing import (
     ErrorModel,
     EventPool,
     Expected,
+    Finding,
+    Goodness,
+    SubsetErrors,
     UnbinnedModel,
     audit_likelihood,
     build_audit_workspace,
@@ -27,19 +30,19 @@ from pullfactory.auditing import (
     fit_data_unbinned,
     in_units,
     learn_unbinned,
+    look,
     measure_dependence,
     predict_errors,
-    predict_subset,
     predict_unbinned,
     read_events,
-    refuse_same,
     unbinned_obstacle,
 )
+from pullfactory.auditing.goodness import goodness_findings, pulled_findings
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.fitting import fit_events
 from pullfactory.inference import PredictedPull, PullSums
-from pullfactory.inference.rows import SelectionRow
-from pullfactory.inference.sets import count_sets, search_sets
+from pullfactory.inference.rows import SetRow
+from pullfactory.inference.sets import compared_sets, count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import BINNED, UNBINNED
 from pullfactory.progress import Progress, silent
@@ -49,6 +52,7 @@ from pullfactory.results.audit_work import AuditWork
 from pullfactory.results.rows import provenance
 from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
 from pullfactory.runs.execution import require_workers
+from pullfactory.runs.goodness import goodness_of_fit
 from pullfactory.settings.audit import AuditConfig
 
 
@@ -83,7 +87,8 @@ def audit(
     Raises:
         StudyError: If the configuration is not valid, the executor forks, or there are fewer
             than one workers.
-        EventsError: If events cannot be read or used.
+        EventsError: If events cannot be read or used; a `GateError` if the samples are such that no
+            answer can rest on them.
         CalibrationError: If bins or templates are unusable, or a sample is missing.
     """
     folder = None if base is None else Path(base)
@@ -92,8 +97,8 @@ def audit(
     config = _configuration(config)
     n_workers = require_workers(executor, workers)
     read = read_events(config, events, base=folder, progress=progress)
-    refuse_same(config, read)
     expected = Expected.of(config, read)
+    gate = look(expected, events, base=folder)
     has_data = config.sample_set.data is not None
     spec = build_audit_workspace(expected, expected.observed if has_data else None)
     with progress("prediction", 5) as advance:
@@ -118,6 +123,9 @@ def audit(
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
         advance(1)
+    toys = _toys(_Plan(model=model, unbinned=unbinned), executor, n_workers, progress)
+    data = _fit_data(model, unbinned, progress) if has_data else ()
+    goodness, found = _goodness(model, data, executor, n_workers, progress)
     work = AuditWork(
         expected=expected,
         workspace=spec,
@@ -128,9 +136,12 @@ def audit(
         sets=_sets(errors, withheld, progress),
         unbinned=unbinned,
         unbinned_reason=reason,
-        toys=_toys(_Plan(model=model, unbinned=unbinned), executor, n_workers, progress),
-        data=_fit_data(model, unbinned, progress) if has_data else (),
+        toys=toys,
+        data=data,
         closure=closure,
+        response=gate.response,
+        goodness=goodness,
+        gate=(*found, *gate.findings),
     )
     return AuditResult.of(work)
 
@@ -162,34 +173,37 @@ def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None
         return None, str(error)
 
 
-def _sets(
-    model: ErrorModel, withheld: Collection[str], progress: Progress
-) -> tuple[SelectionRow, ...]:
+def _sets(model: ErrorModel, withheld: Collection[str], progress: Progress) -> tuple[SetRow, ...]:
     """Errors of the parameter of interest with sets of the observables, the best first.
 
     Where there is no actual error of it the lowest claimed one is best.
     """
     config = model.audit.expected.config
     names, k = config.observable_names, config.parameter_names.index(config.poi)
-    found: list[SelectionRow] = []
-    with progress("observables", count_sets(len(names))) as advance:
+    subsets, found = SubsetErrors(model), list[SetRow]()
+    with progress("observables", count_sets(len(names)) + 1) as advance:
 
         def look(some: tuple[str, ...]) -> float | None:
             advance(1)
             observables = tuple(name for name in names if name in some)
-            claimed, actual = predict_subset(model, [names.index(name) for name in observables])
+            claimed, actual = subsets.predict([names.index(name) for name in observables])
             if not (np.isfinite(actual[k]) and actual[k]):  # 0: nothing but a constraint
                 return None
             errors = float(claimed[k]), float(actual[k])
             pull = PredictedPull.of(BINNED.name, np.nan, config.poi, *errors)
-            found.append(SelectionRow(observables=observables, pull=pull))
+            found.append(SetRow(observables=observables, pull=pull))
             return float(actual[k])
 
         search_sets(names, look)
-    if config.poi in withheld:
-        found = [replace(row, pull=row.pull.without_actual()) for row in found]
-        return tuple(sorted(found, key=lambda row: row.pull.claimed_error))
-    return tuple(sorted(found, key=lambda row: row.pull.actual_error))
+        if config.poi in withheld:
+            advance(1)
+            found = [replace(row, pull=row.pull.without_actual()) for row in found]
+            return tuple(sorted(found, key=lambda row: row.pull.claimed_error))
+        found = sorted(found, key=lambda row: row.pull.actual_error)
+        taken = [[names.index(name) for name in row.observables] for row in found]
+        compared = compared_sets(found, subsets.replicas(taken, k))
+        advance(1)
+    return compared
 
 
 def _fit_data(
@@ -201,6 +215,22 @@ def _fit_data(
             fits.append(fit_data_unbinned(model, unbinned))
         advance(1)
     return tuple(fits)
+
+
+def _goodness(
+    model: AuditModel,
+    data: Sequence[DataFit],
+    executor: Executor | None,
+    workers: int,
+    progress: Progress,
+) -> tuple[Goodness | None, tuple[Finding, ...]]:
+    """Whether the model fits the data, and what was found on the way; nothing without data."""
+    fit = data[0].whole if data else None
+    if fit is None:
+        return None, ()
+    found = goodness_of_fit(model, fit, executor, workers, progress)
+    pulled = pulled_findings(model, fit, blind=model.expected.config.blind)
+    return found, (*goodness_findings(found), *pulled)
 
 
 # --- toys ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +37,25 @@ class Fitted(NamedTuple):
 FitBlock = Callable[[int], Sequence[Fitted]]
 """From the number of a block of toys to its fits, the same series for every block."""
 
+Block_co = TypeVar("Block_co", covariant=True)
+Work = TypeVar("Work")
 
-class Plan(Protocol):
-    """What a worker makes `FitBlock` of; it can be pickled."""
 
-    def build(self) -> FitBlock:
+class Plan(Protocol[Block_co]):
+    """What a worker makes the work on one block of; it can be pickled."""
+
+    def build(self) -> Callable[[int], Block_co]:
         """Likelihoods and what else all blocks share; once for each worker."""
+
+
+def build(plan: Plan[Work], executor: Executor | None) -> Callable[[int], Work]:
+    """The work on one block, which the workers of an executor can do.
+
+    Args:
+        plan: How.
+        executor: Where the blocks are computed; None for a pool of threads.
+    """
+    return plan.build() if is_here(executor) else partial(_work_elsewhere, _Parcel.of(plan))
 
 
 class Addable(Protocol):
@@ -72,7 +85,7 @@ class Campaign(Generic[Sums]):
         together: Blocks that are summed at once: of small ones, for fewer sums.
     """
 
-    plan: Plan
+    plan: Plan[Sequence[Fitted]]
     n_toys: int
     block: int
     methods: Sequence[str]
@@ -93,9 +106,8 @@ class Campaign(Generic[Sums]):
         """
         sums: dict[tuple[float | None, str], Sums] = {}
         ledger = ToyLedger(methods=self.methods, parameters=self.parameters, metadata=self.metadata)
-        here = is_here(executor)
         with worker_pool(executor, workers) as pool, progress("toys", self.n_toys) as advance:
-            fit = self.plan.build() if here else partial(_fit_elsewhere, _Parcel.of(self.plan))
+            fit = build(self.plan, executor)
             blocks = in_order(pool, fit, -(-self.n_toys // self.block), workers)
             first = 0
             for some in _grouped(blocks, self.together):
@@ -135,7 +147,7 @@ class _Parcel(NamedTuple):
     content: bytes
 
     @classmethod
-    def of(cls, plan: Plan) -> Self:
+    def of(cls, plan: Plan[Any]) -> Self:
         """Pack it, once for all blocks."""
         content = pickle.dumps(plan)
         return cls(hashlib.sha256(content).digest(), content)
@@ -145,11 +157,11 @@ class _Parcel(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _opened(parcel: _Parcel) -> FitBlock:
+def _opened(parcel: _Parcel) -> Callable[[int], Any]:
     """What a worker has built of a parcel already."""
-    plan: Plan = pickle.loads(parcel.content)
+    plan: Plan[Any] = pickle.loads(parcel.content)
     return plan.build()
 
 
-def _fit_elsewhere(parcel: _Parcel, index: int) -> Sequence[Fitted]:
+def _work_elsewhere(parcel: _Parcel, index: int) -> Any:
     return _opened(parcel)(index)

@@ -28,6 +28,10 @@ class AuditParameter(ParameterBlock):
     bounds: Bounds = Field(
         default=(-10.0, 10.0), description="range allowed in the fits, in its unit"
     )
+    symmetrise: bool = Field(
+        default=False,
+        description="true: one of its samples is given, and the other is 2 nominal - given",
+    )
 
 
 class AuditObservable(ObservableBlock):
@@ -163,6 +167,10 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
     columns: dict[Name, str] = Field(
         default_factory=dict, description='short names of columns, such as pt = "jet.pt"'
     )
+    blind: bool = Field(
+        default=False,
+        description="true: estimates are shown with a hidden offset",
+    )
     replicas: Count = Field(
         default=400, ge=10, description="replicas of the bootstrap, of the samples and of the data"
     )
@@ -222,6 +230,7 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
             self.free_names,
             identified=bool(self.identifier),
             crossed=self.workspace.morphing == "additive_cross",
+            symmetrised=tuple(p.name for p in self.parameter if p.symmetrise),
         )
 
     @property

@@ -139,7 +139,8 @@ class Document(Frozen, Generic[Parameter, Observable]):
     @property
     def sha256(self) -> str:
         """Digest of all that numbers depend on, the same for equal content."""
-        content = {key: value for key, value in self.to_dict().items() if key != "figures"}
+        aside = ("figures", "blind")  # they choose what is shown
+        content = {key: value for key, value in self.to_dict().items() if key not in aside}
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

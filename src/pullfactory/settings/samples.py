@@ -8,7 +8,8 @@ In the configuration a sample is a table below `samples`, and its path is its ro
 - `m_t.up.JSF.down`: two steps at once, for `additive_cross`.
 
 A sample without files is made of the events of the sample that it varies, with other columns,
-observables or weights.
+observables or weights. Where a parameter is symmetrised, one side has no events: it is the mirror
+image of the other.
 """
 
 from collections.abc import Iterator, Mapping
@@ -81,6 +82,8 @@ class Sample:
         changes: What is computed anew, in this order.
         source: Role of the sample whose files are read.
         family: Role of the sample that it shares its events with; its own if they are its own.
+        mirrored: Parameter in which it is the mirror image of the sample on the other side, and has
+            no events; None where it has.
     """
 
     role: str
@@ -89,6 +92,7 @@ class Sample:
     changes: tuple[Change, ...]
     source: str
     family: str
+    mirrored: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,26 @@ class ProcessSamples:
         wanted = tuple(sorted(point.items()))
         return next((s for s in (self.nominal, *self.varied) if s.point == wanted), None)
 
+    def terms(self, sample: Sample) -> dict[str, int]:
+        """What a sample is the sum of: how often it takes each sample with events, by role.
+
+        The mirror image is 2 nominal - given: shape and rate alike.
+
+        Args:
+            sample: Of this process.
+        """
+        if sample.mirrored is None:
+            return {sample.role: 1}
+        point = dict(sample.point)
+        step = point.pop(sample.mirrored)
+        found: dict[str, int] = {}
+        for often, at in ((2, point), (-1, {**point, sample.mirrored: -step})):
+            other = self.at(at)
+            assert other is not None
+            for role, times in self.terms(other).items():
+                found[role] = found.get(role, 0) + often * times
+        return {role: times for role, times in found.items() if times}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
@@ -135,15 +159,18 @@ class Samples:
     Attributes:
         processes: The signal first.
         data: What was measured; None if nothing was.
+        unused: Roles of samples that are described, and have their mirror image taken instead.
     """
 
     processes: tuple[ProcessSamples, ...]
     data: Sample | None
+    unused: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[Sample]:
+        """Those with events."""
         for process in self.processes:
             yield process.nominal
-            yield from process.varied
+            yield from (sample for sample in process.varied if sample.mirrored is None)
         if self.data:
             yield self.data
 
@@ -155,6 +182,7 @@ def read_samples(
     *,
     identified: bool,
     crossed: bool,
+    symmetrised: tuple[str, ...] = (),
 ) -> Samples:
     """Read the tables below `samples`.
 
@@ -164,6 +192,7 @@ def read_samples(
         free: Those without a constraint: a change of the process, not of the same events.
         identified: Whether events have identifiers.
         crossed: Whether samples of two steps at once are needed, of which one is free.
+        symmetrised: Those of which one side is the mirror image of the other.
 
     Raises:
         ValueError: If a role is unknown or missing, or a table is not valid.
@@ -180,7 +209,7 @@ def read_samples(
             )
     if "nominal" not in tables:
         raise ValueError("samples.nominal: missing; add the sample that the others vary")
-    reader = _Reader(parameters, free, identified, crossed)
+    reader = _Reader(parameters, free, identified, crossed, symmetrised)
     signal = {key: table for key, table in tables.items() if key in parameters}
     processes = [reader.process("", {**_checked("nominal", tables["nominal"]), **signal})]
     for name, table in _checked("background", tables.get("background", {})).items():
@@ -201,6 +230,7 @@ def read_samples(
     return Samples(
         processes=tuple(processes),
         data=None if data is None else reader.data(_checked("data", data)),
+        unused=tuple(reader.unused),
     )
 
 
@@ -208,12 +238,19 @@ class _Reader:
     """Reads the tables of one configuration."""
 
     def __init__(
-        self, parameters: tuple[str, ...], free: tuple[str, ...], identified: bool, crossed: bool
+        self,
+        parameters: tuple[str, ...],
+        free: tuple[str, ...],
+        identified: bool,
+        crossed: bool,
+        symmetrised: tuple[str, ...],
     ) -> None:
         self.parameters = parameters
         self.free = free
         self.identified = identified
         self.crossed = crossed
+        self.symmetrised = symmetrised
+        self.unused: list[str] = []
 
     def data(self, table: Mapping[str, Any]) -> Sample:
         own = _table("data", table)
@@ -249,6 +286,8 @@ class _Reader:
         _refuse_twice(samples)
         if self.crossed:
             samples += self._corners(nominal, samples)
+        for name in self.symmetrised:
+            samples += [_mirror(sample, name) for sample in samples if name in dict(sample.point)]
         return ProcessSamples(
             name=role.removeprefix("background.") or read.process or "signal",
             norm=read.norm,
@@ -267,9 +306,7 @@ class _Reader:
         for side in _checked(place, sides):
             if side not in _SIDES:
                 raise ValueError(f"samples.{place}.{side}: unknown sample role; use up or down")
-        for side, step in _SIDES.items():
-            if side not in sides:
-                raise ValueError(f"samples.{place}.{side}: missing; add it")
+        for side, step in self._given(place, name, sides).items():
             here = f"{place}.{side}"
             own, further = self._split(_checked(here, sides[side]))
             sample = self._vary(here, own, base, name, step)
@@ -280,6 +317,24 @@ class _Reader:
                 )
             for other, more in further.items():
                 yield from self._sides(here, other, more, sample)
+
+    def _given(self, place: str, name: str, sides: Mapping[str, Any]) -> dict[str, int]:
+        """Sides with events, and the step of each: both, or one where the other mirrors it."""
+        there = {side: step for side, step in _SIDES.items() if side in sides}
+        if name in self.symmetrised and there:
+            (first, step), *others = there.items()
+            self.unused += [f"{place}.{side}" for side, _ in others]
+            return {first: step}
+        for side in _SIDES:
+            if side not in sides:
+                remedy = "add it"
+                for other in there:
+                    remedy += (
+                        f", or set parameter.{name}.symmetrise = true to take the mirror image of "
+                        f"samples.{place}.{other}"
+                    )
+                raise ValueError(f"samples.{place}.{side}: missing; {remedy}")
+        return there
 
     def _vary(
         self, role: str, table: Mapping[str, Any], base: Sample, name: str, step: int
@@ -336,6 +391,22 @@ class _Reader:
                     source=base.source,
                     family=base.family,
                 )
+
+
+def _mirror(sample: Sample, name: str) -> Sample:
+    """The other side of a sample in one parameter."""
+    parts = sample.role.split(".")
+    at = len(parts) - 2 - parts[::-1][1::2].index(name) * 2
+    parts[at + 1] = "down" if parts[at + 1] == "up" else "up"
+    return Sample(
+        role=".".join(parts),
+        point=tuple((other, -step if other == name else step) for other, step in sample.point),
+        table=sample.table,
+        changes=sample.changes,
+        source=sample.source,
+        family=sample.family,
+        mirrored=name,
+    )
 
 
 def _refuse_twice(samples: list[Sample]) -> None:
@@ -399,7 +470,7 @@ def refuse_unread(samples: Samples, given: Mapping[str, object]) -> None:
     """
     roles = {sample.role for sample in samples if sample.source == sample.role}
     for role in given:
-        if role not in roles:
+        if role not in roles and role not in samples.unused:
             raise StudyError(
                 f"events are given for {role!r}, which is no sample with events of its own; "
                 f"known: {', '.join(sorted(roles))}"

@@ -6,8 +6,16 @@ from typing import Any
 
 from pullfactory.files import read_text
 from pullfactory.numbers import plain, rounded
-from pullfactory.report.audit_verdict import audit_answer_of, error_sentence, pay_sentence
+from pullfactory.report.audit_verdict import (
+    BLINDED,
+    NOT_CLOSED,
+    UNANSWERED,
+    audit_answer_of,
+    error_sentence,
+    pay_sentence,
+)
 from pullfactory.report.figures import AUDIT
+from pullfactory.report.goodness import is_refused
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -18,11 +26,14 @@ from pullfactory.report.page.content import (
     Tags,
     Text,
 )
+from pullfactory.report.page.failures import failure_blocks
+from pullfactory.report.page.fit import fit_section
 from pullfactory.report.page.pictures import pictures
+from pullfactory.report.page.response import response_section
 from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
 from pullfactory.report.palette import method_label
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
-from pullfactory.report.verdict import Verdict, remarks_on, shifts_of
+from pullfactory.report.verdict import Answer, Verdict, remarks_on, shifts_of
 
 Numbers = Mapping[str, Any]
 
@@ -41,33 +52,53 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
     config = summary["config"]
     units = {p["name"]: p.get("unit", "") for p in config["parameter"]}
     names = [o["name"] for o in config["observable"]]
+    errors = (
+        *pictures(folder, AUDIT, "errors"),
+        _error_rows(summary["errors"], units),
+    )
+    dependence = (*pictures(folder, AUDIT, "dependence"), *_dependence_rows(summary))
     sections = (
-        Section(
-            name="errors",
-            heading="Claimed and actual errors",
-            blocks=(*pictures(folder, AUDIT, "errors"), _error_rows(summary["errors"], units)),
-        ),
-        Section(name="notes", heading="What to know", blocks=_notes(summary)),
+        Section(name="gate", heading="What to act on first", blocks=_gate(summary)),
+        fit_section(folder, summary),
+        Section(name="result", heading="The result", blocks=_result(summary, units)),
+        Section(name="errors", heading="Are the errors right?", blocks=errors),
+        response_section(folder, summary),
         Section(
             name="dependence",
-            heading="How the observables depend on each other",
-            blocks=(
-                *pictures(folder, AUDIT, "dependence"),
-                *_dependence_rows(summary["correlations"]),
-            ),
+            heading="How the observables of an event depend on each other",
+            blocks=dependence,
         ),
-        Section(
-            name="sets",
-            heading="Which observables pay",
-            blocks=(Text(text=_pay(summary)), *pictures(folder, AUDIT, "sets"), _set_rows(summary)),
+        Section(name="sets", heading="Which observables pay", blocks=_sets(folder, summary)),
+        *_appendix(folder, summary, units),
+    )
+    methods = list(dict.fromkeys(row["method"] for row in summary["errors"]))
+    return Page(
+        title=f"Audit {config['name']}{' (blinded)' if config.get('blind') else ''}",
+        question=f"May I fit {_listed(names)} as if they were independent?",
+        introduction=(
+            f"Errors of a fit to {plain(round(summary['n_events'], 1))} expected events, predicted "
+            "from the events themselves and checked with toys drawn from them."
+            f"{f' {BLINDED}' if config.get('blind') else ''}"
         ),
-        Section(name="data", heading="The fit of the data", blocks=_data(folder, summary, units)),
+        leads=tuple(_lead(summary, method, units) for method in methods),
+        sections=tuple(section for section in sections if section.blocks),
+        choices={
+            "method": tuple((method, method_label(method)) for method in methods),
+            "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
+        },
+    )
+
+
+def _appendix(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Section, ...]:
+    """What is looked up: notes, toys, matrices, templates, samples, and what was run."""
+    return (
+        Section(name="notes", heading="For the record", blocks=_notes(summary)),
+        Section(name="toys", heading="Toys drawn from the events", blocks=_toys(folder, summary)),
         Section(
             name="covariance",
             heading="Correlation of the parameters",
             blocks=pictures(folder, AUDIT, "covariance"),
         ),
-        Section(name="toys", heading="Toys drawn from the events", blocks=_toys(folder, summary)),
         Section(
             name="templates",
             heading="Templates",
@@ -81,20 +112,14 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         ),
         *appendix(summary["provenance"]),
     )
-    methods = list(dict.fromkeys(row["method"] for row in summary["errors"]))
-    return Page(
-        title=f"Audit {config['name']}",
-        question=f"May I fit {_listed(names)} as if they were independent?",
-        introduction=(
-            f"Errors of a fit to {plain(round(summary['n_events'], 1))} expected events, predicted "
-            "from the events themselves and checked with toys drawn from them."
-        ),
-        leads=tuple(_lead(summary, method, units) for method in methods),
-        sections=tuple(section for section in sections if section.blocks),
-        choices={
-            "method": tuple((method, method_label(method)) for method in methods),
-            "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
-        },
+
+
+def _gate(summary: Numbers) -> tuple[Text, ...]:
+    """What makes a number wrong unless it is meant so, with its remedy."""
+    return tuple(
+        Text(text=f"{one['place']}: {' '.join(filter(None, (one['text'], one['remedy'])))}")
+        for one in summary.get("gate", ())
+        if one["level"] != "fine"
     )
 
 
@@ -104,8 +129,7 @@ def _parameters(summary: Numbers) -> list[str]:
 
 def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
     rows = [row for row in summary["errors"] if row["method"] == method]
-    where = f"with the {method_label(method)} fit"
-    found = audit_answer_of(rows, summary["config"]["poi"], where)
+    found = _answer(summary, method)
     answer, mood = found.text, found.mood
     pulls = [Verdict.of(row) for row in summary["pulls"] if row["method"] == method]
     if shifts := shifts_of(pulls):
@@ -117,6 +141,19 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
         for row in rows
     )
     return Lead(answer=f"{answer}.", mood=mood, details=details, tags=Tags(method=method))
+
+
+def _answer(summary: Numbers, method: str) -> Answer:
+    rows = [row for row in summary["errors"] if row["method"] == method]
+    where = f"with the {method_label(method)} fit"
+    return audit_answer_of(
+        rows,
+        summary["config"]["poi"],
+        where,
+        withheld=summary.get("withheld"),
+        doubts=summary.get("doubts", ()),
+        refused=is_refused(summary.get("goodness")),
+    )
 
 
 def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
@@ -149,7 +186,8 @@ def _notes(summary: Numbers) -> tuple[Text, ...]:
     return tuple(Text(text=note) for note in summary["notes"])
 
 
-def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Block, ...]:
+def _dependence_rows(summary: Numbers) -> tuple[Block, ...]:
+    rows = summary["correlations"]
     if not rows:
         return ()
     columns = (
@@ -171,9 +209,15 @@ def _dependence_rows(rows: Sequence[Numbers]) -> tuple[Block, ...]:
     return (table,)
 
 
-def _pay(summary: Numbers) -> str:
+def _sets(folder: Path, summary: Numbers) -> tuple[Block, ...]:
+    """Which observables pay; nothing where there is only one."""
+    if len(summary["config"]["observable"]) < 2:
+        return ()
     known = all(row["actual_error"] is not None for row in summary["sets"])
-    return pay_sentence(summary["config"]["poi"], summary["do_not_pay"], known=known)
+    why = UNANSWERED if summary.get("withheld") else NOT_CLOSED
+    idle, unsure = summary["do_not_pay"], summary.get("may_pay", ())
+    said = pay_sentence(summary["config"]["poi"], idle, unsure, known=known, why=why)
+    return (Text(text=said), *pictures(folder, AUDIT, "sets"), _set_rows(summary))
 
 
 def _set_rows(summary: Numbers) -> Block:
@@ -184,21 +228,26 @@ def _set_rows(summary: Numbers) -> Block:
             show=lambda row: ", ".join(row["observables"]),
             words=True,
         ),
-        *(digits("claimed_error", "claimed error"), digits("actual_error", "actual error")),
+        digits("claimed_error", "claimed error"),
+        measured("actual_error", "actual error"),
+        percent("difference", "above the best [%]"),
         digits("predicted_width", "inflate by"),
     )
+    absent = dict.fromkeys(("actual_error_error", "difference", "difference_error"))
     return paged(
-        Table(columns=columns, rows=tuple(summary["sets"])),
+        Table(columns=columns, rows=tuple({**absent, **row} for row in summary["sets"])),
         name="sets",
-        caption=f"Errors of {summary['config']['poi']} with sets of the observables.",
+        caption=f"Errors of {summary['config']['poi']} with sets of the observables; “above the "
+        "best” has the error that the events of the samples leave, the same for all sets.",
     )
 
 
-def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+def _result(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
     if not summary["data"]:
         return ()
+    heading = "estimate (blinded)" if summary["config"].get("blind") else "estimate"
     columns = (
-        *(FIT, named("parameter", "parameter", units), digits("estimate", "estimate")),
+        *(FIT, named("parameter", "parameter", units), digits("estimate", heading)),
         digits("claimed_error", "claimed error"),
         digits("sandwich_error", "sandwich error"),
         measured("bootstrap_error", "bootstrap error"),
@@ -212,7 +261,8 @@ def _data(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Blo
         headings=2,
         tags=("method", "parameter"),
     )
-    return (table, *pictures(folder, AUDIT, "data"))
+    answers = (_answer(summary, fit["method"]).text for fit in summary["data"])
+    return (*(Text(text=f"{answer}.") for answer in answers), table)
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
@@ -226,6 +276,12 @@ def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
         *pictures(folder, AUDIT, "toys", {"method": methods}),
         pull_rows(summary["pulls"]),
         status_rows(summary["status"]),
+        *failure_blocks(
+            folder,
+            "tables/failures.csv",
+            summary["status"],
+            pictures(folder, AUDIT, "failures", {"method": methods}),
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from pullfactory.report.figures import STUDY
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
 from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text
+from pullfactory.report.page.failures import failure_blocks
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import (
     calibration_rows,
@@ -147,7 +148,12 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         ),
         Section(name="closure", heading="Closure", blocks=_closure(summary)),
         Section(
-            name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
+            name="fits",
+            heading="How every fit ended",
+            blocks=(
+                status_rows(summary["status"]),
+                *failure_blocks(folder, "failures.csv", summary["status"], shown("failures")),
+            ),
         ),
         Section(
             name="study",

@@ -7,6 +7,7 @@ from typing import Any
 from pullfactory.report.figures import TOYS
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import Lead, Page, Section
+from pullfactory.report.page.failures import failure_blocks
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import paged, pull_rows, status_rows, verdict_rows
 from pullfactory.report.tabular import Table, text, value
@@ -63,7 +64,17 @@ def toys_page(folder: Path, summary: Mapping[str, Any]) -> Page:
             blocks=pictures(folder, TOYS, "minima"),
         ),
         Section(
-            name="fits", heading="How every fit ended", blocks=(status_rows(summary["status"]),)
+            name="fits",
+            heading="How every fit ended",
+            blocks=(
+                status_rows(summary["status"]),
+                *failure_blocks(
+                    folder,
+                    "failures.csv",
+                    summary["status"],
+                    pictures(folder, TOYS, "failures"),
+                ),
+            ),
         ),
         Section(name="truth", heading="What was thrown", blocks=(truth,)),
         *appendix(summary["provenance"]),

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pullfactory.auditing import SampleCheck
+from pullfactory.auditing import Finding, Goodness, ResponseRow, SampleCheck
 from pullfactory.auditing.rows import AuditRow
-from pullfactory.described import Count, Part, Rho, Size
+from pullfactory.described import Count, Later, Part, Rho, Size
 from pullfactory.inference.remarks import Remark
-from pullfactory.inference.rows import PullRow, SelectionRow
+from pullfactory.inference.rows import PullRow, SetRow
 from pullfactory.results.schemas.parts import (
     Digest,
     Matrix,
@@ -120,6 +120,7 @@ class Estimate:
     sandwich_error: Size | None
     bootstrap_error: Size | None
     bootstrap_error_error: Size | None
+    blinded: Annotated[Literal[True], Later] = True
 
 
 @dataclass
@@ -129,9 +130,10 @@ class Channel:
     name: str
     observed: Bins
     observed_error: Bins
-    before: Bins
+    before: Bins | None
     after: Bins
     after_error: Bins
+    processes: Annotated[dict[str, Bins], Later]
 
 
 @dataclass
@@ -147,10 +149,12 @@ class DataRow:
             all events; None: the events themselves were.
         estimates: For each `parameter` the `estimate`, the `claimed_error`, the `sandwich_error`
             from the events of the data, the `bootstrap_error` and its own standard error,
-            `bootstrap_error_error`.
+            `bootstrap_error_error`; where a hidden offset is in the estimate, one more key says so.
         channels: For each channel its `name`, the events `observed` in its bins with the
             `observed_error`, the root of the sum of their squared weights, those expected `before`
-            and `after` the fit, and their `after_error`; none, unbinned.
+            (None where estimates are blinded) and `after` the fit, their `after_error`, and those
+            of the fit by `processes` (none where blinded); none,
+            unbinned.
     """
 
     method: str
@@ -193,7 +197,9 @@ class AuditFile:
         config: The configuration, with the keys of its TOML file.
         provenance: Seed, versions, and a digest of the configuration.
         independent: Whether every error that the binned fit claims is right within 5 %; None if
-            too few events tell.
+            too few events tell, or the model does not fit the data.
+        withheld: Why there is no answer; None where there is one.
+        doubts: What the answer rests on, a clause each.
         n_events: Events expected in the data, of all processes.
         errors: One row for each method and parameter.
         notes: What to know before using the numbers.
@@ -205,7 +211,8 @@ class AuditFile:
         sets: For each set of `observables`, the lowest actual error first, its errors of the
             parameter of interest, with the keys of a prediction.
         do_not_pay: Observables that do not lower the actual error of the parameter of interest by
-            0.1 %.
+            0.1 % and by more than chance makes.
+        may_pay: Observables of which too few events tell whether they do.
         unbinned: Whether there is an unbinned fit (`used`), else the `reason`; `misfit`: for each
             observable the squared distance of density and templates, in sigma of the data.
         toys: How many (`n_toys`), of how many events they are drawn (`pool`), the fraction of
@@ -218,12 +225,17 @@ class AuditFile:
             the truth is fixed, and there are no slices.
         data: None, or one row for each method.
         closure: By parameter what the samples leave open between their steps.
+        gate: What was found in the inputs and in the fit: warnings, then what is fine.
+        goodness: Whether the model fits the data; None without data.
+        response: Rate, means and widths of every sample beside nominal, a row each.
     """
 
     schema: Literal["pullfactory-audit/2"]
     config: AuditKeys
     provenance: AuditProvenance
     independent: bool | None
+    withheld: Annotated[str | None, Later]
+    doubts: Annotated[list[str], Later]
     n_events: Size
     errors: list[AuditRow]
     notes: list[str]
@@ -231,8 +243,9 @@ class AuditFile:
     binning: dict[str, Binning]
     correlations: list[DependenceRow]
     covariance: dict[str, Covariance]
-    sets: list[SelectionRow]
+    sets: list[SetRow]
     do_not_pay: list[str]
+    may_pay: Annotated[list[str], Later]
     unbinned: Unbinned
     toys: Toys
     status: dict[str, Status]
@@ -241,3 +254,6 @@ class AuditFile:
     shapes: list[ShapeRow]
     data: list[DataRow] | None
     closure: list[ClosureRow]
+    gate: Annotated[list[Finding], Later]
+    goodness: Annotated[Goodness | None, Later]
+    response: Annotated[list[ResponseRow], Later]

@@ -1,0 +1,66 @@
+"""The goodness of fit in words and as a table, for terminal and page alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pullfactory.auditing.goodness import ASSUMED, p_text, row_name
+from pullfactory.inference.judgement import BAD_FIT
+from pullfactory.numbers import ABSENT, plain, significant
+from pullfactory.report.tabular import Cells, Column, Table, count, digits
+
+Numbers = Mapping[str, Any]
+"""`goodness` of an audit."""
+
+
+def goodness_table(goodness: Numbers) -> Table[Mapping[str, Any]]:
+    """How far the data are from the fit, beside the toys.
+
+    Args:
+        goodness: With rows.
+    """
+
+    def of_toys(row: Cells) -> str:
+        return f"{significant(row['mean'])} ± {significant(row['spread'])}"
+
+    def distance(row: Cells) -> str:
+        return ABSENT if row["distance"] is None else f"{row['distance']:+.1f}"
+
+    columns = (
+        Column(key="of", heading="fit of the data", show=lambda r: row_name(r["of"]), words=True),
+        digits("statistic", "distance"),
+        Column(key="mean", heading="of toys", show=of_toys),
+        Column(key="distance", heading="in spreads\nof the toys", show=distance),
+        count("beyond", "toys\nbeyond"),
+        Column(key="p_value", heading="p-value", show=lambda r: p_text(r["beyond"], r["toys"])),
+    )
+    return Table(columns=columns, rows=tuple(goodness["rows"]))
+
+
+def goodness_sentences(goodness: Numbers) -> list[str]:
+    """What there is beside the table.
+
+    Args:
+        goodness: Of an audit with data.
+    """
+    said = []
+    if goodness["reason"]:
+        said.append(f"No toys at the fitted point: {goodness['reason']}.")
+    if goodness["failed"]:
+        lost = ", ".join(f"{n} {status}" for status, n in goodness["failed"].items())
+        said.append(f"Of {goodness['toys']} toys at the fitted point are left out: {lost}.")
+    if chi := goodness["chi_square"]:
+        p_value = significant(chi["p_value"])
+        said.append(
+            f"Chi-square of all bins: {significant(chi['statistic'])} for {plain(chi['dof'])} "
+            f"degrees of freedom, p = {p_value}. {ASSUMED}."
+        )
+    return said
+
+
+def is_refused(goodness: Numbers | None) -> bool:
+    """Whether the data say that the model is wrong, and not only that too few toys tell.
+
+    Args:
+        goodness: Of an audit; None without data.
+    """
+    return goodness is not None and any(row["p_value"] < BAD_FIT for row in goodness["rows"])

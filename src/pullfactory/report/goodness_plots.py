@@ -1,0 +1,36 @@
+"""The goodness of fit: distances of toys from their fits, and that of the data."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import StepPatch
+
+from pullfactory.methods import BINNED
+from pullfactory.report.style import inner_legend
+
+if TYPE_CHECKING:
+    from pullfactory.auditing.goodness import GoodnessRow
+
+
+def plot_goodness(ax: Axes, row: "GoodnessRow") -> StepPatch:
+    """One distance of the data from the fit, beside those of the toys.
+
+    Args:
+        ax: Panel.
+        row: The distance.
+
+    Returns:
+        The histogram of the toys.
+    """
+    edges = np.linspace(row.low, row.high, len(row.histogram) + 1)
+    colour = BINNED.colour
+    drawn = ax.stairs(
+        row.histogram, edges, fill=True, color=colour, alpha=0.35, label=f"{row.toys} toys"
+    )
+    ax.axvline(row.statistic, color="black", linewidth=1.8, label=f"data, {row.p_text}")
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel("2 log (saturated / fitted likelihood)")
+    ax.set_ylabel("toys")
+    inner_legend(ax, row.name)
+    return drawn
