@@ -28,8 +28,9 @@ def plot_goodness(ax: Axes, row: "GoodnessRow") -> StepPatch:
     drawn = ax.stairs(
         row.histogram, edges, fill=True, color=colour, alpha=0.35, label=f"{row.toys} toys"
     )
-    ax.axvline(row.statistic, color="black", linewidth=1.8, label=f"data, {row.p_text}")
-    ax.set_ylim(bottom=0.0)
+    top = 1.05 * max(row.histogram)  # below the legend
+    ax.vlines(row.statistic, 0.0, top, color="black", linewidth=1.8, label=f"data, {row.p_text}")
+    ax.set_ylim(0.0, top)
     ax.set_xlabel("2 log (saturated / fitted likelihood)")
     ax.set_ylabel("toys")
     inner_legend(ax, row.name)

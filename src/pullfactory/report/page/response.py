@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pullfactory.numbers import rounded
+from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report.figures import AUDIT
 from pullfactory.report.page.content import Section
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import paged
 from pullfactory.report.response import MARKS
-from pullfactory.report.tabular import Column, Table, digits, text
+from pullfactory.report.tabular import Column, Table, text
 
 _SIGNS = {"up": "↑", "down": "↓"}
 
@@ -27,11 +27,11 @@ def response_section(folder: Path, summary: Mapping[str, Any]) -> Section:
         return Section(name="response", heading=heading, blocks=())
     columns = (
         *(text("role", "sample", once=True), text("observable", "observable")),
-        *(text("quantity", "quantity"), digits("nominal", "nominal"), digits("value", "value")),
+        *(text("quantity", "quantity"), _whole("nominal"), _whole("value")),
         Column(
             key="difference",
             heading="difference",
-            show=lambda r: rounded(r["difference"], r["error"]),
+            show=lambda r: rounded(r["difference"], r["error"]) if r["error"] else ABSENT,
         ),
         Column(
             key="direction",
@@ -57,3 +57,12 @@ def response_section(folder: Path, summary: Mapping[str, Any]) -> Section:
     )
     drawn = pictures(folder, AUDIT, "response")
     return Section(name="response", heading=heading, blocks=(*drawn, table))
+
+
+def _whole(key: str) -> Column:
+    """A number that differences of its last digits matter in."""
+    return Column(
+        key=key,
+        heading=key,
+        show=lambda row: ABSENT if row[key] is None else f"{row[key]:.6g}",
+    )
