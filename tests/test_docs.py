@@ -238,7 +238,7 @@ def compare_keys(page: str, heading: str, model: type[BaseModel]) -> None:
     for (_, default, meaning), field in zip(rows, fields.values(), strict=True):
         assert stated(default) == jsonable(field.get_default(call_default_factory=True)), default
         for choice in choices(field.annotation):
-            assert f'"{choice}"' in meaning, choice
+            assert (f'"{choice}"' if isinstance(choice, str) else str(choice)) in meaning, choice
 
 
 def stated(default: str) -> Any:
@@ -251,7 +251,7 @@ def jsonable(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def choices(annotation: Any) -> Iterator[str]:
+def choices(annotation: Any) -> Iterator[Any]:
     """Every value of a `Literal`, however deep it stands."""
     if get_origin(annotation) is Literal:
         yield from get_args(annotation)

@@ -27,8 +27,10 @@ from pullfactory.auditing.prediction import (
 )
 from pullfactory.auditing.reading import ReadEvents, SampleCheck, read_events
 from pullfactory.auditing.response import ResponseRow
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.templates import build_audit_workspace, build_joint_audit_workspace
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
+from pullfactory.auditing.whole_error import WholeErrors, predict_whole
 
 __all__ = [
     "AuditClosure",
@@ -50,8 +52,10 @@ __all__ = [
     "ReadEvents",
     "ResponseRow",
     "SampleCheck",
+    "Smoothing",
     "SubsetErrors",
     "UnbinnedModel",
+    "WholeErrors",
     "audit_likelihood",
     "build_audit_workspace",
     "build_joint_audit_workspace",
@@ -65,6 +69,7 @@ __all__ = [
     "measure_dependence",
     "predict_errors",
     "predict_unbinned",
+    "predict_whole",
     "read_events",
     "unbinned_obstacle",
 ]

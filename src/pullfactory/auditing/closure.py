@@ -35,6 +35,7 @@ from pullfactory.auditing.model import (
     constraint_information,
     rates_and_slopes,
 )
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.templates import build_audit_workspace
 from pullfactory.errors import CalibrationError
 from pullfactory.inference.judgement import SURE, TOLERATED_BIAS, TOLERATED_OFF
@@ -165,8 +166,12 @@ def compare_morphings(model: AuditModel) -> tuple[AuditClosure, ...]:
     names, summed = expected.parameters, config.workspace.morphing != "multiplicative"
     other = _other(config.workspace)
     try:
-        pair = _Pair(model.likelihood, _likelihood(expected, other)).loose(config.free_names)
-        parts = [[_pair(each, other) for each in both] for both in expected.halves()]
+        pair = _Pair(model.likelihood, _likelihood(expected, other, model.smoothing)).loose(
+            config.free_names
+        )
+        parts = [
+            [_pair(each, other, model.smoothing) for each in both] for both in expected.halves()
+        ]
     except CalibrationError as error:
         return tuple(
             AuditClosure(parameter=name, sums=summed, unknown=str(error)) for name in names
@@ -192,15 +197,19 @@ def _other(workspace: AuditWorkspace) -> AuditWorkspace:
     return workspace.model_copy(update=changes)
 
 
-def _pair(expected: Expected, other: AuditWorkspace) -> _Pair:
+def _pair(expected: Expected, other: AuditWorkspace, smoothing: Smoothing) -> _Pair:
     config = expected.config
-    pair = _Pair(_likelihood(expected, config.workspace), _likelihood(expected, other))
+    pair = _Pair(
+        _likelihood(expected, config.workspace, smoothing), _likelihood(expected, other, smoothing)
+    )
     return pair.loose(config.free_names)
 
 
-def _likelihood(expected: Expected, workspace: AuditWorkspace) -> BinnedLikelihood:
+def _likelihood(
+    expected: Expected, workspace: AuditWorkspace, smoothing: Smoothing
+) -> BinnedLikelihood:
     return audit_likelihood(
-        build_audit_workspace(expected, workspace=workspace),
+        build_audit_workspace(expected, workspace=workspace, smoothing=smoothing),
         expected.config.parameter,
         constrained=workspace.mass_constraint,
         validate=False,

@@ -257,6 +257,13 @@ class Expected:
         return sum(sample.yields for sample in self.nominal)
 
     @property
+    def n_independent(self) -> float:
+        """Independent events among these: each once, however many rows it has."""
+        return float(
+            sum(sample.factor * sample.read.counts.numbers.sum() for sample in self.nominal)
+        )
+
+    @property
     def norm_names(self) -> dict[str, str]:
         """Name of the parameter for the rate of each process whose rate is not fixed."""
         return {process.name: name for process in self.processes if (name := process.norm_name)}

@@ -1,7 +1,7 @@
 """The model of an audit: the likelihood of its templates, and what that takes from events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jit
 from pullfactory.auditing.expected import Expected
 from pullfactory.auditing.scatter import template_scatter
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods.auxiliary import gamma_terms, score_covariance
 from pullfactory.likelihoods.channels import Channels
@@ -28,23 +29,28 @@ class AuditModel:
     Attributes:
         expected: The samples.
         likelihood: With one channel for each observable.
+        smoothing: Of the derivatives of its templates.
     """
 
     expected: Expected
     likelihood: BinnedLikelihood
+    smoothing: Smoothing = field(default_factory=Smoothing)
 
     @classmethod
-    def of(cls, expected: Expected, spec: Mapping[str, Any]) -> "AuditModel":
+    def of(
+        cls, expected: Expected, spec: Mapping[str, Any], smoothing: Smoothing | None = None
+    ) -> "AuditModel":
         """The model of a workspace.
 
         Args:
             expected: The samples.
             spec: What `build_audit_workspace` made of them.
+            smoothing: Of the derivatives of its templates; None for none.
         """
         config = expected.config
         constrained = config.workspace.mass_constraint
         likelihood = audit_likelihood(spec, config.parameter, constrained=constrained)
-        return cls(expected=expected, likelihood=likelihood)
+        return cls(expected=expected, likelihood=likelihood, smoothing=smoothing or Smoothing())
 
     @property
     def positions(self) -> list[int]:

@@ -286,6 +286,17 @@ class ErrorModel:
         scatter = some.scatter(log_slopes, pairs)
         return inverse, sandwich_covariance(inverse, scatter, self.audit.aux_scatter)
 
+    @property
+    def gammas(self) -> NDArray[np.bool_]:
+        """Which parameters are the bins' own factors, shape (parameters,)."""
+        names = self.audit.likelihood.names
+        return np.array([name.startswith("staterror_") for name in names])
+
+    @property
+    def proportional(self) -> tuple[int, ...]:
+        """Positions of the parameters whose slopes are rates: bins' own factors and totals."""
+        return (*(int(k) for k in np.flatnonzero(self.gammas)), *self._totals())
+
     def _totals(self) -> dict[int, int]:
         """Position of each free total among the parameters, and the observable it belongs to."""
         names = [total_name(name) for name in self.audit.expected.config.observable_names]
@@ -337,9 +348,8 @@ class ErrorModel:
         expected, likelihood = self.audit.expected, self.audit.likelihood
         slopes = np.tile(self.slopes, (len(often), 1, 1))
         ratio = rates / self.rates
-        for k, name in enumerate(likelihood.names):
-            if name.startswith("staterror_") or k in self._totals():
-                slopes[:, :, k] *= ratio
+        for k in self.proportional:
+            slopes[:, :, k] *= ratio
         for process in expected.processes:
             if norm := process.norm_name:
                 (k,) = likelihood.positions(norm)
@@ -356,7 +366,8 @@ class ErrorModel:
                     sample = process.at({parameter.name: side})
                     assert sample is not None
                     for role, times in process.terms(sample).items():
-                        for o, change in enumerate(self._moved(role, often)):
+                        for o, each in enumerate(self._moved(role, often)):
+                            change = self.audit.smoothing.project(parameter.name, o, each)
                             moved = side * times * change / (2 * parameter.step)
                             slopes[:, self._slice(o), k] += moved
         return slopes

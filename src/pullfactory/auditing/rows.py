@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pullfactory.described import PartOrNaN, SizeOrNaN
-from pullfactory.inference.judgement import LEAST_CAUSE
+from pullfactory.described import Later, PartOrNaN, Size, SizeOrNaN
+from pullfactory.inference.judgement import LEAST_CAUSE, Answer, Matter
 from pullfactory.inference.remarks import causes_of
 from pullfactory.inference.rows import PullRow
 from pullfactory.numbers import finite_or_none
@@ -35,6 +35,23 @@ class AuditRow:
         joint_error: Error of a fit to the joint workspace; None where there is none.
         closes: Whether the workspace closes; None where that is not known, and unbinned.
         reason: Why actual error, `inflate_by` and coverages are NaN; None where they are not.
+        slope: What the estimate moves for each unit of truth, with templates as noisy as they are;
+            None where it is not known, as what follows.
+        slope_error: Its error.
+        whole_error: Spread of estimate - truth over new data, auxiliary measurements and truths of
+            the constrained parameters, with the noise of the templates.
+        factor: Whole over claimed error.
+        factor_error: Its error.
+        factor_infinite: What it would be with infinite simulation: correlation alone.
+        factor_infinite_error: Its error.
+        calibrated_error: Error of the estimate divided by its slope; None for a constrained
+            parameter.
+        simulated_events: Events of the nominal sample, all others in proportion, at which the noise
+            of the templates makes the error 5 % larger.
+        answer: Whether the claimed error is right as it stands: `yes`, `no`, `calibrate` (the
+            estimate must be divided by its slope), `cannot` (the templates are too noisy to tell)
+            or `unknown`.
+        correlation: Whether the correlation `matters`, is `small`, or `unknown`.
     """
 
     method: str
@@ -53,6 +70,17 @@ class AuditRow:
     joint_error: SizeOrNaN | None
     closes: bool | None = None
     reason: str | None = None
+    slope: Annotated[float | None, Later] = None
+    slope_error: Annotated[Size | None, Later] = None
+    whole_error: Annotated[Size | None, Later] = None
+    factor: Annotated[Size | None, Later] = None
+    factor_error: Annotated[Size | None, Later] = None
+    factor_infinite: Annotated[Size | None, Later] = None
+    factor_infinite_error: Annotated[Size | None, Later] = None
+    calibrated_error: Annotated[Size | None, Later] = None
+    simulated_events: Annotated[Size | None, Later] = None
+    answer: Annotated[Answer | None, Later] = None
+    correlation: Annotated[Matter | None, Later] = None
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `audit.json`; no NaN."""

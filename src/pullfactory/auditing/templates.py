@@ -1,12 +1,14 @@
 """Workspaces of what is expected in the bins."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.expected import Expected, ExpectedPoint
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.errors import CalibrationError
 from pullfactory.settings.audit import AuditConfig, AuditParameter, AuditWorkspace
 from pullfactory.settings.samples import ProcessSamples
@@ -34,6 +36,7 @@ def build_audit_workspace(
     data: Mapping[str, NDArray[np.float64]] | None = None,
     *,
     workspace: AuditWorkspace | None = None,
+    smoothing: Smoothing | None = None,
 ) -> dict[str, Any]:
     """The pyhf workspace of the observables taken as independent, one channel each.
 
@@ -41,6 +44,7 @@ def build_audit_workspace(
         expected: The samples.
         data: Observed events by channel; None for what is expected (Asimov).
         workspace: Settings; None for those of the configuration.
+        smoothing: Of the derivatives of templates; None for none.
 
     Returns:
         Plain data, valid against pyhf's workspace schema.
@@ -57,6 +61,10 @@ def build_audit_workspace(
     channels = _Channels(config.observable_names, ExpectedPoint.template, error)
     settings = workspace or config.workspace
     processes = [_process(expected, settings, process, channels) for process in expected.processes]
+    if smoothing:
+        processes = [
+            replace(process, template=smoothing.smoothed(process.template)) for process in processes
+        ]
     return _build(config, settings, processes, channels.names, data)
 
 

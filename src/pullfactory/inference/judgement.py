@@ -4,11 +4,15 @@ import math
 from typing import Literal
 
 Judgement = Literal["right", "wrong", "unknown"]
+Answer = Literal["yes", "no", "calibrate", "cannot", "unknown"]
+Matter = Literal["matters", "small", "unknown"]
 
 SURE = 2.0
 """Standard errors that must fit into what is tolerated for something to be right."""
 DISCERNED = 3.0
 """Standard errors that something must be off to be wrong: one in 400 is by chance."""
+LIKELY = 1.645
+"""Standard errors that a wrong "yes" is away by chance in one of 20 cases."""
 CHANCE = 0.0027
 """Probability of what is told of a distribution if it were right, as in 3 standard deviations."""
 
@@ -32,6 +36,16 @@ TOLERATED_NOISE = 0.1
 """Of the error: shift and widening of the pulls by the noise of a calibration."""
 NOISY_TEMPLATES = 0.3
 """Of the claimed error, above which the noise of the templates is told."""
+LEAST_SLOPE = 0.7
+"""Of an estimate over the truth, below which its templates are too noisy for any answer."""
+SLOPE_KNOWN = 0.2
+"""Of that slope, the error above which no answer is given."""
+LEVER = 2.0
+"""Errors that a truth may be off nominal."""
+TOLERATED_PULL = 0.3
+"""Of the error, by which a slope may move the estimate at such a truth."""
+TOLERATED_LOSS = 0.1
+"""Part of the information on a parameter that smooth derivatives may lose in an observable."""
 FAKE_SENSITIVITY = 0.05
 """Part of a sensitivity that is noise of the templates, above which it is told."""
 STARVED = 10.0
@@ -84,6 +98,53 @@ def judge_error(factor: float | None, factor_error: float | None) -> Judgement:
     if off > max(TOLERATED, DISCERNED * factor_error):
         return "wrong"
     return "right" if max(off, SURE * factor_error) <= TOLERATED else "unknown"
+
+
+def right_as_it_stands(
+    factor: float | None,
+    factor_error: float | None,
+    slope: float | None,
+    slope_error: float | None,
+) -> Answer:
+    """Whether a claimed error is right as it stands, noise of the templates included.
+
+    "calibrate": the estimate must be divided by its slope; "cannot": the templates are too noisy
+    to tell; "unknown": within the errors it may be right or wrong.
+
+    Args:
+        factor: Whole over claimed error; None where the templates have nothing but noise.
+        factor_error: Its standard error, or None.
+        slope: Of the estimate over the truth, or None.
+        slope_error: Its standard error, or None.
+    """
+    if factor is None or factor_error is None or slope is None or slope_error is None:
+        return "cannot"
+    if slope < LEAST_SLOPE or slope_error > SLOPE_KNOWN:
+        return "cannot"
+    if LEVER * (1.0 - slope) > TOLERATED_PULL:
+        return "calibrate"
+    off, moved = abs(factor - 1.0), abs(1.0 - slope)
+    if (
+        off + LIKELY * factor_error <= TOLERATED
+        and LEVER * (moved + LIKELY * slope_error) <= TOLERATED_PULL
+    ):
+        return "yes"
+    return "no" if off - DISCERNED * factor_error > TOLERATED else "unknown"
+
+
+def correlation_matters(factor: float | None, factor_error: float | None) -> Matter:
+    """Whether correlation alone makes a claimed error wrong, as with infinite simulation.
+
+    Args:
+        factor: Actual over claimed error without noise of the templates; None where that hides it.
+        factor_error: Its standard error, or None.
+    """
+    if factor is None or factor_error is None:
+        return "unknown"
+    off = abs(factor - 1.0)
+    if off - DISCERNED * factor_error > TOLERATED:
+        return "matters"
+    return "small" if off + LIKELY * factor_error <= TOLERATED else "unknown"
 
 
 def is_shifted(mean: float | None, error: float | None) -> bool:

@@ -18,6 +18,7 @@ from pullfactory.auditing import (
     PredictedErrors,
     ResponseRow,
     UnbinnedModel,
+    WholeErrors,
 )
 from pullfactory.auditing.answerable import withheld_by
 from pullfactory.auditing.blinding import blind_offset
@@ -53,6 +54,7 @@ class AuditWork:
         gate: What was found in the inputs and in the fit.
         response: Rate, means and widths of every sample beside nominal.
         goodness: Whether the model fits the data; None without data.
+        whole: Errors of the binned fit with the noise of its templates; None where unknown.
     """
 
     expected: Expected
@@ -70,6 +72,7 @@ class AuditWork:
     gate: tuple[Finding, ...] = ()
     goodness: Goodness | None = None
     response: tuple[ResponseRow, ...] = ()
+    whole: WholeErrors | None = None
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
@@ -116,18 +119,17 @@ class AuditWork:
 
     def _rows(self) -> tuple[AuditRow, ...]:
         """Expected errors, by method and parameter."""
-        return tuple(
-            _row(
-                method,
-                predicted,
-                k,
-                self.joint_errors,
-                self._closure_of(method, name),
-                _UNANSWERED if self._withheld else None,
-            )
-            for method, predicted in self.predictions.items()
-            for k, name in enumerate(predicted.parameters)
-        )
+        found = []
+        withheld = _UNANSWERED if self._withheld else None
+        for method, predicted in self.predictions.items():
+            for k, name in enumerate(predicted.parameters):
+                closure = self._closure_of(method, name)
+                row = _row(method, predicted, k, self.joint_errors, closure, withheld)
+                if self.whole and method_kind(method).workspace and not withheld:
+                    known = closure is None or closure.correctable
+                    row = replace(row, **self.whole.told(name, correctable=known))
+                found.append(row)
+        return tuple(found)
 
     def _closure_of(self, method: str, parameter: str) -> AuditClosure | None:
         """What is known of the closure of what a method fits a parameter with."""
@@ -181,7 +183,7 @@ def _row(
     width = actual / claimed
     noise, error = float(predicted.template[k]), float(predicted.width_error[k])
     closing = closure is None or closure.correctable
-    corrected = {
+    corrected: dict[str, Any] = {
         "actual_error": actual,
         "actual_error_error": float(predicted.actual_error[k]),
         "inflate_by": width,

@@ -19,6 +19,7 @@ from pullfactory.auditing import (
     Expected,
     Finding,
     Goodness,
+    Smoothing,
     SubsetErrors,
     UnbinnedModel,
     audit_likelihood,
@@ -34,6 +35,7 @@ from pullfactory.auditing import (
     measure_dependence,
     predict_errors,
     predict_unbinned,
+    predict_whole,
     read_events,
     unbinned_obstacle,
 )
@@ -100,9 +102,11 @@ def audit(
     expected = Expected.of(config, read)
     gate = look(expected, events, base=folder)
     has_data = config.sample_set.data is not None
-    spec = build_audit_workspace(expected, expected.observed if has_data else None)
+    smoothing = Smoothing.of(expected)
+    observed = expected.observed if has_data else None
+    spec = build_audit_workspace(expected, observed, smoothing=smoothing)
     with progress("prediction", 5) as advance:
-        model = AuditModel.of(expected, spec)
+        model = AuditModel.of(expected, spec, smoothing)
         errors = ErrorModel.of(model)
         predictions = {BINNED.name: predict_errors(errors)}
         advance(1)
@@ -122,6 +126,7 @@ def audit(
         closure = compare_morphings(model)
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
+        whole = predict_whole(errors)
         advance(1)
     toys = _toys(_Plan(model=model, unbinned=unbinned), executor, n_workers, progress)
     data = _fit_data(model, unbinned, progress) if has_data else ()
@@ -142,6 +147,7 @@ def audit(
         response=gate.response,
         goodness=goodness,
         gate=(*found, *gate.findings),
+        whole=whole,
     )
     return AuditResult.of(work)
 

@@ -32,6 +32,11 @@ class AuditParameter(ParameterBlock):
         default=False,
         description="true: one of its samples is given, and the other is 2 nominal - given",
     )
+    auxiliary: Literal["measured", "held"] = Field(
+        default="measured",
+        description='of its constraint: "measured", as a calibration that could be repeated, or '
+        '"held": a choice that no data change, as in theory',
+    )
 
 
 class AuditObservable(ObservableBlock):
@@ -106,6 +111,11 @@ class AuditWorkspace(WorkspaceBlock):
     )
     staterror: bool = Field(
         default=False, description="staterror modifiers for the nominal templates"
+    )
+    smooth: Literal[5, 7, 9, "none"] = Field(
+        default="none",
+        description="degree (5, 7 or 9) in the rank of an observable of what parameters change, "
+        'with less noise than single bins; raised where that loses information; or "none"',
     )
 
 
