@@ -79,7 +79,7 @@ def right(seed: int) -> list[tuple[float, ...]]:
     return found
 
 
-NAMES = ("all", "x", "y", "events")
+NAMES = ("all bins", "x", "y", "number of events")
 
 
 def more_background(rng: np.random.Generator) -> tuple[Case, NDArray[np.float64]]:
@@ -109,7 +109,7 @@ def wrong(position: int) -> float:
     """Part of the data sets of a wrong model that are rejected."""
     rng = np.random.default_rng(1000 + position)
     found = [judged(rng, *WRONG[position](rng)).rows[0] for _ in range(WRONG_SETS)]
-    assert found[0].of == "all"
+    assert found[0].of == "all bins"
     return float(np.mean([row.p_value < 0.01 for row in found]))
 
 
@@ -123,7 +123,7 @@ def test_p_values_of_data_of_the_model_are_uniform() -> None:
     assert len(sets) == SETS
     unlikely = {}
     for name, p_values in zip(NAMES, sets[:, 2:].T, strict=True):
-        number = sets[:, 0] if name == "all" else sets[:, 1]
+        number = sets[:, 0] if name == "all bins" else sets[:, 1]
         thirds = np.digitize(number, np.quantile(number, [1 / 3, 2 / 3]))
         for which in (None, 0, 1, 2):
             chosen = p_values if which is None else p_values[thirds == which]

@@ -69,7 +69,10 @@ def test_run_fills_a_folder_named_after_the_study(
 def test_run_prints_the_table_and_where_the_figures_are(
     finished: CompletedProcess[str], place: Path
 ) -> None:
-    *table, closure, summary, figures, report = finished.stdout.rstrip().splitlines()
+    lines = finished.stdout.rstrip().splitlines()
+    *table, closure, answer, other, summary, figures, report = lines
+    assert answer.startswith("May m_t and m_W be fitted as if they were independent? ")
+    assert "unbinned fit" in other
     assert re.fullmatch(
         r"Closure   (closes: bias up to|does not close: m_t has bias) 0\.[01]\d of .*", closure
     )  # at 200 events the error of m_t is near the step of its templates

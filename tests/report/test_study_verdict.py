@@ -6,6 +6,7 @@ import pytest
 
 from pullfactory.report.study_verdict import study_answers
 
+UNSHIFTED = "; no pulls are shifted as far as the toys tell."
 QUESTION = "May x and y be fitted as if they were independent? "
 
 
@@ -35,7 +36,8 @@ def test_the_worst_is_told_and_where_it_is_right() -> None:
     assert answers(*rows) == [
         (
             f"{QUESTION}No: with the binned fit the error of t is actually up to 43 % larger than "
-            "claimed at rho = 0.9 and 30 % smaller at rho = -0.9, right within 5 % at rho = 0."
+            "claimed at rho = 0.9 and 30 % smaller at rho = -0.9, right within 5 % at rho = 0"
+            f"{UNSHIFTED}"
         )
     ]
 
@@ -43,7 +45,7 @@ def test_the_worst_is_told_and_where_it_is_right() -> None:
 def test_the_workspace_is_first_and_joint_fits_are_left_out() -> None:
     names = ("unbinned", "unbinned_joint", "binned")
     first, second = answers(*(row(name, 0.3, "t", 1.0) for name in names))
-    right = "fit all claimed errors are right within 5 % at rho = 0.3."
+    right = f"fit all claimed errors are right within 5 % at rho = 0.3{UNSHIFTED}"
     assert first == f"{QUESTION}Yes: with the binned {right}"
     assert second == f"Yes: with the unbinned {right}"
 
@@ -51,7 +53,7 @@ def test_the_workspace_is_first_and_joint_fits_are_left_out() -> None:
 def test_the_parameter_of_interest_is_first() -> None:
     (said,) = answers(row("binned", 0.3, "s", 1.5), row("binned", 0.3, "t", 0.8))
     assert "No: with the binned fit the error of t is actually 20 % smaller than claimed" in said
-    assert said.endswith("; also wrong: s.")
+    assert said.endswith(f"; also wrong: s{UNSHIFTED}")
 
 
 def test_bias_alone_is_a_no() -> None:
@@ -69,7 +71,7 @@ def test_too_few_toys(mean: float) -> None:
     rows = [row("binned", 0.3, "t", 1.02, width_error=0.1, n_toys=50, mean=mean)]
     (said,) = answers(*rows)
     assert said.startswith(QUESTION + ("No" if mean else "Perhaps"))
-    assert said.endswith("50 toys are too few to tell for t.")
+    assert said.endswith("50 toys are too few to tell for t" + ("." if mean else UNSHIFTED))
 
 
 def test_one_observable_has_no_question() -> None:

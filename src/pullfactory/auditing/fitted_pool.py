@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from pullfactory.auditing.expected import Expected
+from pullfactory.auditing.influence import sides_of
 from pullfactory.auditing.model import AuditModel, rates_and_slopes
 from pullfactory.auditing.pool import refuse_negative
 from pullfactory.auditing.reading import ReadSample
@@ -185,17 +186,16 @@ class FittedPool:
         for process, factor in zip(expected.processes, factors, strict=True):
             for parameter in expected.config.parameter:
                 steps = self.theta[likelihood.positions(parameter.name)[0]] / parameter.step
-                for side in (1, -1):
-                    varied = process.at({parameter.name: side})
-                    if varied is None or varied.family == process.nominal.family or not steps:
+                for side in sides_of(process, parameter.name):
+                    if side.family == process.nominal.family or not steps:
                         continue
-                    sample = expected.sample(varied.role)
+                    sample = expected.sample(side.role)
                     channels = np.zeros((GROUPS, self.rows.shape[1]))
                     for place, counts in zip(places, sample.read.counts.channels, strict=True):
-                        channels[:, place] = 0.5 * side * steps * factor * sample.factor * counts
+                        channels[:, place] = side.times * steps * factor * sample.factor * counts
                     scaled = sample.normalised is not None
                     events = sample.read.counts.events if scaled else None
-                    found.setdefault(varied.family, []).append((channels, events))
+                    found.setdefault(side.family, []).append((channels, events))
         return sorted(found.items())
 
     @cached_property

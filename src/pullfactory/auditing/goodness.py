@@ -21,11 +21,11 @@ from pullfactory.auditing.fitted_pool import FittedPool
 from pullfactory.auditing.model import AuditModel
 from pullfactory.described import Count, Part, Size
 from pullfactory.fitting import FitBatch, FitStatus, fit_toys
-from pullfactory.inference.judgement import BAD_FIT, PULLED
+from pullfactory.inference.judgement import BAD_FIT, FAR_FIT, HOPELESS_FIT, PULLED
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.numbers import finite_or_none, significant
 
-ALL, EVENTS = "all", "events"
+ALL, EVENTS = "all bins", "number of events"
 """What a statistic is of, beside the observables."""
 ASSUMED = (
     "It assumes that the channels are independent of each other and their counts large enough; it "
@@ -40,7 +40,7 @@ class GoodnessRow:
     """One distance of the data from the fit, beside those of the toys.
 
     Attributes:
-        of: "all": all bins and auxiliary values; "events": the number of events; else the
+        of: "all bins", with the auxiliary values; "number of events"; else the
             observable whose shape alone it is of.
         statistic: Twice the log of the likelihood ratio to the saturated model.
         beyond: Toys that are as far away or farther.
@@ -83,7 +83,7 @@ class ChiSquare:
     """The distance of all bins beside the chi-square distribution.
 
     Attributes:
-        statistic: As that of "all".
+        statistic: As that of "all bins".
         dof: Bins less free parameters; a constrained one costs none, because its term is in it.
         p_value: Probability of more; None without degrees of freedom. It assumes independent
             channels and large counts.
@@ -174,7 +174,10 @@ def measure_distances(model: AuditModel, data: NDArray[np.float64], fits: FitBat
     )
     total = _deviance(counts, rates).sum(axis=1)
     shapes = [
-        _deviance(counts[:, place], rates[:, place] * (n / nu)[:, None]).sum(axis=1)
+        _deviance(
+            counts[:, place],
+            rates[:, place] * np.divide(n, nu, out=np.zeros_like(n), where=nu > 0)[:, None],
+        ).sum(axis=1)
         for place, n, nu in zip(places, observed.T, fitted.T, strict=True)
     ]
     most = int(np.argmax(fitted.sum(axis=0)))
@@ -229,14 +232,15 @@ def judge_fit(
     thrown = 0 if toys is None else len(toys.status)
     rows = () if toys is None else tuple(_rows(model, data, toys))
     failed = {} if toys is None else _failed(toys)
+    chi_square = _chi_square(model, float(data.values[0, 0]))
     return Goodness(
         rows=rows,
-        chi_square=_chi_square(model, float(data.values[0, 0])),
+        chi_square=chi_square,
         toys=thrown,
         failed=failed,
         reason=reason if rows or reason else "the fits of all toys failed",
-        withheld=_withheld(rows),
-        doubt=_doubt(rows),
+        withheld=_withheld(rows) if rows else _hopeless(chi_square),
+        doubt=_doubt(rows) if rows else _doubt_without_toys(chi_square),
     )
 
 
@@ -287,7 +291,7 @@ def goodness_findings(goodness: Goodness) -> Iterator[Finding]:
             yield Finding(
                 level="warn",
                 cause="goodness",
-                place=f"fit.{row.of}",
+                place=_place(row.of),
                 text=f"Data and fit disagree {_where(row)} ({_beyond(row)}).",
                 remedy=mend,
             )
@@ -295,7 +299,7 @@ def goodness_findings(goodness: Goodness) -> Iterator[Finding]:
             yield Finding(
                 level="warn",
                 cause="too_good",
-                place=f"fit.{row.of}",
+                place=_place(row.of),
                 text=f"The data are closer to the fit than {row.beyond} of {row.toys} toys.",
                 remedy="Were these data simulated, or weighted twice?",
             )
@@ -310,13 +314,17 @@ def goodness_findings(goodness: Goodness) -> Iterator[Finding]:
         )
 
 
+def _place(of: str) -> str:
+    return f"fit.{ {ALL: 'all', EVENTS: 'events'}.get(of, of) }"
+
+
 def row_name(of: str) -> str:
     """What a distance is of, in words.
 
     Args:
         of: As in a row.
     """
-    return {ALL: "all bins", EVENTS: "number of events"}.get(of, f"shape of {of}")
+    return of if of in (ALL, EVENTS) else f"shape of {of}"
 
 
 def p_text(beyond: int, toys: int) -> str:
@@ -327,7 +335,7 @@ def p_text(beyond: int, toys: int) -> str:
         toys: All.
     """
     if beyond:
-        return f"p = {(beyond + 1) / (toys + 1):.2g}"
+        return f"p = {(beyond + 1) / (toys + 1):.3g}"
     limit = 3.0 / toys  # with 95 % confidence
     digit = 10.0 ** math.floor(math.log10(limit))
     return f"p < {min(math.ceil(limit / digit - 1e-9) * digit, 1.0):.1g}"
@@ -389,7 +397,7 @@ def _chi_square(model: AuditModel, statistic: float) -> ChiSquare:
 def _withheld(rows: Sequence[GoodnessRow]) -> str | None:
     """Why there is no answer, without a full stop."""
     total = next((row for row in rows if row.of == ALL), None)
-    none = [row for row in rows if not row.beyond]
+    none = [row for row in rows if _is_far(row)]
     if total is None or (total.p_value >= BAD_FIT and not none):
         return None
     if none and total.p_value >= BAD_FIT and 1.0 / (total.toys + 1) >= BAD_FIT:
@@ -403,6 +411,11 @@ def _withheld(rows: Sequence[GoodnessRow]) -> str | None:
     return f"the model does not fit the data ({_beyond(worst)}{away})"
 
 
+def _is_far(row: GoodnessRow) -> bool:
+    """Whether no toy is as far away; of several parts of the whole one may be by chance."""
+    return not row.beyond and (row.of == ALL or abs(row.distance or 0.0) > FAR_FIT)
+
+
 def _doubt(rows: Sequence[GoodnessRow]) -> str | None:
     """What qualifies the answer, without a full stop."""
     bad = [row for row in rows if row.p_value < BAD_FIT]
@@ -410,6 +423,22 @@ def _doubt(rows: Sequence[GoodnessRow]) -> str | None:
         return None
     where = " and ".join(f"{_where(row)} ({row.p_text})" for row in bad)
     return f"data and fit disagree {where}"
+
+
+def _hopeless(chi_square: ChiSquare) -> str | None:
+    """Why there is no answer though there are no toys, without a full stop."""
+    p_value = chi_square.p_value
+    if p_value is None or p_value >= HOPELESS_FIT:
+        return None
+    return f"the model does not fit the data (chi-square with p = {significant(p_value)})"
+
+
+def _doubt_without_toys(chi_square: ChiSquare) -> str | None:
+    """As `_doubt`, where there is only the chi-square."""
+    p_value = chi_square.p_value
+    if p_value is None or p_value >= BAD_FIT:
+        return None
+    return f"the chi-square of the fit has p = {significant(p_value)}, and there are no toys"
 
 
 def _beyond(row: GoodnessRow) -> str:
@@ -433,6 +462,11 @@ def _deviance(counts: NDArray[np.float64], rates: NDArray[np.float64]) -> NDArra
     seen = counts > 0
     ratio = np.where(seen, counts, 1.0) / np.where(seen, rates, 1.0)
     return np.asarray(2.0 * (rates - counts + counts * np.log(ratio)))
+
+
+def _ratio(n: NDArray[np.float64], nu: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Observed over fitted number of events; 0 where none are fitted."""
+    return np.divide(n, nu, out=np.zeros_like(n), where=nu > 0)
 
 
 @jit

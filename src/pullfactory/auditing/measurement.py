@@ -1,6 +1,6 @@
 """The fit of the data: estimates with claimed, sandwich and bootstrap errors side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.densities import UnbinnedModel
+from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.model import AuditModel, rates_and_slopes
 from pullfactory.auditing.postfit import process_rates
 from pullfactory.auditing.reading import ReadSample
@@ -17,6 +18,7 @@ from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.information import symmetric_root
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
+from pullfactory.inference.judgement import MANY_FAILED
 from pullfactory.likelihoods.channels import PairCounts
 from pullfactory.methods import BINNED, UNBINNED, Method
 from pullfactory.numbers import finite_or_none
@@ -92,6 +94,39 @@ class DataFit:
             )
             for k, name in enumerate(self.fit.parameters)
         ]
+
+
+def fit_findings(fits: Iterable[DataFit], replicas: int) -> Iterator[Finding]:
+    """Warn of fits of the data that do not give all that is asked of them.
+
+    Args:
+        fits: With each method.
+        replicas: Of the bootstrap.
+    """
+    for fit in fits:
+        if fit.fit.status[0] > FitStatus.RECOVERED:
+            lost = [
+                name
+                for name, error in zip(fit.fit.parameters, fit.fit.error[0], strict=True)
+                if not np.isfinite(error)
+            ]
+            yield Finding(
+                level="warn",
+                cause="fit_status",
+                place=f"fit.{fit.method}",
+                text=f"The {fit.method} fit of the data ended as {fit.status}; no error of "
+                f"{', '.join(lost) or 'nothing'}.",
+                remedy=f"Widen parameter.{(*lost, 'NAME')[0]}.bounds, or look at the data.",
+            )
+        if fit.bootstrap_failed:
+            yield Finding(
+                level="warn" if fit.bootstrap_failed > MANY_FAILED * replicas else "fine",
+                cause="bootstrap",
+                place=f"fit.{fit.method}",
+                text=f"{fit.bootstrap_failed} of {replicas} {fit.method} fits of the bootstrap "
+                "failed or ended at a bound, and are left out.",
+                remedy="Take the sandwich errors.",
+            )
 
 
 def unbinned_obstacle(data: ReadSample) -> str | None:

@@ -46,7 +46,7 @@ def look_at_effects(
                 f"if it is one-sided, parameter.{effect.parameter}.symmetrise = true.",
             )
         elif more := effect.lopsided:
-            yield _lopsided(effect, *more)
+            yield _lopsided(effect, *more, free=effect.parameter in config.free_names)
 
 
 def look_for_same_samples(effects: Sequence[Effect]) -> Iterator[Finding]:
@@ -248,15 +248,19 @@ def _weak(config: AuditConfig, effect: Effect, moved: set[str]) -> Iterator[Find
     )
 
 
-def _lopsided(effect: Effect, strong: ExpectedPoint, times: float) -> Finding:
+def _lopsided(effect: Effect, strong: ExpectedPoint, times: float, *, free: bool) -> Finding:
     weak, name = effect.down if strong is effect.up else effect.up, effect.parameter
     return Finding(
         level="warn",
         cause="lopsided",
         place=_place(strong),
         text=f"its response is {times:.2g} times that of {_place(weak)}.",
-        remedy="Check that both have the same step, selection, weight and units; if "
-        f"{name} goes one way only, set parameter.{name}.symmetrise = true.",
+        remedy="Check that both have the same step, selection, weight and units"
+        + (
+            "."
+            if free
+            else f"; if {name} goes one way only, set parameter.{name}.symmetrise = true."
+        ),
     )
 
 

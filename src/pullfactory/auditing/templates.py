@@ -203,7 +203,14 @@ def _refuse_rates(
             if len(empty):
                 raise CalibrationError(
                     f"channel {channel!r}: bin {empty[0]} of process {process.name!r} at "
-                    f"{steps or 'nominal'} is not positive, and a multiplicative morphing has "
+                    f"{_point(steps)} is not positive, and a multiplicative morphing has "
                     "factors between templates; use fewer bins, more events or another "
                     "workspace.morphing"
                 )
+
+
+def _point(steps: Mapping[str, int]) -> str:
+    """A point in words."""
+    return " ".join(f"{name}.{'up' if step > 0 else 'down'}" for name, step in steps.items()) or (
+        "nominal"
+    )

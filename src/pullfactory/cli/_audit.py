@@ -67,6 +67,8 @@ def audit(
         if not request.as_json:
             console().print(response_table(error.gate.response, config))
         raise
+    if blind is False:
+        result = result.unblinded()
     for warning in result.warnings:
         tell(f"Warning: {warning}")
     request.answer(
@@ -83,16 +85,11 @@ def audit(
 
 def _with_blinding(config: "AuditConfig", folder: Path, wanted: bool | None) -> "AuditConfig":
     """The configuration with estimates hidden or not; a folder that hides them goes on to."""
-    from pullfactory.errors import OutputError
-    from pullfactory.results.rows import read_numbers
+    from pullfactory.results.audit import is_blinded
 
     if wanted is not None:
         return config.with_settings({"blind": wanted})
-    try:
-        hidden = read_numbers(folder, "audit")["config"].get("blind", False)
-    except OutputError:
-        return config
-    if not hidden or config.blind:
+    if config.blind or not is_blinded(folder):
         return config
     tell(f"'{folder}' is blinded, and stays so; --unblind ends that")
     return config.with_settings({"blind": True})

@@ -75,6 +75,12 @@ SCATTER_CHANGE = 0.01
 """Relative change of the scatter of counts, from which weights are told."""
 BAD_FIT = 0.01
 """p-value of a fit, below which the model does not fit the data."""
+FAR_FIT = 4.0
+"""Spreads of the toys from which a part of the data that no toy is as far as is no chance."""
+MANY_FAILED = 0.05
+"""Part of the replicas of data whose fits may fail without a warning."""
+HOPELESS_FIT = 1e-6
+"""p-value of a chi-square, below which no correlation of channels makes a fit good."""
 PULLED = 2.0
 """Widths of its constraint that the data may pull a parameter away."""
 PAYS = 1e-3

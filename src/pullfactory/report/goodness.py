@@ -63,4 +63,6 @@ def is_refused(goodness: Numbers | None) -> bool:
     Args:
         goodness: Of an audit; None without data.
     """
-    return goodness is not None and any(row["p_value"] < BAD_FIT for row in goodness["rows"])
+    if goodness is None or not goodness["rows"]:
+        return goodness is not None and goodness["withheld"] is not None
+    return any(row["p_value"] < BAD_FIT for row in goodness["rows"])

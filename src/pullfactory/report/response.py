@@ -28,6 +28,39 @@ def response_table(rows: Iterable[Numbers], units: Mapping[str, str]) -> Table[M
         rows: Of `response` of an audit, as plain data.
         units: Of the observables, by name; "" is none.
     """
+    columns = (
+        text("role", "sample"),
+        Column(key=_key("", "rate"), heading="events,\nor change [%]", show=_rate),
+        *(_column(name, unit) for name, unit in units.items()),
+        Column(key="mark", heading="", show=lambda row: str(row["mark"]), words=True),
+    )
+    return Table(columns=columns, rows=_samples(rows), sections=("process",))
+
+
+def wide_response_table(
+    rows: Iterable[Numbers], units: Mapping[str, str]
+) -> Table[Mapping[str, Any]]:
+    """The same with a column for every number.
+
+    Args:
+        rows: Of `response` of an audit, as plain data.
+        units: Of the observables, by name; "" is none.
+    """
+    columns = (
+        text("role", "sample"),
+        Column(key=_key("", "rate"), heading="events, or change [%]", show=_rate, words=True),
+        *(
+            _single(name, unit, quantity)
+            for name, unit in units.items()
+            for quantity in ("mean", "width")
+        ),
+        Column(key="mark", heading="mark", show=lambda row: str(row["mark"]), words=True),
+    )
+    return Table(columns=columns, rows=_samples(rows))
+
+
+def _samples(rows: Iterable[Numbers]) -> tuple[dict[str, Any], ...]:
+    """Rows of one sample as one row."""
     samples: dict[str, dict[str, Any]] = {}
     for row in rows:
         sample = samples.setdefault(
@@ -35,13 +68,18 @@ def response_table(rows: Iterable[Numbers], units: Mapping[str, str]) -> Table[M
             {"role": row["role"], "mark": MARKS.get(row["mark"], ""), "process": row["process"]},
         )
         sample[_key(row["observable"], row["quantity"])] = row
-    columns = (
-        text("role", "sample"),
-        Column(key=_key("", "rate"), heading="events,\nor change [%]", show=_rate),
-        *(_column(name, unit) for name, unit in units.items()),
-        Column(key="mark", heading="", show=lambda row: str(row["mark"]), words=True),
-    )
-    return Table(columns=columns, rows=tuple(samples.values()), sections=("process",))
+    return tuple(samples.values())
+
+
+def _single(name: str, unit: str, quantity: str) -> Column:
+    """One number of one observable; it has its error and its arrow with it."""
+
+    def show(row: Cells) -> str:
+        number = row.get(_key(name, quantity))
+        return _number(number) if number else ABSENT
+
+    heading = f"{name}, {quantity}{f' [{unit}]' if unit else ''}"
+    return Column(key=_key(name, quantity), heading=heading, show=show, words=True)
 
 
 def _column(name: str, unit: str) -> Column:

@@ -11,6 +11,7 @@ from pullfactory.report.palette import method_label
 from pullfactory.report.verdict import Verdict, listed_names
 
 _RIGHT = f"right within {100 * TOLERATED:.0f} %"
+_UNSHIFTED = "no pulls are shifted as far as the toys tell"
 _LISTED = 4  # values of rho that are told one by one
 
 Verdicts = Mapping[float, Verdict]
@@ -58,7 +59,7 @@ def _answer(where: str, verdicts: Mapping[str, Verdicts], hidden: Sequence[str])
     )
     if not (wrong or shifted or unsure or hidden):
         scan = next(iter(verdicts.values()))
-        return f"Yes: {where} all claimed errors are {_RIGHT}{_at(scan)}."
+        return f"Yes: {where} all claimed errors are {_RIGHT}{_at(scan)}; {_UNSHIFTED}."
     told = []
     if hidden:
         told.append(
@@ -79,6 +80,8 @@ def _answer(where: str, verdicts: Mapping[str, Verdicts], hidden: Sequence[str])
     if few:
         n_toys = max(one.n_toys for by_rho in verdicts.values() for one in by_rho.values())
         told.append(f"{n_toys} toys are too few to tell for {listed_names(few)}")
+    if not _shifts(verdicts):
+        told.append(_UNSHIFTED)
     word = "No" if wrong or shifted or hidden or _shifts(verdicts) else "Perhaps"
     return f"{word}: {where} {'; '.join(told)}."
 

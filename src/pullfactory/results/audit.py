@@ -1,7 +1,7 @@
 """What an audit gives back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,10 +18,12 @@ from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.auditing.tally import Axis
 from pullfactory.described import row_of
+from pullfactory.errors import OutputError
 from pullfactory.files import read_json
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
+from pullfactory.progress import Progress, silent
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.audit_csv import write_tables
@@ -39,7 +41,7 @@ from pullfactory.results.ledger import ToyTable
 from pullfactory.results.pull_sums import TOYS, summed_pulls
 from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
-from pullfactory.results.rows import provenance, schema_name
+from pullfactory.results.rows import provenance, read_numbers, schema_name
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.workspaces.study import write_workspace
@@ -53,11 +55,13 @@ class AuditResult(AuditNumbers, Result):
 
     Attributes:
         notes: What a reader of the numbers should know, a line each.
+        revealed: Whether it may take the place of a blinded one.
     """
 
     kind = "audit"
 
     notes: tuple[str, ...] = ()
+    revealed: bool = False
 
     @classmethod
     def of(cls, work: AuditWork) -> Self:
@@ -132,9 +136,9 @@ class AuditResult(AuditNumbers, Result):
         }
 
     def unblinded(self) -> Self:
-        """The same result, with the estimates as they are."""
+        """The same result, with the estimates as they are, to be written in place of this one."""
         if not self.config.blind:
-            return self
+            return replace(self, revealed=True)
         roles = {process.nominal.role for process in self.config.sample_set.processes}
         names = self.config.observable_names
         nominal = {
@@ -143,7 +147,35 @@ class AuditResult(AuditNumbers, Result):
         }
         config = self.config.with_settings({"blind": False})
         data = tuple(_unblinded(config, fit, nominal) for fit in self.data)
-        return replace(self, config=config, data=data)
+        return replace(self, config=config, data=data, revealed=True)
+
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        figures: Collection[str] | None = None,
+        progress: Progress = silent,
+    ) -> Path:
+        """Write numbers, figures and the page; see `Result.write`.
+
+        Args:
+            folder: As there; one that holds a blinded audit stays blinded.
+            figures: As there.
+            progress: As there.
+
+        Returns:
+            The folder.
+
+        Raises:
+            OutputError: As there, or if the folder is blinded and this result neither is nor was
+                made by `unblinded`.
+        """
+        if not (self.config.blind or self.revealed) and is_blinded(folder):
+            raise OutputError(
+                f"output folder '{folder}' is blinded, and stays so; set blind = true, or write "
+                "unblinded() of the result, or choose another folder"
+            )
+        return Result.write(self, folder, figures=figures, progress=progress)
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
@@ -206,6 +238,18 @@ class AuditResult(AuditNumbers, Result):
         from pullfactory.results.audit_figures import make_audit_figures  # drawing is slow to load
 
         return make_audit_figures(self)
+
+
+def is_blinded(folder: str | Path) -> bool:
+    """Whether a folder holds a blinded audit.
+
+    Args:
+        folder: Need not exist.
+    """
+    try:
+        return bool(read_numbers(folder, "audit")["config"].get("blind", False))
+    except (OutputError, LookupError, AttributeError, TypeError):
+        return False
 
 
 def _dependence_row(pair: PairDependence) -> dict[str, Any]:

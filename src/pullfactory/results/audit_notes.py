@@ -182,13 +182,6 @@ def _on_data(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
                 f"The {fit.method} bootstrap drew {fit.groups} groups of the {check.selected} "
                 "events of the data, which are more than toys.reservoir keeps in memory."
             )
-        if fit.status not in ("converged", "recovered"):
-            yield f"The {fit.method} fit of the data ended as {fit.status}."
-        if fit.bootstrap_failed:
-            yield (
-                f"{fit.bootstrap_failed} of {result.config.replicas} {fit.method} fits of the "
-                "bootstrap failed or ended at a bound."
-            )
 
 
 def _and(texts: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditU
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 
-_UNANSWERED = "Withheld until there is an answer."
+_UNANSWERED = "Its actual error is withheld: there is no answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -40,6 +40,7 @@ from pullfactory.auditing import (
     unbinned_obstacle,
 )
 from pullfactory.auditing.goodness import goodness_findings, pulled_findings
+from pullfactory.auditing.measurement import fit_findings
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.fitting import fit_events
 from pullfactory.inference import PredictedPull, PullSums
@@ -235,8 +236,9 @@ def _goodness(
     if fit is None:
         return None, ()
     found = goodness_of_fit(model, fit, executor, workers, progress)
+    ended = fit_findings(data, model.expected.config.replicas)
     pulled = pulled_findings(model, fit, blind=model.expected.config.blind)
-    return found, (*goodness_findings(found), *pulled)
+    return found, (*goodness_findings(found), *ended, *pulled)
 
 
 # --- toys ------------------------------------------------------------------------------------
