@@ -42,6 +42,10 @@ class OutputError(PullfactoryError, OSError):
     """An output that cannot be written or read back."""
 
 
+class OutputWarning(UserWarning):
+    """A picture, a format or a page that could not be made; the numbers are there."""
+
+
 def printable(text: str) -> str:
     r"""Text of others, fit to be shown: every letter escaped that does not print, such as `\x1b`.
 

@@ -1,6 +1,7 @@
 """Files that are read as they may be, and appear whole or not at all."""
 
 import json
+import os
 import stat
 import tempfile
 from collections.abc import Collection
@@ -10,6 +11,8 @@ from typing import Any
 from pullfactory.errors import OutputError
 
 _LARGEST = 200_000_000  # bytes of a text that is read back
+_LONGEST = 200  # bytes of the part of a name that is kept; a name has at most 255
+_MOST_TRIED = 4096  # bytes of what is only looked at
 
 
 def check_file(path: str | Path, *, keys: Collection[str] = ()) -> Path:
@@ -65,7 +68,7 @@ def write_text(path: str | Path, text: str) -> Path:
             target.write_text(text, encoding="utf-8")
             return path
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
+        partial = target.with_name(partial_name(target.name))
         try:
             partial.write_text(text, encoding="utf-8")
             partial.replace(target)
@@ -76,6 +79,40 @@ def write_text(path: str | Path, text: str) -> Path:
             f"file '{path}' cannot be written ({error.strerror}); choose another place"
         ) from None
     return path
+
+
+def partial_name(name: str) -> str:
+    """Name of a file while it is written.
+
+    Args:
+        name: That it will have.
+    """
+    return f".{short_name(name)}.partial"
+
+
+def short_name(name: str) -> str:
+    """The beginning of a name that leaves room for more.
+
+    Args:
+        name: Of a file or a folder.
+    """
+    while len(os.fsencode(name)) > _LONGEST:
+        name = name[:-1]
+    return name
+
+
+def try_reading(file: Path) -> bytes | None:
+    """Content of a small plain file, or its beginning; None if there is none.
+
+    Args:
+        file: May be missing, a link, or a pipe.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as opened:
+        return opened.read(_MOST_TRIED) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 def try_writing(folder: Path) -> None:

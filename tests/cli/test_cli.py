@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from pullfactory import Calibration, Study, StudyResult, read_summary, run
-from pullfactory.cli import _repeat_lost_interrupt
+from pullfactory.cli._signals import stoppable
 from pullfactory.progress import bar
 
 Invoke = Callable[..., CompletedProcess[str]]
@@ -397,18 +397,20 @@ def lose_an_interrupt_and_wait() -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_lost_interrupt_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "unraisablehook", _repeat_lost_interrupt)
+def test_lost_interrupt_is_repeated() -> None:
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), stoppable():
         lose_an_interrupt_and_wait()
     assert time.monotonic() - start < PATIENCE / 2
 
 
 def interrupt_when(
-    sign: Callable[[], bool], arguments: list[object], place: Path
+    sign: Callable[[], bool],
+    arguments: list[object],
+    place: Path,
+    number: signal.Signals = signal.SIGINT,
 ) -> tuple[int, str]:
-    """Start a run, press Ctrl-C when the sign is seen; exit code and standard error."""
+    """Start a run, send a signal twice when the sign is seen; exit code and standard error."""
     temporary = place / "temporary"
     temporary.mkdir()
     with subprocess.Popen(
@@ -424,26 +426,37 @@ def interrupt_when(
             assert process.poll() is None, "the run ended before it could be interrupted"
             assert time.monotonic() < until, "the sign never came"
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        for _ in range(2):  # as a terminal that is closed does
+            process.send_signal(number)
         _, complaints = process.communicate(timeout=PATIENCE)
     assert not list(temporary.iterdir())
     temporary.rmdir()
     return process.returncode, complaints.strip()
 
 
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
 @pytest.mark.usefixtures("interruptible")
-def test_interrupted_while_fitting(tmp_path: Path, study_file: Path) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_interrupted_while_fitting(
+    tmp_path: Path, study_file: Path, number: signal.Signals
+) -> None:
     code, complaints = interrupt_when(
         lambda: any((tmp_path / "temporary").glob("*/toys.parquet")),
         [study_file, "--n-toys", 10**6, "--methods", "unbinned"],
         tmp_path,
+        number,
     )
-    assert (code, complaints) == (130, "Interrupted; nothing is left half written.")
+    assert (code, complaints) == (SIGNALS[number], "Interrupted; nothing is left half written.")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_interrupted_while_drawing(tmp_path: Path, study_file: Path) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_interrupted_while_drawing(
+    tmp_path: Path, study_file: Path, number: signal.Signals
+) -> None:
     old = tmp_path / "out" / "summary.json"
     old.parent.mkdir()
     old.write_text('{"schema": "pullfactory-summary/1"}')
@@ -451,6 +464,7 @@ def test_interrupted_while_drawing(tmp_path: Path, study_file: Path) -> None:
         lambda: any(tmp_path.glob(".out-*/figures/*.png")),
         [study_file, "--methods", "unbinned", "--rho", 0, "-o", "out"],
         tmp_path,
+        number,
     )
-    assert (code, complaints) == (130, "Interrupted; nothing is left half written.")
+    assert (code, complaints) == (SIGNALS[number], "Interrupted; nothing is left half written.")
     assert sorted(tmp_path.rglob("*")) == [old.parent, old]

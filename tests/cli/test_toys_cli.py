@@ -112,7 +112,7 @@ def test_folder_tables_and_figures(invoke: Invoke, here: Path) -> None:
     names = ("pulls", "pull_ecdf", "minimum_nll", "correlation")
     drawn = {f"figures/{name}.png" for name in names}
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert files == {"report.html", "summary.json", "toys.parquet", *drawn}
+    assert files == {"manifest.json", "report.html", "summary.json", "toys.parquet", *drawn}
     assert strictly((folder / "summary.json").read_text()) == read_summary(folder)
     assert pq.read_metadata(folder / "toys.parquet").num_rows == TOYS * 5
 

@@ -38,6 +38,12 @@ def test_style_ends_with_its_context_in_every_thread() -> None:
     assert dict(mpl.rcParams) == before
 
 
+def test_style_begins_with_the_defaults() -> None:
+    with mpl.rc_context({"text.usetex": True, "axes.grid": True}), figure_style():
+        assert not mpl.rcParams["text.usetex"]
+        assert not mpl.rcParams["axes.grid"]
+
+
 def test_style_ends_when_drawing_fails() -> None:
     before = dict(mpl.rcParams)
     with pytest.raises(RuntimeError), figure_style():

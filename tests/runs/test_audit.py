@@ -144,7 +144,8 @@ def test_folder(files: Path, summary: Any) -> None:
         "templates_jes",
     )
     assert written == {
-        *("audit.json", "audit.toml", "templates.json", "toys.parquet", "report.html"),
+        *("audit.json", "audit.toml", "manifest.json", "templates.json"),
+        *("toys.parquet", "report.html"),
         *(
             f"tables/{name}.csv"
             for name in ("errors", "correlations", "bin_pairs", "samples", "sets")
@@ -431,14 +432,14 @@ def quickly(files: Path) -> AuditResult:
     return audit(AuditConfig.from_toml(files / "mine.toml").with_settings(settings), base=files)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no figure"), OSError("full")])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("no table"), OSError("full")])
 def test_folder_appears_whole_or_not_at_all(
     quickly: AuditResult, tmp_path: Path, monkeypatch: Any, error: BaseException
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("pullfactory.results.result.write_figures", fail)
+    monkeypatch.setattr("pullfactory.results.result.write_numbers", fail)
     old = tmp_path / "out"
     old.mkdir()
     earlier = {"schema": "pullfactory-audit/1", "config": {"name": "mine", "parameter": []}}

@@ -2,9 +2,7 @@
 
 import gc
 import os
-import signal
 import sys
-import threading
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -18,6 +16,7 @@ from pullfactory.cli._report import report
 from pullfactory.cli._scan import scan
 from pullfactory.cli._select import select
 from pullfactory.cli._shared import common_options, epilog
+from pullfactory.cli._signals import Stop, be_deaf, stoppable
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
 from pullfactory.errors import PullfactoryError, printable
@@ -26,9 +25,7 @@ from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]
 
-_INTERRUPTED = 130
 _BAD_INPUT = 2
-_SOON = 0.05  # seconds
 
 
 def main() -> NoReturn:
@@ -36,10 +33,19 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
-    hook, sys.unraisablehook = sys.unraisablehook, _repeat_lost_interrupt
-    code = _BAD_INPUT
+    os.environ["MATPLOTLIBRC"] = os.devnull  # a user's file may not even be readable
+    with stoppable() as stop:
+        code = _answer(stop)
+        if code == stop.exit_code:
+            gc.collect()  # removes temporary files ...
+            os._exit(code)  # ... and does not wait for toys that are still being fitted
+    sys.exit(code)
+
+
+def _answer(stop: Stop) -> int:
+    """Run a command, and say on one line what is wrong; its exit code."""
     try:
-        code = cli.main(prog_name="pullfactory", standalone_mode=False) or 0
+        return cli.main(prog_name="pullfactory", standalone_mode=False) or 0
     except click.ClickException as error:
         _complain(f"{error.format_message().rstrip('.')} (see -h)")
     except PullfactoryError as error:
@@ -50,24 +56,10 @@ def main() -> NoReturn:
     except MemoryError:
         _complain("too little memory; use fewer events, bins or --workers")
     except (KeyboardInterrupt, click.Abort):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        be_deaf()
         tell("Interrupted; nothing is left half written.")
-        code = _INTERRUPTED
-    finally:
-        sys.unraisablehook = hook
-    if code == _INTERRUPTED:
-        gc.collect()  # removes temporary files ...
-        os._exit(code)  # ... and does not wait for toys that are still being fitted
-    sys.exit(code)
-
-
-def _repeat_lost_interrupt(lost: "sys.UnraisableHookArgs") -> None:
-    """Ctrl-C while the garbage collector calls back is an exception that goes nowhere."""
-    if lost.exc_type is KeyboardInterrupt:
-        again = signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)
-        threading.Timer(_SOON, *again).start()
-    else:
-        sys.__unraisablehook__(lost)
+        return stop.exit_code
+    return _BAD_INPUT
 
 
 def _complain(message: str) -> None:

@@ -3,7 +3,7 @@
 import click
 
 from pullfactory.cli._request import redraw_option
-from pullfactory.cli._shared import command, say, stage_progress
+from pullfactory.cli._shared import command, say, stage_progress, warn
 
 
 @command(
@@ -17,5 +17,5 @@ def report(folder: str, figures: tuple[str, ...] | None) -> None:
     """Make the report of an output folder again, from what the folder holds."""
     from pullfactory.results.reading import write_report
 
-    path = write_report(folder, figures=figures, progress=stage_progress())
+    path = write_report(folder, figures=figures, progress=stage_progress(), warn=warn)
     say(f"{'Report' if path.suffix else 'Figures':<10}{path}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, say, say_files, stage_progress, workers_option
+from pullfactory.cli._shared import console, say, say_files, stage_progress, warn, workers_option
 from pullfactory.errors import OutputError
+from pullfactory.files import short_name
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -91,11 +92,11 @@ class Request:
         """Write it, or, if something else came into its folder meanwhile, beside that."""
         from pullfactory.results.folders import check_folder
 
-        write = partial(result.write, figures=self.figures, progress=self.progress)
+        write = partial(result.write, figures=self.figures, progress=self.progress, warn=warn)
         try:
             check_folder(folder)
         except OutputError as error:
-            beside = write(folder.with_name(f"{folder.name}-{token_hex(4)}"))
+            beside = write(folder.with_name(f"{short_name(folder.name)}-{token_hex(4)}"))
             raise OutputError(f"{error}; this one is in '{beside}'") from None
         write(folder)
 

@@ -118,6 +118,15 @@ def say(text: str) -> None:
         click.echo("\n".join(map(printable, text.split("\n"))))
 
 
+def warn(line: str) -> None:
+    """A warning on standard error.
+
+    Args:
+        line: What is wrong.
+    """
+    tell(f"Warning: {line}")
+
+
 def stage_progress() -> "Progress":
     """How the stages of a command show that they go on: not at all, by bars, or with times."""
     from pullfactory.progress import bar, silent, timed

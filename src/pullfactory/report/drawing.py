@@ -1,6 +1,7 @@
 """Figures as files: drawn one by one, in the formats that are asked for."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ from pullfactory.report.figures import Figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Miss = Callable[[Path, Exception], None]
+"""Called with a file that could not be made, and why."""
 
 # Entries of the files that would tell their time, and how hard to pack them.
 _SAVED: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -27,6 +31,7 @@ def write_figures(
     formats: Collection[str],
     *,
     progress: Progress = silent,
+    miss: Miss | None = None,
 ) -> tuple[Path, ...]:
     """Draw figures and write them; the same figures give the same files.
 
@@ -35,9 +40,13 @@ def write_figures(
         make: Gives what is to be drawn; matplotlib is loaded only if this is called.
         formats: Endings of the files, such as "png".
         progress: How the stage shows that it goes on, figure by figure.
+        miss: Called for each file that cannot be made, of which nothing is left; None to raise.
 
     Returns:
         The files, for each figure one in each format.
+
+    Raises:
+        Exception: What a figure raises, if nobody is to be told that it is missing.
     """
     if not formats:
         return ()
@@ -50,7 +59,13 @@ def write_figures(
     files: list[Path] = []
     with figure_style(), progress("figures", len(figures)) as advance:
         for name, figure in figures.items():
-            files += _save(laid_out(figure.draw()), folder / name, formats)
+            wanted = [folder / f"{name}.{ending}" for ending in formats]
+            with _told(miss, *wanted):
+                drawn = laid_out(figure.draw())
+                for file in wanted:
+                    with _told(miss, file):
+                        drawn.savefig(file, **_SAVED[file.suffix.removeprefix(".")])
+                        files.append(file)
             advance(1)
     return tuple(files)
 
@@ -64,9 +79,15 @@ def laid_out(figure: "Figure") -> "Figure":
     return figure
 
 
-def _save(figure: "Figure", path: Path, formats: Collection[str]) -> list[Path]:
-    files = []
-    for ending in formats:
-        files.append(path.with_name(f"{path.name}.{ending}"))
-        figure.savefig(files[-1], **_SAVED[ending])
-    return files
+@contextmanager
+def _told(miss: Miss | None, *files: Path) -> Iterator[None]:
+    """Go on after a failure, without the files."""
+    try:
+        yield
+    except Exception as error:
+        if miss is None:
+            raise
+        for file in files:
+            with suppress(OSError):
+                file.unlink()
+            miss(file, error)

@@ -54,7 +54,9 @@ _LOCK = threading.RLock()  # matplotlib's settings belong to the whole process
 @contextmanager
 def figure_style() -> Iterator[None]:
     """The style of every figure, for as long as the context lasts."""
-    with _LOCK, mpl.rc_context(dict(_STYLE)):
+    with _LOCK, mpl.rc_context():
+        mpl.rcdefaults()  # whatever a user's file says
+        mpl.rcParams.update(_STYLE)
         yield
 
 

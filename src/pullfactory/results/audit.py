@@ -19,7 +19,7 @@ from pullfactory.auditing.rows import AuditRow
 from pullfactory.auditing.tally import Axis
 from pullfactory.described import row_of
 from pullfactory.errors import OutputError
-from pullfactory.files import read_json
+from pullfactory.files import read_json, short_name
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
@@ -180,7 +180,7 @@ class AuditResult(AuditNumbers, Result):
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
         config = AuditConfig.from_dict(numbers["config"], place=f"configuration in '{folder}'")
-        joint = folder / "workspaces" / f"{config.name}_joint.json"
+        joint = folder / "workspaces" / f"{short_name(config.name)}_joint.json"
         histograms = read_json(folder / TEMPLATES)
         return cls(
             versions=numbers["provenance"]["versions"],
@@ -194,7 +194,7 @@ class AuditResult(AuditNumbers, Result):
                 for axis in (numbers["binning"][name] for name in config.observable_names)
             ),
             templates=tuple(_histogram(histograms[name]) for name in config.observable_names),
-            workspace=read_json(folder / "workspaces" / f"{config.name}.json"),
+            workspace=read_json(folder / "workspaces" / f"{short_name(config.name)}.json"),
             joint_workspace=read_json(joint) if joint.exists() else None,
             dependence=tuple(map(_dependence, numbers["correlations"])),
             covariances={
@@ -217,9 +217,11 @@ class AuditResult(AuditNumbers, Result):
 
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
         (folder / "workspaces").mkdir()
-        write_workspace(self.workspace, folder / "workspaces" / f"{self.config.name}.json")
+        write_workspace(
+            self.workspace, folder / "workspaces" / f"{short_name(self.config.name)}.json"
+        )
         if self.joint_workspace:
-            name = f"{self.config.name}_joint.json"
+            name = f"{short_name(self.config.name)}_joint.json"
             write_workspace(self.joint_workspace, folder / "workspaces" / name)
         if self.toys.toys:
             self.toys.toys.copy_to(folder / TOYS)

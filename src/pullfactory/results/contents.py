@@ -1,14 +1,15 @@
-"""What lies in the folder of a result: known by its numbers, file by file."""
+"""What lies in the folder of a result: known by its manifest, or by its numbers, file by file."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from pullfactory.files import read_json
+from pullfactory.files import partial_name, read_json
 from pullfactory.report.figures import (
     AUDIT,
     CLOSURE,
@@ -20,6 +21,9 @@ from pullfactory.report.figures import (
     Kinds,
     figure_names,
 )
+from pullfactory.results.manifest import MANIFEST, read_manifest
+from pullfactory.results.mounts import is_mount
+from pullfactory.results.report import REPORT
 from pullfactory.settings.fields import FIGURE_FORMATS
 
 Numbers = Mapping[str, Any]
@@ -27,35 +31,102 @@ Numbers = Mapping[str, Any]
 _FOLDERS = ("figures", "tables", "workspaces")
 
 
+class Contents(NamedTuple):
+    """What lies in a folder.
+
+    Attributes:
+        files: Paths in it of the files of a result of ours, numbers and manifest last.
+        foreign: What else lies there, in words; None if there is nothing.
+    """
+
+    files: tuple[str, ...]
+    foreign: str | None
+
+
 def find_foreign(folder: Path) -> str | None:
     """What lies in a folder and is not of a result of ours.
 
-    A folder is a result's by all of its files: one that holds numbers of ours says which files
-    belong to these, and every other entry is foreign. So is what has the name of a file of ours
-    and is a link, a folder, a pipe or a mount point.
+    A folder is a result's by all of its files: its manifest says which files were written with
+    which content, and every other entry is foreign. Without a manifest, as earlier versions wrote,
+    its numbers say which files belong to these. So is what has the name of a file of ours and is
+    a link, a folder, a pipe or a mount point.
 
     Args:
         folder: Exists.
 
     Returns:
-        The first foreign entry, as a path in the folder; None if there is none.
+        The first foreign entry, as a path in the folder, in quotes; None if there is none.
 
     Raises:
         OSError: If the folder cannot be read.
     """
-    entries = dict(_entries(folder))
-    if not entries:
-        return None
+    return look_into(folder).foreign
+
+
+def look_into(folder: Path) -> Contents:
+    """What lies in a folder, and what of it is of a result of ours; see `find_foreign`.
+
+    Args:
+        folder: Exists.
+
+    Raises:
+        OSError: If the folder cannot be read.
+    """
+    listed = read_manifest(folder)
+    inner = {*_FOLDERS, *(name.partition("/")[0] for name in listed or ())}
+    entries = dict(_entries(folder, inner))
     kind = next((kind for kind in _FILES if entries.get(f"{kind}.json")), None)
-    known: frozenset[str] = frozenset()
-    if kind:
-        try:
-            numbers = read_json(folder / f"{kind}.json")
-            if str(numbers["schema"]).startswith(f"pullfactory-{kind}/"):
-                known = result_files(kind, numbers)
-        except (AttributeError, LookupError, OSError, TypeError, ValueError):
-            pass  # damaged, and so not known to be ours
-    return next((name for name, plain in entries.items() if not plain or name not in known), None)
+    known = _by_numbers(folder, kind) if listed is None else {*listed, MANIFEST}
+    if known:
+        known |= {partial_name(name) for name in (MANIFEST, REPORT)}  # a kill leaves them
+    files, foreign = [], None
+    for name, plain in entries.items():
+        written = listed.get(name) if listed else None
+        if not plain or name not in known:
+            foreign = foreign or repr(name)
+        elif written is not None and not written.is_still(folder / name):
+            foreign = foreign or f"{name!r}, which was changed"
+        else:
+            files.append(name)
+    last = (f"{kind}.json", MANIFEST)  # what is left of a removal is still known
+    order = sorted(files, key=lambda name: last.index(name) if name in last else -1)
+    return Contents(tuple(order), foreign)
+
+
+def remove_contents(folder: Path, files: Iterable[str]) -> None:
+    """Remove files of a result, and the folder if nothing else lies in it.
+
+    Args:
+        folder: Of the result.
+        files: Paths in it.
+
+    Raises:
+        OSError: If something cannot be removed, or something else is there.
+    """
+    names = tuple(files)
+    inner = {name.partition("/")[0] for name in names if "/" in name} | {*_FOLDERS}
+    for name in names:
+        if "/" in name:
+            (folder / name).unlink(missing_ok=True)
+    for name in inner:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            (folder / name).rmdir()
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    folder.rmdir()
+
+
+def _by_numbers(folder: Path, kind: str | None) -> set[str]:
+    """Files of a result without a manifest; none if its numbers are not ours, or damaged."""
+    if kind is None:
+        return set()
+    try:
+        numbers = read_json(folder / f"{kind}.json")
+        if str(numbers["schema"]).startswith(f"pullfactory-{kind}/"):
+            return set(result_files(kind, numbers))
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):
+        pass
+    return set()
 
 
 def result_files(kind: str, numbers: Numbers) -> frozenset[str]:
@@ -71,13 +142,13 @@ def result_files(kind: str, numbers: Numbers) -> frozenset[str]:
     return frozenset({f"{kind}.json", *_FILES[kind](numbers)})
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
+def _entries(folder: Path, inner: Collection[str]) -> Iterator[tuple[str, bool]]:
     """Entries of a folder and of those in it that we make, and whether each is a plain file."""
     for entry in _sorted(folder):
-        own = entry.name in _FOLDERS and entry.is_dir(follow_symlinks=False)
-        if own and not os.path.ismount(entry.path):
-            for inner in _sorted(Path(entry.path)):
-                yield f"{entry.name}/{inner.name}", inner.is_file(follow_symlinks=False)
+        own = entry.name in inner and entry.is_dir(follow_symlinks=False)
+        if own and not is_mount(entry.path):
+            for one in _sorted(Path(entry.path)):
+                yield f"{entry.name}/{one.name}", one.is_file(follow_symlinks=False)
         else:
             yield entry.name, entry.is_file(follow_symlinks=False)
 

@@ -1,17 +1,18 @@
 """Output folders that appear whole or not at all."""
 
-import errno
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pullfactory.errors import OutputError
-from pullfactory.files import try_writing
-from pullfactory.results.contents import find_foreign
+from pullfactory.files import short_name
+from pullfactory.results.contents import find_foreign, look_into, remove_contents
+from pullfactory.results.mounts import is_mount
+from pullfactory.results.swap import OLD, remove_old, swap
+from pullfactory.results.workplace import leftovers, new_workplace, sweep
 from pullfactory.settings.fields import figure_formats
 
 _NOWHERE = "is a link that leads nowhere"
@@ -36,7 +37,9 @@ def check_folder(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     try:
-        complaint = _complaint(folder.resolve())
+        target = folder.resolve()
+        _sweep(target)
+        complaint = _complaint(target)
     except RuntimeError:
         complaint = _NOWHERE
     except OSError as error:
@@ -68,25 +71,29 @@ def check_formats(given: Collection[str]) -> tuple[str, ...]:
 def replaced_folder(folder: str | Path) -> Iterator[Path]:
     """Fill a new folder beside the old one, then put it in its place.
 
+    The new folder has the permissions and the owner of the old one.
+
     Args:
         folder: Where the result belongs.
 
     Yields:
-        An empty folder to write to. If the body raises, it is removed and nothing has changed.
+        A folder to write to. If the body raises, it is removed and nothing has changed.
 
     Raises:
-        OutputError: As `check_folder`. If something else came into the folder meanwhile, that
-            stays where it is, and the new folder beside it is named.
+        OutputError: As `check_folder`. If something else came into the folder meanwhile, or the
+            new folder cannot take its place, the old one stays as it is, and the new one beside it
+            is named.
     """
     target = check_folder(folder).resolve()
     made = [parent for parent in target.parents if not parent.exists()]
-    staging = None
+    place = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        staging.chmod(0o755)
-        yield staging
-        _swap(staging, target)
+        place = new_workplace(target.parent, _prefix(target))
+        _be_like(target, place.path)
+        yield place.path
+        place.finish()
+        swap(place.path, target)
     except OutputError:
         raise
     except OSError as error:
@@ -95,11 +102,45 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
             "choose another --output"
         ) from None
     finally:
-        if staging is not None and staging.exists():
-            shutil.rmtree(staging, ignore_errors=True)
+        if place is not None:
+            place.close()
+            remove_old(place.path)  # which is there after an interruption
         for parent in made:
             with suppress(OSError):  # it holds the result, unless that failed
                 parent.rmdir()
+
+
+def _prefix(target: Path) -> str:
+    """What the names of new folders beside an output folder begin with."""
+    return f".{short_name(target.name)}-"
+
+
+def _be_like(old: Path, new: Path) -> None:
+    """Give a new folder owner, permissions and access lists of the old one, if there is one."""
+    with suppress(FileNotFoundError):
+        found = old.stat()
+        with suppress(PermissionError):
+            os.chown(new, found.st_uid, found.st_gid)
+        shutil.copystat(old, new)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed runs have left beside an output folder; what was in its place comes back.
+
+    Args:
+        target: The output folder.
+    """
+    prefix, parent = _prefix(target), _nearest(target)
+    sweep(parent, prefix)
+    for folder in leftovers(parent, prefix, OLD):
+        with suppress(OSError):
+            found = look_into(folder)
+            if found.foreign:
+                continue
+            if found.files and folder.name.endswith(OLD) and not target.exists():
+                folder.rename(target)
+            else:
+                remove_contents(folder, found.files)
 
 
 def _complaint(folder: Path) -> str | None:
@@ -109,18 +150,31 @@ def _complaint(folder: Path) -> str | None:
     with suppress(FileNotFoundError, NotADirectoryError):
         if not stat.S_ISDIR(folder.stat().st_mode):  # one look, others may replace it
             return "is a file"
-    if folder.is_dir() and (name := _foreign_in(folder)):
-        return f"holds something else than a result of pullfactory: {name!r}"
+    if folder.is_dir() and (found := _foreign_in(folder)):
+        return f"holds something else than a result of pullfactory: {found}"
     for what, there in (
         ("where you are", Path.cwd().is_relative_to(folder)),
-        ("a mount point", os.path.ismount(folder)),
+        ("a mount point", is_mount(folder)),
     ):
         if there:
             return f"is {what}, and cannot be replaced"
     if folder.is_dir() and not _is_writable(folder) and folder.is_dir():
         return "cannot be written (no permission)"
-    try_writing(folder.parent)
+    _try_writing(folder)
     return None
+
+
+def _try_writing(folder: Path) -> None:
+    """Make something where a new folder will be made, and remove it."""
+    nearest = _nearest(folder)
+    if not nearest.is_dir():
+        raise NotADirectoryError(0, f"'{nearest.name}' is a file")
+    new_workplace(nearest, _prefix(folder)).close()
+
+
+def _nearest(folder: Path) -> Path:
+    """The nearest place above a folder that exists."""
+    return next(place for place in folder.parents if place.exists())
 
 
 def _is_writable(folder: Path) -> bool:
@@ -140,48 +194,3 @@ def _foreign_in(folder: Path) -> str | None:
         except FileNotFoundError:
             name = None
     return name
-
-
-def _swap(staging: Path, folder: Path) -> None:
-    """Put the new folder where the old one is; whatever interrupts, one of them is there."""
-    old = staging.with_name(f"{staging.name}.old")
-    try:
-        while not _take(staging, folder, old):  # others write there as well, and were faster
-            _remove(old)
-    except BaseException:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise
-    _remove(old)
-
-
-def _take(staging: Path, folder: Path, old: Path) -> bool:
-    """Move the old folder away and the new one to its place; whether that was still free."""
-    with suppress(FileNotFoundError):
-        folder.rename(old)
-        _check_again(old, staging, folder)
-    try:
-        staging.rename(folder)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-            return False
-        raise
-    return True
-
-
-def _check_again(old: Path, staging: Path, folder: Path) -> None:
-    """Refuse to remove what came into a folder since it was looked at; keep the new one."""
-    if name := folder.name if old.is_symlink() else find_foreign(old):
-        old.rename(folder)
-        new = staging.rename(staging.with_name(staging.name.lstrip(".")))
-        raise OutputError(
-            f"output folder '{folder.name}' now holds something else than a result of "
-            f"pullfactory: {name!r}; the new result is in '{new}'"
-        )
-
-
-def _remove(folder: Path) -> None:
-    """Remove a result, and nothing that came to it since it was looked at."""
-    with suppress(OSError):
-        if find_foreign(folder) is None:
-            shutil.rmtree(folder)

@@ -1,5 +1,6 @@
 """Every fit of every toy, written block by block: memory stays bounded."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -15,18 +16,45 @@ from numpy.typing import NDArray
 
 from pullfactory.fitting import FitBatch
 from pullfactory.results.toy_fits import STATUS_NAMES, ToyFits, read_fits
+from pullfactory.results.workplace import new_workplace, sweep
 
 __all__ = ["STATUS_NAMES", "ToyLedger", "ToyTable"]
 
 _ROW_GROUP_BATCHES = 64
+_PREFIX = "pullfactory-"  # of names of temporary folders
+_PIECE = 2**20  # bytes that are copied at once
 
 
 class _Scratch:
-    """A temporary folder that goes when its owner does."""
+    """A temporary folder that goes when its owner does; if that is killed, when the next comes."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="pullfactory-"))
-        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        parent = Path(tempfile.gettempdir())
+        sweep(parent, _PREFIX)
+        place = new_workplace(parent, _PREFIX, mode=0o700)
+        self.path = place.path
+        self._file: int | None = None
+        weakref.finalize(self, place.close)
+
+    def hold(self, file: Path) -> None:
+        """Keep a file, even if somebody cleans up the folder.
+
+        Args:
+            file: In the folder.
+        """
+        self._file = os.open(file, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the file that is kept.
+
+        Args:
+            path: The copy.
+        """
+        at = 0
+        with path.open("wb") as copy:
+            while self._file is not None and (piece := os.pread(self._file, _PIECE, at)):
+                at += copy.write(piece)
 
 
 class ToyLedger:
@@ -109,6 +137,7 @@ class ToyLedger:
             described = {f"pullfactory.{key}": value for key, value in told.items()}
             schema = pa.schema(self._fields, metadata=described)
             self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+            self._scratch.hold(self._path)
         return self._writer
 
     def _flush(self) -> None:
@@ -149,7 +178,10 @@ class ToyTable:
         Args:
             path: The copy.
         """
-        shutil.copyfile(self.path, path)
+        if self._owner is not None:
+            self._owner.copy_to(path)
+        else:
+            shutil.copyfile(self.path, path)
 
 
 def _names(codes: NDArray[Any], names: list[str]) -> pa.DictionaryArray:

@@ -12,6 +12,8 @@ from pullfactory.results.audit import AuditResult
 from pullfactory.results.bootstrap import BootstrapSummary
 from pullfactory.results.closure import ClosureResult
 from pullfactory.results.damage import complete
+from pullfactory.results.manifest import renew_manifest
+from pullfactory.results.missing import Warn, warn_in_python
 from pullfactory.results.prediction import PredictionResult
 from pullfactory.results.report import REPORT, report_text
 from pullfactory.results.result import Result
@@ -51,6 +53,7 @@ def write_report(
     *,
     figures: Collection[str] | None = None,
     progress: Progress = silent,
+    warn: Warn = warn_in_python,
 ) -> Path:
     """Write `report.html` into an output folder, from what the folder holds.
 
@@ -60,6 +63,7 @@ def write_report(
         figures: Formats in which the figures are drawn again, such as ("png", "pdf"): the folder is
             then written anew, whole or not at all. None: they stay as they are.
         progress: How drawing shows that it goes on.
+        warn: Is told what is missing, as by `Result.write`.
 
     Returns:
         The file; an earlier one is replaced, but no link. Where a result has no page, the folder.
@@ -71,7 +75,7 @@ def write_report(
     folder = Path(folder)
     page = folder / REPORT
     if figures is not None:
-        read(folder).write(folder, figures=figures, progress=progress)
+        read(folder).write(folder, figures=figures, progress=progress, warn=warn)
         return page if page.exists() else folder
     summary: dict[str, Any] = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
     what = summary["schema"].partition("/")[0].removeprefix("pullfactory-")
@@ -85,4 +89,6 @@ def write_report(
     kind, described = ("audit.json", "audit.toml") if audited else ("summary.json", "study.toml")
     with complete(folder, kind, described):
         text = report_text(folder, summary)
-    return write_text(page, text)
+    write_text(page, text)
+    renew_manifest(folder, REPORT)
+    return page

@@ -17,6 +17,7 @@ from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
+from pullfactory.results.missing import Missing, Warn, warn_in_python
 from pullfactory.results.report import REPORT
 from pullfactory.results.rows import installed_versions, read_numbers, schema_name, write_numbers
 from pullfactory.results.soundness import require_same, require_schema
@@ -137,14 +138,19 @@ class Result(ABC):
         *,
         figures: Collection[str] | None = None,
         progress: Progress = silent,
+        warn: Warn = warn_in_python,
     ) -> Path:
         """Write numbers, figures and what else there is; the folder appears whole or not at all.
+
+        A figure, a format or a page that fails takes nothing else with it: it is told and listed in
+        the manifest as missing.
 
         Args:
             folder: Replaced if it holds an earlier result of ours.
             figures: Formats of the figures, such as ("png", "pdf"); empty: none. None for those
                 of the study or the audit, and for png.
             progress: How drawing shows that it goes on.
+            warn: Is told what is missing; a warning of Python unless something else is given.
 
         Returns:
             The folder.
@@ -158,9 +164,16 @@ class Result(ABC):
             summary = self.summary()
             self._fill(staging, summary)
             write_numbers(staging, summary)
-            write_figures(staging / "figures", self._figures, formats, progress=progress)
-            if (page := self._page(staging, summary)) is not None:
-                (staging / REPORT).write_text(page, encoding="utf-8")
+            missing = Missing(folder=staging, warn=warn)
+            pictures, report = staging / "figures", staging / REPORT
+            with missing.noted(pictures):
+                write_figures(
+                    pictures, self._figures, formats, progress=progress, miss=missing.miss
+                )
+            with missing.noted(report):
+                if (page := self._page(staging, summary)) is not None:
+                    report.write_text(page, encoding="utf-8")
+            missing.write_manifest(report, pictures)
         return Path(folder)
 
     @property

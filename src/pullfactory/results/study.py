@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pullfactory.calibration import Calibration
 from pullfactory.described import json_schema_of, row_of
 from pullfactory.errors import OutputError
-from pullfactory.files import read_json
+from pullfactory.files import read_json, short_name
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
@@ -198,7 +198,7 @@ class StudyResult(ResultOfStudy):
         return cls(
             **head,
             calibration=Calibration.read(folder / CALIBRATION),
-            workspace=read_json(folder / "workspaces" / f"{study.name}.json"),
+            workspace=read_json(folder / "workspaces" / f"{short_name(study.name)}.json"),
             sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
             predictions=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
             toys=ToyTable(path=folder / TOYS),
@@ -208,7 +208,9 @@ class StudyResult(ResultOfStudy):
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
         super()._fill(folder, summary)
         (folder / "workspaces").mkdir()
-        write_workspace(self.workspace, folder / "workspaces" / f"{self.study.name}.json")
+        write_workspace(
+            self.workspace, folder / "workspaces" / f"{short_name(self.study.name)}.json"
+        )
         for rho, spec in self.joint_workspaces.items():
             write_workspace(spec, folder / "workspaces" / f"joint_rho_{rho:g}.json")
         self.toys.copy_to(folder / TOYS)

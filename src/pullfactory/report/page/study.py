@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.described import row_of
-from pullfactory.files import read_json, read_text
+from pullfactory.files import read_json, read_text, short_name
 from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.methods import method_kind
 from pullfactory.report.figures import STUDY
@@ -196,7 +196,7 @@ def _noise(rows: Sequence[Mapping[str, Any]]) -> tuple[Block, ...]:
 
 def _clipping(folder: Path, summary: Mapping[str, Any]) -> tuple[Text, ...]:
     """What another program would make of the workspace that lies in the folder."""
-    file = Path("workspaces") / f"{summary['study']['name']}.json"
+    file = Path("workspaces") / f"{short_name(summary['study']['name'])}.json"
     if not (folder / file).exists():
         return ()
     note = clipping_note(read_json(folder / file))

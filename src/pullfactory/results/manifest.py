@@ -1,0 +1,117 @@
+"""The list of what a result wrote into its folder, and of what it could not write."""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from hashlib import file_digest
+from pathlib import Path
+from typing import NamedTuple
+
+from pullfactory.files import read_json, write_text
+from pullfactory.results.workplace import MARK
+
+MANIFEST = "manifest.json"
+
+_SCHEMA = "pullfactory-manifest/1"
+
+
+class Written(NamedTuple):
+    """A file as it was written.
+
+    Attributes:
+        bytes: Its size.
+        sha256: Digest of its content.
+    """
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, file: Path) -> "Written":
+        """What a file is now.
+
+        Args:
+            file: A plain one, and no link.
+
+        Raises:
+            OSError: If it cannot be read.
+        """
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as opened:
+            return cls(os.fstat(descriptor).st_size, file_digest(opened, "sha256").hexdigest())
+
+    def is_still(self, file: Path) -> bool:
+        """Whether a file is as it was written.
+
+        Args:
+            file: A plain one.
+        """
+        found = file.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size != self.bytes:
+            return False
+        return Written.of(file) == self
+
+
+def write_manifest(folder: Path, missing: Mapping[str, str]) -> None:
+    """List all files in a folder that a result has filled.
+
+    Args:
+        folder: Holds nothing else.
+        missing: What could not be written, and why.
+
+    Raises:
+        OSError: If a file cannot be read, or the list not written.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {path.relative_to(folder).as_posix(): Written.of(path) for path in files}
+    for name in (MARK, MANIFEST):
+        names.pop(name, None)
+    (folder / MANIFEST).write_text(_text(names, missing), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Mapping[str, Written] | None:
+    """Files of a result by their paths in its folder; None if there is no list of ours.
+
+    Args:
+        folder: Of a result.
+    """
+    try:
+        return _listed(read_json(folder / MANIFEST))
+    except (AttributeError, LookupError, OSError, TypeError, ValueError):
+        return None
+
+
+def renew_manifest(folder: Path, name: str) -> None:
+    """Say that one file of a result was written anew; a folder without a list gets none.
+
+    Args:
+        folder: Of the result.
+        name: Of the file.
+
+    Raises:
+        OutputError: If the list cannot be written.
+    """
+    files = read_manifest(folder)
+    if files is None:
+        return
+    missing = read_json(folder / MANIFEST)["missing"]
+    files = {**files, name: Written.of(folder / name)}
+    missing = {key: why for key, why in missing.items() if key != name}
+    write_text(folder / MANIFEST, _text(dict(sorted(files.items())), missing))
+
+
+def _listed(content: Mapping[str, object]) -> Mapping[str, Written]:
+    files = content["files"]
+    if content["schema"] != _SCHEMA or not isinstance(files, dict):
+        raise ValueError(content["schema"])
+    return {name: Written(int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
+
+
+def _text(files: Mapping[str, Written], missing: Mapping[str, str]) -> str:
+    content = {
+        "schema": _SCHEMA,
+        "files": {name: written._asdict() for name, written in files.items()},
+        "missing": dict(missing),
+    }
+    return f"{json.dumps(content, indent=1)}\n"
