@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import pullfactory as pf
 from pullfactory.auditing.blinding import blind_offset
 from pullfactory.cli import cli
+from pullfactory.errors import OutputError
 from pullfactory.settings.audit import AuditConfig
 from tests.auditing.fit_models import config, data, simulated, table
 
@@ -148,3 +149,13 @@ def test_a_folder_stays_blinded_until_it_is_asked_for(
     assert not blind
     assert "blinded" not in told
     assert not run()[0]
+
+
+def test_a_blinded_folder_takes_no_open_result_unless_it_is_asked_for(
+    shown: pf.AuditResult, hidden: pf.AuditResult, tmp_path: Path
+) -> None:
+    folder = hidden.write(tmp_path / "out", figures=())
+    with pytest.raises(OutputError, match="is blinded, and stays so"):
+        shown.write(folder, figures=())
+    hidden.unblinded().write(folder, figures=())
+    shown.write(folder, figures=())

@@ -34,7 +34,7 @@ from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.report.audit_verdict import audit_answer_of
 from pullfactory.report.goodness import is_refused
 from pullfactory.settings.audit import AuditConfig
-from tests.auditing.fit_models import config, data, simulated, table
+from tests.auditing.fit_models import config, data, signal, simulated, table
 
 EVENTS, RHO, N_SIM = 1000.0, 0.6, 20_000
 QUICK = {"replicas": 20, "toys.unbinned": "none", "toys.n_toys": 128, "figures": []}
@@ -329,3 +329,32 @@ def test_another_process_gives_the_same_numbers() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         there = pf.audit(asked, tables, executor=pool)
     assert here.goodness == there.goodness
+
+
+def test_one_sided_samples_of_other_events_have_their_noise_in_the_toys() -> None:
+    """The mirror image of a sample is no sample of events: nothing is read for it."""
+    tuned = signal(np.random.default_rng(8), N_SIM, 2, RHO, tune=1.0)
+    tables = samples() | {"tune.up": table(tuned)}
+    asked = config(2, EVENTS, 0.0)
+    asked["samples"]["tune"] = {"up": {"in_memory": True, "same_events": False}}
+    asked["parameter"] = [
+        one | ({"symmetrise": True} if one["name"] == "tune" else {}) for one in asked["parameter"]
+    ]
+    result = pf.audit(AuditConfig.from_dict(asked).with_settings(QUICK), tables, workers=2)
+    assert result.goodness
+    assert len(result.goodness.rows) == 4
+    assert not result.goodness.failed
+
+
+def test_a_fit_that_ends_at_a_bound_qualifies_the_answer() -> None:
+    asked = config(2, EVENTS, 0.0)
+    asked["parameter"] = [
+        one | ({"bounds": [-0.01, 0.01]} if one["name"] == "m" else {})
+        for one in asked["parameter"]
+    ]
+    data_off = samples(m=1.5)
+    result = pf.audit(AuditConfig.from_dict(asked).with_settings(QUICK), data_off, workers=2)
+    [finding] = (one for one in result.gate if one.cause == "fit_status")
+    assert "at_bound; no error of m." in finding.text
+    assert finding.remedy.startswith("Widen parameter.m.bounds")
+    assert result.withheld or "only if what is warned of is meant so" in result.title

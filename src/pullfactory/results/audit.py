@@ -1,7 +1,7 @@
 """What an audit gives back."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +23,6 @@ from pullfactory.files import read_json, short_name
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
-from pullfactory.progress import Progress, silent
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.audit_csv import write_tables
@@ -149,33 +148,13 @@ class AuditResult(AuditNumbers, Result):
         data = tuple(_unblinded(config, fit, nominal) for fit in self.data)
         return replace(self, config=config, data=data, revealed=True)
 
-    def write(
-        self,
-        folder: str | Path,
-        *,
-        figures: Collection[str] | None = None,
-        progress: Progress = silent,
-    ) -> Path:
-        """Write numbers, figures and the page; see `Result.write`.
-
-        Args:
-            folder: As there; one that holds a blinded audit stays blinded.
-            figures: As there.
-            progress: As there.
-
-        Returns:
-            The folder.
-
-        Raises:
-            OutputError: As there, or if the folder is blinded and this result neither is nor was
-                made by `unblinded`.
-        """
+    def _refuse(self, folder: str | Path) -> None:
+        """Refuse to take the place of a blinded audit unless that is wanted."""
         if not (self.config.blind or self.revealed) and is_blinded(folder):
             raise OutputError(
                 f"output folder '{folder}' is blinded, and stays so; set blind = true, or write "
                 "unblinded() of the result, or choose another folder"
             )
-        return Result.write(self, folder, figures=figures, progress=progress)
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:

@@ -160,6 +160,7 @@ class Result(ABC):
                 unknown.
         """
         formats = check_formats(self._formats if figures is None else figures)
+        self._refuse(folder)
         with replaced_folder(folder) as staging, given_methods(self.given):
             summary = self.summary()
             self._fill(staging, summary)
@@ -175,6 +176,9 @@ class Result(ABC):
                     report.write_text(page, encoding="utf-8")
             missing.write_manifest(report, pictures)
         return Path(folder)
+
+    def _refuse(self, folder: str | Path) -> None:  # noqa: B027
+        """Refuse a folder, besides those that no result may be written to."""
 
     @property
     def plots(self) -> tuple[str, ...]:
