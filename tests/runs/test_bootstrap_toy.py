@@ -47,7 +47,9 @@ def test_command_is_the_function(
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert "Correlation of m_t and m_W: 0." in outcome.stdout
     folder = Path("results/tiny_bootstrap")
-    assert {path.name for path in folder.iterdir()} == {"bootstrap.json", "study.toml"}
+    assert {path.name for path in folder.iterdir()} == {
+        *("bootstrap.json", "manifest.json", "study.toml")
+    }
     as_json = json.loads(invoke(*options, "--json").stdout)
     assert as_json == json.loads((folder / "bootstrap.json").read_text())
     assert as_json == bootstrap_toy(study, replicas=31).summary()

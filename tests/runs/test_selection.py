@@ -159,7 +159,7 @@ def test_command_writes_a_folder_and_answers(
     assert "unbinned, do not pay: m_lb\n" in outcome.stdout
     folder = Path("results/ljets_selection")
     assert {path.name for path in folder.rglob("*.*")} == {
-        *("selection.json", "study.toml", "selection.png")
+        *("selection.json", "manifest.json", "study.toml", "selection.png")
     }
     summary = json.loads((folder / "selection.json").read_text())
     assert summary == of_ljets().summary()

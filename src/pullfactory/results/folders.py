@@ -12,7 +12,7 @@ from pullfactory.files import short_name
 from pullfactory.results.contents import find_foreign, look_into, remove_contents
 from pullfactory.results.mounts import is_mount
 from pullfactory.results.swap import OLD, remove_old, swap
-from pullfactory.results.workplace import leftovers, new_workplace, sweep
+from pullfactory.results.workplace import alone, leftovers, new_workplace, sweep
 from pullfactory.settings.fields import figure_formats
 
 _NOWHERE = "is a link that leads nowhere"
@@ -38,8 +38,9 @@ def check_folder(folder: str | Path) -> Path:
     folder = Path(folder)
     try:
         target = folder.resolve()
-        _sweep(target)
-        complaint = _complaint(target)
+        with alone(target.parent):
+            _sweep(target)
+            complaint = _complaint(target)
     except RuntimeError:
         complaint = _NOWHERE
     except OSError as error:
@@ -93,7 +94,8 @@ def replaced_folder(folder: str | Path) -> Iterator[Path]:
         _be_like(target, place.path)
         yield place.path
         place.finish()
-        swap(place.path, target)
+        with alone(target.parent):
+            swap(place.path, target)
     except OutputError:
         raise
     except OSError as error:

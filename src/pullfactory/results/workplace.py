@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from re import escape, fullmatch
@@ -180,6 +180,19 @@ def held(folder: Path, *, wait: bool = False) -> Iterator[int | None]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def alone(parent: Path) -> Iterator[None]:
+    """Wait for others that change folders at this place, and let them wait; for moments only.
+
+    Args:
+        parent: Of the folders; where it is missing, or has no locks, nobody is waited for.
+    """
+    with ExitStack() as stack:
+        with suppress(FileNotFoundError):
+            stack.enter_context(held(parent, wait=True))
+        yield
 
 
 def _identity(folder: Path) -> tuple[int, int]:
