@@ -13,7 +13,6 @@ from matplotlib.patches import StepPatch
 
 from pullfactory import AuditResult
 from pullfactory.auditing.measurement import ChannelFit
-from pullfactory.auditing.tally import Axis
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -99,9 +98,8 @@ def test_templates_are_events_per_unit(panels: tuple[Axes, Axes]) -> None:
 def test_points_are_the_data(tiny_audit: AuditResult, panels: tuple[Axes, Axes]) -> None:
     channel = tiny_audit.data[0].channels[0]
     edges = np.array([0.0, 1.0, 3.0, 4.0])
-    axis = Axis(edges=edges, open_ends=False)
     channel = some_bins(channel, {"a": channel.after[:3] - 1.0, "b": np.ones(3)})
-    points = plot_postfit(panels, channel, axis, "m", "GeV", 0.25).lines[0]
+    points = plot_postfit(panels, channel, edges, "m", "GeV", p_value=0.25).lines[0]
     assert np.asarray(points.get_ydata()) == pytest.approx(channel.observed / np.diff(edges))
     labels = panels[0].get_legend_handles_labels()[1]
     assert set(labels) == {"b", "a", "fit", "before", "data"}
@@ -117,9 +115,9 @@ def test_an_open_bin_does_not_squeeze_the_others(
 ) -> None:
     channel = some_bins(tiny_audit.data[0].channels[0], {})
     edges = np.array([-999.0, 1.0, 3.0, 40.0])
-    plot_postfit(panels, channel, Axis(edges=edges, open_ends=True), "m", "GeV")
+    plot_postfit(panels, channel, edges, "m", "GeV", open_ends=True)
     assert panels[1].get_xlim() == (-3.0, 7.0)  # twice the width of the bin between
-    plot_postfit(panels, channel, Axis(edges=edges, open_ends=False), "m", "GeV")
+    plot_postfit(panels, channel, edges, "m", "GeV")
     assert panels[1].get_xlim() == (-999.0, 40.0)
 
 

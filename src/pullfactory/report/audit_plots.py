@@ -28,7 +28,6 @@ from pullfactory.report.style import inner_legend
 if TYPE_CHECKING:
     from pullfactory.auditing import ChannelFit, PairDependence
     from pullfactory.auditing.rows import AuditRow
-    from pullfactory.auditing.tally import Axis
     from pullfactory.inference.rows import PullRow
     from pullfactory.settings.audit import AuditConfig
 
@@ -222,9 +221,11 @@ def plot_variation(
 def plot_postfit(
     panels: tuple[Axes, Axes],
     channel: "ChannelFit",
-    axis: "Axis",
+    edges: NDArray[np.float64],
     label: str,
     unit: str,
+    *,
+    open_ends: bool = False,
     p_value: float | None = None,
 ) -> ErrorbarContainer:
     """Data on the fitted rates of the processes, and their ratio to the sum of these.
@@ -235,18 +236,19 @@ def plot_postfit(
     Args:
         panels: Upper and lower panel.
         channel: Data and rates.
-        axis: Its bins.
+        edges: Bin edges, shape (bins + 1,).
         label: Of the observable.
         unit: Of the observable.
+        open_ends: Whether the outermost bins take what is beyond.
         p_value: Of the fit in this observable, if it is known.
 
     Returns:
         The data in the upper panel.
     """
     upper, lower = panels
-    edges = _drawn_edges(axis)
+    edges = _drawn_edges(edges, open_ends=open_ends)
     centres, widths = 0.5 * (edges[1:] + edges[:-1]), np.diff(edges)
-    base = np.zeros(axis.size)
+    base = np.zeros(len(widths))
     for name, rates, colour in _areas(channel):
         top = base + rates / widths
         upper.stairs(top, edges, baseline=base, fill=True, color=colour, lw=0, label=name)
@@ -284,7 +286,7 @@ def plot_postfit(
     upper.set_ylabel(f"events / {unit or 'bin width'}")
     upper.set_ylim(0.0, upper.get_ylim()[1])
     lower.set_ylabel("data / fit")
-    if axis.open_ends:
+    if open_ends:
         upper.set_title("outermost bins are open", loc="right", fontsize="x-small")
     if p_value is not None:
         upper.set_title(f"$p$ = {p_value:.2g}", loc="left", fontsize="small")
@@ -303,11 +305,12 @@ def _areas(channel: "ChannelFit") -> list[tuple[str, NDArray[np.float64], str]]:
     return [(name, r, colour) for (name, r), colour in zip(ordered, colours, strict=False)][::-1]
 
 
-def _drawn_edges(axis: "Axis") -> NDArray[np.float64]:
+def _drawn_edges(edges: NDArray[np.float64], *, open_ends: bool) -> NDArray[np.float64]:
     """Edges of the bins, of which open ones are drawn no wider than twice the one beside them."""
-    edges = axis.edges.copy()
-    if axis.open_ends and axis.size > 1:
-        inner = np.diff(edges)[[1, -2]] if axis.size > 2 else np.diff(edges)[::-1]
+    edges = np.array(edges, dtype=np.float64)
+    widths = np.diff(edges)
+    if open_ends and len(widths) > 1:
+        inner = widths[[1, -2]] if len(widths) > 2 else widths[::-1]
         edges[0] = max(edges[0], edges[1] - _OPEN * inner[0])
         edges[-1] = min(edges[-1], edges[-2] + _OPEN * inner[1])
     return edges

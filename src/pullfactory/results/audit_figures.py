@@ -80,10 +80,11 @@ def _postfit(result: AuditNumbers) -> Figure:
         plot_postfit(
             (upper, lower),
             channel,
-            axis,
+            axis.edges,
             label_of(observable),
             observable.unit,
-            _p_value(result, channel.name),
+            open_ends=axis.open_ends,
+            p_value=_p_value(result, channel.name),
         )
     legend_above(figure, stacks[0][0])
     return figure
