@@ -374,7 +374,7 @@ _WRONG: dict[str, tuple[Change, str]] = {
     "another selection of the data": (_rows("data", lambda t: t["pt"] > 50.0), "events"),
     "the nominal sample as data": (_nominal_as_data, "samples.data"),
     "some events of the nominal sample as data": (_some_nominal_as_data, "data"),
-    "the data as nominal sample": (_data_as_nominal, "samples.data"),
+    "the data as nominal sample": (_data_as_nominal, "samples.nominal"),
     "scales of two processes swapped": (_swapped_processes, "fit"),
     "files of two processes swapped": (_swapped_files, "nominal"),
     "up and down are one file": (_files("JSF", "down", "jsf_up"), "JSF"),
