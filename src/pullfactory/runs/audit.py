@@ -5,13 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
+    AuditClosure,
     AuditModel,
     DataFit,
     ErrorModel,
@@ -19,9 +20,12 @@ from pullfactory.auditing import (
     Expected,
     Finding,
     Goodness,
+    PairDependence,
+    PredictedErrors,
     Smoothing,
     SubsetErrors,
     UnbinnedModel,
+    WholeErrors,
     audit_likelihood,
     build_audit_workspace,
     build_joint_audit_workspace,
@@ -106,8 +110,50 @@ def audit(
     smoothing = Smoothing.of(expected)
     observed = expected.observed if has_data else None
     spec = build_audit_workspace(expected, observed, smoothing=smoothing)
+    model = AuditModel.of(expected, spec, smoothing)
+    predicted = _predict(model, progress)
+    toys = _toys(_Plan(model=model, unbinned=predicted.unbinned), executor, n_workers, progress)
+    data = _fit_data(model, predicted.unbinned, progress) if has_data else ()
+    goodness, found = _goodness(model, data, executor, n_workers, progress)
+    work = AuditWork(
+        expected=expected,
+        workspace=spec,
+        joint_workspace=predicted.joint_workspace,
+        dependence=predicted.dependence,
+        predictions=predicted.errors,
+        joint_errors=predicted.joint_errors,
+        sets=predicted.sets,
+        unbinned=predicted.unbinned,
+        unbinned_reason=predicted.unbinned_reason,
+        toys=toys,
+        data=data,
+        closure=predicted.closure,
+        response=gate.response,
+        goodness=goodness,
+        gate=(*found, *gate.findings),
+        whole=predicted.whole,
+    )
+    return AuditResult.of(work)
+
+
+class _Predicted(NamedTuple):
+    """What is known of the fits without a toy; as in `AuditWork`."""
+
+    errors: dict[str, PredictedErrors]
+    whole: WholeErrors | None
+    unbinned: UnbinnedModel | None
+    unbinned_reason: str | None
+    joint_workspace: dict[str, Any] | None
+    joint_errors: NDArray[np.float64] | None
+    dependence: tuple[PairDependence, ...]
+    closure: tuple[AuditClosure, ...]
+    sets: tuple[SetRow, ...]
+
+
+def _predict(model: AuditModel, progress: Progress) -> _Predicted:
+    """Errors, dependence and closure, and what sets of observables are worth."""
+    expected, config = model.expected, model.expected.config
     with progress("prediction", 5) as advance:
-        model = AuditModel.of(expected, spec, smoothing)
         errors = ErrorModel.of(model)
         predictions = {BINNED.name: predict_errors(errors)}
         advance(1)
@@ -115,42 +161,30 @@ def audit(
         if unbinned:
             predictions[UNBINNED.name] = predict_unbinned(model, unbinned)
         advance(1)
-        joint_spec = build_joint_audit_workspace(expected) if read.joint else None
+        joint_spec = build_joint_audit_workspace(expected) if expected.events.joint else None
         joint = None
         if joint_spec and config.repeated != "cluster":
             joint = _joint_errors(expected.parameters, config, joint_spec)
         advance(1)
-        dependence = measure_dependence(
-            expected.nominal, config.observable_names, expected.redraws()
-        )
+        redraws = expected.redraws()
+        dependence = measure_dependence(expected.nominal, config.observable_names, redraws)
         advance(1)
         closure = compare_morphings(model)
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
         whole = predict_whole(errors)
         advance(1)
-    toys = _toys(_Plan(model=model, unbinned=unbinned), executor, n_workers, progress)
-    data = _fit_data(model, unbinned, progress) if has_data else ()
-    goodness, found = _goodness(model, data, executor, n_workers, progress)
-    work = AuditWork(
-        expected=expected,
-        workspace=spec,
-        joint_workspace=joint_spec,
-        dependence=dependence,
-        predictions=predictions,
-        joint_errors=joint,
-        sets=_sets(errors, withheld, progress),
+    return _Predicted(
+        errors=predictions,
+        whole=whole,
         unbinned=unbinned,
         unbinned_reason=reason,
-        toys=toys,
-        data=data,
+        joint_workspace=joint_spec,
+        joint_errors=joint,
+        dependence=dependence,
         closure=closure,
-        response=gate.response,
-        goodness=goodness,
-        gate=(*found, *gate.findings),
-        whole=whole,
+        sets=_sets(errors, withheld, progress),
     )
-    return AuditResult.of(work)
 
 
 def _configuration(config: AuditConfig | Mapping[str, Any] | str | Path) -> AuditConfig:
