@@ -353,6 +353,7 @@ def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFacto
     return tiny_audit.write(tmp_path_factory.mktemp("docs") / "audit")
 
 
+@pytest.mark.slow
 def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditResult) -> None:
     config = tiny_audit.config
     methods = tuple(tiny_audit.covariances)

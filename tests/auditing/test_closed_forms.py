@@ -419,6 +419,7 @@ def test_correlated_observable_that_makes_it_worse(location: dict[str, Any], pai
 # --- errors of the errors -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_bootstrap_errors_are_those_of_repeated_samples(
     location: dict[str, Any], pair: Pair
 ) -> None:

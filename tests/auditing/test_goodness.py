@@ -211,6 +211,7 @@ def test_toys_of_weighted_data_have_its_weights() -> None:
 # --- what is said ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_data_of_the_model_have_an_answer() -> None:
     result = audited(samples())
     assert result.goodness

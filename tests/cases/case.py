@@ -44,12 +44,14 @@ class Case:
         why: What it is there for, in one line.
         commands: What is run.
         inputs: Files and folders that the commands find where they run.
+        slow: Whether it takes several seconds.
     """
 
     name: str
     why: str
     commands: tuple[Command, ...]
     inputs: tuple[Path, ...]
+    slow: bool = False
 
     @property
     def expected(self) -> Path:

@@ -18,7 +18,13 @@ SHOWN = 20  # lines
 CHEAP = "workspace_joint"
 
 
-@pytest.mark.parametrize("name", case_names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if read_case(name).slow else [])
+        for name in case_names()
+    ],
+)
 def test_case(name: str, tmp_path: Path) -> None:
     case = read_case(name)
     endings = run_case(case, tmp_path)

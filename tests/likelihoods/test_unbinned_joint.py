@@ -227,6 +227,7 @@ def test_nothing_to_fit_is_refused() -> None:
 
 @pytest.mark.parametrize("case", ["three", "families"])
 @pytest.mark.parametrize("fits_correlation", [False, True])
+@pytest.mark.slow
 def test_scores_of_events_add_up_to_the_gradient(case: str, fits_correlation: bool) -> None:
     """The gradient of the NLL without its constraints is minus the sum of the scores."""
     one = fitted(CASES[case]) if fits_correlation else CASES[case]

@@ -108,6 +108,7 @@ def test_killed_at_each_step(tmp_path: Path, how: str) -> None:
     assert content(folder) == str(step)
 
 
+@pytest.mark.slow
 def test_a_hundred_killed_replacements(tmp_path: Path) -> None:
     """At random moments; files of the user beside the result, and their own folders, survive."""
     folder = tmp_path / "place" / "out"

@@ -116,6 +116,7 @@ def test_summary_follows_from_the_rows(result: StudyResult) -> None:
 
 @pytest.mark.parametrize("dependence", ["linear", "gaussian_copula"])
 @pytest.mark.parametrize("law", ["fixed", "poisson"])
+@pytest.mark.slow
 def test_four_observables_and_four_parameters(dependence: str, law: str, tmp_path: Path) -> None:
     study = Study.from_dict(MANY).with_settings(
         {"ensemble.dependence": dependence, "ensemble.n_events_law": law}
