@@ -398,3 +398,13 @@ def test_values_far_away_that_are_few_or_near_are_no_placeholders() -> None:
     y[:: len(y) // 50] = -999.0  # less than 1 %
     tables["data"]["y"][::20] = tables["data"]["y"].min() - 1.0  # no further than the others
     assert "warn placeholder" not in found(config, tables)
+
+
+@pytest.mark.parametrize(("heaviest", "told"), [(1e4, True), (5.0, False)])
+def test_one_event_with_nearly_all_weight_is_told(heaviest: float, *, told: bool) -> None:
+    config, tables = healthy(1)
+    config["samples"]["data"]["weight"] = "heavy"
+    weights = np.ones(len(tables["data"]["x"]))
+    weights[3] = heaviest
+    tables["data"] = tables["data"] | {"heavy": weights}
+    assert ("samples.data" in found(config, tables).get("heavy_weights", ())) == told

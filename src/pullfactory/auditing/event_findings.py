@@ -11,7 +11,7 @@ from pullfactory.auditing.expected import Expected
 from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.reading import SampleCheck
 from pullfactory.events import hash_events
-from pullfactory.inference.judgement import FEWEST_SHARED, MOSTLY, PLACEHOLDERS
+from pullfactory.inference.judgement import FEWEST_SHARED, HEAVY, MOSTLY, PLACEHOLDERS
 
 _ROUNDING = 1e-5  # of the range of an observable, which float32 keeps
 _FEWEST = 10  # events that have both
@@ -107,7 +107,7 @@ def look_for_placeholders(expected: Expected) -> Iterator[Finding]:
 
 
 def look_at_checks(checks: Sequence[SampleCheck]) -> Iterator[Finding]:
-    """Events outside the edges, and variations that share few of the nominal events.
+    """Events outside the edges, few shared with the nominal sample, or few that have all weight.
 
     Args:
         checks: What was seen in each sample.
@@ -122,6 +122,15 @@ def look_at_checks(checks: Sequence[SampleCheck]) -> Iterator[Finding]:
                 text=f"only {check.shared:.0%} of its events are in the nominal sample.",
                 remedy="Check the identifier and the selection of both, or set "
                 f"{place}.same_events = false.",
+            )
+        if check.effective < HEAVY * check.selected:
+            yield Finding(
+                level="warn",
+                cause="heavy_weights",
+                place=place,
+                text=f"the weights of {check.selected} events differ so much that they fluctuate "
+                f"as {check.effective:.3g} events.",
+                remedy="Look at the largest weights.",
             )
         for name, outside in check.outside.items():
             having = check.selected - check.lacking[name]

@@ -379,9 +379,11 @@ def _equal_population(
         values[has, o], levels, weights=np.maximum(weights[has], 0.0), method="inverted_cdf"
     )
     if np.any(np.diff(edges) <= 0):
+        heavy = weights[has].max() > weights[has].sum() / n_bins
+        why = "one event has more weight than a bin" if heavy else "values repeat"
         raise CalibrationError(
             f"observable {name!r}: {n_bins} bins of equal population cannot be formed, because "
-            f"values repeat; use fewer bins or give observable.{name}.edges"
+            f"{why}; use fewer bins or give observable.{name}.edges"
         )
     return np.asarray(edges)
 

@@ -69,6 +69,8 @@ FALLING = 0.2
 """Of its own step, by which a parameter lowers an observable of its unit if it is upside down."""
 PLACEHOLDERS = 0.01
 """Part of the events with one value far outside all others, above which it stands for none."""
+HEAVY = 0.02
+"""Effective events for each selected one, below which few of them have nearly all weight."""
 MOSTLY = 0.5
 """Part of the events that, outside the edges or in another sample too, is no accident."""
 SCATTER_CHANGE = 0.01

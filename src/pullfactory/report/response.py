@@ -1,6 +1,6 @@
 """The response of every sample as a table: one line a sample, one column an observable."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -29,10 +29,10 @@ def response_table(rows: Iterable[Numbers], units: Mapping[str, str]) -> Table[M
         units: Of the observables, by name; "" is none.
     """
     columns = (
-        text("role", "sample"),
-        Column(key=_key("", "rate"), heading="events,\nor change [%]", show=_rate),
+        Column(key="role", heading="sample", show=_beside(lambda r: str(r["role"])), words=True),
+        Column(key=_key("", "rate"), heading="events,\nor change [%]", show=_beside(_rate)),
         *(_column(name, unit) for name, unit in units.items()),
-        Column(key="mark", heading="", show=lambda row: str(row["mark"]), words=True),
+        Column(key="mark", heading="", show=_beside(lambda row: str(row["mark"])), words=True),
     )
     return Table(columns=columns, rows=_samples(rows), sections=("process",))
 
@@ -80,6 +80,16 @@ def _single(name: str, unit: str, quantity: str) -> Column:
 
     heading = f"{name}, {quantity}{f' [{unit}]' if unit else ''}"
     return Column(key=_key(name, quantity), heading=heading, show=show, words=True)
+
+
+def _beside(show: Callable[[Cells], str]) -> Callable[[Cells], str]:
+    """On the line of the means, which is above that of the widths."""
+
+    def shown(row: Cells) -> str:
+        said = show(row)
+        return said if "\n" in said else f"{said}\n"
+
+    return shown
 
 
 def _column(name: str, unit: str) -> Column:
