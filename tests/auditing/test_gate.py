@@ -407,4 +407,4 @@ def test_one_event_with_nearly_all_weight_is_told(heaviest: float, *, told: bool
     weights = np.ones(len(tables["data"]["x"]))
     weights[3] = heaviest
     tables["data"] = tables["data"] | {"heavy": weights}
-    assert ("samples.data" in found(config, tables).get("heavy_weights", ())) == told
+    assert ("samples.data" in found(config, tables).get("warn heavy_weights", ())) == told
