@@ -287,7 +287,7 @@ def goodness_findings(goodness: Goodness) -> Iterator[Finding]:
     """
     mend = "Look at the data beside the fit, bin by bin, and for what the model lacks."
     for row in goodness.rows:
-        if row.p_value < BAD_FIT or not row.beyond:
+        if _is_bad(row):
             yield Finding(
                 level="warn",
                 cause="goodness",
@@ -315,7 +315,8 @@ def goodness_findings(goodness: Goodness) -> Iterator[Finding]:
 
 
 def _place(of: str) -> str:
-    return f"fit.{ {ALL: 'all', EVENTS: 'events'}.get(of, of) }"
+    words = {ALL: "fit.all", EVENTS: "fit.events"}
+    return words.get(of, f"fit.{of}")
 
 
 def row_name(of: str) -> str:
@@ -411,6 +412,11 @@ def _withheld(rows: Sequence[GoodnessRow]) -> str | None:
     return f"the model does not fit the data ({_beyond(worst)}{away})"
 
 
+def _is_bad(row: GoodnessRow) -> bool:
+    """Whether it is told: few toys are as far away, or none, however few there are."""
+    return row.p_value < BAD_FIT or not row.beyond
+
+
 def _is_far(row: GoodnessRow) -> bool:
     """Whether no toy is as far away; of several parts of the whole one may be by chance."""
     return not row.beyond and (row.of == ALL or abs(row.distance or 0.0) > FAR_FIT)
@@ -418,7 +424,7 @@ def _is_far(row: GoodnessRow) -> bool:
 
 def _doubt(rows: Sequence[GoodnessRow]) -> str | None:
     """What qualifies the answer, without a full stop."""
-    bad = [row for row in rows if row.p_value < BAD_FIT]
+    bad = [row for row in rows if _is_bad(row)]
     if not bad:
         return None
     where = " and ".join(f"{_where(row)} ({row.p_text})" for row in bad)
