@@ -39,7 +39,7 @@ docs: $(STAMP) ## build the documentation into build/docs/
 bench: $(STAMP) ## measure speed and memory, about a quarter of an hour
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-verdicts: $(STAMP) ## ask audits whose truth is known, about a quarter of an hour
+verdicts: $(STAMP) ## ask audits whose truth is known, about an hour
 	@$(BIN)/python -m benchmarks.verdicts $(ARGS)
 
 reference: $(STAMP) ## ask what is known from elsewhere, about five minutes

@@ -19,12 +19,13 @@ _COMMANDS = {
     "run": ("run",),
 }
 _FEW = ("--n-toys", "200")
+_FRESH = ("--fresh",)
 _WAYS = {"usual": (), "anew": ("--no-cache",), "bare": ("--figures", "none")}
 
 
 def measure(settings: Settings) -> list[Row]:
     commands = {
-        name: (*words, *(_FEW if settings.quick and "predict" not in words else ()))
+        name: words if "predict" in words else (*words, *_FRESH, *(_FEW if settings.quick else ()))
         for name, words in _COMMANDS.items()
     }
     return [row for name, words in commands.items() for row in _compare(name, words, settings)]

@@ -28,7 +28,19 @@ def measure(settings: Settings) -> list[Row]:
                 detail=f"{listed} MB at {', '.join(map(str, sizes))} toys",
             )
         )
-    return rows
+    return rows if settings.quick else [*rows, _growth()]
+
+
+def _growth() -> Row:
+    """What ten times as many toys of a workspace take more."""
+    few, many = (peak((*_TOYS, "--n-toys", str(n))) for n in (100_000, 1_000_000))
+    return Row(
+        what="pullfactory toys: peak at 1000000 toys less that at 100000",
+        value=many - few,
+        unit="MB",
+        at_most=50.0,
+        detail=f"{few:.0f} and {many:.0f} MB",
+    )
 
 
 def peak(arguments: tuple[str, ...]) -> float:

@@ -11,6 +11,7 @@ SECTIONS = {
     "study": "Whole studies, against the floor",
     "events": "Events from files, against uproot and boost-histogram",
     "memory": "Peak memory",
+    "parts": "Toys in parts, and workers",
     "scaling": "Time against size",
     "startup": "Start-up",
     "commands": "Whole commands",

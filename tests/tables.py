@@ -6,8 +6,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args, get_type_hints
 
-from pullfactory.auditing import Finding, Goodness, ResponseRow, SampleCheck
+from pullfactory.auditing import (
+    CalibrationCurve,
+    CurveLine,
+    CurvePoint,
+    Finding,
+    Goodness,
+    ImpactRow,
+    PaperRow,
+    ResponseRow,
+    SampleCheck,
+)
 from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
+from pullfactory.auditing.paper import SlopeMatrix
+from pullfactory.auditing.parts import Part
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
 from pullfactory.inference import PredictedPull
@@ -27,7 +39,9 @@ __all__ = ["PAGE", "filled"]
 PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
 _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
+    *(CalibrationCurve, CurveLine, CurvePoint),
     *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
+    *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(GridVerdictRow, PredictedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
     *(ShapeRow, StudyFile, ToysFile),
 )
@@ -35,12 +49,15 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
     {
         AuditKeys: "audit.md#the-audit",
         AuditRow: "#errors-of-an-audit",
+        CalibrationCurve: "#calibration-curve-of-an-audit",
         CalibrationNoise: "#rows-of-calibration_noise",
         DataRow: "#fits-of-the-data-of-an-audit",
         DependenceRow: "#correlations-of-an-audit",
         Finding: "#findings-of-an-audit",
         Goodness: "#goodness-of-the-fit-of-an-audit",
         GridVerdictRow: "#verdicts-of-a-closure",
+        ImpactRow: "#impacts-of-an-audit",
+        PaperRow: "#the-line-for-the-paper-of-an-audit",
         PullRow: "#rows-of-pulls",
         Remark: "#rows-of-remarks",
         ResponseRow: "#response-of-an-audit",

@@ -36,12 +36,15 @@ if TYPE_CHECKING:
     from pullfactory.results.audit_tables import audit_answer, data_table, pay_line
     from pullfactory.results.bootstrap import BootstrapSummary
     from pullfactory.results.closure import ClosureResult
+    from pullfactory.results.keeping import Keep
+    from pullfactory.results.merging import merge
     from pullfactory.results.prediction import PredictionResult
     from pullfactory.results.reading import read, write_report
     from pullfactory.results.rows import read_summary
     from pullfactory.results.scan import ScanResult
     from pullfactory.results.schemas import json_schema
     from pullfactory.results.selection import SelectionResult
+    from pullfactory.results.standing import Standing, standing
     from pullfactory.results.study import StudyResult
     from pullfactory.results.tables import failure_table
     from pullfactory.results.toys import ToysResult
@@ -77,6 +80,7 @@ __all__ = [
     "FitBatch",
     "FitStatus",
     "JointLikelihood",
+    "Keep",
     "Method",
     "MethodKind",
     "PredictedPull",
@@ -86,6 +90,7 @@ __all__ = [
     "Response",
     "ScanResult",
     "SelectionResult",
+    "Standing",
     "Study",
     "StudyResult",
     "ThrownToys",
@@ -110,6 +115,7 @@ __all__ = [
     "fit_minuit",
     "fit_toys",
     "json_schema",
+    "merge",
     "method_kind",
     "negative_samples",
     "pay_line",
@@ -122,6 +128,7 @@ __all__ = [
     "run_toys",
     "scan",
     "select",
+    "standing",
     "summarise_pulls",
     "throw_toys",
     "write_report",
@@ -140,12 +147,14 @@ _HOMES = {
     "FitStatus": "fitting",
     "JointLikelihood": "likelihoods",
     "PredictedPull": "inference",
+    "Keep": "results.keeping",
     "PredictionResult": "results.prediction",
     "PullSummary": "inference",
     "PullfactoryError": "errors",
     "Response": "simulation.response",
     "ScanResult": "results.scan",
     "SelectionResult": "results.selection",
+    "Standing": "results.standing",
     "Study": "settings.study",
     "StudyResult": "results.study",
     "ThrownToys": "fitting",
@@ -172,6 +181,7 @@ _HOMES = {
     "fit_minuit": "fitting",
     "fit_toys": "fitting",
     "json_schema": "results.schemas",
+    "merge": "results.merging",
     "negative_samples": "workspaces.study",
     "pay_line": "results.audit_tables",
     "predict": "runs.predict",
@@ -183,6 +193,7 @@ _HOMES = {
     "run_toys": "runs.toys",
     "scan": "runs.scan",
     "select": "runs.select",
+    "standing": "results.standing",
     "summarise_pulls": "inference",
     "throw_toys": "fitting",
     "write_report": "results.reading",

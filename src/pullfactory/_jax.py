@@ -6,9 +6,10 @@ again, for the process or for a block of code, would get numbers of single preci
 compiled function, every likelihood and every verb looks before it computes.
 """
 
+import os
 import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
 import jax
@@ -30,6 +31,7 @@ __all__ = [
     "jit",
     "jnp",
     "require_double_precision",
+    "require_unforked",
     "watch_programs",
 ]
 
@@ -40,12 +42,33 @@ Inputs = ParamSpec("Inputs")
 Result = TypeVar("Result")
 
 
+@cache
+def _first_process() -> int:
+    """Where JAX was first used; processes that are forked from it later inherit the answer."""
+    return os.getpid()
+
+
+def require_unforked() -> None:
+    """Refuse to compute in a process that was forked after JAX had run: it would hang.
+
+    Raises:
+        LikelihoodError: If this is one.
+    """
+    if _first_process() != os.getpid():
+        raise LikelihoodError(
+            "this process was forked from one in which JAX has run, and would hang; start "
+            "processes with multiprocessing.get_context('spawn'), or as that of your pool is called"
+        )
+
+
 def require_double_precision() -> None:
     """Refuse to compute in single precision, wherever it was chosen.
 
     Raises:
-        LikelihoodError: If JAX's double precision is off here, for the process or this thread.
+        LikelihoodError: If JAX's double precision is off here, for the process or this thread; or
+            if JAX had run before this process was forked.
     """
+    require_unforked()
     if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         raise LikelihoodError(
             "JAX's double precision is off (jax_enable_x64 = False), and fits in single precision "

@@ -42,6 +42,10 @@ class OutputError(PullfactoryError, OSError):
     """An output that cannot be written or read back."""
 
 
+class RunError(PullfactoryError, RuntimeError):
+    """Work that failed on its way, though nothing that was asked for is wrong."""
+
+
 class OutputWarning(UserWarning):
     """A picture, a format or a page that could not be made; the numbers are there."""
 

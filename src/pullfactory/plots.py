@@ -18,6 +18,7 @@ from pullfactory.report.audit_plots import (
 )
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
 from pullfactory.report.closure import plot_axis_bias, plot_rate_ratio, plot_scan_bias
+from pullfactory.report.curve_plots import plot_curve
 from pullfactory.report.joint_plots import plot_joint
 from pullfactory.report.palette import REFERENCE, axis_label, label_of, method_style
 from pullfactory.report.prediction_plots import plot_predicted_error, plot_predicted_width
@@ -39,6 +40,7 @@ __all__ = [
     "plot_axis_bias",
     "plot_bin_pairs",
     "plot_correlation",
+    "plot_curve",
     "plot_dependence",
     "plot_inflation",
     "plot_joint",

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from time import perf_counter
+from time import monotonic, perf_counter
 
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call, perhaps from several threads."""
@@ -11,6 +11,8 @@ Advance = Callable[[int], None]
 Progress = Callable[[str, int], AbstractContextManager[Advance]]
 """Called with a stage's name and number of steps, 0 if it is not known; entered for as long as the
 stage takes."""
+
+_WHILE = 1.0  # seconds between two counts of workers
 
 
 @contextmanager
@@ -24,8 +26,14 @@ def unseen(_steps: int) -> None:
 
 
 @contextmanager
-def bar(stage: str, total: int) -> Iterator[Advance]:
-    """Show a bar with rate and time left on standard error, if that is a terminal."""
+def bar(stage: str, total: int, workers: Callable[[], int] | None = None) -> Iterator[Advance]:
+    """Show a bar with rate and time left on standard error, if that is a terminal.
+
+    Args:
+        stage: Its name.
+        total: Number of steps, 0 if it is not known.
+        workers: Says how many workers there are, which is shown too; None for nothing.
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -47,15 +55,32 @@ def bar(stage: str, total: int) -> Iterator[Advance]:
         console=console,
         disable=not console.file.isatty(),
     ) as display:
-        task = display.add_task(stage, total=total or None, rate="")
+        crew = _Crew(workers if console.file.isatty() else None)
+        task = display.add_task(stage, total=total or None, rate=str(crew))
 
         def advance(steps: int) -> None:
             display.update(task, advance=steps)
             speed = display.tasks[0].speed
             if speed and total != 1:
-                display.update(task, rate=f"{speed:.0f}/s")
+                display.update(task, rate=" ".join(filter(None, (f"{speed:.0f}/s", str(crew)))))
 
         yield advance
+
+
+class _Crew:
+    """Workers in words; they are counted once in a while."""
+
+    def __init__(self, count: Callable[[], int] | None) -> None:
+        self._count = count
+        self._counted = -_WHILE
+        self._words = ""
+
+    def __str__(self) -> str:
+        if self._count and monotonic() - self._counted >= _WHILE:
+            self._counted = monotonic()
+            number = self._count()
+            self._words = f"{number} worker{'s' if number != 1 else ''}"
+        return self._words
 
 
 def tell(line: str) -> None:

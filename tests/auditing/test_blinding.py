@@ -106,7 +106,7 @@ def test_no_file_has_an_estimate(
     texts = [path.read_text() for path in folder.rglob("*") if path.suffix not in (".png", "")]
     for values in estimates(shown).values():
         for value in values:
-            assert not any(f"{abs(value):.4f}" in text for text in texts)
+            assert not any(f"{abs(value):.6f}" in text for text in texts)
     summary = hidden.summary()
     assert all(row["blinded"] for fit in summary["data"] for row in fit["estimates"])
     assert all(channel["before"] is None for channel in summary["data"][0]["channels"])

@@ -48,17 +48,27 @@ def test_units_are_derivatives(law: str, *, staterror: bool) -> None:
     up, down = (model.drawn(often) for often in ways)
     log_slopes = np.tile(model.slopes / model.rates[:, None], (GROUPS, 1, 1))
     scatter = model.audit.channels.scatter
+
+    def log(drawn: Any) -> Any:
+        return drawn.slopes / drawn.rates[:, :, None]
+
+    def information(drawn: Any) -> Any:
+        return log_slopes[0].T @ (drawn.rates[:, :, None] * log_slopes[0])
+
     expected = {
         "slopes": up.slopes - down.slopes,
-        "rates": up.rates - down.rates,
+        "log_slopes": log(up) - log(down),
+        "information": information(up) - information(down),
         "scores": scatter(log_slopes, up.pairs) - scatter(log_slopes, down.pairs),
     }
-    slopes = np.zeros((GROUPS, *model.slopes.shape))
+    slopes, moved = (np.zeros((GROUPS, *model.slopes.shape)) for _ in range(2))
     for family in units:
         slopes[:, :, family.columns] += family.slopes
+        moved[:, :, family.columns] += family.log_slopes
     found = {
         "slopes": slopes,
-        "rates": sum(family.rates for family in units),
+        "log_slopes": moved,
+        "information": sum(f.information for f in units if f.information is not None),
         "scores": sum(family.scores for family in units if family.scores is not None),
     }
     for name, difference in expected.items():
@@ -75,8 +85,7 @@ def test_families_are_what_has_events_in_common() -> None:
     assert set(names[nominal.columns]) == {"m", "j"}
     assert nominal.column(int(np.flatnonzero(names == "m")[0])) is None
     assert [list(names[family.columns]) for family in others] == [["m"], ["m"]]
-    assert all(family.scores is None for family in others)
-    assert not any(family.rates.any() for family in others)
+    assert all(family.scores is None and family.information is None for family in others)
 
 
 def test_scatter_of_independent_slopes_is_that_of_counts() -> None:

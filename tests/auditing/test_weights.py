@@ -17,6 +17,7 @@ from pullfactory.auditing import (
     fit_data,
     fit_data_unbinned,
     learn_unbinned,
+    linear_unbinned,
     measure_dependence,
     predict_errors,
     predict_unbinned,
@@ -266,7 +267,7 @@ def test_simulated_events_of_weight_2() -> None:
         predicted.append(predict_errors(ErrorModel.of(model)))
         densities = learn_unbinned(model)
         places.append(densities.places)
-        unbinned.append(predict_unbinned(model, densities))
+        unbinned.append(predict_unbinned(model, densities, linear_unbinned(model, densities)))
         nominal, often = model.expected.nominal, model.expected.redraws()
         dependence.append(measure_dependence(nominal, ("x", "y"), often)[0])
         pool = EventPool.of(model)
@@ -283,7 +284,8 @@ def test_simulated_events_of_weight_2() -> None:
     # depend on which events are heavy; these are a random third.
     part = heavy.mean()
     ratio = np.sqrt((1 + 3 * part) / (1 + part))
-    assert predicted[0].template / predicted[1].template == pytest.approx(ratio, rel=0.03)
+    for weighted, doubled in (predicted, unbinned):
+        assert weighted.template / doubled.template == pytest.approx(ratio, rel=0.03)
 
 
 def test_few_expected_events_are_expected_all_the_same() -> None:
@@ -291,5 +293,7 @@ def test_few_expected_events_are_expected_all_the_same() -> None:
     errors = []
     for events in (50.0, 5000.0):
         model = prepared({"nominal": NOMINAL}, **{"samples.nominal.events": events})
-        errors.append(np.array(predict_unbinned(model, learn_unbinned(model)).errors))
+        densities = learn_unbinned(model)
+        predicted = predict_unbinned(model, densities, linear_unbinned(model, densities))
+        errors.append(np.array(predicted.errors))
     assert errors[0] == pytest.approx(10 * errors[1], rel=1e-9)

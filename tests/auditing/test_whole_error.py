@@ -51,7 +51,8 @@ def fit_of(
             UnitFamily(
                 columns=np.array([k]),
                 slopes=moved[:, :, None],
-                rates=np.zeros_like(moved),
+                log_slopes=moved[:, :, None] / RATES[:, None],
+                information=None,
                 scores=None,
             )
         )

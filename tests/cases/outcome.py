@@ -49,8 +49,9 @@ def outcome_of(
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     # a manifest has the digests of the others, and so of all their digits
     made = [path for path in files if not _untouched(path, folder, given) and path.name != MANIFEST]
+    tables = {path.parent for path in made if path.parent.suffix == ".parquet"}
     contents = {}
-    for path in made:
+    for path in (*(path for path in made if path.parent not in tables), *sorted(tables)):
         name = path.relative_to(folder).as_posix()
         if (content := _content(path, exactly=exactly)) is not None:
             contents[f"{_FILES}/{name.removesuffix('.json')}"] = content
@@ -166,13 +167,14 @@ def _cell(text: str) -> int | float | str:
 
 
 def _table(path: Path, *, exactly: bool) -> dict[str, Any]:
-    """A table in Parquet: all of its columns, or what each is like."""
+    """A table in Parquet, in one file or in parts: all of its columns, or what each is like."""
     table = pq.read_table(path)
+    told = pq.read_metadata(min(path.iterdir()) if path.is_dir() else path).metadata or {}
     columns = {name: table[name].to_pylist() for name in table.column_names}
     return {
         "columns": {name: str(table.schema.field(name).type) for name in columns},
         "rows": table.num_rows,
-        "metadata": sorted(key.decode() for key in table.schema.metadata or {}),
+        "metadata": sorted({key.decode() for key in told} - {"ARROW:schema"}),
         "values": columns if exactly else {name: _moments(c) for name, c in columns.items()},
     }
 

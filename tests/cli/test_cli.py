@@ -22,6 +22,7 @@ import pytest
 from pullfactory import Calibration, Study, StudyResult, read_summary, run
 from pullfactory.cli._signals import stoppable
 from pullfactory.progress import bar
+from pullfactory.results.part import Span
 
 Invoke = Callable[..., CompletedProcess[str]]
 
@@ -62,7 +63,8 @@ def test_run_fills_a_folder_named_after_the_study(
     folder = place / "results" / "tiny"
     assert [path.name for path in (place / "results").iterdir()] == ["tiny"]
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert {"summary.json", "toys.parquet", "study.toml", "workspaces/tiny.json"} <= files
+    part = f"toys.parquet/{Span(0, 16).name}"
+    assert {"summary.json", part, "study.toml", "workspaces/tiny.json"} <= files
     assert {"report.html", "figures/pull_width.png"} <= files
 
 
@@ -143,9 +145,8 @@ def test_run_with_a_calibration_replaces_the_result_by_an_equal_one(
     assert len(re.findall(r"s_mu\(JSF\)", written.stdout)) == 2
     strictly(calibration.read_text())
 
-    outcome = invoke(
-        *("run", study_file, "--calibration", calibration, "-o", again, "--workers", 1, "--json")
-    )
+    more = ("--workers", 1, "--json", "--fresh")
+    outcome = invoke("run", study_file, "--calibration", calibration, "-o", again, *more)
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert strictly(outcome.stdout) == read_summary(again) == read_summary(before)
     assert not (again / "figures").exists()  # none this time: the old ones went with the rest
@@ -444,14 +445,20 @@ SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 def test_interrupted_while_fitting(
     tmp_path: Path, study_file: Path, number: signal.Signals
 ) -> None:
+    parts = tmp_path / "results" / "tiny.partial" / "toys.parquet"
     code, complaints = interrupt_when(
-        lambda: any((tmp_path / "temporary").glob("*/toys.parquet")),
+        lambda: any(parts.glob("part-*")),
         [study_file, "--n-toys", 10**6, "--methods", "unbinned"],
         tmp_path,
         number,
     )
-    assert (code, complaints) == (SIGNALS[number], "Interrupted; nothing is left half written.")
-    assert not list(tmp_path.iterdir())
+    kept, end = complaints.split("\n\n")
+    assert (code, end) == (SIGNALS[number], "Interrupted; nothing is left half written.")
+    assert re.fullmatch(
+        r"\d+ toys are kept in 'results/tiny.partial'; the same command goes on", kept
+    )
+    assert [path.name for path in parts.parent.parent.iterdir()] == ["tiny.partial"]
+    assert {path.name for path in parts.parent.iterdir()} == {"campaign.json", "toys.parquet"}
 
 
 @pytest.mark.usefixtures("interruptible")
@@ -469,4 +476,5 @@ def test_interrupted_while_drawing(
         number,
     )
     assert (code, complaints) == (SIGNALS[number], "Interrupted; nothing is left half written.")
-    assert sorted(tmp_path.rglob("*")) == [old.parent, old]
+    assert list(old.parent.iterdir()) == [old]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.partial"]

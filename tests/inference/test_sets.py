@@ -45,6 +45,12 @@ def test_sets_of_an_earlier_version_have_no_errors() -> None:
     assert idle_observables(rows, ("x", "y")) == ((), ())
 
 
+def test_an_error_that_is_large_and_vague_is_no_match() -> None:
+    """Ten times the lowest, known to 40 %: two and a half of its own errors, and far away."""
+    rows = [row("xy", 1.0, 0.0), row("x", 1.05, 0.01), row("y", 11.0, 4.0)]
+    assert idle_observables(rows, ("x", "y")) == ((), ())
+
+
 def test_replicas_are_paired() -> None:
     """What all sets have in common is in their errors, and not in their differences."""
     common = np.random.default_rng(1).normal(1.0, 0.1, 400)

@@ -46,20 +46,34 @@ def panels() -> tuple[Axes, Axes]:
 def test_points_are_predicted_and_seen_widths(tiny_audit: AuditResult, ax: Axes) -> None:
     labels = {row.parameter: row.parameter.upper() for row in tiny_audit.rows}
     drawn = plot_inflation(ax, tiny_audit.rows, tiny_audit.pulls, labels)
-    assert list(drawn) == ["binned, predicted", "binned, toys"]
-    predicted, toys = (np.asarray(points.lines[0].get_xdata()) for points in drawn.values())
-    assert predicted == pytest.approx([row.inflate_by for row in tiny_audit.rows])
+    assert list(drawn) == ["binned, whole", "binned, correlation alone", "binned, toys"]
+    whole, alone, toys = (np.asarray(points.lines[0].get_xdata()) for points in drawn.values())
+    assert whole == pytest.approx([row.factor for row in tiny_audit.rows])
+    assert alone == pytest.approx([row.factor_infinite for row in tiny_audit.rows])
     assert toys == pytest.approx([row.pulls.width for row in tiny_audit.pulls])
     assert [text.get_text() for text in ax.get_yticklabels()] == list(labels.values())
 
 
 def test_errors_are_drawn_without_toys(tiny_audit: AuditResult, ax: Axes) -> None:
     labels = {row.parameter: row.parameter for row in tiny_audit.rows}
-    drawn = plot_inflation(ax, tiny_audit.rows, [], labels)
+    old = [replace(row, answer=None) for row in tiny_audit.rows]  # of an earlier version
+    drawn = plot_inflation(ax, old, [], labels)
     assert list(drawn) == ["binned, predicted"]
     (bars,) = drawn["binned, predicted"].lines[2]
     reach = [0.5 * (end[0] - start[0]) for start, end in bars.get_segments()]
     assert reach == pytest.approx([row.inflate_by_error for row in tiny_audit.rows])
+
+
+def test_sides_have_words_and_colours_of_the_answers(tiny_audit: AuditResult, ax: Axes) -> None:
+    plot_inflation(ax, tiny_audit.rows, [], {row.parameter: "" for row in tiny_audit.rows})
+    left, right = (ax.get_title(loc=side) for side in ("left", "right"))
+    assert (left, right) == ("claimed error too large", "claimed error too small")
+    large, small = ax.patches
+    boxes = [patch.get_path().get_extents(patch.get_patch_transform()) for patch in (large, small)]
+    assert [ax.get_xlim()[0], ax.get_xlim()[1]] == [boxes[0].x0, boxes[1].x1]
+    assert boxes[0].x1 == pytest.approx(0.95)
+    assert boxes[1].x0 == pytest.approx(1.05)
+    assert large.get_facecolor() != small.get_facecolor()
 
 
 @pytest.mark.parametrize("kind", ["pearson", "spearman"])

@@ -11,7 +11,8 @@ from pullfactory.inference import ClosureVerdict, CorrelationSums, PullSums
 from pullfactory.inference.rows import PullRow
 from pullfactory.report.table import calibration_table, closure_line, pull_table
 from pullfactory.report.tabular import Table
-from pullfactory.results.ledger import ToyLedger
+from pullfactory.results.ledger import PartScratch
+from pullfactory.results.part import Fitted, Layout, Span
 from pullfactory.results.tables import failure_table
 from pullfactory.results.toys import ToysResult
 
@@ -111,7 +112,9 @@ def toys_result() -> ToysResult:
         status=np.array([0, 2, 2, FitStatus.NON_FINITE], dtype=np.int8),
     )
     truth = np.tile([0.0, 1.0], (4, 1))
-    ledger = ToyLedger(methods=["binned"], parameters=fits.parameters, metadata={})
+    layout = Layout(methods=("binned",), parameters=fits.parameters, identity="{}")
+    toys = PartScratch()
+    toys.store(Span(0, 4), layout.write(0, [Fitted(None, "binned", truth, fits)], {}))
     return ToysResult(
         parameters=fits.parameters,
         seed=1,
@@ -119,8 +122,7 @@ def toys_result() -> ToysResult:
         ensemble="fixed",
         sums=PullSums.of(fits, truth),
         correlation=CorrelationSums.of(fits, truth).found,
-        minima=fits.nll[:3],
-        toys=ledger.close(),
+        toys=toys,
     )
 
 

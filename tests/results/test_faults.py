@@ -20,10 +20,9 @@ from pullfactory.errors import OutputError, OutputWarning
 from pullfactory.report.figures import DrawnFigure
 from pullfactory.results.contents import find_foreign
 from pullfactory.results.folders import check_folder
-from pullfactory.results.ledger import ToyLedger
 from pullfactory.results.manifest import MANIFEST
 from pullfactory.results.result import Result
-from pullfactory.results.workplace import MARK, new_workplace
+from pullfactory.results.workplace import new_workplace
 
 # Replaces a folder by one with this text, and kills itself at the n-th step that touches a file.
 REPLACE = """
@@ -31,7 +30,6 @@ import os, signal, sys
 from pathlib import Path
 from pullfactory.results import swap
 from pullfactory.results.folders import replaced_folder
-from pullfactory.results.ledger import ToyLedger
 from pullfactory.results.manifest import write_manifest
 
 folder, text, step, exchanging = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
@@ -143,6 +141,11 @@ def test_a_hundred_killed_replacements(tmp_path: Path) -> None:
     assert {path.name for path in folder.parent.iterdir()} == {"out", ".out-12345678", "out.old"}
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
 @pytest.fixture(scope="module")
 def toys() -> Result:
     likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace("workspaces/poster.json"))
@@ -164,7 +167,7 @@ def at_most(size: int) -> Iterator[None]:
 def test_a_disk_that_is_full(toys: Result, tmp_path: Path, size: int) -> None:
     folder = toys.write(tmp_path / "out", figures=())
     (tmp_path / "notes").write_text("mine")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    before = files_of(folder)
     told: list[str] = []
     wanted = ("png", "pdf")
     with at_most(size):
@@ -172,7 +175,7 @@ def test_a_disk_that_is_full(toys: Result, tmp_path: Path, size: int) -> None:
             toys.write(folder, figures=wanted, warn=told.append)
         except OutputError as error:
             told.append(str(error))
-            assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+            assert files_of(folder) == before
         else:
             missing = json.loads((folder / MANIFEST).read_text())["missing"]
             assert len(missing) == len(told)
@@ -185,33 +188,19 @@ def test_a_disk_that_is_full(toys: Result, tmp_path: Path, size: int) -> None:
     pf.read(folder)
 
 
-def test_a_temporary_folder_that_is_cleaned(tmp_path: Path) -> None:
-    likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace("workspaces/poster.json"))
-    thrown = pf.run_toys(likelihood, 40, 1)
-    before = thrown.write(tmp_path / "before", figures=())
-    thrown.toys.path.unlink()
-    after = thrown.write(tmp_path / "after", figures=())
-    assert (after / MANIFEST).read_bytes() == (before / MANIFEST).read_bytes()
-
-
-def test_temporary_folders_of_killed_runs_are_swept(
+def test_toys_in_memory_have_no_name_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    for mine in ("pullfactory-mine", "pullfactory-12345678"):
-        (tmp_path / mine).mkdir()
-        (tmp_path / mine / "toys.parquet").touch()
-    killed = tmp_path / "pullfactory-0123abcd"
-    killed.mkdir()
-    (killed / MARK).write_text(killed.name)
-    (killed / "toys.parquet").touch()
-    ledger = ToyLedger(methods=("binned",), parameters=("m_t",), metadata={})
-    names = {path.name for path in tmp_path.iterdir()}
-    assert {"pullfactory-mine", "pullfactory-12345678"} < names
-    assert killed.name not in names
-    assert len(names) == 3
-    del ledger
-    assert len(list(tmp_path.iterdir())) == 2
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    likelihood = pf.BinnedLikelihood.from_pyhf(pf.read_workspace("workspaces/poster.json"))
+    thrown = pf.run_toys(likelihood, 40, 1)
+    assert list(temporary.iterdir()) == []
+    temporary.rmdir()
+    before = thrown.write(tmp_path / "before", figures=())
+    after = thrown.write(tmp_path / "after", figures=())
+    assert (after / MANIFEST).read_bytes() == (before / MANIFEST).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["n" * 255])

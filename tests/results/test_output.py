@@ -12,6 +12,7 @@ import pytest
 from pullfactory.errors import OutputError
 from pullfactory.files import check_file, write_text
 from pullfactory.results.folders import check_folder, replaced_folder
+from pullfactory.results.part import Span
 
 FOREIGN = "holds something else than a result of pullfactory"
 SUMMARY = json.dumps({"schema": "pullfactory-summary/1"})
@@ -290,7 +291,8 @@ def here(folder: Path) -> Path:
         (inside(".DS_Store"), f"{FOREIGN}: '.DS_Store'"),
         (inside("figures/.hidden"), f"{FOREIGN}: 'figures/.hidden'"),
         (inside("line\nbreak"), f"{FOREIGN}: 'line\\nbreak'"),
-        (inside("toys.parquet/"), f"{FOREIGN}: 'toys.parquet'"),
+        (inside("toys.parquet/mine.parquet"), f"{FOREIGN}: 'toys.parquet/mine.parquet'"),
+        (inside(f"toys.parquet/{Span(0, 9).name}/"), f"{FOREIGN}: 'toys.parquet/part-"),
         (inside("audit.toml"), f"{FOREIGN}: 'audit.toml'"),  # of another kind of result
         (instead("toys.parquet", lambda path: path.symlink_to("/etc/hosts")), f"{FOREIGN}: 'toys"),
         (instead("report.html", lambda path: path.symlink_to("gone")), f"{FOREIGN}: 'report.html'"),

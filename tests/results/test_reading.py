@@ -139,11 +139,18 @@ def test_toys_are_no_study(tmp_path: Path) -> None:
     folder = toys.write(tmp_path / "toys", figures=())
     with pytest.raises(OutputError, match=r"holds no StudyResult; pullfactory.read reads what it"):
         pf.StudyResult.read(folder)
-    (folder / "toys.parquet").write_bytes(b"PAR1")
+    (part,) = (folder / "toys.parquet").iterdir()
+    part.write_bytes(b"PAR1")
     with pytest.raises(OutputError, match=r"toys.parquet' is not complete \(ArrowInvalid"):
         pf.read(folder)
-    (folder / "toys.parquet").unlink()
+    part.unlink()
+    with pytest.raises(OutputError, match=r"toys.parquet' is not complete \(it holds no toys"):
+        pf.read(folder)
+    (folder / "toys.parquet").rmdir()
     with pytest.raises(OutputError, match=r"has no readable toys.parquet"):
+        pf.read(folder)
+    (folder / "toys.parquet").write_bytes(b"PAR1")  # one file, as in earlier versions
+    with pytest.raises(OutputError, match=r"toys.parquet' is not complete \(ArrowInvalid"):
         pf.read(folder)
 
 
@@ -189,13 +196,32 @@ CHANGES: dict[str, Callable[[pa.Table], pa.Table]] = {
 }
 
 
+def as_one_file(folder: Path, copy: Path, change: Callable[[pa.Table], pa.Table]) -> Path:
+    """A copy of a folder with a table as earlier versions wrote it, or a changed one."""
+    shutil.copytree(folder, copy)
+    table = pq.read_table(copy / "toys.parquet").replace_schema_metadata(
+        {"pullfactory.block": "64"}
+    )
+    shutil.rmtree(copy / "toys.parquet")
+    pq.write_table(change(table), copy / "toys.parquet")
+    return copy
+
+
+def test_toys_in_one_file_are_read(thrown: Path, tmp_path: Path) -> None:
+    copy = as_one_file(thrown, tmp_path / "copy", lambda table: table)
+    before, after = pf.read(thrown), pf.read(copy)
+    assert after.summary() == before.summary()
+    assert isinstance(before, ToysResult)
+    assert isinstance(after, ToysResult)
+    assert after.toys.read().equals(before.toys.read())
+    assert after.minima.tolist() == before.minima.tolist()
+    again = after.write(tmp_path / "again", figures=())
+    assert (again / "toys.parquet").read_bytes() == (copy / "toys.parquet").read_bytes()
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_toys_that_were_changed_are_refused(thrown: Path, tmp_path: Path, change: str) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(thrown, copy)
-    table = pq.read_table(copy / "toys.parquet")
-    changed = CHANGES[change](table).replace_schema_metadata(table.schema.metadata)
-    pq.write_table(changed, copy / "toys.parquet")
+    copy = as_one_file(thrown, tmp_path / "copy", CHANGES[change])
     with pytest.raises(OutputError, match=r"summary\.json' is not complete \(.*run it again$"):
         pf.read(copy)
 

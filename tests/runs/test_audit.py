@@ -20,6 +20,7 @@ from scipy.stats import norm
 import pullfactory
 from pullfactory import AuditConfig, AuditResult, audit
 from pullfactory.errors import OutputError
+from pullfactory.results.part import Span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,11 +122,15 @@ def test_printed(outcome: CompletedProcess[str], summary: Any) -> None:
     response = lines[: lines.index(answer)]
     for role in ("expected", "data", "nominal", "m.up", "m.down", "jes.up", "jes.down"):
         assert any(line.split()[:1] == [role] for line in response)
-    worst = max(
-        (row for row in summary["errors"] if row["method"] == "binned"),
-        key=lambda row: abs(row["inflate_by"] - 1),
+    (own,) = (
+        row
+        for row in summary["errors"]
+        if row["method"] == "binned" and row["parameter"] == summary["config"]["poi"]
     )
-    assert f"claimed error of {worst['parameter']} is too small" in answer
+    assert own["answer"] == "no"
+    assert f"claimed error of {own['parameter']} is " in answer
+    assert f"too {'small' if own['factor'] > 1 else 'large'} as it stands" in answer
+    assert "the correlation alone makes it" in answer
     for text in ("Correlation of x and y: Pearson 0.", "fit of the data", "Note: Toys are drawn"):
         assert text in outcome.stdout
     assert "Traceback" not in outcome.stderr
@@ -137,6 +142,8 @@ def test_folder(files: Path, summary: Any) -> None:
         "response",
         "goodness",
         "errors",
+        "impacts",
+        "calibration",
         "sets",
         "correlations",
         "bin_pairs",
@@ -145,12 +152,14 @@ def test_folder(files: Path, summary: Any) -> None:
     )
     assert written == {
         *("audit.json", "audit.toml", "manifest.json", "templates.json"),
-        *("toys.parquet", "report.html"),
+        *(f"toys.parquet/{Span(0, 60).name}", "report.html"),
         *(
             f"tables/{name}.csv"
             for name in ("errors", "correlations", "bin_pairs", "samples", "sets")
         ),
         *("tables/data.csv", "tables/response.csv", "tables/goodness.csv"),
+        *("tables/paper.csv", "tables/impacts.csv"),
+        *("tables/calibration.csv", "tables/calibration_lines.csv"),
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
         *(
             f"figures/{name}.{ending}"

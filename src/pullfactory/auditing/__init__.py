@@ -1,5 +1,11 @@
 """The audit of one's own events: from files to errors that know the events belong together."""
 
+from pullfactory.auditing.calibration_curve import (
+    CalibrationCurve,
+    CurveLine,
+    CurvePoint,
+    measure_curve,
+)
 from pullfactory.auditing.closure import AuditClosure, compare_morphings
 from pullfactory.auditing.densities import UnbinnedModel, learn_unbinned
 from pullfactory.auditing.dependence import PairDependence, measure_dependence
@@ -8,6 +14,9 @@ from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.fitted_pool import FittedPool
 from pullfactory.auditing.gate import Gate, GateError, look
 from pullfactory.auditing.goodness import Goodness
+from pullfactory.auditing.half_models import HalfModels
+from pullfactory.auditing.impacts import ImpactRow
+from pullfactory.auditing.linear_fit import LinearFit
 from pullfactory.auditing.measurement import (
     ChannelFit,
     DataFit,
@@ -17,6 +26,7 @@ from pullfactory.auditing.measurement import (
     unbinned_obstacle,
 )
 from pullfactory.auditing.model import AuditModel, audit_likelihood
+from pullfactory.auditing.paper import ErrorParts, PaperRow
 from pullfactory.auditing.pool import EventPool
 from pullfactory.auditing.prediction import (
     ErrorModel,
@@ -29,15 +39,20 @@ from pullfactory.auditing.reading import ReadEvents, SampleCheck, read_events
 from pullfactory.auditing.response import ResponseRow
 from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.templates import build_audit_workspace, build_joint_audit_workspace
+from pullfactory.auditing.unbinned_fit import linear_unbinned
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
-from pullfactory.auditing.whole_error import WholeErrors, predict_whole
+from pullfactory.auditing.whole_error import WholeErrors, predict_whole, whole_errors
 
 __all__ = [
     "AuditClosure",
     "AuditModel",
+    "CalibrationCurve",
     "ChannelFit",
+    "CurveLine",
+    "CurvePoint",
     "DataFit",
     "ErrorModel",
+    "ErrorParts",
     "EventPool",
     "Expected",
     "ExpectedPoint",
@@ -47,7 +62,11 @@ __all__ = [
     "Gate",
     "GateError",
     "Goodness",
+    "HalfModels",
+    "ImpactRow",
+    "LinearFit",
     "PairDependence",
+    "PaperRow",
     "PredictedErrors",
     "ReadEvents",
     "ResponseRow",
@@ -65,11 +84,14 @@ __all__ = [
     "fit_data_unbinned",
     "in_units",
     "learn_unbinned",
+    "linear_unbinned",
     "look",
+    "measure_curve",
     "measure_dependence",
     "predict_errors",
     "predict_unbinned",
     "predict_whole",
     "read_events",
     "unbinned_obstacle",
+    "whole_errors",
 ]

@@ -17,7 +17,7 @@ Durbin 1954, doi:10.2307/1401917), and the noise that is left is known from divi
 than once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,22 +26,21 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import qmc
 
-from pullfactory._jax import jax, jit
-from pullfactory.auditing.expected import Expected
+from pullfactory.auditing.half_models import HalfModels
 from pullfactory.auditing.halves import Halves
 from pullfactory.auditing.model import (
     AuditModel,
-    audit_likelihood,
     constraint_information,
     rates_and_slopes,
+    rates_and_slopes_at,
 )
-from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.templates import build_audit_workspace
 from pullfactory.errors import CalibrationError
 from pullfactory.inference.judgement import SURE, TOLERATED_BIAS, TOLERATED_OFF
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditWorkspace
+from pullfactory.workspaces.evaluating import evaluate_rates
 
 _POINTS = 8  # a power of two
 _WEAK = 1e-9  # part of the largest information below which nothing is told
@@ -129,10 +128,10 @@ class AuditClosure:
 
 
 class _Pair(NamedTuple):
-    """Likelihoods of the same samples, with the morphing of the audit and with the other."""
+    """Of the same samples, the likelihood of the audit, and a workspace with the other morphing."""
 
     own: BinnedLikelihood
-    other: BinnedLikelihood
+    other: Mapping[str, Any]
 
     def loose(self, free: Sequence[str]) -> "_Pair":
         """With the free parameters free in the morphing of the audit too."""
@@ -153,25 +152,22 @@ class _Rates(NamedTuple):
     more: NDArray[np.float64]
 
 
-def compare_morphings(model: AuditModel) -> tuple[AuditClosure, ...]:
+def compare_morphings(halved: HalfModels) -> tuple[AuditClosure, ...]:
     """By how much the estimate moves with another morphing of the samples of an audit.
 
     Args:
-        model: Of the observables taken as independent.
+        halved: Of the observables taken as independent.
 
     Returns:
         One for each parameter that is shown.
     """
-    expected, config = model.expected, model.expected.config
+    model, expected = halved.model, halved.model.expected
+    config = expected.config
     names, summed = expected.parameters, config.workspace.morphing != "multiplicative"
     other = _other(config.workspace)
     try:
-        pair = _Pair(model.likelihood, _likelihood(expected, other, model.smoothing)).loose(
-            config.free_names
-        )
-        parts = [
-            [_pair(each, other, model.smoothing) for each in both] for both in expected.halves()
-        ]
+        pair = _pair(model, other)
+        parts = [[_pair(each, other) for each in both] for both in halved.pairs]
     except CalibrationError as error:
         return tuple(
             AuditClosure(parameter=name, sums=summed, unknown=str(error)) for name in names
@@ -197,23 +193,10 @@ def _other(workspace: AuditWorkspace) -> AuditWorkspace:
     return workspace.model_copy(update=changes)
 
 
-def _pair(expected: Expected, other: AuditWorkspace, smoothing: Smoothing) -> _Pair:
-    config = expected.config
-    pair = _Pair(
-        _likelihood(expected, config.workspace, smoothing), _likelihood(expected, other, smoothing)
-    )
-    return pair.loose(config.free_names)
-
-
-def _likelihood(
-    expected: Expected, workspace: AuditWorkspace, smoothing: Smoothing
-) -> BinnedLikelihood:
-    return audit_likelihood(
-        build_audit_workspace(expected, workspace=workspace, smoothing=smoothing),
-        expected.config.parameter,
-        constrained=workspace.mass_constraint,
-        validate=False,
-    )
+def _pair(model: AuditModel, other: AuditWorkspace) -> _Pair:
+    expected = model.expected
+    spec = build_audit_workspace(expected, workspace=other, smoothing=model.smoothing)
+    return _Pair(model.likelihood, spec).loose(expected.config.free_names)
 
 
 def _moved(
@@ -297,20 +280,12 @@ def _ensemble(
 
 def _rates(pair: _Pair, theta: NDArray[np.float64], *, sums: bool) -> _Rates:
     """Rates of a pair; products are scaled to the total that sums have in each channel."""
-    rates, slopes = (np.asarray(each) for each in _vmapped(pair.own, theta))
-    where = [pair.own.names.index(name) for name in pair.other.names if name in pair.own.names]
-    there = [pair.other.names.index(pair.own.names[k]) for k in where]
-    also = np.tile(pair.other.init, (len(theta), 1))
-    also[:, there] = theta[:, where]
-    other = np.asarray(_vmapped(pair.other, also)[0])
+    rates, slopes = rates_and_slopes_at(pair.own, theta)
+    values = (theta / pair.own.units).T
+    other = evaluate_rates(pair.other, dict(zip(pair.own.names, values, strict=True)))
     sizes = [bins for _, bins in pair.own.channels]
     channel = np.repeat(np.eye(len(sizes)), sizes, axis=1)
     total, products = (rates, other) if sums else (other, rates)
     ratio = (total @ channel.T) / (products @ channel.T) @ channel
     more = other * ratio - rates if sums else other / ratio - rates
     return _Rates(rates, slopes, more)
-
-
-@jit
-def _vmapped(likelihood: BinnedLikelihood, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return jax.vmap(likelihood.expected)(theta), jax.vmap(likelihood.slopes)(theta)

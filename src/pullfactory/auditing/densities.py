@@ -8,7 +8,7 @@ density the test statistic N sum (p - q)^2 / q is a squared distance in standard
 data, so its root bounds the bias of any parameter in units of its error (Cauchy-Schwarz).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
-from pullfactory.auditing.expected import ExpectedPoint, ExpectedSample
+from pullfactory.auditing.expected import Expected, ExpectedPoint, ExpectedSample
+from pullfactory.auditing.influence import normalised
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.pool import refuse_negative
 from pullfactory.auditing.reading import SampleCheck
@@ -25,7 +26,7 @@ from pullfactory.calibration.moments import fit_location_scale
 from pullfactory.densities import Family, family
 from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
-from pullfactory.inference.judgement import DENSITY_MISFIT, SURE
+from pullfactory.inference.judgement import DENSITY_MISFIT, DISCERNED
 from pullfactory.likelihoods import BinnedLikelihood, Observation, UnbinnedLikelihood
 from pullfactory.methods import UNBINNED, Method
 from pullfactory.settings.audit import AuditObservable
@@ -46,25 +47,36 @@ class UnbinnedModel:
         steps: Unit of each parameter, shape (parameters,).
         misfit: For each observable the largest squared distance between its density and a
             template, in standard deviations of the data.
+        families: Of the densities of the observables.
         places: Location and scale of each observable at the nominal point, and up and down in
             each parameter, shape (observables, points, 2).
         at: The method with other locations and scales, of the shape of `places`.
-        moved: How far one more copy of a group of events moves them, to first order, shape
-            (groups, observables, points, 2).
+        offsets: What is added to each observable, so that no location is near 0, in `places` too.
+        moved: How far one more copy of a group of events moves them, to first order, by the family
+            of samples that have these events in common, each of shape (groups, observables,
+            points, 2).
     """
 
     method: Method
     steps: NDArray[np.float64]
     misfit: dict[str, float]
+    families: tuple[Family, ...]
     places: NDArray[np.float64]
     at: Callable[[NDArray[np.float64]], Method]
-    moved: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    moved: dict[str, NDArray[np.float64]]
 
 
 class _Point(NamedTuple):
-    """The samples of all processes at one point."""
+    """The samples of all processes at one point.
+
+    Attributes:
+        processes: Of the data.
+        expected: Gives the sums of weights by which samples are normalised.
+    """
 
     processes: tuple[ExpectedPoint, ...]
+    expected: Expected
 
     @property
     def mirrored(self) -> bool:
@@ -81,11 +93,26 @@ class _Point(NamedTuple):
             weights.append(sample.factor * kept * rows.weights)
         return np.concatenate(values), np.concatenate(weights)
 
-    @property
-    def groups(self) -> NDArray[np.intp]:
-        """Of the events, in the same order."""
-        keys = [sample.read.rows.keys % np.uint64(GROUPS) for sample in self._samples]
-        return np.concatenate(keys).astype(np.intp)
+    def by_family(
+        self, scores: Sequence[NDArray[np.float64]]
+    ) -> Iterator[tuple[str, NDArray[np.float64]]]:
+        """What groups of each sample add to sums of weighted scores of the events.
+
+        Args:
+            scores: Of the events of all samples, in the order of `mixture`, times their weights.
+
+        Yields:
+            The family, and what is added, shape (groups, scores).
+        """
+        first = 0
+        for sample in self._samples:
+            rows = sample.read.rows
+            groups = (rows.keys % np.uint64(GROUPS)).astype(np.intp)
+            own = [each[first : first + len(rows)] for each in scores]
+            first += len(rows)
+            added = np.stack([np.bincount(groups, each, GROUPS) for each in own], axis=1)
+            part = normalised(self.expected, sample.read.sample.role)
+            yield sample.read.sample.family, added - part[:, None] * added.sum(axis=0)
 
     @property
     def _samples(self) -> list[ExpectedSample]:
@@ -108,7 +135,7 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
     refuse_negative(checks)
     _refuse_partial(checks, config.observable_names)
     points = [
-        _Point(expected.at(steps))
+        _Point(expected.at(steps), expected)
         for steps in ({}, *({name: side} for name in names for side in (1, -1)))
     ]
     members, places, moved, offsets, misfit = [], [], [], [], {}
@@ -123,14 +150,7 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         ]
         misfit[observable.name] = _misfit(observable, distances)
         place = np.array(found)
-        moved.append(
-            _imaged(
-                [
-                    None if point.mirrored else _moved(point, o, member, at)
-                    for at, point in zip(place, points, strict=True)
-                ]
-            )
-        )
+        moved.append(_all_moved(points, o, member, place))
         offset = _offset(place[0])
         members.append(member)
         offsets.append(offset)
@@ -152,9 +172,14 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         method=at_places(np.array(places)),
         steps=steps,
         misfit=misfit,
+        families=tuple(members),
         places=np.array(places),
         at=at_places,
-        moved=np.moveaxis(np.array(moved), 2, 0),
+        offsets=np.array(offsets),
+        moved={
+            name: np.stack([each[name] for each in moved], axis=1)
+            for name in dict.fromkeys(name for each in moved for name in each)
+        },
     )
 
 
@@ -197,7 +222,7 @@ def _misfit(observable: AuditObservable, distances: Sequence[tuple[float, float]
         distances: From the templates, with their errors.
     """
     misfit = max(distance for distance, _ in distances)
-    if max(distance - SURE * noise for distance, noise in distances) > DENSITY_MISFIT:
+    if max(distance - DISCERNED * noise for distance, noise in distances) > DENSITY_MISFIT:
         raise CalibrationError(
             f"observable {observable.name!r}: a {_described(observable)} misses a template "
             f"by {np.sqrt(misfit):.2f} standard deviations of the data; more "
@@ -218,29 +243,65 @@ def _response(places: NDArray[np.float64]) -> Response:
     )
 
 
-def _moved(
-    point: _Point, o: int, member: Family, place: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """One Newton step of location and scale for one more copy of each group of events.
+def place_scores(
+    member: Family, values: NDArray[np.float64], place: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Derivatives of the log density of events with respect to location and scale.
+
+    Args:
+        member: Density family.
+        values: Of the observable, shape (events,).
+        place: Location and scale.
 
     Returns:
-        Shape (groups, 2).
+        The first, shape (2, events), and minus the second, shape (2, 2, events).
     """
-    values, weights = point.mixture(o)
-    groups = point.groups
     mu, sigma = place
     z = (values - mu) / sigma
     _, first, second = (np.asarray(each) for each in member.derivatives(jnp.asarray(z)))
-    scores = (-first, -(1.0 + z * first))
-    mixed = weights @ (first + z * second)
-    information = -np.array(
-        [
-            [weights @ second, mixed],
-            [mixed, weights @ (1.0 + 2.0 * z * first + z**2 * second)],
-        ]
-    )
-    total = np.stack([np.bincount(groups, weights * score, GROUPS) for score in scores], axis=1)
-    return np.asarray(sigma * np.linalg.solve(information, total.T).T)
+    mixed = first + z * second
+    bends = [[second, mixed], [mixed, 1.0 + 2.0 * z * first + z**2 * second]]
+    return -np.stack([first, 1.0 + z * first]) / sigma, -np.array(bends) / sigma**2
+
+
+def _all_moved(
+    points: Sequence[_Point], o: int, member: Family, places: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """How one more copy of each group of events moves locations and scales at all points.
+
+    Returns:
+        By family, each of shape (groups, points, 2).
+    """
+    own = [
+        None if point.mirrored else _moved(point, o, member, at)
+        for at, point in zip(places, points, strict=True)
+    ]
+    nothing = np.zeros((GROUPS, 2))
+    names = dict.fromkeys(name for each in own if each is not None for name in each)
+    return {
+        name: np.stack(
+            _imaged([None if each is None else each.get(name, nothing) for each in own]), axis=1
+        )
+        for name in names
+    }
+
+
+def _moved(
+    point: _Point, o: int, member: Family, place: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """One Newton step of location and scale for one more copy of each group of events.
+
+    Returns:
+        By family, each of shape (groups, 2).
+    """
+    values, weights = point.mixture(o)
+    scores, bends = place_scores(member, values, place)
+    information = bends @ weights
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, added in point.by_family(tuple(scores * weights)):
+        step = np.asarray(np.linalg.solve(information, added.T).T)
+        found[name] = found[name] + step if name in found else step
+    return found
 
 
 def _method(

@@ -8,6 +8,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.auditing.halves import half_signs
 from pullfactory.auditing.reading import ReadEvents, ReadSample
 from pullfactory.auditing.tally import GROUPS, Counts
 from pullfactory.inference.judgement import STARVED
@@ -324,10 +325,8 @@ class Expected:
 
         See `redrawn`. The halves are balanced: the bits of a group's number.
         """
-        number = np.arange(GROUPS, dtype=np.int64)
-        for bit in range(GROUPS.bit_length() - 1):
-            often = 2.0 * (number >> bit & 1).astype(np.float64)
-            yield self.redrawn(often), self.redrawn(2.0 - often)
+        for signs in half_signs():
+            yield self.redrawn(1.0 + signs), self.redrawn(1.0 - signs)
 
     def histogram(self, observable: int) -> hist.Hist[Any]:
         """Expected events of one observable in every sample, with their variances.
@@ -363,12 +362,18 @@ class Expected:
         """A sample by its role."""
         return self.events.samples[role]
 
-    def noise_in_slopes(self) -> dict[str, float]:
+    def noise_in_slopes(
+        self, projections: Mapping[int, NDArray[np.float64]] | None = None
+    ) -> dict[str, float]:
         """Part of the sensitivity to each parameter that is noise of the templates up and down.
 
         The information sum of d^2 / rate, with d half the difference of two templates, has a share
         of the variance of d in it. Templates of the nominal events are left out: their noise
         cancels.
+
+        Args:
+            projections: Of the derivatives of rates in the bins of an observable, by its position,
+                each of shape (bins, bins).
 
         Returns:
             From 0 to 1, for parameters with samples of their own.
@@ -389,6 +394,9 @@ class Expected:
                         ):
                             variance += part**2 * sample.variance(o)
                 known = rates > 0
+                onto = (projections or {}).get(o)
+                if onto is not None:
+                    change, variance = onto @ change, onto**2 @ variance
                 noise += float(np.sum(variance[known] / rates[known]))
                 information += float(np.sum(change[known] ** 2 / rates[known]))
             if noise:

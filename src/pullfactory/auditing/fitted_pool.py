@@ -107,7 +107,7 @@ class FittedPool:
     @property
     def block_size(self) -> int:
         """Toys per block."""
-        return min(_BLOCK_TOYS, self.model.likelihood.batch)
+        return min(_BLOCK_TOYS, self.model.likelihood.block)
 
     def draw(self, block: int) -> NDArray[np.float64]:
         """Data of one block of toys, with auxiliary values, shape (toys, bins + auxdata).

@@ -26,6 +26,7 @@ from pullfactory.auditing.response_findings import (
     look_for_falling,
     look_for_same_samples,
 )
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.source_findings import look_for_same_files, look_for_scales
 from pullfactory.auditing.strength import measure_effects
 from pullfactory.errors import EventsError, printable
@@ -74,7 +75,11 @@ class GateError(EventsError):
 
 
 def look(
-    expected: Expected, given: Mapping[str, object] | None = None, *, base: Path | None = None
+    expected: Expected,
+    given: Mapping[str, object] | None = None,
+    *,
+    base: Path | None = None,
+    smoothing: Smoothing | None = None,
 ) -> Gate:
     """Look at everything that a fit would take for granted.
 
@@ -82,6 +87,7 @@ def look(
         expected: The samples.
         given: Events from Python, by role.
         base: Folder that files are relative to; None for the current one.
+        smoothing: Of the derivatives of templates, which leaves less noise; None for none.
 
     Raises:
         GateError: If something is refused.
@@ -98,7 +104,7 @@ def look(
         "falling": look_for_falling(config, rows, effects),
         "mirrored": look_at_mirrors(expected),
         "other_rate": look_at_rates(expected, effects),
-        "noise": look_at_noise(expected),
+        "noise": look_at_noise(expected, smoothing or Smoothing()),
         "unscaled": look_for_scales(expected),
         "same_files": look_for_same_files(expected, given or {}, base),
         "simulated_data": look_for_simulated_data(expected),

@@ -10,6 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.auditing.tally import GROUPS
+
+
+def half_signs() -> NDArray[np.float64]:
+    """Which half each group of events is in, for every way to halve them: 1 or -1.
+
+    Returns:
+        Shape (splits, groups).
+    """
+    number = np.arange(GROUPS, dtype=np.int64)
+    bits = np.arange(GROUPS.bit_length() - 1)[:, None]
+    return 2.0 * (number >> bits & 1).astype(np.float64) - 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:

@@ -24,6 +24,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.auditing.bends import bend_scores
 from pullfactory.auditing.prediction import ErrorModel
 from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.tally import GROUPS
@@ -51,6 +52,8 @@ class LinearFit:
         local: Which are the bins' own factors, same shape.
         units: What independent groups of simulated events contribute.
         events: Simulated events that the nominal templates are made of.
+        bends: By how much noise of what templates bend by moves the score of each parameter one
+            step away, same shape; None for not at all.
     """
 
     slopes: NDArray[np.float64]
@@ -65,6 +68,7 @@ class LinearFit:
     local: NDArray[np.bool_]
     units: tuple[UnitFamily, ...]
     events: float
+    bends: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, model: ErrorModel) -> "LinearFit":
@@ -95,6 +99,7 @@ class LinearFit:
             local=model.gammas,
             units=measure_units(model),
             events=float(audit.expected.read(signal).check.selected),
+            bends=bend_scores(audit, model.rates),
         )
 
     @cached_property
@@ -124,7 +129,7 @@ class LinearFit:
         """What noise of templates adds to H and to C, each of shape (parameters, parameters)."""
         information, scatter = (np.zeros_like(self.information) for _ in range(2))
         for family in self.units:
-            each = family.log_slopes(self.slopes, self.rates)
+            each = family.log_slopes
             where = np.ix_(family.columns, family.columns)
             information[where] += _sum_of_squares(each, self.rates[:, None] * each)
             scatter[where] += _sum_of_squares(each, self.counts @ each)
@@ -144,9 +149,7 @@ class LinearFit:
         Each of shape (groups, parameters, parameters); None for events that no rate is made of.
         """
         return tuple(
-            None
-            if family.scores is None
-            else self.claimed @ (self.log_slopes.T @ (family.rates[:, :, None] * self.log_slopes))
+            None if family.information is None else self.claimed @ family.information
             for family in self.units
         )
 
@@ -185,11 +188,7 @@ class LinearFit:
                 continue
             own = np.concatenate([each for _, each in moving])
             score = np.concatenate(
-                [
-                    self.claimed[:, f.columns]
-                    @ f.log_slopes(self.slopes, self.rates).swapaxes(1, 2)
-                    for f, _ in moving
-                ]
+                [self.claimed[:, f.columns] @ f.log_slopes.swapaxes(1, 2) for f, _ in moving]
             )
             products = score.swapaxes(0, 1) @ own.T  # (parameters, units, units)
             same = np.diagonal(products, axis1=1, axis2=2)
@@ -236,6 +235,18 @@ class LinearFit:
         """Positions and variances of the parameters whose truth has a known spread."""
         known = np.flatnonzero(~self.free & ~self.local)
         return tuple((int(k), float(1.0 / self.penalty[k])) for k in known)
+
+    @property
+    def bend_shifts(self) -> NDArray[np.float64]:
+        """Shifts by noise of bends, of nuisances one step away, over claimed errors.
+
+        Shape (parameters, parameters): of the first by the second.
+        """
+        if self.bends is None:
+            return np.zeros_like(self.claimed)
+        step = np.sqrt(np.where(self.penalty > 0, self.penalty, 1.0))
+        moved = np.abs(self.claimed) * self.bends * step
+        return np.asarray(moved / np.sqrt(np.diag(self.claimed))[:, None])
 
     @cached_property
     def whole(self) -> NDArray[np.float64]:

@@ -21,6 +21,8 @@ from pullfactory.settings.audit import AuditParameter
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.reading import read_workspace
 
+_POINTS = 8  # at once
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditModel:
@@ -169,11 +171,40 @@ def rates_and_slopes(
     return np.asarray(rates), np.asarray(slopes)
 
 
+def rates_and_slopes_at(
+    likelihood: BinnedLikelihood, theta: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same at several points.
+
+    Args:
+        likelihood: Of a workspace.
+        theta: Shape (points, parameters), in the parameters' units.
+
+    Returns:
+        Shapes (points, bins) and (points, bins, parameters).
+    """
+    found = []
+    for first in range(0, len(theta), _POINTS):  # one number of points, so that one is compiled
+        some = np.arange(first, first + _POINTS).clip(max=len(theta) - 1)
+        found.append(_rates_and_slopes_at(likelihood, theta[some]))
+    rates, slopes = (
+        np.concatenate([np.asarray(x) for x in each]) for each in zip(*found, strict=True)
+    )
+    return rates[: len(theta)], slopes[: len(theta)]
+
+
 @jit
 def _rates_and_slopes(
     likelihood: BinnedLikelihood, theta: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     return likelihood.expected(theta), likelihood.slopes(theta)
+
+
+@jit
+def _rates_and_slopes_at(
+    likelihood: BinnedLikelihood, theta: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return jax.vmap(likelihood.expected)(theta), jax.vmap(likelihood.slopes)(theta)
 
 
 def constraint_information(likelihood: BinnedLikelihood) -> NDArray[np.float64]:

@@ -261,12 +261,7 @@ class ErrorModel:
         information += np.diag(self.penalty)
         for k, o in self._totals().items():  # alone, it would not be determined
             information[:, k, k] += o not in observables
-        inverse = np.stack(
-            [
-                inverted(matrix, terms=len(bins), size=own.sum())
-                for matrix, own in zip(information, rates, strict=True)
-            ]
-        )
+        inverse = inverted(information, terms=len(bins), size=rates.sum(axis=1))
         pairs = PairCounts(
             tuple(drawn.pairs.counts[o] for o in observables),
             {
@@ -367,7 +362,7 @@ class ErrorModel:
                     assert sample is not None
                     for role, times in process.terms(sample).items():
                         for o, each in enumerate(self._moved(role, often)):
-                            change = self.audit.smoothing.project(parameter.name, o, each)
+                            change = self.audit.smoothing.project(o, each)
                             moved = side * times * change / (2 * parameter.step)
                             slopes[:, self._slice(o), k] += moved
         return slopes

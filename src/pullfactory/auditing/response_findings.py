@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pullfactory.auditing.expected import Expected, ExpectedPoint
 from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.response import ResponseRow
+from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.strength import Effect, same_templates
 from pullfactory.inference.judgement import FAKE_SENSITIVITY, FALLING, OTHER_RATE, UNEVEN_RATE
 from pullfactory.numbers import rounded
@@ -142,13 +143,14 @@ def look_at_rates(expected: Expected, effects: Sequence[Effect]) -> Iterator[Fin
                 )
 
 
-def look_at_noise(expected: Expected) -> Iterator[Finding]:
+def look_at_noise(expected: Expected, smoothing: Smoothing) -> Iterator[Finding]:
     """Parameters whose slopes, and channels whose bins, are noise for more than is tolerated.
 
     Args:
         expected: The samples.
+        smoothing: Of the derivatives of templates.
     """
-    for name, part in expected.noise_in_slopes().items():
+    for name, part in expected.noise_in_slopes(smoothing.projections).items():
         if part > FAKE_SENSITIVITY:
             yield Finding(
                 level="warn",

@@ -39,7 +39,8 @@ class AuditRow:
             None where it is not known, as what follows.
         slope_error: Its error.
         whole_error: Spread of estimate - truth over new data, auxiliary measurements and truths of
-            the constrained parameters, with the noise of the templates.
+            the constrained parameters, with the noise of the templates; None where `answer` is
+            `cannot`, as `factor`, its error and `calibrated_error`.
         factor: Whole over claimed error.
         factor_error: Its error.
         factor_infinite: What it would be with infinite simulation: correlation alone.

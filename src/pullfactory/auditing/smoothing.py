@@ -9,11 +9,15 @@ projected slopes are those of a fit to fewer numbers; it only loses information,
 
 where G_uv is the product of what two independent groups of events add to (1 - Q) J. Where too much
 is lost the degree is raised. A degree that the data choose freely would select slopes that are too
-sure of themselves.
+sure of themselves. A parameter of which nothing is seen has nothing to lose.
+
+All parameters have one degree in an observable, the highest that one of them needs: what a slope
+keeps of the response to another parameter would else be taken for something else, and the estimate
+would move with the truth of that one, L_k^T J_l beside L_k^T Q J_l.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +52,8 @@ class Loss:
 
     @property
     def tolerated(self) -> bool:
-        """Whether it is neither discerned nor large."""
-        return self.lost <= DISCERNED * self.error and self.lost <= TOLERATED_LOSS
+        """Whether it is neither discerned nor large, by more than its own error."""
+        return self.lost <= min(DISCERNED * self.error, TOLERATED_LOSS + self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,18 +61,20 @@ class Smoothing:
     """How derivatives of templates are projected.
 
     Attributes:
-        projections: Q of each parameter and observable, shape (bins, bins); none where its
-            derivative stays as it is.
+        projections: Q of each observable, shape (bins, bins); none where derivatives stay as they
+            are.
         losses: What was looked at, in turn: those before the last of a parameter and observable
             were not tolerated.
     """
 
-    projections: dict[tuple[str, int], NDArray[np.float64]] = field(default_factory=dict)
+    projections: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     losses: tuple[Loss, ...] = ()
 
     @classmethod
     def of(cls, expected: Expected) -> "Smoothing":
         """What the settings of the workspace ask for, of a higher degree where that loses much.
+
+        Nothing where a bin has no events, of which no workspace can be made.
 
         Args:
             expected: The samples.
@@ -76,17 +82,18 @@ class Smoothing:
         wanted = expected.config.workspace.smooth
         if wanted == "none":
             return cls()
-        projections: dict[tuple[str, int], NDArray[np.float64]] = {}
         losses: list[Loss] = []
         observables = range(len(expected.config.observable))
+        rates = [np.sum([one.template(o) for one in expected.nominal], axis=0) for o in observables]
+        if not all(np.all(one > 0) for one in rates):
+            return cls()
         for name in expected.config.parameter_names:
             parts = [_Derivative.of(expected, name, o) for o in observables]
-            known = sum(part.information() for part in parts)
+            known = _seen(parts)
             for o, part in enumerate(parts):
                 for degree in (d for d in DEGREES if wanted <= d < len(part.rates) - 1):
-                    onto = projection(part.rates, degree)
-                    lost, error = part.lost(onto)
-                    scale = max(known, np.finfo(float).tiny)
+                    lost, error = part.lost(projection(part.rates, degree))
+                    scale = known if known > 0 else np.inf
                     loss = Loss(
                         parameter=name,
                         observable=o,
@@ -96,21 +103,42 @@ class Smoothing:
                     )
                     losses.append(loss)
                     if loss.tolerated:
-                        projections[name, o] = onto
                         break
-        return cls(projections=projections, losses=tuple(losses))
+        found = cls(losses=tuple(losses))
+        taken = {o: best for o in observables if (best := found.degree(o)) is not None}
+        return replace(
+            found, projections={o: projection(rates[o], best) for o, best in taken.items()}
+        )
 
-    def project(
-        self, parameter: str, observable: int, changes: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    @property
+    def raised(self) -> tuple[Loss, ...]:
+        """What the degree that is asked for loses, where that is not tolerated."""
+        first = {(one.parameter, one.observable): one for one in reversed(self.losses)}
+        return tuple(one for one in self.losses if one in first.values() and not one.tolerated)
+
+    def degree(self, observable: int) -> int | None:
+        """Of the polynomials of an observable: the highest that a parameter needs.
+
+        Args:
+            observable: Its position.
+
+        Returns:
+            None where one of them loses too much with any.
+        """
+        looked = [one for one in self.losses if one.observable == observable]
+        tolerated = {one.parameter: one.degree for one in looked if one.tolerated}
+        if not looked or tolerated.keys() != {one.parameter for one in looked}:
+            return None
+        return max(tolerated.values())
+
+    def project(self, observable: int, changes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Smooth changes of the rates of one observable.
 
         Args:
-            parameter: Name of what changes.
             observable: Its position.
             changes: Shape (..., bins).
         """
-        onto = self.projections.get((parameter, observable))
+        onto = self.projections.get(observable)
         return changes if onto is None else np.asarray(changes @ onto.T)
 
     def smoothed(self, template: _Template) -> _Template:
@@ -125,9 +153,7 @@ class Smoothing:
         def smooth(observable: int, steps: Mapping[str, int]) -> NDArray[np.float64]:
             nominal = template(observable, {})
             change = template(observable, steps) - nominal
-            for name in steps:
-                change = self.project(name, observable, change)
-            return np.asarray(nominal + change)
+            return np.asarray(nominal + self.project(observable, change))
 
         return smooth
 
@@ -146,6 +172,13 @@ def projection(rates: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     functions = np.polynomial.legendre.legvander(2 * rank - 1, degree)
     products = functions.T @ (rates[:, None] * functions)
     return np.asarray(rates[:, None] * functions @ np.linalg.solve(products, functions.T))
+
+
+def _seen(parts: Sequence["_Derivative"]) -> float:
+    """Information on a parameter in all observables; 0 where it may be noise alone."""
+    found = [part.lost(np.zeros((len(part.rates),) * 2)) for part in parts]
+    known, error = sum(value for value, _ in found), np.hypot.reduce([error for _, error in found])
+    return float(known) if known > DISCERNED * error else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -178,10 +211,6 @@ class _Derivative:
             slopes=slopes,
             units=np.concatenate(units) if units else np.zeros((0, len(rates))),
         )
-
-    def information(self) -> float:
-        """On the parameter, without that of noise."""
-        return float(np.sum((self.slopes**2 - np.sum(self.units**2, axis=0)) / self.rates))
 
     def lost(self, onto: NDArray[np.float64]) -> tuple[float, float]:
         """Information that a projection loses, without that of noise, and its error."""

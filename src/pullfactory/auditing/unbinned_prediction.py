@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jit
 from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.expected import ExpectedSample
+from pullfactory.auditing.linear_fit import LinearFit
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.prediction import PredictedErrors
 from pullfactory.auditing.tally import GROUPS
@@ -19,7 +20,7 @@ from pullfactory.likelihoods import Likelihood
 from pullfactory.simulation.toys import ToyBlock
 
 
-def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors:
+def predict_unbinned(audit: AuditModel, model: UnbinnedModel, linear: LinearFit) -> PredictedErrors:
     """Predict claimed and actual errors of the unbinned fit at the nominal point.
 
     The bootstrap draws the events of all samples again: those that the expectations are taken of,
@@ -29,6 +30,7 @@ def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors
     Args:
         audit: Gives the samples, and the number of auxiliary values of a block.
         model: Densities of the observables.
+        linear: The fit around the nominal point.
     """
     likelihood = model.method.likelihood
     expected = audit.expected
@@ -46,7 +48,7 @@ def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors
         often: NDArray[np.float64],
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         total = np.tensordot(often, information, 1) + penalty
-        inverse = np.stack([inverted(matrix, terms=terms, size=size) for matrix in total])
+        inverse = inverted(total, terms=terms, size=size)
         return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
 
     inverse, actual = covariances(np.ones((1, GROUPS)))
@@ -63,7 +65,7 @@ def predict_unbinned(audit: AuditModel, model: UnbinnedModel) -> PredictedErrors
         claimed_error=claimed.std(axis=0, ddof=1),
         actual_error=spread.std(axis=0, ddof=1),
         width_error=(spread / claimed).std(axis=0, ddof=1),
-        template=np.full(len(model.steps), np.nan),
+        template=np.sqrt(np.diag(linear.claimed @ linear.template @ linear.claimed)),
     )
 
 
@@ -77,7 +79,8 @@ def _learnt(
     Returns:
         Each of shape (replicas, parameters).
     """
-    moves = np.tensordot(often - 1.0, model.moved, 1)  # (replicas, observables, points, 2)
+    moved = np.sum(list(model.moved.values()), axis=0)
+    moves = np.tensordot(often - 1.0, moved, 1)  # (replicas, observables, points, 2)
     errors = moves.std(axis=0)
     at = np.zeros((GROUPS, len(model.steps)))
     penalty = model.method.aux_scatter

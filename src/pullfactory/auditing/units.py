@@ -27,15 +27,20 @@ class UnitFamily:
     Attributes:
         columns: Positions of the parameters whose slopes it moves, shape (columns,).
         slopes: E of each group, shape (groups, bins, columns).
-        rates: R of each group, shape (groups, bins); 0 for events that no rate is made of.
-        scores: Of the covariance of the score of the data, at fixed slopes of log rates, shape
-            (groups, parameters, parameters); None where `rates` is 0.
+        log_slopes: Of log rates, D / r = E / r - J R / r^2 with what it adds to the rates, R, same
+            shape.
+        information: Of the information of the data, at fixed slopes of log rates, shape (groups,
+            parameters, parameters); None for events that no rate is made of.
+        scores: Of the covariance of the score of the data, as `information`.
+        learnt: What densities that are learnt from these events add to both; None for templates.
     """
 
     columns: NDArray[np.intp]
     slopes: NDArray[np.float64]
-    rates: NDArray[np.float64]
+    log_slopes: NDArray[np.float64]
+    information: NDArray[np.float64] | None
     scores: NDArray[np.float64] | None
+    learnt: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def column(self, k: int) -> NDArray[np.float64] | None:
         """What it adds to the slopes with respect to one parameter; None if nothing.
@@ -50,23 +55,6 @@ class UnitFamily:
             column = self.slopes[:, :, i]
             return column if column.any() else None
         return None
-
-    def log_slopes(
-        self, slopes: NDArray[np.float64], rates: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """What it adds to the slopes of log rates, D / r = E / r - J R / r^2.
-
-        Args:
-            slopes: J, shape (bins, parameters).
-            rates: r, shape (bins,).
-
-        Returns:
-            Shape (groups, bins, columns).
-        """
-        moved = self.slopes
-        if self.scores is not None:
-            moved = moved - (self.rates / rates)[:, :, None] * slopes[:, self.columns]
-        return np.asarray(moved / rates[:, None])
 
 
 def measure_units(model: ErrorModel) -> tuple[UnitFamily, ...]:
@@ -124,18 +112,25 @@ def _family(model: ErrorModel, members: _Members) -> UnitFamily:
         (k,) = likelihood.positions(one.parameter)
         moved = _bins(model, _smooth(model, one))
         slopes[:, :, place[k]] += one.times / steps[one.parameter] * moved
+    slopes, rates = centred(slopes), centred(rates)
+    own = model.slopes / model.rates[:, None]
+    nominal = bool(members.nominal)
+    moved = slopes
+    if nominal:
+        moved = slopes - (rates / model.rates)[:, :, None] * model.slopes[:, columns]
     return UnitFamily(
         columns=columns,
-        slopes=centred(slopes),
-        rates=centred(rates),
-        scores=centred(_scores(model, members.nominal)) if members.nominal else None,
+        slopes=slopes,
+        log_slopes=moved / model.rates[:, None],
+        information=own.T @ (rates[:, :, None] * own) if nominal else None,
+        scores=centred(_scores(model, members.nominal)) if nominal else None,
     )
 
 
 def _smooth(model: ErrorModel, side: Side) -> Iterator[NDArray[np.float64]]:
     """What groups of a sample add to the bins of each observable, smoothed as its templates."""
     for o, groups in enumerate(influence(model.audit.expected, side.role)):
-        yield model.audit.smoothing.project(side.parameter, o, groups)
+        yield model.audit.smoothing.project(o, groups)
 
 
 def _bins(model: ErrorModel, channels: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:

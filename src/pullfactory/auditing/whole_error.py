@@ -11,12 +11,16 @@ from pullfactory.auditing.linear_fit import LinearFit, is_positive
 from pullfactory.auditing.prediction import ErrorModel
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.units import UnitFamily
-from pullfactory.inference.judgement import correlation_matters, right_as_it_stands
-
-_CORRECTED = (
-    *("whole_error", "factor", "factor_error", "factor_infinite", "factor_infinite_error"),
-    "calibrated_error",
+from pullfactory.inference.judgement import (
+    LEVER,
+    TOLERATED_BEND,
+    TOLERATED_PULL,
+    correlation_matters,
+    right_as_it_stands,
 )
+
+_MOVED = ("whole_error", "factor", "factor_error", "calibrated_error")
+_CORRECTED = (*_MOVED, "factor_infinite", "factor_infinite_error")
 _TOLD = ("slope", "slope_error", "simulated_events", *_CORRECTED)
 
 
@@ -38,6 +42,11 @@ class WholeErrors:
         simulated_events: Events of the nominal signal sample, others in proportion, at which noise
             makes the error 5 % larger; NaN where that cannot be told.
         usable: Whether there is information beyond the noise of the templates.
+        free: Which parameters have no constraint that anyone has measured.
+        dragged: By what part of its claimed error an estimate moves with a free parameter that is
+            two of its errors away, as noise of the templates makes it.
+        bend_shifts: Shifts by the noise of what templates bend by, one step away, over the claimed
+            errors, shape (parameters, parameters): of the first by the second.
     """
 
     parameters: tuple[str, ...]
@@ -51,6 +60,21 @@ class WholeErrors:
     calibrated_error: NDArray[np.float64]
     simulated_events: NDArray[np.float64]
     usable: bool
+    free: NDArray[np.bool_]
+    dragged: NDArray[np.float64]
+    bend_shifts: NDArray[np.float64]
+
+    def bent_by(self, parameter: str) -> tuple[str, float] | None:
+        """What moves a parameter by more noise of its bends than is tolerated, and how far.
+
+        Args:
+            parameter: Name.
+        """
+        shifts = self.bend_shifts[self.parameters.index(parameter)]
+        worst = int(np.argmax(shifts))
+        if shifts[worst] <= TOLERATED_BEND:
+            return None
+        return self.parameters[worst], float(shifts[worst])
 
     def told(self, parameter: str, *, correctable: bool = True) -> dict[str, Any]:
         """What a row says of one parameter, with both answers; None for what is not known.
@@ -63,11 +87,18 @@ class WholeErrors:
         found = {key: _finite(getattr(self, key)[k]) for key in _TOLD}
         if not (correctable and self.usable):
             found |= dict.fromkeys(_CORRECTED)
+        elif self.bent_by(parameter):
+            found |= dict.fromkeys(_MOVED)
+        answer = right_as_it_stands(
+            *(found[key] for key in ("factor", "factor_error", "slope", "slope_error"))
+        )
+        if answer in ("yes", "no", "unknown") and self.dragged[k] > TOLERATED_PULL:
+            answer = "calibrate" if self.free[k] else "cannot"
+        if answer == "cannot":
+            found |= dict.fromkeys(_MOVED)
         return {
             **found,
-            "answer": right_as_it_stands(
-                *(found[key] for key in ("factor", "factor_error", "slope", "slope_error"))
-            ),
+            "answer": answer,
             "correlation": correlation_matters(
                 found["factor_infinite"], found["factor_infinite_error"]
             ),
@@ -100,7 +131,7 @@ def whole_errors(fit: LinearFit, parameters: Sequence[str], at: Sequence[int]) -
         CalibrationError: If the parameters are not determined.
     """
     chosen = np.asarray(at, dtype=np.intp)
-    slope = np.diag(fit.slope + np.diag(np.where(fit.free, 0.0, _pulled(fit))))[chosen]
+    slope = told_slopes(fit, chosen)
     factor = np.sqrt(np.diag(fit.whole) / np.diag(fit.claimed))
     infinite, infinite_error = infinite_factor(fit)
     return WholeErrors(
@@ -115,7 +146,28 @@ def whole_errors(fit: LinearFit, parameters: Sequence[str], at: Sequence[int]) -
         calibrated_error=fit.calibrated()[chosen],
         simulated_events=enough_events(fit)[chosen],
         usable=fit.usable,
+        free=fit.free[chosen],
+        dragged=_dragged(fit)[chosen],
+        bend_shifts=fit.bend_shifts[np.ix_(chosen, chosen)],
     )
+
+
+def _dragged(fit: LinearFit) -> NDArray[np.float64]:
+    """By how much free parameters two errors away move others, over claimed errors."""
+    away = np.abs(fit.slope - np.diag(np.diag(fit.slope)))
+    errors = np.where(fit.free, np.sqrt(np.diag(fit.whole)), 0.0)
+    moved = LEVER * np.max(away * errors, axis=1, initial=0.0)
+    return np.asarray(moved / np.sqrt(np.diag(fit.claimed)))
+
+
+def told_slopes(fit: LinearFit, at: Sequence[int] | NDArray[np.intp]) -> NDArray[np.float64]:
+    """Slopes of estimates in their own truths, which constraints follow, shape (parameters,).
+
+    Args:
+        fit: Around the nominal point.
+        at: Positions of the parameters.
+    """
+    return np.asarray(np.diag(fit.slope + np.diag(np.where(fit.free, 0.0, _pulled(fit))))[at])
 
 
 def _pulled(fit: LinearFit) -> NDArray[np.float64]:
@@ -127,7 +179,8 @@ def factor_error(fit: LinearFit) -> NDArray[np.float64]:
     """Error of sqrt(E_kk / U_kk) with the slopes of log rates as the fit has them.
 
     What is not known are the true rates and pairs, of which H, C and T are made, and the true
-    slopes behind A. To draw the slopes again would be another fit, not an error of this one.
+    slopes behind A: (a + x)^2 with the Gaussian x of variance s has the variance 4 a^2 s + 2 s^2.
+    To draw the slopes again would be another fit, not an error of this one.
 
     Args:
         fit: Around the nominal point.
@@ -153,6 +206,7 @@ def factor_error(fit: LinearFit) -> NDArray[np.float64]:
             if slopes is not None:
                 moved[i] += 2.0 * prior * away[:, k] * slopes
         variance += (2.0 * prior * away[:, k]) ** 2 * fit.slope_pairs[:, k]
+        variance += 2.0 * (prior * np.diag(fit.slope_scatters[k])) ** 2  # of the square of noise
     for each in moved:
         variance += np.sum(each**2, axis=0)
     return np.asarray(np.sqrt(variance / square) / (2.0 * size))
@@ -161,7 +215,8 @@ def factor_error(fit: LinearFit) -> NDArray[np.float64]:
 def infinite_factor(fit: LinearFit) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Actual over claimed error with infinite simulation, and its error: correlation alone.
 
-    From H - noise(H) and C - noise(C), without the bins' own factors, which vanish.
+    From H - noise(H) and C - noise(C), without the bins' own factors, which vanish. As it is no
+    linear function of these, half the sum over groups of its second differences is taken off.
 
     Args:
         fit: Around the nominal point.
@@ -180,14 +235,25 @@ def infinite_factor(fit: LinearFit) -> tuple[NDArray[np.float64], NDArray[np.flo
     actual, size = np.diag(inverse @ score @ inverse), np.diag(inverse)
     known = actual > 0
     width = np.sqrt(np.where(known, actual, np.nan) / size)
-    variance = np.zeros(len(kept))
+    variance, bias = np.zeros(len(kept)), np.zeros(len(kept))
     for family in fit.units:
         more, scores = _first_order(fit, family, kept)
         change = -inverse @ more @ inverse
         moved = 2.0 * _diagonals(change @ score @ inverse) + _diagonals(inverse @ scores @ inverse)
         variance += np.sum((width / 2 * (moved / actual - _diagonals(change) / size)) ** 2, axis=0)
-    found[kept], error[kept] = width, np.sqrt(variance)
+        up, down = (_widths(information + s * more, score + s * scores) for s in (1.0, -1.0))
+        bias += np.sum(up + down - 2.0 * width, axis=0) / 2
+    told = np.abs(bias) < width / 2
+    found[kept] = np.where(told, width - bias, np.nan)
+    error[kept] = np.where(told, np.sqrt(variance), np.nan)
     return found, error
+
+
+def _widths(information: NDArray[np.float64], score: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Actual over claimed errors, shape (..., parameters), from matrices of the same first axes."""
+    inverse = np.asarray(np.linalg.inv(information), dtype=np.float64)
+    actual, size = _diagonals(inverse @ score @ inverse), _diagonals(inverse)
+    return np.asarray(np.sqrt(np.where(actual > 0, actual, np.nan) / size))
 
 
 def _first_order(
@@ -196,14 +262,19 @@ def _first_order(
     """What each group adds to H and C, each of shape (groups, kept, kept)."""
     n_par = len(fit.free)
     moved = np.zeros((GROUPS, len(fit.rates), n_par))
-    moved[:, :, family.columns] = family.log_slopes(fit.slopes, fit.rates)
+    moved[:, :, family.columns] = family.log_slopes
     moved, slopes = moved[:, :, kept], fit.log_slopes[:, kept]
     information = (fit.rates[:, None] * slopes).T @ moved
     scores = (slopes.T @ fit.counts) @ moved
     information, scores = (each + each.swapaxes(1, 2) for each in (information, scores))
+    inside = np.ix_(np.arange(GROUPS), kept, kept)
+    if family.information is not None:
+        information += family.information[inside]
     if family.scores is not None:
-        information += slopes.T @ (family.rates[:, :, None] * slopes)
-        scores += family.scores[np.ix_(np.arange(GROUPS), kept, kept)]
+        scores += family.scores[inside]
+    if family.learnt is not None:
+        information += family.learnt[0][inside]
+        scores += family.learnt[1][inside]
     return information, scores
 
 
@@ -238,4 +309,4 @@ def enough_events(fit: LinearFit, part: float = 0.05) -> NDArray[np.float64]:
 
 
 def _diagonals(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.diagonal(matrices, axis1=1, axis2=2))
+    return np.asarray(np.diagonal(matrices, axis1=-2, axis2=-1))

@@ -11,6 +11,7 @@ import click
 from pullfactory.cli._audit import audit
 from pullfactory.cli._bootstrap import bootstrap
 from pullfactory.cli._closure import closure
+from pullfactory.cli._merge import merge, status
 from pullfactory.cli._predict import predict
 from pullfactory.cli._report import report
 from pullfactory.cli._scan import scan
@@ -19,12 +20,13 @@ from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._signals import Stop, be_deaf, stoppable
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
-from pullfactory.errors import PullfactoryError, printable
+from pullfactory.errors import PullfactoryError, RunError, printable
 from pullfactory.progress import tell
 from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]
 
+_FAILED = 1
 _BAD_INPUT = 2
 
 
@@ -51,6 +53,7 @@ def _answer(stop: Stop) -> int:
     except PullfactoryError as error:
         for line in error.lines:
             _complain(line)
+        return _FAILED if isinstance(error, RunError) else _BAD_INPUT
     except OSError as error:
         _complain(f"the system refused: {error}; make room or choose another place")
     except MemoryError:
@@ -98,7 +101,7 @@ def cli(context: click.Context) -> None:
 
 
 for _command in (
-    *(run, predict, select, bootstrap, closure, scan, audit, toys, report),
+    *(run, predict, select, bootstrap, closure, scan, audit, toys, merge, status, report),
     *(init, calibrate, workspace),
 ):
     cli.add_command(common_options(_command))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pullfactory.cli._request import Request, figures_option, result_options
-from pullfactory.cli._shared import command, console, warn_of_lost
+from pullfactory.cli._request import Request, figures_option, kept_options, result_options
+from pullfactory.cli._shared import command, console, warn_of_lost, warn_of_mixed
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="Any key of the configuration, such as toys.held_apart=0.3. Repeatable.",
 )
-@result_options("results/<audit name>", figures_option)
+@result_options("results/<audit name>", figures_option, *kept_options)
 def audit(
     request: Request,
     config_file: str,
@@ -61,8 +61,9 @@ def audit(
         config = config.with_settings(changes)
     folder = request.folder(config.name)
     config = _with_blinding(config, folder, blind)
+    keep = request.keep(folder)
     try:
-        result = run_audit(config, base=Path(config_file).parent, **request.work)
+        result = run_audit(config, base=Path(config_file).parent, keep=keep, **request.work)
     except GateError as error:
         if not request.as_json:
             console().print(response_table(error.gate.response, config))
@@ -80,6 +81,8 @@ def audit(
         Figures="figures",
         Workspaces="workspaces",
     )
+    keep.remove()
+    warn_of_mixed(result.mixed)
     warn_of_lost(result.status)
 
 
@@ -100,9 +103,13 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     from pullfactory.results.audit_tables import (
         audit_answer,
         audit_table,
+        change_lines,
+        check_table,
+        curve_line,
         data_table,
         dependence_lines,
         goodness_shown,
+        impacts_shown,
         pay_line,
         response_table,
     )
@@ -110,9 +117,16 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     yield response_table(result.response, result.config)
     yield audit_answer(result)
     yield from goodness_shown(result)
+    yield from result.lines
     if result.data:
         yield data_table(result)
-    yield audit_table(result)
+        yield from impacts_shown(result)
+    table, check = audit_table(result), check_table(result)
+    yield table
+    yield from change_lines(result)
+    yield from curve_line(result)
+    if table.rows != check.rows and (result.pulls or result.joint_workspace):
+        yield check
     for said in remark_lines(result.remarks, "audit.json"):
         yield f"Toys: {said}"
     yield from dependence_lines(result)

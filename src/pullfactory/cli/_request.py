@@ -1,10 +1,12 @@
 """What every command with a result does alike: its options, its folder and what it prints."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
 from pathlib import Path
+from re import fullmatch
 from secrets import token_hex
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,9 +18,12 @@ from pullfactory.errors import OutputError
 from pullfactory.files import short_name
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from rich.console import RenderableType
 
     from pullfactory.progress import Progress
+    from pullfactory.results.keeping import Keep
     from pullfactory.results.result import Result
 
 REPORTED: Mapping[str, str] = MappingProxyType(
@@ -37,10 +42,18 @@ class Request:
         workers: Threads; None is one per processor.
         as_json: Whether its numbers are printed instead of its tables.
         progress: How stages show that they go on.
+        fresh: Whether everything is made anew, whatever toys and figures are there.
+        tolerant: Whether toys that another version or processor made are continued.
+        blocks: First and last block of toys that are made; None for all.
+        executor: Computes blocks of toys; None for threads.
     """
 
     output: str | None
     figures: tuple[str, ...] | None = None
+    fresh: bool = True
+    tolerant: bool = False
+    blocks: tuple[int, int] | None = None
+    executor: "Executor | None" = None
     workers: int | None
     as_json: bool
     progress: "Progress"
@@ -48,7 +61,8 @@ class Request:
     @property
     def work(self) -> dict[str, Any]:
         """What every verb is told beside its subject."""
-        return {"workers": self.workers, "progress": self.progress}
+        known = {"workers": self.workers, "progress": self.progress}
+        return known if self.executor is None else {**known, "executor": self.executor}
 
     def folder(self, name: str) -> Path:
         """Where the result goes, to be asked before the work.
@@ -62,6 +76,16 @@ class Request:
         from pullfactory.results.folders import check_folder
 
         return check_folder(self.output or Path("results") / name)
+
+    def keep(self, folder: Path) -> "Keep":
+        """Where toys are kept until their result is written.
+
+        Args:
+            folder: Of `folder`.
+        """
+        from pullfactory.results.keeping import Keep
+
+        return Keep.beside(folder, fresh=self.fresh, tolerant=self.tolerant, blocks=self.blocks)
 
     def answer(
         self, result: "Result", folder: Path, shown: Iterable["RenderableType"], **files: str
@@ -92,7 +116,13 @@ class Request:
         """Write it, or, if something else came into its folder meanwhile, beside that."""
         from pullfactory.results.folders import check_folder
 
-        write = partial(result.write, figures=self.figures, progress=self.progress, warn=warn)
+        write = partial(
+            result.write,
+            figures=self.figures,
+            progress=self.progress,
+            warn=warn,
+            anew=self.fresh,
+        )
         try:
             check_folder(folder)
         except OutputError as error:
@@ -129,6 +159,58 @@ redraw_option = _formats_option(
 )
 
 
+def _read_blocks(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> tuple[int, int] | None:
+    """Read A-B, or A for one."""
+    if text is None:
+        return None
+    found = fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text.strip())
+    if not found:
+        raise click.BadParameter(f"{text!r} is no range of blocks; write for example 0-9")
+    first = int(found[1])
+    return first, int(found[2]) if found[2] else first
+
+
+tolerant_option = click.option(
+    "--tolerant",
+    is_flag=True,
+    help="Take toys that another version or processor has made; they agree to about 1e-12.",
+)
+dask_option = click.option(
+    "--dask",
+    metavar="ADDRESS|local",
+    help="Compute on the workers of a Dask scheduler, or on processes here.",
+)
+kept_options = (
+    click.option("--fresh", is_flag=True, help="Make everything anew, whatever is there."),
+    tolerant_option,
+    click.option(
+        "--blocks",
+        metavar="A-B",
+        callback=_read_blocks,
+        help="Make only these blocks of the toys, to be joined by 'pullfactory merge'.",
+    ),
+    dask_option,
+)
+
+
+@contextmanager
+def _computed(dask: str | None, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Who computes, and how it is shown; the number of workers is that of the cluster then."""
+    if dask is None:
+        yield {"progress": stage_progress()}
+        return
+    from pullfactory.runs.cluster import LOCAL, cluster_at
+
+    workers = given["workers"]
+    if workers is not None and dask != LOCAL:
+        raise click.UsageError(f"--workers {workers}, but a cluster has its own; leave it out")
+    given["workers"] = None
+    with cluster_at(dask, workers) as cluster:
+        yield {"progress": stage_progress(cluster.count), "executor": cluster.executor}
+
+
 def result_options(
     folder: str, *more: Callable[..., Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -154,7 +236,8 @@ def result_options(
         @wraps(command)
         def asked(**options: Any) -> None:
             mine = {name: options.pop(name) for name in taken & options.keys()}
-            command(Request(progress=stage_progress(), **mine), **options)
+            with _computed(options.pop("dask", None), mine) as how:
+                command(Request(**mine, **how), **options)
 
         for add in reversed(decorators):
             asked = add(asked)

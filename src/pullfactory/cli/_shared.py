@@ -1,7 +1,7 @@
 """What every command shares."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -127,20 +127,25 @@ def warn(line: str) -> None:
     tell(f"Warning: {line}")
 
 
-def stage_progress() -> "Progress":
-    """How the stages of a command show that they go on: not at all, by bars, or with times."""
+def stage_progress(workers: Callable[[], int] | None = None) -> "Progress":
+    """How the stages of a command show that they go on: not at all, by bars, or with times.
+
+    Args:
+        workers: Says how many workers there are, for bars to show; None for nothing.
+    """
     from pullfactory.progress import bar, silent, timed
 
     if _is("quiet"):
         return silent
+    shown = partial(bar, workers=workers) if workers else bar
     if not _is("verbose"):
-        return bar
+        return shown
     from pullfactory._jax import watch_programs
 
     told = watch_programs()
     context = click.get_current_context()
     context.call_on_close(lambda: tell(f"programs: {told()}"))
-    return timed(bar)
+    return timed(shown)
 
 
 def command(*examples: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -178,6 +183,16 @@ def say_files(folder: Path, **names: str) -> None:
     for what, name in names.items():
         if (folder / name).exists():
             say(f"{what:<{width}}{folder / name}")
+
+
+def warn_of_mixed(mixed: Sequence[str]) -> None:
+    """Say who else has made some of the toys.
+
+    Args:
+        mixed: In words.
+    """
+    if mixed:
+        warn(f"some toys were made by {', '.join(mixed)}: they agree to about 1e-12")
 
 
 def warn_of_lost(statuses: Mapping[str, Mapping[str, int]]) -> None:

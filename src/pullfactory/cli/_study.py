@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._request import REPORTED, Request, figures_option, result_options
+from pullfactory.cli._request import REPORTED, Request, figures_option, kept_options, result_options
 from pullfactory.cli._shared import (
     command,
     console,
     say,
     stage_progress,
     warn_of_lost,
+    warn_of_mixed,
     workers_option,
 )
 from pullfactory.errors import StudyError
@@ -65,7 +66,7 @@ calibration_option = click.option(
 @command("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
 @study_options
 @calibration_option
-@result_options("results/<study name>", figures_option)
+@result_options("results/<study name>", figures_option, *kept_options)
 def run(request: Request, calibration_file: str | None, **study_settings: Any) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.runs.study import run as run_study
@@ -73,8 +74,11 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
     study = read_study(**study_settings)
     folder = request.folder(study.name)
     calibration = read_calibration(calibration_file)
-    result = run_study(study, calibration=calibration, **request.work)
+    keep = request.keep(folder)
+    result = run_study(study, calibration=calibration, keep=keep, **request.work)
     request.answer(result, folder, _shown(result), **REPORTED)
+    keep.remove()
+    warn_of_mixed(result.mixed)
     warn_of_lost(result.failures)
     _warn_of_noise(result.calibration, result.noise)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from pullfactory.cli._request import REPORTED, Request, figures_option, result_options
-from pullfactory.cli._shared import command, count_option, warn_of_lost
+from pullfactory.cli._request import REPORTED, Request, figures_option, kept_options, result_options
+from pullfactory.cli._shared import command, count_option, warn_of_lost, warn_of_mixed
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _number(name: str, text: str) -> float:
     callback=_read_fraction,
     help="Fraction of failed fits above which the exit code is 1.",
 )
-@result_options("results/<file name>_toys", figures_option)
+@result_options("results/<file name>_toys", figures_option, *kept_options)
 def toys(
     request: Request,
     workspace_file: str,
@@ -175,15 +175,19 @@ def toys(
     likelihood = BinnedLikelihood.from_pyhf(
         workspace, measurement=measurement, modifier_settings=modifier_settings
     )
+    keep = request.keep(folder)
     result = run_toys(
         likelihood.free(freed).fix(fixed),
         n_toys,
         seed,
         truth=truth,
         ensemble=ensemble,
+        keep=keep,
         **request.work,
     )
     request.answer(result, folder, _shown(result), **REPORTED)
+    keep.remove()
+    warn_of_mixed(result.mixed)
     warn_of_lost(result.failures)
     if result.failed_fraction > max_failed:
         tell(

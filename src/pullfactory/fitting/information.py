@@ -1,7 +1,7 @@
 """What the joint density of the observables knows about the parameters."""
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pullfactory.fitting.resolution import spectrum
 from pullfactory.fitting.sandwich import sandwich_covariance
@@ -10,17 +10,20 @@ from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 
 
-def inverted(information: NDArray[np.float64], *, terms: int, size: float) -> NDArray[np.float64]:
+def inverted(
+    information: NDArray[np.float64], *, terms: int, size: ArrayLike
+) -> NDArray[np.float64]:
     """Covariance of the estimates; NaN where the data do not tell the parameters apart.
 
     Args:
-        information: Shape (parameters, parameters).
+        information: Shape (..., parameters, parameters).
         terms: Number of products that are summed in an entry, such as bins.
-        size: Sum of the rates, or number of events.
+        size: Sum of the rates, or number of events, shape (...).
     """
-    if spectrum(information, terms=terms, size=size).flat.any():
-        return np.full_like(information, np.nan)
-    return np.asarray(np.linalg.inv(information), dtype=np.float64)
+    flat = np.asarray(spectrum(information, terms=terms, size=size).flat.any(axis=-1))
+    flat = flat[..., None, None]
+    known = np.where(flat, np.eye(information.shape[-1]), information)
+    return np.where(flat, np.nan, np.linalg.inv(known))
 
 
 def symmetric_root(covariance: NDArray[np.float64]) -> NDArray[np.float64]:

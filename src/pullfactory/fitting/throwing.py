@@ -80,7 +80,7 @@ def throw_toys(
     theta = resolve_truth(likelihood, truth)
     blocks = [
         throw_block(likelihood, block, seed, theta, ensemble=ensemble)
-        for block in range(-(-n_toys // likelihood.batch))
+        for block in range(-(-n_toys // likelihood.block))
     ]
     return ThrownToys(
         truth=np.concatenate([block.truth for block in blocks])[:n_toys],
@@ -181,7 +181,7 @@ def throw_block(
     *,
     ensemble: Literal["fixed", "prior"],
 ) -> ThrownToys:
-    """Throw one block of `likelihood.batch` toys.
+    """Throw one block of `likelihood.block` toys.
 
     Args:
         likelihood: The model.
@@ -191,7 +191,7 @@ def throw_block(
             (parameters,).
         ensemble: "fixed" or "prior".
     """
-    toys = likelihood.batch
+    toys = likelihood.block
     truth = np.tile(theta, (toys, 1))
     values = np.tile(likelihood.observed[likelihood.n_main :], (toys, 1))
     if ensemble == "prior":
@@ -250,7 +250,7 @@ def _draw_truth(
 
 
 def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
-    toys = np.tile(theta, (likelihood.batch, 1))  # the shape of a block: compiled once
+    toys = np.tile(theta, (likelihood.block, 1))  # the shape of a block: compiled once
     rates = np.asarray(_rates(likelihood, toys))[0]
     bad = np.flatnonzero(~((rates >= 0) & (rates <= MOST_EVENTS)))
     if not len(bad):

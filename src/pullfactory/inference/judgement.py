@@ -6,6 +6,7 @@ from typing import Literal
 Judgement = Literal["right", "wrong", "unknown"]
 Answer = Literal["yes", "no", "calibrate", "cannot", "unknown"]
 Matter = Literal["matters", "small", "unknown"]
+Agreement = Literal["agrees", "differs", "contradicts"]
 
 SURE = 2.0
 """Standard errors that must fit into what is tolerated for something to be right."""
@@ -40,10 +41,18 @@ LEAST_SLOPE = 0.7
 """Of an estimate over the truth, below which its templates are too noisy for any answer."""
 SLOPE_KNOWN = 0.2
 """Of that slope, the error above which no answer is given."""
+NOISY_SLOPE = 0.95
+"""Of an estimate over the truth, below which samples farther away are advised."""
+FARTHER = 3.0
+"""Times as far: noise of the slopes, squared, is a ninth."""
 LEVER = 2.0
 """Errors that a truth may be off nominal."""
 TOLERATED_PULL = 0.3
 """Of the error, by which a slope may move the estimate at such a truth."""
+TOLERATED_BEND = 0.25
+"""Of the error, by which noise of bends of templates may move the estimate one step away."""
+OTHER_ERROR = 0.1
+"""Of the expected claimed error, by which that of a fit of data hardly differs."""
 TOLERATED_LOSS = 0.1
 """Part of the information on a parameter that smooth derivatives may lose in an observable."""
 FAKE_SENSITIVITY = 0.05
@@ -153,6 +162,23 @@ def correlation_matters(factor: float | None, factor_error: float | None) -> Mat
     if off - DISCERNED * factor_error > TOLERATED:
         return "matters"
     return "small" if off + LIKELY * factor_error <= TOLERATED else "unknown"
+
+
+def curve_agrees(slope: float, error: float, expected: float) -> Agreement:
+    """Whether a slope that was measured is the one that is expected.
+
+    "contradicts": it is off for sure, and by so much that an estimate of a truth `LEVER` errors off
+    nominal is moved by more than is tolerated of a slope.
+
+    Args:
+        slope: Measured.
+        error: Its standard error.
+        expected: By formula.
+    """
+    off = abs(slope - expected)
+    if off <= DISCERNED * error:
+        return "agrees"
+    return "contradicts" if LEVER * off > TOLERATED_PULL else "differs"
 
 
 def is_shifted(mean: float | None, error: float | None) -> bool:

@@ -109,12 +109,21 @@ def idle_observables(
         Names, each in their order.
     """
     lowest = min(rows, key=lambda row: row.pull.actual_error)
-    near = [row for row in rows if _behind(row, lowest) <= max(PAYS, DISCERNED * _error(row))]
+    near = [row for row in rows if _is_near(row, lowest)]
     taken = min(near, key=lambda row: (len(row.observables), row.pull.actual_error))
     left = [name for name in names if name not in taken.observables]
     unsure = _behind(taken, lowest) + SURE * _error(taken) > MAY_PAY
     may = [name for name in left if unsure and name in lowest.observables]
     return tuple(name for name in left if name not in may), tuple(may)
+
+
+def _is_near(row: SetRow, best: SetRow) -> bool:
+    """Whether an error is not discerned from the lowest, or not much above it.
+
+    On the scale of its logarithm: an error ten times as large has a scatter that large itself.
+    """
+    ratio = 1.0 + _behind(row, best)
+    return math.log(ratio) <= max(PAYS, DISCERNED * _error(row) / ratio)
 
 
 def _behind(row: SetRow, best: SetRow) -> float:

@@ -66,9 +66,18 @@ class Likelihood(ABC):
         return ()
 
     @property
-    def batch(self) -> int:
-        """Toys fitted at once: large enough to be fast, small enough for the memory."""
+    def block(self) -> int:
+        """Toys that one stream of random numbers gives: a function of the model alone."""
         return 256
+
+    @property
+    def batch(self) -> int:
+        """Toys fitted at once, which have nothing to do with random numbers.
+
+        Those of a block: the last digits of a fit depend on the shape that it is compiled for, and
+        larger ones are no faster on a processor.
+        """
+        return self.block
 
     @abstractmethod
     def nll(self, theta: jax.Array, data: Any) -> jax.Array:

@@ -6,8 +6,10 @@ bin and a Gaussian or Poisson term an auxiliary value, with pyhf's own constants
 is minus pyhf's `logpdf`.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -24,8 +26,8 @@ from pullfactory.workspaces.checking import refuse_bad
 from pullfactory.workspaces.reading import build_model, refuse_rates
 
 _KINKED_CODES = ("code0", "code1")
-_BATCH_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
-_MAX_BATCH = 256
+_BLOCK_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
+_MAX_BLOCK = 256
 _BEND = 0.2  # standard deviations of the counts; two minima take counts 1.3 of them away
 _BEND_PER_TILT = 0.5  # 1 where one side is the nominal template, more where both are alike
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
@@ -51,6 +53,7 @@ class BinnedLikelihood(Likelihood):
             a Poisson term, 1 for a Gaussian one, both divided by `units`.
         aux_sigma: Widths of the Gaussian terms, shape (auxdata,); 1 for a Poisson term.
         aux_used: 1 for a term of the likelihood, 0 for one that was dropped; shape (auxdata,).
+        source: Digest of the model that it was made of, shape (32,).
         program: The traced rates.
         order: Position of the parameter that each argument of `program` is.
         names: Names of the parameters, components counted as `name[0]`.
@@ -71,6 +74,7 @@ class BinnedLikelihood(Likelihood):
     aux_factor: NDArray[np.float64]
     aux_sigma: NDArray[np.float64]
     aux_used: NDArray[np.float64]
+    source: NDArray[np.uint8]
     program: Program = field(metadata={"static": True})
     order: tuple[int, ...] = field(metadata={"static": True})
     names: tuple[str, ...] = field(metadata={"static": True})
@@ -147,6 +151,7 @@ class BinnedLikelihood(Likelihood):
             aux_factor=np.array([term.factor for term in terms], dtype=np.float64),
             aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
             aux_used=np.ones(len(terms)),
+            source=_digest(model),
             program=program,
             order=tuple(order.tolist()),
             names=_shown(config.par_names),
@@ -186,10 +191,18 @@ class BinnedLikelihood(Likelihood):
         return tuple(np.flatnonzero(self.one_sided & ~self.held).tolist())
 
     @property
-    def batch(self) -> int:
-        """Toys fitted at once: what differentiating the rates holds in memory is bounded."""
+    def block(self) -> int:
+        """Toys of one stream: what differentiating their rates holds in memory is bounded."""
         per_toy = self.program.size * len(self.names)
-        return min(_MAX_BATCH, 1 << max(_BATCH_VALUES // per_toy, 1).bit_length() - 1)
+        return min(_MAX_BLOCK, 1 << max(_BLOCK_VALUES // per_toy, 1).bit_length() - 1)
+
+    @property
+    def digest(self) -> str:
+        """Of everything that was given and decides toys and fits."""
+        found = sha256(self.source.tobytes())
+        for values in (self.init, self.limits, self.held, self.observed, self.aux_used, self.units):
+            found.update(values.tobytes())
+        return found.hexdigest()
 
     def channel_slice(self, name: str) -> slice:
         """Where the bins of a channel are.
@@ -447,6 +460,13 @@ def _auxiliary_terms(config: Any) -> list[_Term]:
         sigmas = [1.0] * n if poisson else getattr(parameter, "sigmas", [1.0] * n)
         terms += [_Term(first + i, poisson, float(factors[i]), float(sigmas[i])) for i in range(n)]
     return terms
+
+
+def _digest(model: pyhf.Model) -> NDArray[np.uint8]:
+    """Of what pyhf makes a model of."""
+    config = model.config
+    content = json.dumps([model.spec, config.poi_name, config.modifier_settings], sort_keys=True)
+    return np.frombuffer(sha256(content.encode()).digest(), np.uint8)
 
 
 def _kinked(model: pyhf.Model) -> tuple[int, ...]:

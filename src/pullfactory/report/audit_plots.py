@@ -12,8 +12,10 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from pullfactory.inference.judgement import TOLERATED
 from pullfactory.numbers import rounded
 from pullfactory.report.palette import (
+    MOODS,
     REFERENCE,
     area_colours,
     axis_label,
@@ -43,7 +45,9 @@ def plot_inflation(
     pulls: "Sequence[PullRow]",
     labels: dict[str, str],
 ) -> dict[str, ErrorbarContainer]:
-    """By what each claimed error is to be multiplied: predicted, and pull widths of toys.
+    """By what each claimed error is to be multiplied: whole, by correlation alone, and in toys.
+
+    Where a claimed error is too large or too small the panel has the colour of that answer.
 
     Args:
         ax: Panel.
@@ -56,46 +60,77 @@ def plot_inflation(
     """
     places = {name: k for k, name in enumerate(labels)}
     methods = list(dict.fromkeys(row.method for row in rows))
-    series: dict[str, tuple[list[float], list[float], list[float], str, bool]] = {}
+    drawn = {}
     for i, method in enumerate(methods):
-        shift = (2 * i - len(methods) + 1) * _GAP
-        mine = [row for row in rows if row.method == method and not row.reason]
-        series[f"{method_label(method)}, predicted"] = (
-            [places[row.parameter] + shift - _GAP / 2 for row in mine],
-            [row.inflate_by for row in mine],
-            [row.inflate_by_error for row in mine],
-            method,
-            True,
-        )
-        thrown = [row.pulls for row in pulls if row.method == method and row.pulls.width]
-        if thrown:
-            series[f"{method_label(method)}, toys"] = (
-                [places[pull.parameter] + shift + _GAP / 2 for pull in thrown],
-                [pull.width or np.nan for pull in thrown],
-                [pull.width_error or 0.0 for pull in thrown],
-                method,
-                False,
+        shift = (2 * i - len(methods) + 1) * 1.5 * _GAP
+        colour, marker = method_style(method)
+        for k, (name, points) in enumerate(_series(method, rows, pulls).items()):
+            at = [places[parameter] + shift + (k - 1) * _GAP for parameter, _, _ in points]
+            alone = name.endswith(_ALONE)
+            drawn[name] = ax.errorbar(
+                [value for _, value, _ in points],
+                at,
+                xerr=[error for *_, error in points],
+                fmt="x" if alone else marker,
+                color=colour,
+                markerfacecolor=colour if k == 0 else "white",
+                label=name,
             )
     ax.axvline(1.0, color=REFERENCE, linestyle="--", linewidth=1.2)
-    drawn = {}
-    for name, (at, values, errors, method, filled) in series.items():
-        colour, marker = method_style(method)
-        drawn[name] = ax.errorbar(
-            values,
-            at,
-            xerr=errors,
-            fmt=marker,
-            color=colour,
-            markerfacecolor=colour if filled else "white",
-            label=name,
-        )
     ax.grid(axis="y", color=_GREY, linewidth=0.8)
     ax.set_axisbelow(True)
     ax.set_yticks(range(len(labels)), list(labels.values()))
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("actual / claimed error = pull width")
+    ax.set_xlabel("error / claimed error")
+    _shade_answers(ax)
     return drawn
+
+
+_ALONE = "correlation alone"
+
+_Points = list[tuple[str, float, float]]
+
+
+def _series(
+    method: str, rows: "Sequence[AuditRow]", pulls: "Sequence[PullRow]"
+) -> dict[str, _Points]:
+    """Parameter, factor and its error by name: what is answered by first."""
+    mine = [row for row in rows if row.method == method and not row.reason]
+    name = method_label(method)
+    found: dict[str, _Points] = {}
+    if any(row.answer for row in mine):
+        found[f"{name}, whole"] = [
+            (row.parameter, row.factor, row.factor_error or 0.0)
+            for row in mine
+            if row.factor and row.answer != "cannot"
+        ]
+        found[f"{name}, {_ALONE}"] = [
+            (row.parameter, row.factor_infinite, row.factor_infinite_error or 0.0)
+            for row in mine
+            if row.factor_infinite
+        ]
+    else:
+        found[f"{name}, predicted"] = [
+            (row.parameter, row.inflate_by, row.inflate_by_error) for row in mine
+        ]
+    thrown = [row.pulls for row in pulls if row.method == method and row.pulls.width]
+    if thrown:
+        found[f"{name}, toys"] = [
+            (pull.parameter, pull.width or np.nan, pull.width_error or 0.0) for pull in thrown
+        ]
+    return found
+
+
+def _shade_answers(ax: Axes) -> None:
+    """Colours of a claimed error that is too large, on the left, and too small, on the right."""
+    low, high = ax.get_xlim()
+    low, high = min(low, 1 - 2 * TOLERATED), max(high, 1 + 2 * TOLERATED)
+    ax.axvspan(low, 1 - TOLERATED, color=MOODS["large"], alpha=0.09, linewidth=0, zorder=0)
+    ax.axvspan(1 + TOLERATED, high, color=MOODS["bad"], alpha=0.09, linewidth=0, zorder=0)
+    ax.set_title("claimed error too large", loc="left", color=MOODS["large"], fontsize="small")
+    ax.set_title("claimed error too small", loc="right", color=MOODS["bad"], fontsize="small")
+    ax.set_xlim(low, high)
 
 
 def plot_dependence(

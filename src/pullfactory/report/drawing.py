@@ -1,5 +1,6 @@
 """Figures as files: drawn one by one, in the formats that are asked for."""
 
+import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,6 +33,7 @@ def write_figures(
     *,
     progress: Progress = silent,
     miss: Miss | None = None,
+    drawn: Mapping[str, Path] = MappingProxyType({}),
 ) -> tuple[Path, ...]:
     """Draw figures and write them; the same figures give the same files.
 
@@ -41,6 +43,7 @@ def write_figures(
         formats: Endings of the files, such as "png".
         progress: How the stage shows that it goes on, figure by figure.
         miss: Called for each file that cannot be made, of which nothing is left; None to raise.
+        drawn: Files that are taken as they are, by their names.
 
     Returns:
         The files, for each figure one in each format.
@@ -60,12 +63,17 @@ def write_figures(
     with figure_style(), progress("figures", len(figures)) as advance:
         for name, figure in figures.items():
             wanted = [folder / f"{name}.{ending}" for ending in formats]
-            with _told(miss, *wanted):
-                drawn = laid_out(figure.draw())
-                for file in wanted:
-                    with _told(miss, file):
-                        drawn.savefig(file, **_SAVED[file.suffix.removeprefix(".")])
-                        files.append(file)
+            for file in [file for file in wanted if file.name in drawn]:
+                shutil.copyfile(drawn[file.name], file)
+                files.append(file)
+            left = [file for file in wanted if file.name not in drawn]
+            if left:
+                with _told(miss, *left):
+                    picture = laid_out(figure.draw())
+                    for file in left:
+                        with _told(miss, file):
+                            picture.savefig(file, **_SAVED[file.suffix.removeprefix(".")])
+                            files.append(file)
             advance(1)
     return tuple(files)
 

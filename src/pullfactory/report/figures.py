@@ -204,8 +204,21 @@ AUDIT = _kinds(
     ),
     FigureKind(
         stem="errors",
-        caption="Actual over claimed errors: predicted, and pull widths of toys.",
+        caption="By what claimed errors are to be multiplied, and pull widths of toys.",
         section="errors",
+    ),
+    FigureKind(
+        stem="impacts",
+        caption="Pulls and constraints of the nuisance parameters, and their impacts on the "
+        "parameter of interest, claimed and corrected. Impacts do not add; the bars are what each "
+        "nuisance adds to the error in quadrature.",
+        section="impacts",
+    ),
+    FigureKind(
+        stem="calibration",
+        caption="Estimate against generated value, with templates of one half of the simulated "
+        "events and pseudo-data of the other; below less the line that the formula expects.",
+        section="calibration",
     ),
     FigureKind(
         stem="correlations",

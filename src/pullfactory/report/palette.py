@@ -13,6 +13,12 @@ REFERENCE = "#555555"
 """Colour of lines to compare with: unit Gaussian, pull width 1, ratio 1."""
 
 
+MOODS: Mapping[str, str] = MappingProxyType(
+    {"good": "#1a7f37", "bad": "#b3261e", "large": "#6b3fa0", "open": "#8a5a00"}
+)
+"""Colours of answers, as on the page: right, too small or wrong, too large, not to be told."""
+
+
 class MethodStyle(NamedTuple):
     """How everything that belongs to one method is drawn."""
 

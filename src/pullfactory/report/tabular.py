@@ -36,6 +36,7 @@ class Column:
         show: From the plain data of a row to the cell.
         words: Whether it is aligned left, as words are.
         once: Whether a cell is left out where it and all others of this kind repeat the row above.
+        mood: From the plain data of a row to what gives the cell its colour on a page.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Column:
     show: Callable[[Cells], str]
     words: bool = False
     once: bool = False
+    mood: Callable[[Cells], str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,6 +16,9 @@ _NAMED = 3  # parameters in the answer
 _KEY = ("method", "rho", "parameter")  # of a row
 _NEGATIVE = re.compile(r"(?<= )-(?=\d)")  # sign of a number in a sentence
 
+Mood = Literal["good", "bad", "large", "open"]
+"""Of an answer: right, too small or wrong, too large, or not to be told."""
+
 PullNumbers = Mapping[str, Any]
 """A row of `pulls` of a summary."""
 
@@ -26,12 +29,13 @@ class Answer:
 
     Attributes:
         text: In a sentence.
-        mood: "good", "bad", or "open" where it cannot be told.
+        mood: "good", "bad", "large" of an error that is too large, or "open" where it cannot be
+            told.
         details: A sentence for each parameter.
     """
 
     text: str
-    mood: Literal["good", "bad", "open"]
+    mood: Mood
     details: tuple[str, ...] = ()
 
 

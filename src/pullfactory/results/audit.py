@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,7 +12,18 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
-from pullfactory.auditing import Finding, Goodness, PairDependence, ResponseRow, SampleCheck
+from pullfactory.auditing import (
+    CalibrationCurve,
+    CurveLine,
+    CurvePoint,
+    Finding,
+    Goodness,
+    ImpactRow,
+    PairDependence,
+    PaperRow,
+    ResponseRow,
+    SampleCheck,
+)
 from pullfactory.auditing.blinding import blind_offset
 from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.measurement import ChannelFit
@@ -24,20 +36,22 @@ from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
 from pullfactory.report.figures import Figures
+from pullfactory.report.paper import paper_lines
 from pullfactory.report.tabular import Table
 from pullfactory.results.audit_csv import write_tables
-from pullfactory.results.audit_notes import audit_notes
+from pullfactory.results.audit_notes import audit_notes, exchanged_notes
 from pullfactory.results.audit_numbers import (
     AuditData,
     AuditNumbers,
     AuditToysResult,
     AuditUnbinned,
 )
+from pullfactory.results.audit_paper import with_values
 from pullfactory.results.audit_tables import audit_answer, audit_table
 from pullfactory.results.audit_work import AuditWork
 from pullfactory.results.failed_fits import FAILURES, write_failures
-from pullfactory.results.ledger import ToyTable
-from pullfactory.results.pull_sums import TOYS, summed_pulls
+from pullfactory.results.ledger import Parts, table_at
+from pullfactory.results.pull_sums import TOYS, pulls_of, summed_pulls
 from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, read_numbers, schema_name
@@ -78,8 +92,14 @@ class AuditResult(AuditNumbers, Result):
         return audit_answer(self)
 
     @property
-    def table(self) -> Table[AuditRow]:
-        """Claimed and actual errors, by method and parameter."""
+    def lines(self) -> tuple[str, ...]:
+        """The line for the paper, and the parts of its error, of each method; none without data."""
+        (poi,) = (one for one in self.config.parameter if one.name == self.config.poi)
+        return tuple(paper_lines([row.to_dict() for row in self.paper], poi.unit))
+
+    @property
+    def table(self) -> Table[Any]:
+        """Claimed and whole errors and both answers, by method and parameter."""
         return audit_table(self)
 
     @property
@@ -93,7 +113,12 @@ class AuditResult(AuditNumbers, Result):
         return {
             "schema": schema_name(self.kind),
             "config": config.to_dict(),
-            "provenance": provenance(config.seed, self.versions, config_sha256=config.sha256),
+            "provenance": provenance(
+                config.seed,
+                self.versions,
+                config_sha256=config.sha256,
+                mixed=list(self.mixed),
+            ),
             "independent": self.independent,
             "withheld": self.withheld,
             "doubts": list(self.doubts),
@@ -127,12 +152,35 @@ class AuditResult(AuditNumbers, Result):
             "remarks": [remark.to_dict() for remark in self.remarks],
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
+            "paper": [row.to_dict() for row in self.paper],
+            "impacts": [row.to_dict() for row in self.impacts],
             "data": [_data_row(fit) for fit in self.data] if self.data else None,
             "closure": [asdict(row) for row in self.closure],
             "gate": [finding.to_dict() for finding in self.gate],
             "goodness": self.goodness.to_dict() if self.goodness else None,
             "response": [row.to_dict() for row in self.response],
+            "calibration": self.curve.to_dict() if self.curve else None,
         }
+
+    @property
+    def n_toys(self) -> int:
+        """How many toys were asked for, of which blocks may be left out."""
+        return self.config.toys.n_toys
+
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """What other packages or processors have made some of the toys, in words."""
+        return self.toys.toys.mixed(self.versions) if self.toys.toys else ()
+
+    def with_toys(self, toys: Parts) -> Self:
+        """The same with other toys.
+
+        Args:
+            toys: All blocks that are joined.
+        """
+        sums = {method: one for (_, method), one in pulls_of(toys).items()}
+        made = replace(self, toys=replace(self.toys, toys=toys, sums=sums))
+        return replace(made, notes=exchanged_notes(self.notes, self, made))
 
     def unblinded(self) -> Self:
         """The same result, with the estimates as they are, to be written in place of this one."""
@@ -146,7 +194,15 @@ class AuditResult(AuditNumbers, Result):
         }
         config = self.config.with_settings({"blind": False})
         data = tuple(_unblinded(config, fit, nominal) for fit in self.data)
-        return replace(self, config=config, data=data, revealed=True)
+        values = {fit.method: fit.values for fit in data}
+        return replace(
+            self,
+            config=config,
+            data=data,
+            paper=tuple(row.at(values.get(row.method, {}), blind=False) for row in self.paper),
+            impacts=tuple(row.pulled(values.get(row.method, {})) for row in self.impacts),
+            revealed=True,
+        )
 
     def _refuse(self, folder: str | Path) -> None:
         """Refuse to take the place of a blinded audit unless that is wanted."""
@@ -158,7 +214,9 @@ class AuditResult(AuditNumbers, Result):
 
     @classmethod
     def _read(cls, folder: Path, numbers: dict[str, Any]) -> Self:
-        config = AuditConfig.from_dict(numbers["config"], place=f"configuration in '{folder}'")
+        config = AuditConfig.from_dict(
+            _as_made(numbers["config"]), place=f"configuration in '{folder}'"
+        )
         joint = folder / "workspaces" / f"{short_name(config.name)}_joint.json"
         histograms = read_json(folder / TEMPLATES)
         return cls(
@@ -187,7 +245,10 @@ class AuditResult(AuditNumbers, Result):
             closure=tuple(row_of(ClosureRow, row) for row in numbers["closure"]),
             gate=tuple(row_of(Finding, row) for row in numbers.get("gate", ())),
             goodness=_goodness(numbers.get("goodness")),
+            paper=tuple(map(PaperRow.from_dict, numbers.get("paper", ()))),
+            impacts=tuple(row_of(ImpactRow, row) for row in numbers.get("impacts", ())),
             response=tuple(row_of(ResponseRow, row) for row in numbers.get("response", ())),
+            curve=_curve(numbers.get("calibration")),
         )
 
     @property
@@ -233,6 +294,11 @@ def is_blinded(folder: str | Path) -> bool:
         return False
 
 
+def _as_made(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with what held when it was written: earlier templates were not smoothed."""
+    return {**config, "workspace": {"smooth": "none", **config.get("workspace", {})}}
+
+
 def _dependence_row(pair: PairDependence) -> dict[str, Any]:
     keys = ("first", "second", "overlap", "events")
     kinds = ("pearson", "pearson_error", "spearman", "spearman_error")
@@ -263,7 +329,7 @@ def _toys(folder: Path, row: Mapping[str, Any]) -> AuditToysResult:
     sums = summed_pulls(folder) if there else {}
     return AuditToysResult(
         sums={method: some for (_, method), some in sums.items()},
-        toys=ToyTable(path=folder / TOYS) if there else None,
+        toys=table_at(folder / TOYS) if there else None,
         pool=row["pool"],
         reason=row["reason"],
     )
@@ -323,6 +389,16 @@ def _goodness(row: Mapping[str, Any] | None) -> Goodness | None:
     return Goodness(**{**row, "rows": rows, "chi_square": chi_square and ChiSquare(**chi_square)})
 
 
+def _curve(row: Mapping[str, Any] | None) -> CalibrationCurve | None:
+    if row is None:
+        return None
+    return CalibrationCurve(
+        points=tuple(row_of(CurvePoint, one) for one in row["points"]),
+        lines=tuple(row_of(CurveLine, one) for one in row["lines"]),
+        reason=row["reason"],
+    )
+
+
 def _unblinded(
     config: AuditConfig, data: AuditData, nominal: Mapping[str, NDArray[np.float64]]
 ) -> AuditData:
@@ -334,4 +410,4 @@ def _unblinded(
             shown["estimate"] -= blind_offset(config, row["parameter"])
         estimates.append(shown)
     channels = tuple(replace(one, before=nominal[one.name]) for one in data.channels)
-    return replace(data, estimates=tuple(estimates), channels=channels)
+    return replace(data, estimates=with_values(config, estimates), channels=channels)

@@ -44,8 +44,20 @@ def write_tables(
                 for row in summary["goodness"]["rows"]
             ],
         )
+    if summary["calibration"] and summary["calibration"]["lines"]:
+        _write_table(folder / "calibration.csv", summary["calibration"]["points"])
+        _write_table(folder / "calibration_lines.csv", summary["calibration"]["lines"])
     sets = [{**row, "observables": " ".join(row["observables"])} for row in summary["sets"]]
     _write_table(folder / "sets.csv", sets)
+    paper = [
+        {"method": row["method"], "parameter_of_interest": row["parameter"], **part}
+        for row in summary["paper"]
+        for part in row["parts"]
+    ]
+    if paper:
+        _write_table(folder / "paper.csv", paper)
+    if summary["impacts"]:
+        _write_table(folder / "impacts.csv", summary["impacts"])
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
+from pullfactory.auditing import CalibrationCurve
 from pullfactory.auditing.goodness import GoodnessRow
-from pullfactory.methods import BINNED
+from pullfactory.methods import BINNED, method_kind
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
     plot_dependence,
@@ -18,10 +19,17 @@ from pullfactory.report.audit_plots import (
     plot_postfit,
     plot_variation,
 )
+from pullfactory.report.curve_plots import plot_curve
 from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import AUDIT, Figures, by_name
 from pullfactory.report.goodness_plots import plot_goodness
-from pullfactory.report.palette import label_of, method_label
+from pullfactory.report.impact_plots import (
+    name_rows,
+    plot_constraints,
+    plot_impacts,
+    plot_pulls,
+)
+from pullfactory.report.palette import axis_label, label_of, method_label
 from pullfactory.report.response_plots import plot_response
 from pullfactory.report.selection_plots import plot_differences, plot_selection, selection_size
 from pullfactory.report.shape_plots import plot_toy_shapes
@@ -35,6 +43,7 @@ from pullfactory.results.audit_numbers import AuditNumbers
 
 _STACK = (2.0, 1.0)  # heights of a histogram and its ratio
 _LETTERS = 13.0  # points, of names beside a matrix
+_MOST = 20  # nuisances in a figure
 
 
 def make_audit_figures(result: AuditNumbers) -> Figures:
@@ -48,10 +57,14 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
         figures.append(AUDIT["goodness"].drawn(partial(_goodness, result.goodness.rows)))
     if result.response:
         figures.append(AUDIT["response"].drawn(partial(_response, result)))
+    if result.curve and result.curve.lines:
+        figures.append(AUDIT["calibration"].drawn(partial(_curve, result, result.curve)))
     figures += [
         AUDIT["errors"].drawn(partial(_errors, result)),
         AUDIT["sets"].drawn(partial(_sets, result)),
     ]
+    if any(row.method == BINNED.name for row in result.impacts):
+        figures.append(AUDIT["impacts"].drawn(partial(_impacts, result)))
     if result.dependence:
         figures += [
             AUDIT["correlations"].drawn(partial(_dependence, result)),
@@ -109,10 +122,43 @@ def _labels(result: AuditNumbers) -> dict[str, str]:
 
 
 def _errors(result: AuditNumbers) -> Figure:
-    labels = _labels(result)
-    figure, [(ax,)] = new_panels(1, size=(8.5, 2.6 + 0.8 * len(labels)))
+    labels, poi = _labels(result), result.config.poi
+    labels = {poi: labels[poi]} | labels
+    for row in result.rows:
+        if row.answer == "cannot" and method_kind(row.method).workspace:
+            labels[row.parameter] += "\n(cannot tell)"
+    figure, [(ax,)] = new_panels(1, size=(8.5, 2.8 + 0.8 * len(labels)))
     plot_inflation(ax, result.rows, result.pulls, labels)
     legend_above(figure, ax)
+    return figure
+
+
+def _impacts(result: AuditNumbers) -> Figure:
+    rows = [row for row in result.impacts if row.method == BINNED.name][:_MOST]
+    pulled = any(row.claimed_pull is not None for row in rows)
+    (poi,) = (one for one in result.config.parameter if one.name == result.config.poi)
+    labels = _labels(result)
+    names = max(label_width(labels.get(row.parameter, row.parameter), _LETTERS) for row in rows)
+    size = (3.4 + names / (2 + pulled), 2.2 + 0.55 * len(rows))
+    figure, stacks = new_panels(2 + pulled, size=size)
+    axes = [ax for (ax,) in stacks]
+    if pulled:
+        plot_pulls(axes[0], rows)
+    plot_constraints(axes[-2], rows)
+    plot_impacts(axes[-1], rows, axis_label(label_of(poi), poi.unit))
+    for ax in axes:
+        name_rows(ax, rows, labels)
+        ax.tick_params(labelleft=ax is axes[0])
+    legend_above(figure, axes[-1])
+    return figure
+
+
+def _curve(result: AuditNumbers, curve: CalibrationCurve) -> Figure:
+    figure, stacks = new_panels(len(curve.lines), size=(5.4, 5.4), heights=_STACK)
+    for panels, line, one in zip(stacks, curve.lines, result.config.parameter, strict=True):
+        points = [point for point in curve.points if point.parameter == line.parameter]
+        plot_curve((panels[0], panels[1]), points, line, label_of(one), one.unit)
+    legend_above(figure, stacks[0][0])
     return figure
 
 

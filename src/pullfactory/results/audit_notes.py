@@ -4,13 +4,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pullfactory.auditing import unbinned_obstacle
+from pullfactory.auditing import Smoothing, unbinned_obstacle
+from pullfactory.auditing.rows import AuditRow
 from pullfactory.inference.judgement import (
+    FARTHER,
+    NOISY_SLOPE,
     NOISY_TEMPLATES,
     SCATTER_CHANGE,
 )
 from pullfactory.methods import method_kind
 from pullfactory.numbers import plain, rounded, significant
+from pullfactory.report.audit_verdict import factor_text
 from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.results.audit_work import AuditWork
 from pullfactory.workspaces.study import clipping_note
@@ -28,12 +32,30 @@ def audit_notes(result: AuditNumbers, work: AuditWork) -> tuple[str, ...]:
     """
     return (
         *_on_closure(result),
-        *_on_errors(result, work),
+        *_on_errors(result),
         *_on_toys(result),
+        *_on_smoothing(result, work.smoothing),
+        *_on_levers(result),
         *_on_templates(result),
+        *_on_bends(work),
         *_on_samples(result),
         *_on_data(result, work),
     )
+
+
+def exchanged_notes(
+    notes: Sequence[str], before: AuditNumbers, after: AuditNumbers
+) -> tuple[str, ...]:
+    """Notes on an audit that has other toys.
+
+    Args:
+        notes: Those that there were.
+        before: The audit that they were on.
+        after: The same with its toys.
+    """
+    of_toys, place = set(_on_toys(before)), len([*_on_closure(before), *_on_errors(before)])
+    kept = [note for note in notes if note not in of_toys]
+    return (*kept[:place], *_on_toys(after), *kept[place:])
 
 
 def _on_closure(result: AuditNumbers) -> Iterator[str]:
@@ -50,12 +72,16 @@ def _on_closure(result: AuditNumbers) -> Iterator[str]:
         yield f"{_and(names)}: {said}" if all(names) else said
 
 
-def _on_errors(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
-    channels, rates = len(result.config.observable), work.expected.norm_names.values()
+def _on_errors(result: AuditNumbers) -> Iterator[str]:
+    channels = len(result.config.observable)
+    rates = {process.norm_name for process in result.config.sample_set.processes}
     told = [
-        f"{row.parameter} by {rounded(row.inflate_by, row.inflate_by_error)}"
+        f"{row.parameter} by {_factor(row)}"
         for row in result.rows
-        if method_kind(row.method).workspace and row.parameter in rates and not row.reason
+        if method_kind(row.method).workspace
+        and row.parameter in rates
+        and not row.reason
+        and row.answer != "cannot"
     ]
     if told and channels > 1:
         yield (
@@ -75,6 +101,13 @@ def _on_errors(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
                 f"{significant(row.joint_error)}, larger than the actual one: its bins are too "
                 "coarse to gain; set joint.n_bins."
             )
+
+
+def _factor(row: AuditRow) -> str:
+    """What a claimed error is to be multiplied by, with the noise of the templates if known."""
+    if row.factor is None:
+        return rounded(row.inflate_by, row.inflate_by_error)
+    return factor_text(row.factor, row.factor_error)
 
 
 def _on_toys(result: AuditNumbers) -> Iterator[str]:
@@ -98,12 +131,53 @@ def _on_toys(result: AuditNumbers) -> Iterator[str]:
             )
 
 
+def _on_smoothing(result: AuditNumbers, smoothing: Smoothing) -> Iterator[str]:
+    """Where polynomials of the degree that is asked for lose too much."""
+    wanted, names = result.config.workspace.smooth, result.config.observable_names
+    told = []
+    for loss in smoothing.raised:
+        taken = smoothing.degree(loss.observable)
+        instead = "single bins" if taken is None else f"degree {taken}"
+        place = f"{loss.parameter} in {names[loss.observable]}"
+        lost = rounded(100 * loss.lost, 100 * loss.error)
+        told.append(f"{place} ({lost} % lost: {instead})")
+    if told:
+        yield (
+            f"Templates are not smoothed with degree {wanted}, which would lose information, for "
+            f"{_few(told, 'more')}."
+        )
+
+
+def _on_levers(result: AuditNumbers) -> Iterator[str]:
+    """What samples farther away would do to noisy slopes of free parameters.
+
+    The noise of H falls with the square of the distance: A = H / (H + noise) -> A / (A + (1 - A) /
+    9).
+    """
+    given = {parameter.name: parameter for parameter in result.config.parameter}
+    for row in result.rows:
+        parameter = given.get(row.parameter)
+        if not (parameter and parameter.free and row.answer and row.slope):
+            continue
+        if not 0 < row.slope < NOISY_SLOPE:
+            continue
+        far = row.slope / (row.slope + (1 - row.slope) / FARTHER**2)
+        step = f"{plain(FARTHER * parameter.step)} {parameter.unit}".strip()
+        yield (
+            f"{row.parameter}: samples at ±{step} instead of ±{plain(parameter.step)} "
+            f"(parameter.{row.parameter}.step) would have a ninth of this noise in its slopes: its "
+            f"estimate would move by {far:.2f} and not {row.slope:.2f} for each unit of truth, if "
+            "the templates change linearly that far."
+        )
+
+
 def _on_templates(result: AuditNumbers) -> Iterator[str]:
     for row in result.rows:
         if row.template_noise and row.template_noise > NOISY_TEMPLATES * row.claimed_error:
             part = row.template_noise / row.claimed_error
+            learnt = "templates" if method_kind(row.method).workspace else "densities"
             yield (
-                f"{row.parameter}: the noise of the nominal templates is {part:.0%} of its claimed "
+                f"{row.parameter}: the noise of the nominal {learnt} is {part:.0%} of its claimed "
                 "error; use more events."
             )
     workspace = result.config.workspace
@@ -117,6 +191,22 @@ def _on_templates(result: AuditNumbers) -> Iterator[str]:
                 )
     if note := clipping_note(result.workspace):
         yield f"workspaces/{result.config.name}.json is {note}"
+
+
+def _on_bends(work: AuditWork) -> Iterator[str]:
+    """Variations whose templates bend by noise."""
+    moved: dict[str, list[str]] = {}
+    for whole in work.whole.values():
+        for name in whole.parameters:
+            if bent := whole.bent_by(name):
+                moved.setdefault(bent[0], []).append(f"{name} by {bent[1]:.2f}")
+    for name, shifts in moved.items():
+        yield (
+            f"{name}: up, nominal and down are different events, and what they bend by is noise: "
+            f"one step away it moves {_and(shifts)} of its error, and no whole error is given. "
+            "Make up and down of the nominal events, give one side with symmetrise = true, or use "
+            "smooth or more events."
+        )
 
 
 def _on_samples(result: AuditNumbers) -> Iterator[str]:
@@ -151,10 +241,10 @@ def _on_samples(result: AuditNumbers) -> Iterator[str]:
             yield f"Events outside the edges of {name}: {_few(told)}."
 
 
-def _few(texts: Sequence[str]) -> str:
+def _few(texts: Sequence[str], rest: str = "more samples") -> str:
     """The first of alike texts, and how many more there are."""
     more = len(texts) - _NAMED
-    return _and(texts) if more <= 0 else f"{', '.join(texts[:_NAMED])} and {more} more samples"
+    return _and(texts) if more <= 0 else f"{', '.join(texts[:_NAMED])} and {more} {rest}"
 
 
 def _on_data(result: AuditNumbers, work: AuditWork) -> Iterator[str]:

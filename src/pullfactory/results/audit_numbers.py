@@ -4,20 +4,30 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing import Finding, Goodness, PairDependence, ResponseRow, SampleCheck
+from pullfactory.auditing import (
+    CalibrationCurve,
+    Finding,
+    Goodness,
+    ImpactRow,
+    PairDependence,
+    PaperRow,
+    ResponseRow,
+    SampleCheck,
+)
 from pullfactory.auditing.answerable import doubts_on, withheld_by
 from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow, causes_in_audit
 from pullfactory.auditing.tally import Axis
 from pullfactory.inference import PullSummary, PullSums
 from pullfactory.inference.failures import Failures
-from pullfactory.inference.judgement import Judgement, judge_error
+from pullfactory.inference.judgement import Answer, Judgement, judge_error
 from pullfactory.inference.remarks import Remark, Shapes, remarks
 from pullfactory.inference.rows import PullRow, SetRow
 from pullfactory.inference.sets import idle_observables
@@ -29,6 +39,16 @@ from pullfactory.results.failed_fits import failed_fits
 from pullfactory.results.ledger import STATUS_NAMES, ToyTable
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
+
+_JUDGED: Mapping[Answer, Judgement] = MappingProxyType(
+    {
+        "yes": "right",
+        "no": "wrong",
+        "calibrate": "wrong",
+        "cannot": "unknown",
+        "unknown": "unknown",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,6 +106,11 @@ class AuditData:
     estimates: tuple[Mapping[str, Any], ...]
     channels: tuple[ChannelFit, ...]
 
+    @property
+    def values(self) -> dict[str, float | None]:
+        """Estimates by parameter."""
+        return {row["parameter"]: row["estimate"] for row in self.estimates}
+
     def column(self, key: str) -> NDArray[np.float64]:
         """One number of every parameter, shape (parameters,); NaN where there is none.
 
@@ -121,6 +146,9 @@ class AuditNumbers:
         gate: What was found in the inputs and in the fit: warnings, then what is fine.
         response: Rate, means and widths of every sample beside nominal.
         goodness: Whether the model fits the data; None without data.
+        paper: The parameter of interest as a paper quotes it, by method; empty without data.
+        impacts: What the nuisances do to it, by method, the largest first.
+        curve: Estimate against generated value; None in earlier results.
     """
 
     config: AuditConfig
@@ -141,6 +169,9 @@ class AuditNumbers:
     gate: tuple[Finding, ...] = ()
     response: tuple[ResponseRow, ...] = ()
     goodness: Goodness | None = None
+    paper: tuple[PaperRow, ...] = ()
+    impacts: tuple[ImpactRow, ...] = ()
+    curve: CalibrationCurve | None = None
 
     @property
     def withheld(self) -> str | None:
@@ -148,9 +179,14 @@ class AuditNumbers:
         return withheld_by(self.goodness, self.gate)
 
     @property
+    def answered(self) -> bool:
+        """Whether the binned fit has the two answers, which earlier versions did not give."""
+        return any(row.answer for row in self.rows if method_kind(row.method).workspace)
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """What the answer rests on, each in a clause."""
-        return doubts_on(self.goodness, self.gate)
+        return doubts_on(self.goodness, self.gate, noise_known=self.answered)
 
     def parameters(self, method: str = BINNED.name) -> tuple[str, ...]:
         """Parameters that a method fits, rates of processes among them.
@@ -220,21 +256,27 @@ class AuditNumbers:
 
     @property
     def judgements(self) -> dict[str, Judgement]:
-        """Whether the binned fit's claimed error of each parameter is right within 5 %."""
+        """Whether the binned fit's claimed error of each parameter is right as it stands."""
         return {
-            row.parameter: judge_error(row.inflate_by, row.inflate_by_error)
+            row.parameter: _JUDGED[row.answer]
+            if row.answer
+            else judge_error(row.inflate_by, row.inflate_by_error)
             for row in self.rows
             if method_kind(row.method).workspace
         }
 
     @property
     def independent(self) -> bool | None:
-        """Whether every error that the binned fit claims is right; None if that cannot be told.
+        """Whether the binned fit's error of the parameter of interest is right as it stands.
 
-        It cannot where the model does not fit the data.
+        None if that cannot be told, as where the model does not fit the data. Of an audit of an
+        earlier version whether every error is right.
         """
         if self.withheld:
             return None
+        if self.answered:
+            own = self.judgements[self.config.poi]
+            return None if own == "unknown" else own == "right"
         found = set(self.judgements.values())
         if "wrong" in found:
             return False

@@ -9,18 +9,26 @@ from pullfactory.auditing.rows import AuditRow
 from pullfactory.methods import method_kind
 from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report import response
+from pullfactory.report.audit_table import has_answers, whole_columns, whole_rows
 from pullfactory.report.audit_verdict import (
     BLINDED,
     NOT_CLOSED,
     UNANSWERED,
     audit_answer_of,
+    change_of,
+    described,
     pay_sentence,
+    poi_first,
 )
+from pullfactory.report.calibration_curve import curve_sentence
 from pullfactory.report.goodness import goodness_sentences, goodness_table, is_refused
+from pullfactory.report.paper import absolute, impacts_table
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.report.verdict import Verdict, shifts_of
 from pullfactory.results.audit_numbers import AuditNumbers
 from pullfactory.settings.audit import AuditConfig
+
+_LARGEST = 6  # impacts of a method on the terminal
 
 
 def audit_answer(result: AuditNumbers) -> str:
@@ -30,7 +38,7 @@ def audit_answer(result: AuditNumbers) -> str:
         result: The audit.
     """
     names = ", ".join(result.config.observable_names)
-    rows = [row.to_dict() for row in result.rows if method_kind(row.method).workspace]
+    rows = [row for row in _described(result) if method_kind(row["method"]).workspace]
     goodness = result.goodness.to_dict() if result.goodness else None
     answer = audit_answer_of(
         rows,
@@ -70,8 +78,51 @@ def response_table(rows: Iterable[ResponseRow], config: AuditConfig) -> Table[Ma
     return response.response_table([row.to_dict() for row in rows], units)
 
 
-def audit_table(result: AuditNumbers) -> Table[AuditRow]:
-    """Claimed and actual errors, one row per method and parameter.
+def _described(result: AuditNumbers) -> list[dict[str, Any]]:
+    """Rows of errors with what their sentences name."""
+    parameters = [one.model_dump() for one in result.config.parameter]
+    signal = result.config.sample_set.processes[0].nominal.role
+    selected = {check.role: check.selected for check in result.checks}
+    return described([row.to_dict() for row in result.rows], parameters, selected.get(signal))
+
+
+def audit_table(result: AuditNumbers) -> Table[Any]:
+    """Claimed and whole errors with both answers, one row per method and parameter.
+
+    Of an audit of an earlier version, or without answers, those of `check_table`.
+
+    Args:
+        result: The audit.
+    """
+    rows = [row.to_dict() for row in result.rows]
+    if not has_answers(rows):
+        return check_table(result)
+    units = {parameter.name: parameter.unit for parameter in result.config.parameter}
+    several = len({row["method"] for row in rows}) > 1
+    method = (text("method", "method", once=True),) if several else ()
+    return Table(
+        columns=(*method, *whole_columns(rows, units)),
+        rows=whole_rows(rows, result.config.poi),
+        sections=("method",),
+    )
+
+
+def change_lines(result: AuditNumbers) -> Iterator[str]:
+    """What would change the answers on each parameter.
+
+    Args:
+        result: The audit.
+    """
+    rows = _described(result)
+    methods = {row["method"] for row in rows}
+    for row in poi_first(rows, result.config.poi):
+        if change := change_of(row):
+            method = f" ({row['method']})" if len(methods) > 1 else ""
+            yield f"{row['parameter']}{method}: {change}."
+
+
+def check_table(result: AuditNumbers) -> Table[AuditRow]:
+    """Claimed and actual errors without the noise of the templates, beside toys and the joint fit.
 
     Args:
         result: The audit.
@@ -96,7 +147,38 @@ def audit_table(result: AuditNumbers) -> Table[AuditRow]:
         percent("coverage_68", "coverage\n68 % [%]"),
         digits("joint_error", "joint\nerror"),
     )
-    return Table(columns=columns, rows=result.rows, sections=("method",))
+    answered = has_answers([row.to_dict() for row in result.rows])
+    title = "Without the noise of the templates, as toys of them see it" if answered else ""
+    return Table(columns=columns, rows=result.rows, sections=("method",), title=title)
+
+
+def impacts_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]] | str]:
+    """The largest impacts of nuisances with each method.
+
+    Args:
+        result: The audit.
+    """
+    impacts = [row.to_dict() for row in result.impacts]
+    methods = dict.fromkeys(row["method"] for row in impacts)
+    by_method = ([row for row in impacts if row["method"] == method] for method in methods)
+    largest = [row for rows in by_method for row in rows[:_LARGEST]]
+    if largest:
+        yield impacts_table(largest, result.config.poi, short=True)
+    if len(largest) < len(impacts):
+        yield f"{len(impacts) - len(largest)} more nuisances are in the report."
+
+
+def curve_line(result: AuditNumbers) -> Iterator[str]:
+    """Slope and offset of the parameter of interest, in a sentence; nothing in earlier results.
+
+    Args:
+        result: The audit.
+    """
+    config = result.config
+    unit = next(one.unit for one in config.parameter if one.name == config.poi)
+    curve = result.curve.to_dict() if result.curve else None
+    if said := curve_sentence(curve, config.poi, unit):
+        yield said
 
 
 def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
@@ -109,6 +191,7 @@ def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
         text("method", "fit of the data", once=True),
         named("parameter", "parameter", {p.name: p.unit for p in result.config.parameter}),
         digits("estimate", "estimate\n(blinded)" if result.config.blind else "estimate"),
+        *(absolute(),) * any("value" in row for fit in result.data for row in fit.estimates),
         digits("claimed_error", "claimed\nerror"),
         digits("sandwich_error", "sandwich\nerror"),
         measured("bootstrap_error", "bootstrap\nerror"),

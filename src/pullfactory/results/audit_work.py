@@ -1,7 +1,8 @@
 """What an audit worked out with the events, and the numbers that are kept of it."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,16 @@ from scipy.special import ndtr
 
 from pullfactory.auditing import (
     AuditClosure,
+    CalibrationCurve,
     DataFit,
+    ErrorParts,
     Expected,
     Finding,
     Goodness,
     PairDependence,
     PredictedErrors,
     ResponseRow,
+    Smoothing,
     UnbinnedModel,
     WholeErrors,
 )
@@ -27,6 +31,7 @@ from pullfactory.described import row_of
 from pullfactory.inference.rows import SetRow
 from pullfactory.methods import method_kind
 from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditUnbinned
+from pullfactory.results.audit_paper import impact_rows, paper_rows, with_values
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 
@@ -54,7 +59,10 @@ class AuditWork:
         gate: What was found in the inputs and in the fit.
         response: Rate, means and widths of every sample beside nominal.
         goodness: Whether the model fits the data; None without data.
-        whole: Errors of the binned fit with the noise of its templates; None where unknown.
+        whole: Errors with the noise of the templates, by method.
+        parts: Of the whole error of the parameter of interest, by method.
+        smoothing: Of the derivatives of its templates.
+        curve: Estimate against generated value; None where it was not measured.
     """
 
     expected: Expected
@@ -72,16 +80,21 @@ class AuditWork:
     gate: tuple[Finding, ...] = ()
     goodness: Goodness | None = None
     response: tuple[ResponseRow, ...] = ()
-    whole: WholeErrors | None = None
+    whole: Mapping[str, WholeErrors] = field(default_factory=dict)
+    parts: tuple[ErrorParts, ...] = ()
+    smoothing: Smoothing = field(default_factory=Smoothing)
+    curve: CalibrationCurve | None = None
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
-        expected = self.expected
+        expected, rows = self.expected, self._rows()
         observables = range(len(expected.config.observable))
+        data = tuple(_data(expected.config, fit) for fit in self.data)
+        withheld = withheld_by(self.goodness, self.gate)
         return {
             "config": expected.config,
             "n_events": expected.n_events,
-            "rows": self._rows(),
+            "rows": rows,
             "checks": tuple(read.check for read in expected.events.samples.values()),
             "axes": tuple(expected.events.axes),
             "templates": tuple(expected.histogram(o) for o in observables),
@@ -96,11 +109,14 @@ class AuditWork:
                 misfit=None if self.unbinned is None else self.unbinned.misfit,
             ),
             "toys": self.toys,
-            "data": tuple(_data(expected.config, fit) for fit in self.data),
+            "data": data,
+            "paper": tuple(paper_rows(expected.config, self.parts, rows, data, withheld)),
+            "impacts": tuple(impact_rows(expected.config, self.parts, rows, data)),
             "closure": tuple(row_of(ClosureRow, row.to_dict()) for row in self.closure),
             "gate": self.gate,
             "goodness": self.goodness,
             "response": self.response,
+            "curve": self.curve,
         }
 
     @property
@@ -125,9 +141,12 @@ class AuditWork:
             for k, name in enumerate(predicted.parameters):
                 closure = self._closure_of(method, name)
                 row = _row(method, predicted, k, self.joint_errors, closure, withheld)
-                if self.whole and method_kind(method).workspace and not withheld:
+                if method in self.whole and not withheld:
                     known = closure is None or closure.correctable
-                    row = replace(row, **self.whole.told(name, correctable=known))
+                    row = replace(row, **self.whole[method].told(name, correctable=known))
+                    binned = method_kind(method).workspace
+                    if binned and self.curve and self.curve.contradicts(name):
+                        row = replace(row, answer="cannot")
                 found.append(row)
         return tuple(found)
 
@@ -158,7 +177,7 @@ def _data(config: AuditConfig, data: DataFit) -> AuditData:
         nll=nll if math.isfinite(nll) else None,
         bootstrap_failed=data.bootstrap_failed,
         groups=data.groups,
-        estimates=tuple(estimates),
+        estimates=with_values(config, estimates),
         channels=channels,
     )
 

@@ -23,12 +23,14 @@ from pullfactory.report.figures import (
 )
 from pullfactory.results.manifest import MANIFEST, read_manifest
 from pullfactory.results.mounts import is_mount
+from pullfactory.results.part import Span
 from pullfactory.results.report import REPORT
 from pullfactory.settings.fields import FIGURE_FORMATS
 
 Numbers = Mapping[str, Any]
 
-_FOLDERS = ("figures", "tables", "workspaces")
+_TABLE = "toys.parquet"
+_FOLDERS = ("figures", "tables", "workspaces", _TABLE)
 
 
 class Contents(NamedTuple):
@@ -77,6 +79,8 @@ def look_into(folder: Path) -> Contents:
     entries = dict(_entries(folder, inner))
     kind = next((kind for kind in _FILES if entries.get(f"{kind}.json")), None)
     known = _by_numbers(folder, kind) if listed is None else {*listed, MANIFEST}
+    if listed is None and _TABLE in known:
+        known |= {name for name in entries if _is_part(name)}
     if known:
         known |= {partial_name(name) for name in (MANIFEST, REPORT)}  # a kill leaves them
     files, foreign = [], None
@@ -114,6 +118,12 @@ def remove_contents(folder: Path, files: Iterable[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
     folder.rmdir()
+
+
+def _is_part(name: str) -> bool:
+    """Whether a path in a folder is that of a part of toys."""
+    table, _, part = name.partition("/")
+    return table == _TABLE and Span.of(part) is not None
 
 
 def _by_numbers(folder: Path, kind: str | None) -> set[str]:
@@ -179,14 +189,14 @@ def _of_summary(numbers: Numbers) -> Iterator[str]:
 
 
 def _of_toys() -> Iterator[str]:
-    return chain(("toys.parquet", "failures.csv", "report.html"), _figures(TOYS))
+    return chain((_TABLE, "failures.csv", "report.html"), _figures(TOYS))
 
 
 def _of_study(numbers: Numbers) -> Iterator[str]:
     study = numbers["study"]
     observables, scan = _names(study["observable"]), study["ensemble"]["rho"]
     return chain(
-        ("toys.parquet", "failures.csv", "report.html", "study.toml", "calibration.json"),
+        (_TABLE, "failures.csv", "report.html", "study.toml", "calibration.json"),
         (f"workspaces/{study['name']}.json",),
         (f"workspaces/joint_rho_{rho:g}.json" for rho in scan),
         _figures(STUDY, observable=observables, method=_methods(numbers)),
@@ -198,10 +208,10 @@ def _of_audit(numbers: Numbers) -> Iterator[str]:
     name = config["name"]
     tables = (
         *("response", "goodness", "errors", "correlations", "bin_pairs", "samples", "sets"),
-        *("data", "failures"),
+        *("data", "failures", "calibration", "calibration_lines"),
     )
     return chain(
-        ("toys.parquet", "report.html", "audit.toml", "templates.json"),
+        (_TABLE, "report.html", "audit.toml", "templates.json"),
         (f"workspaces/{name}.json", f"workspaces/{name}_joint.json"),
         (f"tables/{table}.csv" for table in tables),
         _figures(AUDIT, parameter=_shown(numbers), method=_methods(numbers)),

@@ -10,15 +10,12 @@ from pullfactory.results.ledger import ToyTable
 FAILURES = "failures.csv"
 
 
-def failed_fits(
-    toys: ToyTable, status: Mapping[str, Mapping[str, int]], block: int | None = None
-) -> Failures | None:
+def failed_fits(toys: ToyTable, status: Mapping[str, Mapping[str, int]]) -> Failures | None:
     """Every failed fit of some toys; None if there is none, and the table is not looked at.
 
     Args:
         toys: Every fit of every toy.
         status: Number of fits by method and status.
-        block: Toys of a block where the table does not say it.
     """
     lost = (
         n
@@ -26,7 +23,7 @@ def failed_fits(
         for name, n in counts.items()
         if name not in ("converged", "recovered")
     )
-    return Failures.of(lambda: toys.fits(block)) if any(lost) else None
+    return Failures.of(toys.fits) if any(lost) else None
 
 
 def write_failures(path: Path, failures: Failures) -> None:

@@ -1,212 +1,351 @@
-"""Every fit of every toy, written block by block: memory stays bounded."""
+"""Every fit of every toy, in parts: memory does not grow with their number."""
 
+import io
+import json
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from secrets import token_hex
+from typing import IO, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pullfactory.fitting import FitBatch
+from pullfactory.errors import OutputError
+from pullfactory.results.identity import makers_differ
+from pullfactory.results.part import Head, Span
+from pullfactory.results.sums import Key, Series, added
 from pullfactory.results.toy_fits import STATUS_NAMES, ToyFits, read_fits
-from pullfactory.results.workplace import new_workplace, sweep
 
-__all__ = ["STATUS_NAMES", "ToyLedger", "ToyTable"]
+__all__ = [
+    "STATUS_NAMES",
+    "PartFiles",
+    "PartFolder",
+    "PartScratch",
+    "PartStore",
+    "Parts",
+    "SingleFile",
+    "ToyTable",
+    "link_or_copy",
+    "table_at",
+]
 
-_ROW_GROUP_BATCHES = 64
-_PREFIX = "pullfactory-"  # of names of temporary folders
-_PIECE = 2**20  # bytes that are copied at once
 
+class ToyTable(ABC):
+    """Every fit of every toy: one row per toy, rho, method and parameter."""
 
-class _Scratch:
-    """A temporary folder that goes when its owner does; if that is killed, when the next comes."""
+    @abstractmethod
+    def read(self) -> pa.Table:
+        """The whole table."""
 
-    def __init__(self) -> None:
-        parent = Path(tempfile.gettempdir())
-        sweep(parent, _PREFIX)
-        place = new_workplace(parent, _PREFIX, mode=0o700)
-        self.path = place.path
-        self._file: int | None = None
-        weakref.finalize(self, place.close)
+    @abstractmethod
+    def fits(self) -> Iterator[ToyFits]:
+        """The fits of some toys with each method at each rho, in the order they were made.
 
-    def hold(self, file: Path) -> None:
-        """Keep a file, even if somebody cleans up the folder.
+        Raises:
+            OSError, ValueError, LookupError: If the table cannot be read, or is none of toys.
+        """
+
+    @abstractmethod
+    def mixed(self, versions: Mapping[str, str]) -> tuple[str, ...]:
+        """What other packages or processors have made some of the toys, in words.
 
         Args:
-            file: In the folder.
+            versions: Of the packages that made what is told of them.
         """
-        self._file = os.open(file, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._file)
 
+    @abstractmethod
     def copy_to(self, path: Path) -> None:
-        """Copy the file that is kept.
+        """Copy it.
 
         Args:
-            path: The copy.
+            path: Of the copy.
         """
-        at = 0
-        with path.open("wb") as copy:
-            while self._file is not None and (piece := os.pread(self._file, _PIECE, at)):
-                at += copy.write(piece)
-
-
-class ToyLedger:
-    """Writes the fits of a run to a file, block by block.
-
-    Args:
-        methods: Names of the methods.
-        parameters: Names of the parameters.
-        metadata: Texts kept in the file's metadata, under "pullfactory." and the key.
-    """
-
-    def __init__(
-        self, *, methods: Sequence[str], parameters: Sequence[str], metadata: Mapping[str, str]
-    ) -> None:
-        self._scratch = _Scratch()
-        self._path = self._scratch.path / "toys.parquet"
-        names = pa.dictionary(pa.int16(), pa.string())
-        fields = [
-            ("toy", pa.int64()),
-            ("rho", pa.float64()),
-            ("method", names),
-            ("parameter", names),
-            ("truth", pa.float64()),
-            ("estimate", pa.float64()),
-            ("error", pa.float64()),
-            ("error_corrected", pa.float64()),
-            ("nll", pa.float64()),
-            ("status", names),
-        ]
-        self._fields = [pa.field(*field) for field in fields]
-        self._metadata = dict(metadata)
-        self._methods = list(methods)
-        self._parameters = list(parameters)
-        self._block = 0  # toys
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.RecordBatch] = []
-
-    def append(
-        self, first: int, rho: float | None, method: str, truth: NDArray[np.float64], fits: FitBatch
-    ) -> None:
-        """Add the fits of some toys: as many each time, or fewer the last time.
-
-        Args:
-            first: Number of the first toy.
-            rho: Correlation; None where there is no scan.
-            method: Name of the method.
-            truth: True parameters, shape (toys, parameters).
-            fits: Fits of the same shape.
-        """
-        toys, pars = fits.estimate.shape
-        rows = toys * pars
-        columns = [
-            _column(pa.int64(), np.repeat(np.arange(first, first + toys), pars)),
-            _floats(np.full(rows, np.nan if rho is None else rho)),
-            _names(np.full(rows, self._methods.index(method)), self._methods),
-            _names(np.tile(np.arange(pars), toys), self._parameters),
-            _column(pa.float64(), truth.ravel()),
-            _floats(fits.estimate.ravel()),
-            _floats(fits.error.ravel()),
-            _floats(fits.corrected_error.ravel()),
-            _floats(np.repeat(fits.nll, pars)),
-            _names(np.repeat(fits.status, pars), STATUS_NAMES),
-        ]
-        self._block = self._block or toys
-        schema = pa.schema(self._fields)
-        self._waiting.append(pa.RecordBatch.from_arrays(columns, schema=schema))
-        if len(self._waiting) >= _ROW_GROUP_BATCHES:
-            self._flush()
-
-    def close(self) -> "ToyTable":
-        """Finish the file."""
-        self._flush()
-        self._open().close()
-        return ToyTable(path=self._path, _owner=self._scratch)
-
-    def _open(self) -> pq.ParquetWriter:
-        """The file, which says how many toys are added at once."""
-        if self._writer is None:
-            told = {**self._metadata, "block": str(self._block)}
-            described = {f"pullfactory.{key}": value for key, value in told.items()}
-            schema = pa.schema(self._fields, metadata=described)
-            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
-            self._scratch.hold(self._path)
-        return self._writer
-
-    def _flush(self) -> None:
-        if self._waiting:
-            self._open().write_table(pa.Table.from_batches(self._waiting))
-            self._waiting.clear()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ToyTable:
-    """Every fit of every toy: one row per toy, rho, method and parameter.
+class SingleFile(ToyTable):
+    """A table as earlier versions wrote it.
 
     Attributes:
         path: A Parquet file.
+        block: Toys that were summed at once where the file does not say it; None: all.
     """
 
     path: Path
-    _owner: _Scratch | None = None  # removes the file when the last table on it is gone
+    block: int | None = None
 
     def read(self) -> pa.Table:
         """The whole table."""
         return pq.read_table(self.path)
 
-    def fits(self, block: int | None = None) -> Iterator[ToyFits]:
-        """The fits of each block of toys, method and rho, in the order they were made.
+    def fits(self) -> Iterator[ToyFits]:
+        """The fits of each block of toys, as in `ToyTable`."""
+        return read_fits(self.path, self.block)
 
-        Args:
-            block: Toys of a block where the file does not say it; None: all are one.
-
-        Raises:
-            OSError, ValueError, LookupError: If the file cannot be read, or is no table of toys.
-        """
-        return read_fits(self.path, block)
+    def mixed(self, versions: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002
+        """Nobody else: it was made at once."""
+        return ()
 
     def copy_to(self, path: Path) -> None:
-        """Copy the file.
+        """Copy the file."""
+        shutil.copyfile(self.path, path)
+
+
+class Parts(ToyTable):
+    """A table in parts, each with the sums over its toys."""
+
+    @property
+    @abstractmethod
+    def spans(self) -> tuple[Span, ...]:
+        """Which parts there are, in order."""
+
+    @abstractmethod
+    def open(self, span: Span) -> IO[bytes]:
+        """The file of a part.
 
         Args:
-            path: The copy.
+            span: One of `spans`.
         """
-        if self._owner is not None:
-            self._owner.copy_to(path)
-        else:
-            shutil.copyfile(self.path, path)
+
+    def read(self) -> pa.Table:
+        """The whole table."""
+        tables = []
+        for span in self.spans:
+            with self.open(span) as file:
+                tables.append(pq.ParquetFile(file, page_checksum_verification=True).read())
+        return pa.concat_tables(tables).replace_schema_metadata(None)
+
+    def fits(self) -> Iterator[ToyFits]:
+        """The fits of each part, as in `ToyTable`."""
+        for span in self.spans:
+            with self.open(span) as file:
+                yield from read_fits(file)
+
+    def heads(self) -> Iterator[Head]:
+        """What each part says of itself.
+
+        Raises:
+            OSError, ValueError, LookupError: If one is no part.
+        """
+        for span in self.spans:
+            with self.open(span) as file:
+                yield Head.of(file)
+
+    def sums(self) -> dict[Key, Series]:
+        """Over all toys, part by part: the same whoever made them, and in which order."""
+        found: dict[Key, Series] = {}
+        for head in self.heads():
+            found = added(found, head.unpacked())
+        return found
+
+    def mixed(self, versions: Mapping[str, str]) -> tuple[str, ...]:
+        """What others have made some of the toys, as in `ToyTable`."""
+        found: dict[str, None] = {}
+        texts = dict.fromkeys(head.identity for head in self.heads())
+        makers = [json.loads(text) for text in texts]
+        for its in makers:
+            mine = {"versions": versions, "instructions": makers[0]["instructions"]}
+            found |= dict.fromkeys(makers_differ(mine, its))
+        return tuple(found)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy every part into a new folder."""
+        path.mkdir()
+        for span in self.spans:
+            with self.open(span) as file, (path / span.name).open("xb") as copy:
+                shutil.copyfileobj(file, copy)
 
 
-def _names(codes: NDArray[Any], names: list[str]) -> pa.DictionaryArray:
-    indices = _column(pa.int16(), codes.astype(np.int16))
-    return pa.DictionaryArray.from_arrays(indices, _strings(names))
+class PartStore(Parts):
+    """Where parts are kept as they are made."""
+
+    def store(self, span: Span, content: bytes) -> None:
+        """Keep a part, whole or not at all.
+
+        Args:
+            span: Which.
+            content: Of its file.
+
+        Raises:
+            OutputError: If it cannot be kept.
+        """
+        try:
+            self._store(span, content)
+        except OSError as error:
+            raise OutputError(
+                f"toys cannot be kept ({error.strerror or error}); make room, or choose another "
+                "place"
+            ) from None
+
+    @abstractmethod
+    def _store(self, span: Span, content: bytes) -> None:
+        """As `store`; what the system refuses is raised."""
+
+    @abstractmethod
+    def chosen(self, spans: Iterable[Span]) -> "Parts":
+        """The same with some of the parts.
+
+        Args:
+            spans: Which, in order.
+        """
 
 
-def _floats(values: NDArray[np.float64]) -> pa.Array:
-    """A column in which what is not finite is null."""
-    finite = np.isfinite(values)
-    known = None if finite.all() else pa.py_buffer(np.packbits(finite, bitorder="little"))
-    return _column(pa.float64(), values, known)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFiles(Parts):
+    """Parts that lie in several places.
+
+    Attributes:
+        places: The file of each.
+    """
+
+    places: Mapping[Span, Path]
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which parts there are, in order."""
+        return tuple(sorted(self.places))
+
+    def open(self, span: Span) -> IO[bytes]:
+        """The file of a part."""
+        return self.places[span].open("rb")
 
 
-# Arrow imports pandas to look at what `pa.array` is given, and that takes longer than the rest.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartFolder(PartStore):
+    """Parts in a folder, which holds nothing else.
+
+    Attributes:
+        path: The folder.
+        some: Which of them, in order; None for all.
+        passing: Whether the folder goes when its result is written: files are linked then, and not
+            copied, where they can be.
+    """
+
+    path: Path
+    some: tuple[Span, ...] | None = None
+    passing: bool = False
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which parts there are, in order."""
+        if self.some is not None:
+            return self.some
+        return tuple(sorted(filter(None, (Span.of(path.name) for path in self.path.iterdir()))))
+
+    def open(self, span: Span) -> IO[bytes]:
+        """The file of a part."""
+        return (self.path / span.name).open("rb")
+
+    def _store(self, span: Span, content: bytes) -> None:
+        """Keep a part: written beside the folder, on the disk before it has its name."""
+        beside = self.path.with_name(f".{span.name}-{token_hex(4)}")
+        try:
+            with beside.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.path / span.name)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    def chosen(self, spans: Iterable[Span]) -> "PartFolder":
+        """The same with some of the parts."""
+        return type(self)(path=self.path, some=tuple(spans), passing=self.passing)
+
+    def copy_to(self, path: Path) -> None:
+        """Copy every part into a new folder, or link it."""
+        path.mkdir()
+        copy = link_or_copy if self.passing else shutil.copyfile
+        for span in self.spans:
+            copy(self.path / span.name, path / span.name)
 
 
-def _column(kind: pa.DataType, values: NDArray[Any], known: pa.Buffer | None = None) -> pa.Array:
-    """An array of these values; `known` has a bit for each, 0 for null."""
-    content = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(kind, len(values), [known, content])
+class _Scratch:
+    """A temporary file without a name, which goes with its last user."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def append(self, content: bytes) -> int:
+        """Write, and say where that begins."""
+        start = os.lseek(self._descriptor, 0, os.SEEK_END)
+        left = memoryview(content)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        return start
+
+    def read(self, start: int, size: int) -> bytes:
+        """What stands at a place; fewer bytes where the file ends."""
+        return os.pread(self._descriptor, size, start)
 
 
-def _strings(texts: list[str]) -> pa.Array:
-    coded = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, coded)], dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(coded))]
-    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PartScratch(PartStore):
+    """Parts in a temporary file without a name, which goes with this process or its last user.
+
+    Attributes:
+        file: Where they are, one after the other.
+        places: Where each begins, and how long it is.
+    """
+
+    file: _Scratch = field(default_factory=_Scratch)
+    places: dict[Span, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which parts there are, in order."""
+        return tuple(sorted(self.places))
+
+    def open(self, span: Span) -> IO[bytes]:
+        """The file of a part.
+
+        Args:
+            span: One of `spans`.
+
+        Raises:
+            OSError: If the temporary file was cut.
+        """
+        start, size = self.places[span]
+        content = self.file.read(start, size)
+        if len(content) < size:
+            raise OSError(0, "a temporary file is shorter than it was", span.name)
+        return io.BytesIO(content)
+
+    def _store(self, span: Span, content: bytes) -> None:
+        """Keep a part."""
+        self.places[span] = self.file.append(content), len(content)
+
+    def chosen(self, spans: Iterable[Span]) -> Self:
+        """The same with some of the parts."""
+        return type(self)(file=self.file, places={span: self.places[span] for span in spans})
+
+
+def link_or_copy(source: Path, copy: Path) -> None:
+    """Let a file be in a second place too; where it cannot be linked, its content.
+
+    Args:
+        source: The file, which nobody changes.
+        copy: The place.
+    """
+    try:
+        copy.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, copy)
+
+
+def table_at(path: Path, block: int | None = None) -> ToyTable:
+    """The table of a result.
+
+    Args:
+        path: A folder of parts, or a file of an earlier version.
+        block: Of `SingleFile`.
+    """
+    return PartFolder(path=path) if path.is_dir() else SingleFile(path=path, block=block)

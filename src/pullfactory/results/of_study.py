@@ -23,13 +23,17 @@ class ResultOfStudy(Result):
     def _formats(self) -> tuple[str, ...]:
         return self.study.figures
 
-    def _head(self) -> dict[str, Any]:
-        """What its numbers begin with."""
+    def _head(self, **more: Any) -> dict[str, Any]:
+        """What its numbers begin with.
+
+        Args:
+            more: What else there is to say of where they come from.
+        """
         return {
             "schema": schema_name(self.kind),
             "study": self.study.to_dict(),
             "provenance": provenance(
-                self.study.seed, self.versions, study_sha256=self.study.sha256
+                self.study.seed, self.versions, study_sha256=self.study.sha256, **more
             ),
         }
 

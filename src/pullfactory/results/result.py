@@ -15,6 +15,7 @@ from pullfactory.methods import MethodKind, given_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
+from pullfactory.results.again import Earlier
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.results.missing import Missing, Warn, warn_in_python
@@ -139,6 +140,7 @@ class Result(ABC):
         figures: Collection[str] | None = None,
         progress: Progress = silent,
         warn: Warn = warn_in_python,
+        anew: bool = True,
     ) -> Path:
         """Write numbers, figures and what else there is; the folder appears whole or not at all.
 
@@ -151,6 +153,8 @@ class Result(ABC):
                 of the study or the audit, and for png.
             progress: How drawing shows that it goes on.
             warn: Is told what is missing; a warning of Python unless something else is given.
+            anew: Whether everything is made anew where the folder has the same numbers already;
+                if not, only what is missing there is.
 
         Returns:
             The folder.
@@ -161,15 +165,24 @@ class Result(ABC):
         """
         formats = check_formats(self._formats if figures is None else figures)
         self._refuse(folder)
-        with replaced_folder(folder) as staging, given_methods(self.given):
+        with given_methods(self.given):
             summary = self.summary()
+        earlier = None if anew else Earlier.of(Path(folder), summary)
+        if earlier and earlier.is_all(formats):
+            return Path(folder)
+        with replaced_folder(folder) as staging, given_methods(self.given):
             self._fill(staging, summary)
             write_numbers(staging, summary)
             missing = Missing(folder=staging, warn=warn)
             pictures, report = staging / "figures", staging / REPORT
             with missing.noted(pictures):
                 write_figures(
-                    pictures, self._figures, formats, progress=progress, miss=missing.miss
+                    pictures,
+                    self._figures,
+                    formats,
+                    progress=progress,
+                    miss=missing.miss,
+                    drawn=earlier.figures if earlier else {},
                 )
             with missing.noted(report):
                 if (page := self._page(staging, summary)) is not None:

@@ -81,14 +81,12 @@ def installed_versions() -> dict[str, str]:
     return {name: version(name) for name in _VERSIONS}
 
 
-def provenance(
-    seed: int, versions: Mapping[str, str] | None = None, **digests: str
-) -> dict[str, Any]:
+def provenance(seed: int, versions: Mapping[str, str] | None = None, **more: Any) -> dict[str, Any]:
     """Where numbers come from: seed, versions, and digests of the input.
 
     Args:
         seed: Of all random numbers.
         versions: Of packages; None for those that are installed.
-        digests: Of what was run.
+        more: Digests of what was run, and who else made toys of it.
     """
-    return {"seed": seed, "versions": dict(versions or installed_versions()), **digests}
+    return {"seed": seed, "versions": dict(versions or installed_versions()), **more}

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,9 +24,9 @@ from pullfactory.report.study_verdict import study_answers
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
-from pullfactory.results.ledger import STATUS_NAMES, ToyTable
+from pullfactory.results.ledger import STATUS_NAMES, Parts, ToyTable, table_at
 from pullfactory.results.of_study import ResultOfStudy
-from pullfactory.results.pull_sums import TOYS, summed_pulls
+from pullfactory.results.pull_sums import TOYS, pulls_of, summed_pulls
 from pullfactory.results.report import report_text
 from pullfactory.simulation.toys import block_size
 from pullfactory.workspaces.study import build_joint_workspace, write_workspace
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CALIBRATION = "calibration.json"
+
+
+def sums_of_study(toys: Parts) -> dict[tuple[float, str], PullSums]:
+    """Sums over the pulls by rho and method.
+
+    Args:
+        toys: Of a study, which all have a correlation.
+    """
+    return {(rho, method): one for (rho, method), one in pulls_of(toys).items() if rho is not None}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -126,7 +135,12 @@ class StudyResult(ResultOfStudy):
     @cached_property
     def failed(self) -> Failures | None:
         """Every fit that does not give all errors; None if all do."""
-        return failed_fits(self.toys, self.failures, block_size(self.study))
+        return failed_fits(self.toys, self.failures)
+
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """What other packages or processors have made some of the toys, in words."""
+        return self.toys.mixed(self.versions)
 
     @property
     def title(self) -> str:
@@ -152,10 +166,23 @@ class StudyResult(ResultOfStudy):
         """Pulls, by method, rho and parameter."""
         return self.pulls
 
+    @property
+    def n_toys(self) -> int:
+        """How many toys were asked for at each rho, of which blocks may be left out."""
+        return self.study.ensemble.n_toys
+
+    def with_toys(self, toys: Parts) -> Self:
+        """The same with other toys.
+
+        Args:
+            toys: All blocks that are joined.
+        """
+        return replace(self, toys=toys, sums=sums_of_study(toys))
+
     def summary(self) -> dict[str, Any]:
         """Content of `summary.json`: plain data without NaN."""
         return {
-            **self._head(),
+            **self._head(mixed=list(self.mixed)),
             "calibration": [asdict(row) for row in self.calibration.comparison()],
             "calibration_noise": [asdict(row) for row in self.noise],
             "status": self.failures,
@@ -201,7 +228,7 @@ class StudyResult(ResultOfStudy):
             workspace=read_json(folder / "workspaces" / f"{short_name(study.name)}.json"),
             sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
             predictions=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
-            toys=ToyTable(path=folder / TOYS),
+            toys=table_at(folder / TOYS, block_size(study)),
             closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
         )
 

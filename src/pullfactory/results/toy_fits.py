@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -48,18 +49,18 @@ class ToyFits:
     status: NDArray[np.int8]
 
 
-def read_fits(path: Path, block: int | None = None) -> Iterator[ToyFits]:
+def read_fits(source: Path | IO[bytes], block: int | None = None) -> Iterator[ToyFits]:
     """Read a table in the blocks that it was written in: sums over them are bit for bit the same.
 
     Args:
-        path: Of the table.
+        source: Of the table.
         block: Toys of a block where the file does not say it; None: all are one.
 
     Raises:
         OSError, ValueError, LookupError: If it cannot be read, or is no table of toys.
     """
-    with pq.ParquetFile(path) as file:
-        told = (file.schema_arrow.metadata or {}).get(b"pullfactory.block")
+    with pq.ParquetFile(source, page_checksum_verification=True) as file:
+        told = (file.metadata.metadata or {}).get(b"pullfactory.block")
         size = int(told) if told else block
         waiting: list[Columns] = []
         for batch in file.iter_batches():

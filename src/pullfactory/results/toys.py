@@ -25,12 +25,14 @@ from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.report.verdict import Verdict, answer_of
 from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
-from pullfactory.results.ledger import STATUS_NAMES, ToyTable
-from pullfactory.results.pull_sums import TOYS, fits_of_toys, summed_pulls
+from pullfactory.results.ledger import STATUS_NAMES, Parts, ToyTable, table_at
+from pullfactory.results.pull_sums import TOYS, summed_pulls
 from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, schema_name
 from pullfactory.results.tables import toys_table
+
+_MOST_MINIMA = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -44,9 +46,10 @@ class ToysResult(Result):
         ensemble: "fixed" or "prior".
         sums: Sums over the pulls of all toys.
         correlation: Of the estimates.
-        minima: Minimum of the negative log-likelihood of every toy whose fit has errors.
         toys: Every fit of every toy, on disk for as long as this result lives.
         slices: Where the toys are divided in `sums`; None if they are not.
+        n_toys: How many were asked for, of which blocks may be left out; None where that is not
+            known.
     """
 
     kind = "summary"
@@ -57,9 +60,78 @@ class ToysResult(Result):
     ensemble: str
     sums: PullSums
     correlation: Correlation
-    minima: NDArray[np.float64]
     toys: ToyTable
     slices: Slices | None = None
+    n_toys: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        toys: Parts,
+        *,
+        parameters: tuple[str, ...],
+        seed: int,
+        truth: dict[str, float],
+        ensemble: str,
+        slices: Slices | None,
+        n_toys: int | None,
+        **more: Any,
+    ) -> Self:
+        """The result of toys that are made.
+
+        Args:
+            toys: Every fit of every toy.
+            parameters: As the attributes, and what follows.
+            seed: Of the toys.
+            truth: True values.
+            ensemble: Its name.
+            slices: Where toys are divided.
+            n_toys: How many were asked for.
+            more: Further attributes.
+        """
+        (sums,) = toys.sums().values()
+        return cls(
+            parameters=parameters,
+            seed=seed,
+            truth=truth,
+            ensemble=ensemble,
+            sums=sums["pulls"],
+            correlation=sums["correlation"].found,
+            toys=toys,
+            slices=slices,
+            n_toys=n_toys,
+            **more,
+        )
+
+    def with_toys(self, toys: Parts) -> Self:
+        """The same with other toys.
+
+        Args:
+            toys: All blocks that are joined.
+        """
+        return type(self).of(
+            toys,
+            parameters=self.parameters,
+            seed=self.seed,
+            truth=self.truth,
+            ensemble=self.ensemble,
+            slices=self.slices,
+            n_toys=self.n_toys,
+            versions=self.versions,
+        )
+
+    @cached_property
+    def minima(self) -> NDArray[np.float64]:
+        """Minima of the negative log-likelihood of toys whose fits have errors, shape (toys,).
+
+        Of very many toys these are some, at equal distances.
+        """
+        every = -(-self.sums.toys // _MOST_MINIMA)
+        found = [
+            fits.nll[np.isfinite(fits.error).any(axis=1) & (fits.toy % every == 0)]
+            for fits in self.toys.fits()
+        ]
+        return np.concatenate(found)
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -94,6 +166,11 @@ class ToysResult(Result):
         """Every fit that does not give all errors; None if all do."""
         return failed_fits(self.toys, self.failures)
 
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """What other packages or processors have made some of the toys, in words."""
+        return self.toys.mixed(self.versions)
+
     @property
     def failed_fraction(self) -> float:
         """Fraction of toys whose fit neither converged, nor ended at a bound, nor was recovered."""
@@ -122,8 +199,9 @@ class ToysResult(Result):
         return {
             "schema": schema_name(self.kind),
             "study": None,
-            "provenance": provenance(self.seed, self.versions),
+            "provenance": provenance(self.seed, self.versions, mixed=list(self.mixed)),
             "ensemble": self.ensemble,
+            "n_toys": self.n_toys,
             "truth": self.truth,
             "status": self.failures,
             "correlation": {
@@ -169,7 +247,6 @@ class ToysResult(Result):
                 "are divided; throw them again"
             )
         ((_, sums),) = summed_pulls(folder, slices).items()
-        minima = [fits.nll[np.isfinite(fits.error).any(axis=1)] for fits in fits_of_toys(folder)]
         return cls(
             versions=numbers["provenance"]["versions"],
             parameters=tuple(correlation["parameters"]),
@@ -182,9 +259,9 @@ class ToysResult(Result):
                 over_toys=filled_matrix(correlation["over_toys"]),
                 fitted=filled_matrix(correlation["fitted"]),
             ),
-            minima=np.concatenate(minima),
-            toys=ToyTable(path=folder / TOYS),
+            toys=table_at(folder / TOYS),
             slices=slices,
+            n_toys=numbers.get("n_toys"),
         )
 
     @property

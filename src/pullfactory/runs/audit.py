@@ -1,9 +1,9 @@
 """The audit: from files of events to errors that can be defended."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,16 @@ from pullfactory._jax import double_precision
 from pullfactory.auditing import (
     AuditClosure,
     AuditModel,
+    CalibrationCurve,
     DataFit,
     ErrorModel,
+    ErrorParts,
     EventPool,
     Expected,
     Finding,
     Goodness,
+    HalfModels,
+    LinearFit,
     PairDependence,
     PredictedErrors,
     Smoothing,
@@ -35,18 +39,20 @@ from pullfactory.auditing import (
     fit_data_unbinned,
     in_units,
     learn_unbinned,
+    linear_unbinned,
     look,
+    measure_curve,
     measure_dependence,
     predict_errors,
     predict_unbinned,
-    predict_whole,
     read_events,
     unbinned_obstacle,
+    whole_errors,
 )
 from pullfactory.auditing.goodness import goodness_findings, pulled_findings
 from pullfactory.auditing.measurement import fit_findings
 from pullfactory.errors import CalibrationError, EventsError
-from pullfactory.fitting import fit_events
+from pullfactory.fitting import FitBatch, fit_events
 from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SetRow
 from pullfactory.inference.sets import compared_sets, count_sets, search_sets
@@ -56,8 +62,12 @@ from pullfactory.progress import Progress, silent
 from pullfactory.results.audit import AuditResult
 from pullfactory.results.audit_numbers import AuditToysResult
 from pullfactory.results.audit_work import AuditWork
-from pullfactory.results.rows import provenance
-from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.results.identity import identity_of
+from pullfactory.results.keeping import Keep
+from pullfactory.results.part import Fitted, Layout
+from pullfactory.results.pull_sums import pulls_of
+from pullfactory.results.sums import Series
+from pullfactory.runs.campaign import Campaign, FitBlock
 from pullfactory.runs.execution import require_workers
 from pullfactory.runs.goodness import goodness_of_fit
 from pullfactory.settings.audit import AuditConfig
@@ -72,6 +82,7 @@ def audit(
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
+    keep: Keep | str | Path | None = None,
 ) -> AuditResult:
     """May these observables be fitted as if they were independent, and what are the real errors?
 
@@ -90,10 +101,14 @@ def audit(
             pools must start their processes with "spawn".
         workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
+        keep: Folder where toys are kept as they are made, so that the same call goes on where
+            another one was stopped; a `Keep` says more. None: a temporary file.
 
     Raises:
         StudyError: If the configuration is not valid, the executor forks, or there are fewer
             than one workers.
+        OutputError: If toys cannot be kept, or others are there.
+        RunError: If blocks of toys failed for good; the others are kept.
         EventsError: If events cannot be read or used; a `GateError` if the samples are such that no
             answer can rest on them.
         CalibrationError: If bins or templates are unusable, or a sample is missing.
@@ -105,14 +120,15 @@ def audit(
     n_workers = require_workers(executor, workers)
     read = read_events(config, events, base=folder, progress=progress)
     expected = Expected.of(config, read)
-    gate = look(expected, events, base=folder)
-    has_data = config.sample_set.data is not None
     smoothing = Smoothing.of(expected)
+    gate = look(expected, events, base=folder, smoothing=smoothing)
+    has_data = config.sample_set.data is not None
     observed = expected.observed if has_data else None
     spec = build_audit_workspace(expected, observed, smoothing=smoothing)
     model = AuditModel.of(expected, spec, smoothing)
     predicted = _predict(model, progress)
-    toys = _toys(_Plan(model=model, unbinned=predicted.unbinned), executor, n_workers, progress)
+    plan = _Plan(model=model, unbinned=predicted.unbinned)
+    toys = _toys(plan, executor, n_workers, progress, Keep.of(keep))
     data = _fit_data(model, predicted.unbinned, progress) if has_data else ()
     goodness, found = _goodness(model, data, executor, n_workers, progress)
     work = AuditWork(
@@ -130,8 +146,11 @@ def audit(
         closure=predicted.closure,
         response=gate.response,
         goodness=goodness,
-        gate=(*found, *gate.findings),
+        gate=(*found, *predicted.curve.findings(), *gate.findings),
         whole=predicted.whole,
+        parts=predicted.parts,
+        smoothing=smoothing,
+        curve=predicted.curve,
     )
     return AuditResult.of(work)
 
@@ -140,26 +159,28 @@ class _Predicted(NamedTuple):
     """What is known of the fits without a toy; as in `AuditWork`."""
 
     errors: dict[str, PredictedErrors]
-    whole: WholeErrors | None
+    whole: dict[str, WholeErrors]
+    parts: tuple[ErrorParts, ...]
     unbinned: UnbinnedModel | None
     unbinned_reason: str | None
     joint_workspace: dict[str, Any] | None
     joint_errors: NDArray[np.float64] | None
     dependence: tuple[PairDependence, ...]
     closure: tuple[AuditClosure, ...]
+    curve: CalibrationCurve
     sets: tuple[SetRow, ...]
 
 
 def _predict(model: AuditModel, progress: Progress) -> _Predicted:
     """Errors, dependence and closure, and what sets of observables are worth."""
     expected, config = model.expected, model.expected.config
-    with progress("prediction", 5) as advance:
+    with progress("prediction", 6) as advance:
         errors = ErrorModel.of(model)
         predictions = {BINNED.name: predict_errors(errors)}
         advance(1)
-        unbinned, reason = _learn_unbinned(model)
-        if unbinned:
-            predictions[UNBINNED.name] = predict_unbinned(model, unbinned)
+        unbinned, linear, reason = _learn_unbinned(model)
+        if unbinned and linear:
+            predictions[UNBINNED.name] = predict_unbinned(model, unbinned, linear)
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if expected.events.joint else None
         joint = None
@@ -169,20 +190,36 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         redraws = expected.redraws()
         dependence = measure_dependence(expected.nominal, config.observable_names, redraws)
         advance(1)
-        closure = compare_morphings(model)
+        halved = HalfModels(model=model)
+        closure = compare_morphings(halved)
         withheld = {row.parameter for row in closure if not row.correctable}
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
-        whole = predict_whole(errors)
+        binned = LinearFit.of(errors)
+        whole = {BINNED.name: whole_errors(binned, expected.parameters, model.positions)}
+        if linear:
+            names = config.parameter_names
+            whole[UNBINNED.name] = whole_errors(linear, names, range(len(names)))
+        divided = {
+            method: errors_of.told(config.poi)["answer"] == "calibrate"
+            for method, errors_of in whole.items()
+        }
+        parts = [ErrorParts.binned(binned, model, calibrated=divided[BINNED.name])]
+        if linear:
+            parts.append(ErrorParts.unbinned(linear, model, calibrated=divided[UNBINNED.name]))
+        advance(1)
+        curve = measure_curve(errors, halved)
         advance(1)
     return _Predicted(
         errors=predictions,
         whole=whole,
+        parts=tuple(parts),
         unbinned=unbinned,
         unbinned_reason=reason,
         joint_workspace=joint_spec,
         joint_errors=joint,
         dependence=dependence,
         closure=closure,
+        curve=curve,
         sets=_sets(errors, withheld, progress),
     )
 
@@ -204,14 +241,17 @@ def _joint_errors(
     return claimed_errors(parameters, likelihood)
 
 
-def _learn_unbinned(model: AuditModel) -> tuple[UnbinnedModel | None, str | None]:
-    """Densities, or the reason why there are none."""
+def _learn_unbinned(
+    model: AuditModel,
+) -> tuple[UnbinnedModel | None, LinearFit | None, str | None]:
+    """Densities and their fit around the nominal point, or the reason why there are none."""
     if model.expected.config.toys.unbinned == "none":
-        return None, 'toys.unbinned = "none"'
+        return None, None, 'toys.unbinned = "none"'
     try:
-        return learn_unbinned(model), None
+        learnt = learn_unbinned(model)
+        return learnt, linear_unbinned(model, learnt), None
     except (CalibrationError, EventsError) as error:
-        return None, str(error)
+        return None, None, str(error)
 
 
 def _sets(model: ErrorModel, withheld: Collection[str], progress: Progress) -> tuple[SetRow, ...]:
@@ -302,23 +342,30 @@ class _Plan:
         return fit
 
     @property
-    def methods(self) -> list[str]:
+    def methods(self) -> tuple[str, ...]:
         """Names, in the order of the fits."""
-        return [BINNED.name, *([UNBINNED.name] if self.unbinned else [])]
+        return (BINNED.name, UNBINNED.name) if self.unbinned else (BINNED.name,)
 
     def __reduce__(self) -> tuple[Any, ...]:
         model = self.model
-        return _arrived, (model.expected, model.likelihood, self.unbinned is not None)
+        content = model.expected, model.likelihood, model.smoothing, self.unbinned is not None
+        return _arrived, content
 
 
-def _arrived(expected: Expected, likelihood: BinnedLikelihood, unbinned: bool) -> _Plan:
+def _arrived(
+    expected: Expected, likelihood: BinnedLikelihood, smoothing: Smoothing, unbinned: bool
+) -> _Plan:
     """A plan in another process, which learns the densities of the same events again."""
-    model = AuditModel(expected=expected, likelihood=likelihood)
+    model = AuditModel(expected=expected, likelihood=likelihood, smoothing=smoothing)
     return _Plan(model=model, unbinned=learn_unbinned(model) if unbinned else None)
 
 
 def _toys(
-    plan: _Plan, executor: Executor | None, workers: int, progress: Progress
+    plan: _Plan,
+    executor: Executor | None,
+    workers: int,
+    progress: Progress,
+    keep: Keep | None,
 ) -> AuditToysResult:
     """Throw and fit toys, or say why not."""
     config = plan.model.expected.config
@@ -332,18 +379,38 @@ def _toys(
         plan=plan,
         n_toys=config.toys.n_toys,
         block=pool.block_size,
-        methods=plan.methods,
-        parameters=plan.model.expected.parameters,
-        metadata={
-            "audit": config.to_toml(),
-            "provenance": json.dumps(provenance(config.seed, config_sha256=config.sha256)),
-        },
-        sum_up=PullSums.of,
+        layout=Layout(
+            methods=plan.methods,
+            parameters=plan.model.expected.parameters,
+            identity=_identity(plan, pool),
+        ),
+        sum_up=_sum_up,
     )
-    sums, toys = campaign.run(executor, workers, progress)
-    return AuditToysResult(
-        sums={method: some for (_, method), some in sums.items()},
-        toys=toys,
-        pool=len(pool.values),
-        reason=None,
+    toys = campaign.run(executor, workers, progress, keep)
+    sums = {method: one for (_, method), one in pulls_of(toys).items()}
+    return AuditToysResult(sums=sums, toys=toys, pool=len(pool.values), reason=None)
+
+
+def _sum_up(fits: FitBatch, truth: NDArray[np.float64]) -> Series:
+    return {"pulls": PullSums.of(fits, truth)}
+
+
+def _identity(plan: _Plan, pool: EventPool) -> str:
+    """What decides the toys of an audit: its events and its settings."""
+    expected = plan.model.expected
+    described = expected.config.to_dict()
+    for key in ("figures", "blind"):
+        described.pop(key, None)
+    del described["toys"]["n_toys"]
+    events = sha256()
+    for role, read in expected.events.samples.items():
+        events.update(role.encode())
+        for array in (read.rows.values, read.rows.weights, read.rows.keys):
+            events.update(np.ascontiguousarray(array).tobytes())
+    return identity_of(
+        "audit",
+        config=described,
+        events=events.hexdigest(),
+        methods=list(plan.methods),
+        block=pool.block_size,
     )

@@ -21,8 +21,8 @@ from pullfactory.errors import EventsError
 from pullfactory.fitting import FitBatch
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress
-from pullfactory.runs.campaign import build
-from pullfactory.runs.execution import in_order, worker_pool
+from pullfactory.runs.execution import completed, worker_pool
+from pullfactory.runs.parcel import sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -67,9 +67,14 @@ def goodness_of_fit(
         pool = FittedPool.of(model, fit.estimate[0])
     except EventsError as error:
         return judge_fit(model, fit, None, str(error))
-    blocks, parts = -(-wanted // pool.block_size), []
-    with worker_pool(executor, workers) as where, progress("fit", wanted) as advance:
-        for part in in_order(where, build(_Plan(pool=pool), executor), blocks, workers):
-            parts.append(part)
-            advance(min(pool.block_size, wanted - (len(parts) - 1) * pool.block_size))
-    return judge_fit(model, fit, Distances.join(parts, wanted), None)
+    size = pool.block_size
+    blocks, parts = range(-(-wanted // size)), dict[int, Distances]()
+    with (
+        worker_pool(executor, workers) as where,
+        sent(_Plan(pool=pool), executor) as errand,
+        progress("fit", wanted) as advance,
+    ):
+        for index, part in completed(where, errand, blocks, workers):
+            parts[index] = part
+            advance(min(size, wanted - index * size))
+    return judge_fit(model, fit, Distances.join([parts[i] for i in blocks], wanted), None)

@@ -1,19 +1,20 @@
 """The study run: blocks of toys, fitted with every method at every rho, on any executor."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.errors import CalibrationError
-from pullfactory.fitting import fit_events
+from pullfactory.fitting import FitBatch, fit_events
 from pullfactory.fitting.flatness import refuse_flat_methods, refuse_flat_study
-from pullfactory.fitting.slices import truth_slices
+from pullfactory.fitting.slices import Slices, truth_slices
 from pullfactory.inference import (
     PredictedPull,
     PullSums,
@@ -22,10 +23,13 @@ from pullfactory.inference import (
 )
 from pullfactory.methods import Method, MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
-from pullfactory.results.rows import provenance
-from pullfactory.results.study import StudyResult
+from pullfactory.results.identity import identity_of
+from pullfactory.results.keeping import Keep
+from pullfactory.results.part import Fitted, Layout
+from pullfactory.results.study import StudyResult, sums_of_study
+from pullfactory.results.sums import Series
 from pullfactory.runs.calibrate import calibrate, calibrated
-from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.campaign import Campaign, FitBlock
 from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.execution import is_here, require_workers
 from pullfactory.runs.methods import chosen_methods
@@ -92,6 +96,7 @@ def run(
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
+    keep: Keep | str | Path | None = None,
 ) -> StudyResult:
     """Run a study: calibrate, throw toys, fit each with every method, summarise the pulls.
 
@@ -107,9 +112,13 @@ def run(
             pools must start their processes with "spawn".
         workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
+        keep: Folder where toys are kept as they are made, so that the same call goes on where
+            another one was stopped; a `Keep` says more. None: a temporary file.
 
     Raises:
         LikelihoodError: If a method has the name of another one.
+        OutputError: If toys cannot be kept, or others are there.
+        RunError: If blocks failed for good; the others are kept.
         StudyError: If a method is unknown, the executor forks, there are fewer than one workers, or
             the observables do not tell the parameters apart.
         CalibrationError: If the samples are unusable, the calibration is of another study, or
@@ -117,7 +126,7 @@ def run(
     """
     n_workers = require_workers(executor, workers)
     with chosen_methods(study, methods) as (chosen, given):
-        result = _run(chosen, calibration, executor, n_workers, progress)
+        result = _run(chosen, calibration, executor, n_workers, progress, Keep.of(keep))
     return replace(result, given=given)
 
 
@@ -127,6 +136,7 @@ def _run(
     executor: Executor | None,
     n_workers: int,
     progress: Progress,
+    keep: Keep | None,
 ) -> StudyResult:
     refuse_flat_study(study)
     calibrations = _calibrations(study, calibration, executor, n_workers, progress)
@@ -147,15 +157,14 @@ def _run(
         plan=replace(plan, withheld=withheld),
         n_toys=study.ensemble.n_toys,
         block=block_size(study),
-        methods=study.methods,
-        parameters=study.parameter_names,
-        metadata={
-            "study": study.to_toml(),
-            "provenance": json.dumps(provenance(study.seed, study_sha256=study.sha256)),
-        },
-        sum_up=partial(PullSums.of, slices=truth_slices(study.ensemble.truth, study.parameter)),
+        layout=Layout(
+            methods=study.methods,
+            parameters=study.parameter_names,
+            identity=_identity(study, calibration),
+        ),
+        sum_up=partial(_sum_up, slices=truth_slices(study.ensemble.truth, study.parameter)),
     )
-    sums, toys = campaign.run(executor, n_workers, progress)
+    toys = campaign.run(executor, n_workers, progress, keep)
     with progress("prediction", 1) as advance:
         predictions = known_predictions(_predict(study, methods), verdicts)
         advance(1)
@@ -163,10 +172,27 @@ def _run(
         study=study,
         calibration=calibrations[0],
         workspace=workspace,
-        sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
+        sums=sums_of_study(toys),
         predictions=predictions,
         toys=toys,
         closure=verdicts,
+    )
+
+
+def _sum_up(fits: FitBatch, truth: NDArray[np.float64], slices: Slices | None) -> Series:
+    return {"pulls": PullSums.of(fits, truth, slices)}
+
+
+def _identity(study: Study, given: Calibration | None) -> str:
+    """What decides the toys of a study, which is not how many they are."""
+    described = study.to_dict()
+    del described["figures"], described["ensemble"]["n_toys"]
+    alike = given and replace(given, study=study.with_settings({"ensemble.n_toys": 1}))
+    return identity_of(
+        "run",
+        study=described,
+        calibration=alike and alike.sha256,
+        block=block_size(study),
     )
 
 

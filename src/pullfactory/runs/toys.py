@@ -1,11 +1,11 @@
 """Toys of any workspace: throw, fit, summarise."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Self
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,15 @@ from pullfactory.inference import CorrelationSums, PullSums
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import BINNED
 from pullfactory.progress import Progress, silent
-from pullfactory.results.rows import provenance
+from pullfactory.results.identity import identity_of
+from pullfactory.results.keeping import Keep
+from pullfactory.results.part import Fitted, Layout
+from pullfactory.results.sums import Series
 from pullfactory.results.toys import ToysResult
-from pullfactory.runs.campaign import Campaign, FitBlock, Fitted
+from pullfactory.runs.campaign import Campaign, FitBlock
 from pullfactory.runs.execution import require_workers
 
-_COLLECTED = 1024  # toys summed at once: fewer sums of small arrays
+_TOGETHER = 8  # blocks of a part: files of some hundred kB where fits are fast
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,28 +55,12 @@ class _Plan:
         return (Fitted(None, BINNED.name, truth, fits),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sums:
-    """Sums over the pulls and for the correlation, and the minima of fits that have errors."""
-
-    pulls: PullSums
-    correlation: CorrelationSums
-    minima: list[NDArray[np.float64]]
-
-    @classmethod
-    def of(cls, fits: FitBatch, truth: NDArray[np.float64], slices: Slices | None) -> Self:
-        return cls(
-            pulls=PullSums.of(fits, truth, slices),
-            correlation=CorrelationSums.of(fits, truth),
-            minima=[fits.nll[np.isfinite(fits.error).any(axis=1)]],
-        )
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            pulls=self.pulls + other.pulls,
-            correlation=self.correlation + other.correlation,
-            minima=self.minima + other.minima,
-        )
+def _sum_up(fits: FitBatch, truth: NDArray[np.float64], slices: Slices | None) -> Series:
+    """Sums over the pulls and for the correlation."""
+    return {
+        "pulls": PullSums.of(fits, truth, slices),
+        "correlation": CorrelationSums.of(fits, truth),
+    }
 
 
 @double_precision
@@ -87,6 +74,7 @@ def run_toys(
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
+    keep: Keep | str | Path | None = None,
 ) -> ToysResult:
     """Throw toys of a model, fit each, and summarise the pulls of all parameters that move.
 
@@ -103,10 +91,14 @@ def run_toys(
             pools must start their processes with "spawn".
         workers: Threads of the default pool; None for one per processor.
         progress: How to show progress; see `pullfactory.progress`.
+        keep: Folder where toys are kept as they are made, so that the same call goes on where
+            another one was stopped; a `Keep` says more. None: a temporary file.
 
     Raises:
         LikelihoodError: As `throw_toys`, if no parameter moves, or if the likelihood does not
             change along some direction.
+        OutputError: If toys cannot be kept, or others are there.
+        RunError: If blocks failed for good; the others are kept.
         StudyError: If the executor forks, or there are fewer than one workers.
     """
     if not isinstance(likelihood, BinnedLikelihood):
@@ -130,25 +122,39 @@ def run_toys(
     campaign = Campaign(
         plan=plan,
         n_toys=n_toys,
-        block=likelihood.batch,
-        methods=[BINNED.name],
-        parameters=moving,
-        metadata={"provenance": json.dumps(provenance(seed))},
-        sum_up=partial(_Sums.of, slices=slices),
-        together=max(1, _COLLECTED // likelihood.batch),
+        block=likelihood.block,
+        layout=Layout(
+            methods=(BINNED.name,),
+            parameters=moving,
+            identity=_identity(plan, truth),
+        ),
+        sum_up=partial(_sum_up, slices=slices),
+        together=_TOGETHER,
     )
-    totals, toys = campaign.run(executor, n_workers, progress)
-    (sums,) = totals.values()
-    return ToysResult(
+    toys = campaign.run(executor, n_workers, progress, Keep.of(keep))
+    return ToysResult.of(
+        toys,
         parameters=moving,
         seed=seed,
         truth=dict(zip(likelihood.names, theta.tolist(), strict=True)),
         ensemble=ensemble,
-        sums=sums.pulls,
-        correlation=sums.correlation.found,
-        minima=np.concatenate(sums.minima),
-        toys=toys,
         slices=slices,
+        n_toys=n_toys,
+    )
+
+
+def _identity(plan: _Plan, truth: Truth) -> str:
+    """What decides the toys of a model."""
+    values = (
+        truth if isinstance(truth, str) else {name: float(value) for name, value in truth.items()}
+    )
+    return identity_of(
+        "toys",
+        model=plan.likelihood.digest,
+        seed=plan.seed,
+        ensemble=plan.ensemble,
+        truth=values,
+        block=plan.likelihood.block * _TOGETHER,
     )
 
 

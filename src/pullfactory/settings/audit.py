@@ -13,6 +13,7 @@ from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Nam
 from pullfactory.settings.samples import Samples, read_samples
 
 _JOINT_BINS = 36  # of all observables together, if nothing is said
+_LARGEST = 1e12  # distance of values from 0, beside which an error would be lost
 
 
 class AuditParameter(ParameterBlock):
@@ -24,6 +25,14 @@ class AuditParameter(ParameterBlock):
     )
     step: float = Field(
         default=1.0, gt=0, description="what its up and down samples are away from nominal"
+    )
+    nominal: float | None = Field(
+        default=None,
+        ge=-_LARGEST,
+        le=_LARGEST,
+        description="its value in the nominal samples, in its unit; absent: results are told as "
+        "distances from it",
+        examples=[172.5],
     )
     bounds: Bounds = Field(
         default=(-10.0, 10.0), description="range allowed in the fits, in its unit"
@@ -113,7 +122,7 @@ class AuditWorkspace(WorkspaceBlock):
         default=False, description="staterror modifiers for the nominal templates"
     )
     smooth: Literal[5, 7, 9, "none"] = Field(
-        default="none",
+        default=5,
         description="degree (5, 7 or 9) in the rank of an observable of what parameters change, "
         'with less noise than single bins; raised where that loses information; or "none"',
     )

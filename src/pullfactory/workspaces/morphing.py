@@ -135,14 +135,14 @@ def _bin_samples(process: Process, channel: int, channel_name: str) -> Iterator[
         up, down = (process.template(channel, {name: sign}) for sign in (1, -1))
         factors[name] = zip(plain_numbers(up / nominal), plain_numbers(down / nominal), strict=True)
     errors = process.errors(channel) if process.errors else None
-    for b, events in enumerate(nominal):
-        alone = np.arange(len(nominal)) == b
+    for b, events in enumerate(plain_numbers(nominal)):
         modifiers = [_normsys(name, *next(pairs)) for name, pairs in factors.items()]
         if errors is not None:
+            alone = np.arange(len(nominal)) == b
             modifiers.append(_staterror(channel_name, np.where(alone, errors, 0.0)))
         yield {
             "name": f"{process.name}_bin{b}",
-            "data": plain_numbers(np.where(alone, events, 0.0)),
+            "data": [*[0.0] * b, events, *[0.0] * (len(nominal) - b - 1)],
             "modifiers": [*modifiers, *process.factors],
         }
 

@@ -16,6 +16,8 @@ def appendix(provenance: Mapping[str, Any]) -> tuple[Section, ...]:
         provenance: Of a summary.
     """
     rows = {"seed": provenance["seed"], **provenance["versions"]}
+    if mixed := provenance.get("mixed"):
+        rows["some toys were made by"] = ", ".join(mixed)
     for key, what in (("study_sha256", "study"), ("config_sha256", "configuration")):
         if digest := provenance.get(key):
             rows[f"SHA-256 of the {what}"] = digest

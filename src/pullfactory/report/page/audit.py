@@ -6,13 +6,16 @@ from typing import Any
 
 from pullfactory.files import read_text
 from pullfactory.numbers import plain, rounded
+from pullfactory.report.audit_table import CHANGE, has_answers, whole_columns, whole_rows
 from pullfactory.report.audit_verdict import (
     BLINDED,
     NOT_CLOSED,
     UNANSWERED,
     audit_answer_of,
+    described,
     error_sentence,
     pay_sentence,
+    poi_first,
 )
 from pullfactory.report.figures import AUDIT
 from pullfactory.report.goodness import is_refused
@@ -26,12 +29,15 @@ from pullfactory.report.page.content import (
     Tags,
     Text,
 )
+from pullfactory.report.page.curve import curve_section
 from pullfactory.report.page.failures import failure_blocks
 from pullfactory.report.page.fit import fit_section
+from pullfactory.report.page.paper import impacts_section, paper_blocks
 from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.response import response_section
 from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
 from pullfactory.report.palette import method_label
+from pullfactory.report.paper import absolute, paper_lines
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
 from pullfactory.report.verdict import Answer, Verdict, remarks_on, shifts_of
 
@@ -52,16 +58,16 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
     config = summary["config"]
     units = {p["name"]: p.get("unit", "") for p in config["parameter"]}
     names = [o["name"] for o in config["observable"]]
-    errors = (
-        *pictures(folder, AUDIT, "errors"),
-        _error_rows(summary["errors"], units),
-    )
+    rows = described(summary["errors"], config["parameter"], _simulated(summary))
+    errors = (*pictures(folder, AUDIT, "errors"), *_error_rows(rows, config["poi"], units))
     dependence = (*pictures(folder, AUDIT, "dependence"), *_dependence_rows(summary))
     sections = (
         Section(name="gate", heading="What to act on first", blocks=_gate(summary)),
         fit_section(folder, summary),
         Section(name="result", heading="The result", blocks=_result(summary, units)),
         Section(name="errors", heading="Are the errors right?", blocks=errors),
+        curve_section(folder, summary, units),
+        impacts_section(folder, summary),
         response_section(folder, summary),
         Section(
             name="dependence",
@@ -123,12 +129,18 @@ def _gate(summary: Numbers) -> tuple[Text, ...]:
     )
 
 
+def _simulated(summary: Numbers) -> int | None:
+    """Events of the nominal signal sample."""
+    selected = {row["role"]: row["selected"] for row in summary["samples"]}
+    return selected.get("nominal")
+
+
 def _parameters(summary: Numbers) -> list[str]:
     return [row["parameter"] for row in summary["errors"]]
 
 
 def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
-    rows = [row for row in summary["errors"] if row["method"] == method]
+    rows = _rows_of(summary, method)
     found = _answer(summary, method)
     answer, mood = found.text, found.mood
     pulls = [Verdict.of(row) for row in summary["pulls"] if row["method"] == method]
@@ -140,11 +152,21 @@ def _lead(summary: Numbers, method: str, units: Mapping[str, str]) -> Lead:
         " ".join((error_sentence(row, units.get(row["parameter"], "")), *remarks_on(row, said)))
         for row in rows
     )
-    return Lead(answer=f"{answer}.", mood=mood, details=details, tags=Tags(method=method))
+    paper = [row for row in summary.get("paper", ()) if row["method"] == method]
+    lines = (f"{line}." for line in paper_lines(paper, units.get(summary["config"]["poi"], "")))
+    first = tuple(line.replace("..", ".") for line in lines)
+    return Lead(answer=f"{answer}.", mood=mood, details=first + details, tags=Tags(method=method))
+
+
+def _rows_of(summary: Numbers, method: str) -> list[dict[str, Any]]:
+    """Errors with one method, with what sentences name, the parameter of interest first."""
+    rows = [row for row in summary["errors"] if row["method"] == method]
+    told = described(rows, summary["config"]["parameter"], _simulated(summary))
+    return poi_first(told, summary["config"]["poi"])
 
 
 def _answer(summary: Numbers, method: str) -> Answer:
-    rows = [row for row in summary["errors"] if row["method"] == method]
+    rows = _rows_of(summary, method)
     where = f"with the {method_label(method)} fit"
     return audit_answer_of(
         rows,
@@ -156,7 +178,8 @@ def _answer(summary: Numbers, method: str) -> Answer:
     )
 
 
-def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
+def _error_rows(rows: Sequence[Numbers], poi: str, units: Mapping[str, str]) -> tuple[Block, ...]:
+    """Both answers, and what the fit claims without the noise of the templates."""
     columns = (
         *(FIT, named("parameter", "parameter", units)),
         measured("claimed_error", "claimed error"),
@@ -166,11 +189,29 @@ def _error_rows(rows: Sequence[Numbers], units: Mapping[str, str]) -> Block:
         digits("joint_error", "error of the joint fit"),
         digits("template_noise", "template noise"),
     )
-    return paged(
+    answered = has_answers(rows)
+    factor = "“Inflate by” is actual / claimed"
+    toys = f"Without the noise of the templates, as toys of them see it. {factor}."
+    check = paged(
         Table(columns=columns, rows=tuple(rows)),
         name="verdict",
-        caption="“Inflate by” is actual / claimed: multiply the claimed error by it. Errors are "
-        "those of the bootstrap.",
+        caption=toys
+        if answered
+        else f"{factor}: multiply the claimed error by it. Errors are those of the bootstrap.",
+        headings=2,
+        tags=("method", "parameter"),
+    )
+    return (_whole_rows(rows, poi, units), check) if answered else (check,)
+
+
+def _whole_rows(rows: Sequence[Numbers], poi: str, units: Mapping[str, str]) -> Block:
+    return paged(
+        Table(columns=(FIT, *whole_columns(rows, units), CHANGE), rows=whole_rows(rows, poi)),
+        name="whole",
+        caption="Whole error: with correlation of the observables and noise of the templates. "
+        "“As it stands”: whether the claimed error is right with this simulation; “correlation”: "
+        "whether the correlation alone, with infinite simulation, makes it wrong. A slope, and the "
+        "error of an estimate divided by it, stand where the slope may matter.",
         headings=2,
         tags=("method", "parameter"),
     )
@@ -248,6 +289,7 @@ def _result(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
     heading = "estimate (blinded)" if summary["config"].get("blind") else "estimate"
     columns = (
         *(FIT, named("parameter", "parameter", units), digits("estimate", heading)),
+        *(absolute(),) * any("value" in row for fit in summary["data"] for row in fit["estimates"]),
         digits("claimed_error", "claimed error"),
         digits("sandwich_error", "sandwich error"),
         measured("bootstrap_error", "bootstrap error"),
@@ -262,7 +304,7 @@ def _result(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
         tags=("method", "parameter"),
     )
     answers = (_answer(summary, fit["method"]).text for fit in summary["data"])
-    return (*(Text(text=f"{answer}.") for answer in answers), table)
+    return (*paper_blocks(summary, units), *(Text(text=f"{answer}.") for answer in answers), table)
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:

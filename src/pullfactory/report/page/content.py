@@ -23,10 +23,18 @@ NO_TAGS = Tags()
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table: what is read, and the number it was made of, if it was one."""
+    """A cell of a table.
+
+    Attributes:
+        text: What is read.
+        value: The number it was made of, if it was one.
+        mood: Of words aligned left: their colour, as that of a lead, or none; None for what is
+            aligned as numbers are.
+    """
 
     text: str
     value: float | None = None
+    mood: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pullfactory.auditing import Finding, Goodness, ResponseRow, SampleCheck
+from pullfactory.auditing import (
+    CalibrationCurve,
+    Finding,
+    Goodness,
+    ImpactRow,
+    PaperRow,
+    ResponseRow,
+    SampleCheck,
+)
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import Count, Later, Part, Rho, Size
 from pullfactory.inference.remarks import Remark
@@ -121,6 +129,7 @@ class Estimate:
     bootstrap_error: Size | None
     bootstrap_error_error: Size | None
     blinded: Annotated[Literal[True], Later] = True
+    value: Annotated[float | None, Later] = None
 
 
 @dataclass
@@ -149,7 +158,8 @@ class DataRow:
             all events; None: the events themselves were.
         estimates: For each `parameter` the `estimate`, the `claimed_error`, the `sandwich_error`
             from the events of the data, the `bootstrap_error` and its own standard error,
-            `bootstrap_error_error`; where a hidden offset is in the estimate, one more key says so.
+            `bootstrap_error_error`; where a hidden offset is in the estimate, one more key says so;
+            where the configuration gives nominal values, one more has them with the estimate.
         channels: For each channel its `name`, the events `observed` in its bins with the
             `observed_error`, the root of the sum of their squared weights, those expected `before`
             (None where estimates are blinded) and `after` the fit, their `after_error`, and those
@@ -196,8 +206,9 @@ class AuditFile:
         schema: `pullfactory-audit/2`.
         config: The configuration, with the keys of its TOML file.
         provenance: Seed, versions, and a digest of the configuration.
-        independent: Whether every error that the binned fit claims is right within 5 %; None if
-            too few events tell, or the model does not fit the data.
+        independent: Whether the binned fit's error of the parameter of interest is right as it
+            stands: `answer` is `yes`. False for `no` and `calibrate`; None if that cannot be told,
+            or the model does not fit the data. In files without `answer`: whether every error is.
         withheld: Why there is no answer; None where there is one.
         doubts: What the answer rests on, a clause each.
         n_events: Events expected in the data, of all processes.
@@ -223,11 +234,15 @@ class AuditFile:
         pulls: Rows as those of a study, with `rho` null.
         shapes: Rows as those of a study, with `rho` null: the pulls of toys as whole distributions;
             the truth is fixed, and there are no slices.
+        paper: The parameter of interest as a paper quotes it, a row for each method; none without
+            data.
+        impacts: What each nuisance does to it, a row each, the largest first.
         data: None, or one row for each method.
         closure: By parameter what the samples leave open between their steps.
         gate: What was found in the inputs and in the fit: warnings, then what is fine.
         goodness: Whether the model fits the data; None without data.
         response: Rate, means and widths of every sample beside nominal, a row each.
+        calibration: Estimate against generated value, by halves of the simulated events.
     """
 
     schema: Literal["pullfactory-audit/2"]
@@ -252,8 +267,11 @@ class AuditFile:
     remarks: list[Remark]
     pulls: list[PullRow]
     shapes: list[ShapeRow]
+    paper: Annotated[list[PaperRow], Later]
+    impacts: Annotated[list[ImpactRow], Later]
     data: list[DataRow] | None
     closure: list[ClosureRow]
     gate: Annotated[list[Finding], Later]
     goodness: Annotated[Goodness | None, Later]
     response: Annotated[list[ResponseRow], Later]
+    calibration: Annotated[CalibrationCurve | None, Later]

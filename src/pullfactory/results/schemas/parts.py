@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pullfactory.described import Count, Flat, Part, Rho
+from pullfactory.described import Count, Flat, Later, Part, Rho
 from pullfactory.inference.closing import ClosureVerdict
 from pullfactory.inference.shapes import PullShape
 
@@ -27,10 +27,12 @@ class Provenance:
     Attributes:
         seed: Seed of all random numbers.
         versions: Version of each package that the numbers depend on.
+        mixed: What other versions, or processors, have made some of the toys.
     """
 
     seed: Count
     versions: Versions
+    mixed: Annotated[list[str], Later]
 
 
 @dataclass

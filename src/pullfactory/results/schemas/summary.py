@@ -1,10 +1,10 @@
 """`summary.json`, of a study and of toys of a workspace."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pullfactory.calibration import ResponseRow
-from pullfactory.described import Count
+from pullfactory.described import Count, Later
 from pullfactory.inference import PredictedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.remarks import Remark
@@ -81,6 +81,7 @@ class ToysFile:
         study: None: there is none.
         provenance: Seed and versions.
         ensemble: What was drawn beside the counts: `fixed` or `prior`.
+        n_toys: How many toys were asked for, of which blocks may be left out.
         truth: For each parameter, fixed ones too, its true value, before any draw.
         status: Under `binned`, how many fits ended how.
         correlation: `parameters`; over how many `toys`; the matrices `over_toys`, of estimate -
@@ -97,6 +98,7 @@ class ToysFile:
     study: None
     provenance: Provenance
     ensemble: Literal["fixed", "prior"]
+    n_toys: Annotated[Count | None, Later]
     truth: dict[str, float]
     status: dict[str, Status]
     correlation: Correlation

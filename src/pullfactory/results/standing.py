@@ -1,0 +1,112 @@
+"""How far toys are: those of a run in progress, of a shard, or of a result."""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pullfactory.errors import OutputError
+from pullfactory.files import read_json
+from pullfactory.fitting import FitStatus
+from pullfactory.results.damage import complete
+from pullfactory.results.keeping import CAMPAIGN, partial_folder
+from pullfactory.results.ledger import PartFolder
+from pullfactory.results.part import Span
+from pullfactory.results.pull_sums import TOYS
+from pullfactory.results.reading import read
+from pullfactory.results.workplace import lock_folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far toys are.
+
+    Attributes:
+        folder: Where.
+        state: `running`, `stopped` or `finished`.
+        blocks: Blocks that all toys are divided into.
+        done: Those that are done.
+        missing: Those that are not.
+        toys: Toys that are done.
+        wanted: Toys that were asked for.
+        failed: Fits of them that gave no errors.
+        per_second: Toys a second since it began; None where that is not known.
+    """
+
+    folder: str
+    state: str
+    blocks: int
+    done: int
+    missing: int
+    toys: int
+    wanted: int
+    failed: int
+    per_second: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def standing(folder: str | Path) -> Standing:
+    """How far the toys in a folder are.
+
+    Args:
+        folder: Of a result, or of one in progress, `NAME.partial`; where only that is there, the
+            name of the result is enough.
+
+    Raises:
+        OutputError: If there are no toys in parts.
+    """
+    folder = Path(folder)
+    if (partial_folder(folder) / CAMPAIGN).exists():
+        folder = partial_folder(folder)
+    if not (folder / TOYS).is_dir():
+        raise OutputError(f"'{folder}' holds no toys in parts; give the folder of a run")
+    parts = PartFolder(path=folder / TOYS)
+    with complete(folder, TOYS):
+        failed = sum(
+            int(series["pulls"].status[FitStatus.AT_BOUND + 1 :].sum())
+            for series in parts.sums().values()
+        )
+        n_toys, block, started = _asked(folder, parts)
+        last = max(((parts.path / s.name).stat().st_mtime for s in parts.spans), default=0.0)
+    done = sum(1 for span in parts.spans if _is_wanted(span, n_toys, block))
+    toys = sum(span.stop - span.first for span in parts.spans if _is_wanted(span, n_toys, block))
+    blocks = -(-n_toys // block)
+    return Standing(
+        folder=str(folder),
+        state=_state(folder),
+        blocks=blocks,
+        done=done,
+        missing=blocks - done,
+        toys=toys,
+        wanted=n_toys,
+        failed=failed,
+        per_second=toys / (last - started) if started and last > started else None,
+    )
+
+
+def _asked(folder: Path, parts: PartFolder) -> tuple[int, int, float | None]:
+    """Toys asked for, toys of a block, and when they were begun."""
+    if (folder / CAMPAIGN).exists():
+        told = read_json(folder / CAMPAIGN)
+        return int(told["n_toys"]), int(told["block"]), float(told["started"])
+    n_toys = getattr(read(folder), "n_toys", None) or 0
+    return int(n_toys), int(next(parts.heads()).described["block"]), None
+
+
+def _is_wanted(span: Span, n_toys: int, block: int) -> bool:
+    return span.first % block == 0 and span.stop == min(span.first + block, n_toys)
+
+
+def _state(folder: Path) -> str:
+    if not (folder / CAMPAIGN).exists():
+        return "finished"
+    try:
+        lock = lock_folder(folder)
+    except BlockingIOError:
+        return "running"
+    if lock is not None:
+        os.close(lock)
+    return "stopped"

@@ -1,0 +1,94 @@
+"""How far toys are: running, stopped, in a shard, finished, of an earlier version."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+import pullfactory as pf
+from pullfactory.errors import OutputError
+from pullfactory.results.keeping import Keep, partial_folder
+
+WORKSPACE = Path("workspaces/poster.json").absolute()
+PART = 256
+PATIENCE = 120.0  # seconds
+
+Invoke = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pullfactory.runs.toys._TOGETHER", 1)
+
+
+@pytest.fixture(scope="module")
+def likelihood() -> pf.BinnedLikelihood:
+    return pf.BinnedLikelihood.from_pyhf(pf.read_workspace(WORKSPACE))
+
+
+def test_stopped_shard_and_finished(
+    likelihood: pf.BinnedLikelihood, tmp_path: Path, invoke: Invoke
+) -> None:
+    out = tmp_path / "out"
+    shard = Keep.beside(out, blocks=(1, 2))
+    result = pf.run_toys(likelihood, 1000, 1, keep=shard)
+    counts = {"blocks": 4, "done": 2, "missing": 2, "toys": 2 * PART, "wanted": 1000, "failed": 0}
+    stopped = pf.standing(out).to_dict()
+    assert stopped.pop("per_second") > 0
+    where = {"folder": str(partial_folder(out)), "state": "stopped"}
+    assert stopped == {**where, **counts}
+    ended = invoke("status", out)
+    assert ended.returncode == 0
+    shown = " ".join(ended.stdout.split())
+    assert "stopped; 2 of 4 blocks done, 2 missing; 512 of 1000 toys" in shown
+    assert "toys a second" in shown
+    result.write(out, figures=())
+    shard.remove()
+    told = json.loads(invoke("status", out, "--json").stdout)
+    assert told.pop("per_second") is None
+    assert told == {"folder": str(out), "state": "finished", **counts}
+    pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out)).write(out, figures=())
+    Keep.beside(out).remove()
+    assert pf.standing(out).missing == 0
+
+
+def test_failed_fits_are_counted(likelihood: pf.BinnedLikelihood, tmp_path: Path) -> None:
+    flat = replace(likelihood, limits=likelihood.limits * 1e-3)
+    result = pf.run_toys(flat, PART, 1)
+    result.write(tmp_path / "out", figures=())
+    lost = round(result.failed_fraction * PART)
+    assert pf.standing(tmp_path / "out").failed == lost
+
+
+def test_running(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    command = (sys.executable, "-m", "pullfactory", "toys", str(WORKSPACE))
+    with subprocess.Popen(
+        [*command, "--n-toys", "10000000", "-o", str(out)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until = time.monotonic() + PATIENCE
+        while not any((partial_folder(out) / "toys.parquet").glob("part-*")):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        found = pf.standing(out)
+        process.kill()
+    assert (found.state, found.wanted) == ("running", 10**7)
+    assert found.toys > 0
+    assert pf.standing(out).state == "stopped"
+
+
+def test_what_has_no_toys_in_parts(tmp_path: Path, invoke: Invoke) -> None:
+    (tmp_path / "toys.parquet").write_bytes(b"PAR1")
+    for folder in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(OutputError, match="holds no toys in parts; give the folder of a run"):
+            pf.standing(folder)
+    assert invoke("status", tmp_path).returncode == 2
