@@ -39,6 +39,7 @@ CONFIG: dict[str, Any] = {
     "name": "clustered",
     "seed": 5,
     "poi": "m",
+    "workspace": {"smooth": "none"},
     "replicas": 2000,
     "identifier": ["event"],
     "repeated": "cluster",

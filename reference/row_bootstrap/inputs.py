@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
     "name": "data",
     "seed": 3,
     "poi": "m",
+    "workspace": {"smooth": "none"},
     "replicas": 8000,
     "parameter": [{"name": "m", "constraint": "free"}, {"name": "jes"}],
     "observable": [

@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
         {"name": name, "edges": [0.0, *edges, 500.0], "open_ends": True}
         for name, edges in EDGES.items()
     ],
-    "workspace": {"staterror": True},
+    "workspace": {"staterror": True, "smooth": "none"},
     "joint": {"n_bins": 0},
     "toys": {"n_toys": 0, "unbinned": "none"},
     "samples": {

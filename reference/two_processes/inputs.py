@@ -24,6 +24,7 @@ def _edges(name: str) -> list[float]:
 CONFIG: dict[str, Any] = {
     "name": "two_processes",
     "poi": "jes",
+    "workspace": {"smooth": "none"},
     "parameter": [{"name": "jes", "constraint": "normal"}],
     "observable": [{"name": name, "edges": _edges(name), "open_ends": True} for name in ("x", "y")],
     "joint": {"n_bins": 0},

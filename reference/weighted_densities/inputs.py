@@ -18,7 +18,7 @@ CONFIG: dict[str, Any] = {
     "replicas": 2000,
     "parameter": [{"name": "m", "constraint": "free", "bounds": [-20.0, 20.0]}],
     "observable": [{"name": "x", "density": "normal"}, {"name": "y", "density": "normal"}],
-    "workspace": {"n_bins": 8},
+    "workspace": {"n_bins": 8, "smooth": "none"},
     "joint": {"n_bins": 0},
     "toys": {"n_toys": 0, "unbinned": "declared"},
     "samples": {
