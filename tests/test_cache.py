@@ -249,6 +249,7 @@ def test_closure_is_judged_once(home: Path) -> None:
         assert judge_closure(calibrate(EXACT)) == first
 
 
+@pytest.mark.slow
 def test_numbers_of_another_study_are_not_taken(home: Path) -> None:
     """Though they lie under its name."""
     other = EXACT.with_settings({"workspace.morphing": "multiplicative"})

@@ -32,6 +32,7 @@ def test_png_unless_told_otherwise(result: StudyResult, tmp_path: Path) -> None:
     assert page.count("data:image/png") > 5
 
 
+@pytest.mark.slow
 def test_formats_of_the_file_and_of_the_call(result: StudyResult, tmp_path: Path) -> None:
     study = result.study.with_settings({"figures": ["svg", "png"]})
     assert study.sha256 == result.study.sha256  # no number depends on it

@@ -60,7 +60,7 @@ def test_claimed_and_actual_errors_are_those_of_the_prediction(density: str | No
     np.testing.assert_allclose(fit.claimed @ score @ fit.claimed, predicted.actual, rtol=1e-7)
 
 
-@pytest.mark.parametrize("density", ["normal", "voigt"])
+@pytest.mark.parametrize("density", ["normal", pytest.param("voigt", marks=pytest.mark.slow)])
 def test_units_are_derivatives(density: str) -> None:
     """Of information and score of whole audits whose groups of events weigh more or less.
 

@@ -309,6 +309,7 @@ def test_two_runs_at_once(likelihood: pf.BinnedLikelihood, tmp_path: Path) -> No
     assert seen
 
 
+@pytest.mark.slow
 def test_replicas_tie_the_blocks_to_the_number_of_toys(
     tiny_study: pf.Study, tmp_path: Path
 ) -> None:
