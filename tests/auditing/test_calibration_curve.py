@@ -20,6 +20,7 @@ from pullfactory.auditing import (
     ErrorModel,
     Expected,
     HalfModels,
+    LinearFit,
     Smoothing,
     build_audit_workspace,
     measure_curve,
@@ -49,7 +50,8 @@ def model_of(tables: Tables, **more: Any) -> AuditModel:
 def curve_of(tables: Tables, **more: Any) -> CalibrationCurve:
     """The curve of such an audit."""
     model = model_of(tables, **more)
-    return measure_curve(ErrorModel.of(model), HalfModels(model=model))
+    errors = ErrorModel.of(model)
+    return measure_curve(errors, LinearFit.of(errors), HalfModels(model=model))
 
 
 def exact_counts(model: AuditModel, shift: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -89,7 +91,8 @@ def test_slopes_are_those_of_the_fits_and_of_the_formula(number: int, smooth: An
             samples(np.random.default_rng(seed), number, 0.3), workspace={"smooth": smooth}
         )
         halved = HalfModels(model=model)
-        lines = measure_curve(ErrorModel.of(model), halved).lines
+        errors = ErrorModel.of(model)
+        lines = measure_curve(errors, LinearFit.of(errors), halved).lines
         measured.append([line.slope for line in lines])
         true.append(np.mean([true_slopes(one) for pair in halved.pairs for one in pair], axis=0))
         pulls.append([(line.slope - line.expected_slope) / line.slope_error for line in lines])

@@ -11,9 +11,10 @@ from pullfactory.auditing import (
     AuditModel,
     ErrorModel,
     Expected,
+    LinearFit,
     Smoothing,
     build_audit_workspace,
-    predict_whole,
+    whole_errors,
 )
 from pullfactory.auditing.reading import read_events
 from pullfactory.settings.audit import AuditConfig
@@ -38,8 +39,9 @@ def slope(lever: float, seed: int) -> float:
     expected = Expected.of(checked, read_events(checked, tables))
     smoothing = Smoothing.of(expected)
     spec = build_audit_workspace(expected, smoothing=smoothing)
-    model = ErrorModel.of(AuditModel.of(expected, spec, smoothing))
-    found = predict_whole(model).told("m")["slope"]
+    model = AuditModel.of(expected, spec, smoothing)
+    fit = LinearFit.of(ErrorModel.of(model))
+    found = whole_errors(fit, expected.parameters, model.positions).told("m")["slope"]
     assert isinstance(found, float)
     return found
 

@@ -82,17 +82,22 @@ def test_less_noise() -> None:
     assert away[1] / away[0] == pytest.approx(5 / 19, abs=0.1)
 
 
-def test_lost_information_is_discerned() -> None:
-    """A narrow peak on 90 % other events is no polynomial: nothing is projected in its observable.
-
-    Its rank moves in one bin of twenty.
-    """
-    rng = np.random.default_rng(4)
+def with_peak(rng: np.random.Generator) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Samples in which the mass moves a narrow peak, on 90 % other events, in one observable."""
     tables = samples(rng, 50_000, 0.0)
     for mass, table in zip((0.0, 1.0, -1.0), tables.values(), strict=True):
         peak = rng.random(50_000) < 0.1
         broad, narrow = 30.0 * rng.standard_normal(50_000), 1.5 * rng.standard_normal(50_000)
         table["a"] = 170.0 + np.where(peak, narrow + mass, broad)
+    return tables
+
+
+def test_lost_information_is_discerned() -> None:
+    """A narrow peak on 90 % other events is no polynomial: nothing is projected in its observable.
+
+    Its rank moves in one bin of twenty.
+    """
+    tables = with_peak(np.random.default_rng(4))
     smoothing = smoothing_of(config(workspace={"smooth": 5}), tables)
     looked = [loss for loss in smoothing.losses if (loss.parameter, loss.observable) == ("m", 0)]
     assert [loss.degree for loss in looked] == [5, 7, 9]
@@ -102,12 +107,7 @@ def test_lost_information_is_discerned() -> None:
 
 def test_an_observable_has_one_degree() -> None:
     """The mass moves a narrow peak, the scale everything: both stay as they are in it."""
-    rng = np.random.default_rng(6)
-    tables = samples(rng, 50_000, 0.0)
-    for mass, table in zip((0.0, 1.0, -1.0), tables.values(), strict=True):
-        peak = rng.random(50_000) < 0.1
-        broad, narrow = 30.0 * rng.standard_normal(50_000), 1.5 * rng.standard_normal(50_000)
-        table["a"] = 170.0 + np.where(peak, narrow + mass, broad)
+    tables = with_peak(np.random.default_rng(6))
     smoothing = smoothing_of(config(workspace={"smooth": 5}), tables)
     assert any(one.parameter == "j" and one.tolerated for one in smoothing.losses)
     assert set(smoothing.projections) == {1}
@@ -207,12 +207,7 @@ def test_few_bins_stay(bins: int) -> None:
 
 def test_lost_information_is_told() -> None:
     """A note names parameter, observable, what is lost, and what is done instead."""
-    rng = np.random.default_rng(4)
-    tables = samples(rng, 50_000, 0.0)
-    for mass, table in zip((0.0, 1.0, -1.0), tables.values(), strict=True):
-        peak = rng.random(50_000) < 0.1
-        broad, narrow = 30.0 * rng.standard_normal(50_000), 1.5 * rng.standard_normal(50_000)
-        table["a"] = 170.0 + np.where(peak, narrow + mass, broad)
+    tables = with_peak(np.random.default_rng(4))
     bare = audit(config(workspace={"smooth": "none"}), tables)
     assert not any("smoothed" in note for note in bare.notes)
     (note,) = (note for note in audit(config(), tables).notes if "smoothed" in note)

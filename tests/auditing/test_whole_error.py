@@ -14,6 +14,7 @@ from pullfactory.auditing.whole_error import (
     enough_events,
     factor_error,
     infinite_factor,
+    whole_errors,
 )
 
 N, BINS, EVENTS = 2000.0, 12, 20_000.0
@@ -187,3 +188,35 @@ def test_nothing_but_noise() -> None:
     assert np.isnan(infinite_factor(bare)[0]).all()
     assert np.isnan(enough_events(bare)).all()
     assert np.isnan(bare.calibrated()).all()
+
+
+def test_what_follows_a_free_parameter() -> None:
+    """By how much a mass two errors away moves the scale: by formula, and as fits really do.
+
+    The mean over fits is known to the spread over the root of their number.
+    """
+    rng, off = np.random.default_rng(21), []
+    for _ in range(FITS):
+        fit = fit_of(rng, (3000.0, 0.0))
+        off.append((fit.slope - actual_slope(fit))[1, 0])
+    within(np.array(off), 0.0)
+    found = whole_errors(fit, ("m", "j"), (0, 1))
+    moved = 2.0 * np.sqrt(fit.whole[0, 0]) * abs(fit.slope[1, 0])
+    assert found.dragged == pytest.approx([0.0, moved / np.sqrt(fit.claimed[1, 1])])
+
+
+@pytest.mark.parametrize(("name", "answer"), [("m", "calibrate"), ("j", "cannot")])
+def test_an_error_is_not_right_where_the_estimate_follows(name: str, answer: str) -> None:
+    """A free parameter can be divided by a matrix of slopes, a constrained one cannot."""
+    exact = whole_errors(fit_of(None, (0.0, 0.0)), ("m", "j"), (0, 1))
+    known = replace(
+        exact,
+        factor=np.array([1.0, 1.0]),
+        factor_error=np.array([0.01, 0.01]),
+        slope=np.array([1.0, 1.0]),
+        slope_error=np.array([0.01, 0.01]),
+    )
+    assert known.told(name)["answer"] == "yes"
+    told = replace(known, dragged=np.array([0.31, 0.31])).told(name)
+    assert told["answer"] == answer
+    assert (told["whole_error"] is None) == (answer == "cannot")

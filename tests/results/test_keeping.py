@@ -26,15 +26,7 @@ PART = 256  # one block
 
 Invoke = Callable[..., CompletedProcess[str]]
 
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pullfactory.runs.toys._TOGETHER", 1)
-
-
-@pytest.fixture(scope="module")
-def likelihood() -> pf.BinnedLikelihood:
-    return pf.BinnedLikelihood.from_pyhf(pf.read_workspace(WORKSPACE))
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(scope="module")

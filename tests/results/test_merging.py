@@ -29,11 +29,6 @@ def small_parts() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def likelihood() -> pf.BinnedLikelihood:
-    return pf.BinnedLikelihood.from_pyhf(pf.read_workspace(WORKSPACE))
-
-
 def shard(
     likelihood: pf.BinnedLikelihood, folder: Path, first: int, last: int, seed: int = 1
 ) -> Path:

@@ -21,15 +21,7 @@ PATIENCE = 120.0  # seconds
 
 Invoke = Callable[..., CompletedProcess[str]]
 
-
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pullfactory.runs.toys._TOGETHER", 1)
-
-
-@pytest.fixture(scope="module")
-def likelihood() -> pf.BinnedLikelihood:
-    return pf.BinnedLikelihood.from_pyhf(pf.read_workspace(WORKSPACE))
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 def test_stopped_shard_and_finished(

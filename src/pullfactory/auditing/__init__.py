@@ -41,7 +41,7 @@ from pullfactory.auditing.smoothing import Smoothing
 from pullfactory.auditing.templates import build_audit_workspace, build_joint_audit_workspace
 from pullfactory.auditing.unbinned_fit import linear_unbinned
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
-from pullfactory.auditing.whole_error import WholeErrors, predict_whole, whole_errors
+from pullfactory.auditing.whole_error import WholeErrors, whole_errors
 
 __all__ = [
     "AuditClosure",
@@ -90,7 +90,6 @@ __all__ = [
     "measure_dependence",
     "predict_errors",
     "predict_unbinned",
-    "predict_whole",
     "read_events",
     "unbinned_obstacle",
     "whole_errors",

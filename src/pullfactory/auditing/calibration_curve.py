@@ -137,17 +137,17 @@ class CalibrationCurve:
                 )
 
 
-def measure_curve(model: ErrorModel, halved: HalfModels) -> CalibrationCurve:
+def measure_curve(model: ErrorModel, fit: LinearFit, halved: HalfModels) -> CalibrationCurve:
     """Fit halves of the events to each other, at every point with samples.
 
     Args:
         model: Of the observables taken as independent.
+        fit: Its fit around the nominal point.
         halved: Models of halves of its events.
     """
     audit = model.audit
     config, likelihood = audit.expected.config, audit.likelihood
     at = [likelihood.positions(name)[0] for name in config.parameter_names]
-    fit = LinearFit.of(model)
     try:
         crossed = _Response.of(crossed_estimates(halved)[..., at], config)
         closed = _Response.of(point_estimates(audit, audit.expected)[None, :, at], config)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.linear_fit import LinearFit, is_positive
-from pullfactory.auditing.prediction import ErrorModel
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.auditing.units import UnitFamily
 from pullfactory.inference.judgement import (
@@ -107,16 +106,6 @@ class WholeErrors:
 
 def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def predict_whole(model: ErrorModel) -> WholeErrors:
-    """The whole error of the parameters of an audit that are shown.
-
-    Args:
-        model: Of the observables taken as independent.
-    """
-    audit = model.audit
-    return whole_errors(LinearFit.of(model), audit.expected.parameters, audit.positions)
 
 
 def whole_errors(fit: LinearFit, parameters: Sequence[str], at: Sequence[int]) -> WholeErrors:

@@ -207,7 +207,7 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         if linear:
             parts.append(ErrorParts.unbinned(linear, model, calibrated=divided[UNBINNED.name]))
         advance(1)
-        curve = measure_curve(errors, halved)
+        curve = measure_curve(errors, binned, halved)
         advance(1)
     return _Predicted(
         errors=predictions,
