@@ -323,3 +323,18 @@ def test_halves_with_empty_bins_have_none() -> None:
     curve = curve_of(samples(np.random.default_rng(8), 120, 0.3), workspace={"smooth": "none"})
     assert not curve.lines
     assert curve.reason
+
+
+def test_where_it_contradicts_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the parameter whose slope the formula does not know; the other one's answer stays."""
+    tables = samples(np.random.default_rng(31), 20_000, 0.3)
+    mass, scale = audit(config(), tables).rows
+    assert mass.answer != "cannot"
+    line = replace(LINE, slope=0.6, slope_error=0.01, agreement="contradicts")
+    curve = CalibrationCurve(lines=(line,))
+    monkeypatch.setattr("pullfactory.runs.audit.measure_curve", lambda *_: curve)
+    off, kept = audit(config(), tables).rows
+    assert off.answer == "cannot"
+    assert off.whole_error is off.factor is off.calibrated_error is None
+    assert off.factor_infinite == mass.factor_infinite
+    assert kept == scale

@@ -220,3 +220,7 @@ def test_an_error_is_not_right_where_the_estimate_follows(name: str, answer: str
     told = replace(known, dragged=np.array([0.31, 0.31])).told(name)
     assert told["answer"] == answer
     assert (told["whole_error"] is None) == (answer == "cannot")
+    assert known.told(name, contradicted=True) == known.told(name) | {
+        "answer": "cannot",
+        **dict.fromkeys(("whole_error", "factor", "factor_error", "calibrated_error")),
+    }

@@ -75,12 +75,15 @@ class WholeErrors:
             return None
         return self.parameters[worst], float(shifts[worst])
 
-    def told(self, parameter: str, *, correctable: bool = True) -> dict[str, Any]:
+    def told(
+        self, parameter: str, *, correctable: bool = True, contradicted: bool = False
+    ) -> dict[str, Any]:
         """What a row says of one parameter, with both answers; None for what is not known.
 
         Args:
             parameter: Name.
             correctable: Whether a corrected error can be right where the workspace does not close.
+            contradicted: Whether fits of halves of the events have another slope.
         """
         k = self.parameters.index(parameter)
         found = {key: _finite(getattr(self, key)[k]) for key in _TOLD}
@@ -93,6 +96,8 @@ class WholeErrors:
         )
         if answer in ("yes", "no", "unknown") and self.dragged[k] > TOLERATED_PULL:
             answer = "calibrate" if self.free[k] else "cannot"
+        if contradicted:
+            answer = "cannot"
         if answer == "cannot":
             found |= dict.fromkeys(_MOVED)
         return {

@@ -143,10 +143,10 @@ class AuditWork:
                 row = _row(method, predicted, k, self.joint_errors, closure, withheld)
                 if method in self.whole and not withheld:
                     known = closure is None or closure.correctable
-                    row = replace(row, **self.whole[method].told(name, correctable=known))
-                    binned = method_kind(method).workspace
-                    if binned and self.curve and self.curve.contradicts(name):
-                        row = replace(row, answer="cannot")
+                    curve = self.curve if method_kind(method).workspace else None
+                    off = curve is not None and curve.contradicts(name)
+                    told = self.whole[method].told(name, correctable=known, contradicted=off)
+                    row = replace(row, **told)
                 found.append(row)
         return tuple(found)
 
