@@ -264,19 +264,22 @@ LINE = CurveLine(
 
 
 @pytest.mark.parametrize(
-    ("slope", "error", "wanted"),
+    ("slope", "error", "expected", "wanted"),
     [
-        (0.9, 0.01, "agrees"),
-        (0.85, 0.01, "differs"),
-        (0.7, 0.01, "contradicts"),
-        (0.7, 0.1, "agrees"),
+        (0.9, 0.01, 0.92, "agrees"),
+        (0.85, 0.01, 0.92, "differs"),
+        (0.7, 0.01, 0.92, "contradicts"),
+        (0.7, 0.1, 0.92, "agrees"),
+        (0.6, 0.02, 0.7, "agrees"),  # the square of the noise is 0.09
+        (0.54, 0.02, 0.7, "contradicts"),
     ],
 )
 def test_a_curve_contradicts_where_it_is_sure_and_it_matters(
-    slope: float, error: float, wanted: str
+    slope: float, error: float, expected: float, wanted: str
 ) -> None:
-    assert curve_agrees(slope, error, 0.92) == wanted
-    line = replace(LINE, slope=slope, slope_error=error, agreement=curve_agrees(slope, error, 0.92))
+    agreement = curve_agrees(slope, error, expected, 1.0)
+    assert agreement == wanted
+    line = replace(LINE, slope=slope, slope_error=error, agreement=agreement)
     curve = CalibrationCurve(lines=(line,))
     found = list(curve.findings())
     assert curve.contradicts("m") == bool(found) == (wanted == "contradicts")
@@ -285,7 +288,7 @@ def test_a_curve_contradicts_where_it_is_sure_and_it_matters(
     assert len(doubts) == len(found)
     if found:
         assert doubts[0].startswith("the slope of m is not known")
-        assert "0.70" in found[0].text
+        assert f"{slope:.2f}" in found[0].text
         assert "0.920" in found[0].text
 
 

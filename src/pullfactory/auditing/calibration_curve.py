@@ -71,8 +71,9 @@ class CurveLine:
         calibrated_slope_error: Its standard error.
         calibrated_offset: Its offset; None for a constrained parameter.
         calibrated_offset_error: Its standard error.
-        agreement: `agrees`: the slope is as expected within three errors; `differs`: it is not, by
-            less than would matter; `contradicts`: by more.
+        agreement: `agrees`: the slope is as expected, within three errors and what the first order
+            of the noise leaves out; `differs`: it is not, by less than would matter;
+            `contradicts`: by more.
     """
 
     parameter: str
@@ -237,7 +238,7 @@ def _lines(
             calibrated_slope_error=_known(np.abs(inverse[k, k]) * error),
             calibrated_offset=_known(row @ offsets[free]),
             calibrated_offset_error=_known(np.hypot.reduce(row * offset_errors[free])),
-            agreement=curve_agrees(slope, error, wanted),
+            agreement=curve_agrees(slope, error, wanted, float(own[k, k])),
         )
 
 

@@ -164,19 +164,21 @@ def correlation_matters(factor: float | None, factor_error: float | None) -> Mat
     return "small" if off + LIKELY * factor_error <= TOLERATED else "unknown"
 
 
-def curve_agrees(slope: float, error: float, expected: float) -> Agreement:
+def curve_agrees(slope: float, error: float, expected: float, closed: float) -> Agreement:
     """Whether a slope that was measured is the one that is expected.
 
-    "contradicts": it is off for sure, and by so much that an estimate of a truth `LEVER` errors off
-    nominal is moved by more than is tolerated of a slope.
+    What is expected is of first order in the noise of the templates: the square of what noise takes
+    off is allowed beside the error. "contradicts": it is off for sure, and by so much that an
+    estimate of a truth `LEVER` errors off nominal is moved by more than is tolerated of a slope.
 
     Args:
         slope: Measured.
         error: Its standard error.
         expected: By formula.
+        closed: The same without noise.
     """
     off = abs(slope - expected)
-    if off <= DISCERNED * error:
+    if off <= DISCERNED * error + (closed - expected) ** 2:
         return "agrees"
     return "contradicts" if LEVER * off > TOLERATED_PULL else "differs"
 
