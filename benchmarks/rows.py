@@ -94,16 +94,21 @@ def to_dict(sections: Mapping[str, list[Row]]) -> dict[str, Any]:
 def insert_markdown(
     path: Path, sections: Mapping[str, list[Row]], facts: Mapping[str, str]
 ) -> None:
-    """Put all rows between the two marks of a Markdown file."""
-    lines = [f"{_caption(facts)}."]
-    for title, rows in sections.items():
-        lines += ["", f"### {title}", ""]
-        lines += ["| " + " | ".join(_HEADER) + " |", "|---|--:|--:|---|---|"]
-        lines += ["| " + " | ".join(row.cells) + " |" for row in rows]
+    """Put rows between the two marks of a Markdown file; sections that are not measured stay."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    text = "\n".join([f"{before}{BEGIN}", "", *lines, "", f"{END}{after}"])
-    path.write_text(text, encoding="utf-8")
+    inside, _, after = rest.partition(END)
+    caption, *earlier = (part.strip() for part in inside.split("\n### "))
+    texts = {text.partition("\n")[0]: text for text in earlier}
+    mine = f"{_caption(facts)}."
+    if not texts.keys() - sections.keys():
+        caption = mine
+    for title, rows in sections.items():
+        lines = ["| " + " | ".join(_HEADER) + " |", "|---|--:|--:|---|---|"]
+        lines += ["| " + " | ".join(row.cells) + " |" for row in rows]
+        own = [] if mine == caption else [mine, ""]
+        texts[title] = "\n".join([title, "", *own, *lines])
+    text = "\n\n".join([caption, *(f"### {text}" for text in texts.values())])
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
 
 
 def _caption(facts: Mapping[str, str]) -> str:

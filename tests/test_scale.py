@@ -5,10 +5,12 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(
     r"^```\n(.*?)^```$", (ROOT / "docs" / "scale.md").read_text(), re.MULTILINE | re.DOTALL
@@ -53,7 +55,7 @@ def options(text: str, sign: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_jobs_of_slurm_and_condor_merge_into_the_single_run(place: Path) -> None:
+def test_jobs_of_slurm_and_condor_merge_into_the_single_run(place: Path, invoke: Invoke) -> None:
     array = re.search(r"^#SBATCH --array=0-(\d+)$", SLURM, re.MULTILINE)
     assert array
     jobs = int(array[1]) + 1
@@ -68,8 +70,8 @@ def test_jobs_of_slurm_and_condor_merge_into_the_single_run(place: Path) -> None
             execute(
                 ["bash", condor["executable"], condor["arguments"].replace("$(Process)", f"{job}")]
             )
-    execute(shlex.split(MERGE))
+    assert invoke(*shlex.split(MERGE)[1:]).returncode == 0
     shard = SLURM.replace("\\\n", "").splitlines()[-1].removeprefix("exec ")
     whole = re.sub(r" --(blocks|output) .*$", "", shard)
-    execute([*shlex.split(whole), "--output", "alone"])
+    assert invoke(*shlex.split(whole)[1:], "--output", "alone").returncode == 0
     assert contents(place / "results" / "all") == contents(place / "alone")

@@ -14,6 +14,7 @@ from pullfactory.binning.joint import JointBins
 from pullfactory.calibration.joint import learn_joint
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.errors import CalibrationError, StudyError
+from pullfactory.runs.execution import Crew
 
 POSTER = Study.preset("poster").with_settings(
     {"methods": ["binned_joint"], "ensemble.rho": [-0.6, 0.9], "joint.n_bins": [6, 3]}
@@ -165,7 +166,7 @@ def test_samples_are_those_of_the_calibration(simulated: Calibration) -> None:
 def test_does_not_depend_on_the_workers(simulated: Calibration) -> None:
     source = SampleSource.of(SIMULATED, 0)
     with ThreadPoolExecutor(1) as pool:
-        again = learn_joint(SIMULATED, source, simulated.moments[0], pool)
+        again = learn_joint(SIMULATED, source, simulated.moments[0], Crew(pool=pool, workers=1))
     assert [one.to_dict() for one in again] == [one.to_dict() for one in simulated.joint]
 
 

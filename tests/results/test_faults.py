@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ from pullfactory.results.manifest import MANIFEST
 from pullfactory.results.result import Result
 from pullfactory.results.workplace import new_workplace
 
-# Replaces a folder by one with this text, and kills itself at the n-th step that touches a file.
+# Replaces a folder by one with a text, in a child for each line of its input, which says the text,
+# at which step that touches a file the child kills itself, if any, and how folders change places.
 REPLACE = """
 import os, signal, sys
 from pathlib import Path
@@ -32,34 +34,33 @@ from pullfactory.results import swap
 from pullfactory.results.folders import replaced_folder
 from pullfactory.results.manifest import write_manifest
 
-folder, text, step, exchanging = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
-if exchanging == "rename":
-    swap.exchange = lambda *_: False
-left = [step]
+folder = Path(sys.argv[1])
 touching = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "open", "ctypes.call_function"}
 
-def kill(event, arguments):
-    if event in touching and any(str(folder.parent) in str(one) for one in arguments):
-        left[0] -= 1
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
+def killing(step):
+    left = [step]
+    def kill(event, arguments):
+        if event in touching and any(str(folder.parent) in str(one) for one in arguments):
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+    return kill
 
-def write():
+def write(text):
     with replaced_folder(folder) as new:
         (new / "figures").mkdir()
         for name in ("summary.json", "toys.parquet", "figures/pulls.png"):
             (new / name).write_text(text)
         write_manifest(new, {})
 
-if step:
-    sys.addaudithook(kill)
-    write()
-    sys.exit(0)
-for line in sys.stdin:  # a child for each line, which may be killed at any time
+for line in sys.stdin:
+    text, step, how = line.split()
     child = os.fork()
     if not child:
-        text = line.strip()
-        write()
+        if how == "rename":
+            swap.exchange = lambda *_: False
+        sys.addaudithook(killing(int(step)))
+        write(text)
         os._exit(0)
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
@@ -76,12 +77,38 @@ def content(folder: Path) -> str:
     return text
 
 
-def replace(folder: Path, text: str, step: int, how: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", REPLACE, str(folder), text, str(step), how]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Replacing:
+    """A process that replaces a folder as often as it is told."""
+
+    process: "subprocess.Popen[str]"
+
+    def begin(self, text: str, step: int = 0, how: str = "exchange") -> int:
+        """Start to replace it; the number of the process that does."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{text} {step} {how}\n")
+        self.process.stdin.flush()
+        return int(self._line())
+
+    def end(self) -> int:
+        """The signal that ended it, 0 if it came to its end."""
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
 
 
-@pytest.mark.slow  # a process for each of some eighty steps: two minutes each
+@contextmanager
+def replacing(folder: Path) -> Iterator[Replacing]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", REPLACE, str(folder)]
+    with subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        yield Replacing(process)
+        _, errors = process.communicate()
+    assert errors == ""
+
+
 @pytest.mark.parametrize("how", ["exchange", "rename"])
 def test_killed_at_each_step(tmp_path: Path, how: str) -> None:
     place = tmp_path / "place"
@@ -89,24 +116,25 @@ def test_killed_at_each_step(tmp_path: Path, how: str) -> None:
     (place / "notes.txt").write_text("mine")
     (place / ".out-mine").mkdir()
     folder = place / "out"
-    assert replace(folder, "0", 10**6, how).returncode == 0
-    for step in range(1, 200):
-        before = content(folder)
-        ended = replace(folder, str(step), step, how)
-        assert ended.stderr == ""
-        if ended.returncode == 0:
-            break
-        assert ended.returncode == -signal.SIGKILL
-        if how == "exchange":
+    with replacing(folder) as process:
+        process.begin("0", how=how)
+        assert process.end() == 0
+        for step in range(1, 200):
+            before = content(folder)
+            process.begin(str(step), step, how)
+            ended = process.end()
+            if ended == 0:
+                break
+            assert ended == signal.SIGKILL
+            if how == "exchange":
+                assert content(folder) in (before, str(step))
+            check_folder(folder)  # the next run, before its work
             assert content(folder) in (before, str(step))
-        check_folder(folder)  # the next run, before its work
-        assert content(folder) in (before, str(step))
-        assert {path.name for path in place.iterdir()} == {"notes.txt", ".out-mine", "out"}
+            assert {path.name for path in place.iterdir()} == {"notes.txt", ".out-mine", "out"}
     assert step > 15  # else nothing was killed
     assert content(folder) == str(step)
 
 
-@pytest.mark.slow
 def test_a_hundred_killed_replacements(tmp_path: Path) -> None:
     """At random moments; files of the user beside the result, and their own folders, survive."""
     folder = tmp_path / "place" / "out"
@@ -114,29 +142,23 @@ def test_a_hundred_killed_replacements(tmp_path: Path) -> None:
     for path in mine:
         path.parent.mkdir(parents=True)
         path.write_text("mine")
-    assert replace(folder, "start", 10**6, "exchange").returncode == 0
     rng = random.Random(1)
-    command = [sys.executable, "-c", REPLACE, str(folder), "-", "0", "exchange"]
     killed, seen = 0, {"start"}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    with replacing(folder) as process:
+        process.begin("start")
+        assert process.end() == 0
         for number in range(100):
-            process.stdin.write(f"{number}\n")
-            process.stdin.flush()
-            child = int(process.stdout.readline())
+            child = process.begin(str(number))
             time.sleep(rng.uniform(0.0, 0.01))
             with suppress(ProcessLookupError):  # it was faster
                 os.kill(child, signal.SIGKILL)
-            killed += int(process.stdout.readline()) == signal.SIGKILL
+            killed += process.end() == signal.SIGKILL
             seen.add(str(number))
             assert content(folder) in seen
-        process.stdin.close()
-    assert killed > 10
-    assert all(path.read_text() == "mine" for path in mine)
-    assert replace(folder, "end", 10**6, "exchange").returncode == 0
+        assert killed > 10
+        assert all(path.read_text() == "mine" for path in mine)
+        process.begin("end")
+        assert process.end() == 0
     assert content(folder) == "end"
     assert {path.name for path in folder.parent.iterdir()} == {"out", ".out-12345678", "out.old"}
 

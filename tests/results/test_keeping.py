@@ -3,6 +3,9 @@
 import errno
 import json
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +18,11 @@ import pullfactory as pf
 from pullfactory.errors import OutputError
 from pullfactory.report import toys as report
 from pullfactory.results import identity
-from pullfactory.results.keeping import CAMPAIGN, Keep, partial_folder
+from pullfactory.results.keeping import Keep, partial_folder
 from pullfactory.results.manifest import MANIFEST
 from pullfactory.results.part import Span
 from pullfactory.results.rows import installed_versions
+from pullfactory.results.running import CAMPAIGN
 
 WORKSPACE = Path("workspaces/poster.json").absolute()
 TOYS = 1000
@@ -299,6 +303,70 @@ def test_two_runs_at_once(likelihood: pf.BinnedLikelihood, tmp_path: Path) -> No
 
     pf.run_toys(likelihood, 10, 1, keep=keep, progress=progress)
     assert seen
+
+
+# The command line, which stops at its figures, and says so in a file.
+STOPPING = """
+import sys, time
+from pathlib import Path
+from pullfactory.cli import main
+from pullfactory.report import toys
+from pullfactory.runs import toys as runs
+
+def draw(*_, **__):
+    sign.write_text("here")
+    time.sleep(600)
+
+sign, toys.plot_correlation, runs._TOGETHER = Path(sys.argv.pop(1)), draw, 1
+main()
+"""
+PATIENCE = 300.0  # seconds
+
+
+def test_the_same_command_while_figures_are_drawn_and_after_a_kill(
+    whole: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    out, sign = tmp_path / "out", tmp_path / "sign"
+    model = ("toys", WORKSPACE, "--n-toys", TOYS, "--seed", 1)
+    command = (*model, "--output", out, "--figures", "png")
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPING, str(sign), *map(str, command)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as first:
+        try:
+            until = time.monotonic() + PATIENCE
+            while not sign.exists():
+                assert first.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            before = parts_of(partial_folder(out))
+            ended = invoke(*command)
+            said = f"Error: '{partial_folder(out)}' is in use by another run; wait for it, or "
+            assert (ended.returncode, ended.stderr) == (2, f"{said}choose another --output\n")
+            assert first.poll() is None
+            assert parts_of(partial_folder(out)) == before
+            assert not out.exists()
+        finally:
+            first.kill()
+    sign.unlink()
+    ended = invoke(*command)
+    assert ended.returncode == 0
+    assert ended.stderr == f"{TOYS} toys are in '{partial_folder(out)}' already: continued\n"
+    assert files_of(out) == files_of(whole)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_held_is_refused_before_the_work(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pullfactory.runs.toys.run_toys", None)
+    out = tmp_path / "new" / "out"
+    with Keep.beside(out).reserved():
+        ended = toys(invoke, out)
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+        assert "in use by another run" in ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow

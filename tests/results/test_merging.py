@@ -1,5 +1,7 @@
 """Shards joined: byte for byte the single run, in any order; and what is refused."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -13,6 +15,11 @@ from pullfactory.results.keeping import Keep
 from pullfactory.results.rows import installed_versions
 
 WORKSPACE = Path("workspaces/poster.json").absolute()
+# The command line, with parts as small as here.
+PROGRAM = (
+    f"{sys.executable} -c 'from pullfactory.cli import main; import pullfactory.runs.toys as toys; "
+    "toys._TOGETHER = 1; main()'"
+)
 
 Invoke = Callable[..., CompletedProcess[str]]
 
@@ -60,14 +67,42 @@ def test_shards_that_overlap_are_the_single_run(
     assert pf.read(tmp_path / "merged").summary() == merged.summary()
 
 
-def test_gaps_are_named_with_what_fills_them(
+def test_gaps_are_named_with_the_command_that_fills_them(
+    tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Options that say what the toys are stay; the others are those of the gap."""
+    place = tmp_path / "a place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    (place / "my model.json").write_bytes(WORKSPACE.read_bytes())
+    command = ("toys", "my model.json", "--n-toys=1000", "--seed=1", "--truth", "JSF=0.5", "-q")
+    some = ("--figures", "none", "--fresh")
+    assert invoke(*command, *some, "-o", "0", "--blocks=0").returncode == 0
+    assert invoke(*command, *some, "-o", "2", "--blocks", "2").returncode == 0
+    ended = invoke("merge", "2", "0", "-o", "all")
+    named = "pullfactory toys --n-toys 1000 --seed 1 --truth JSF=0.5 --quiet --figures none"
+    lines = [f"{named} 'my model.json' --blocks {block} --output 2+{block}" for block in ("1", "3")]
+    said = f"Error: blocks 1, 3 of 4 are missing; make them: {' && '.join(lines)}\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+    monkeypatch.chdir(tmp_path)
+    told = invoke("merge", place / "2", place / "0", "-o", "all").stderr
+    fill = told.strip().partition("make them: ")[2].replace("pullfactory", PROGRAM)
+    subprocess.run(["bash", "-c", fill], check=True, timeout=600)
+    folders = [place / name for name in ("2+3", "0", "2+1", "2")]
+    assert invoke("merge", *folders, "--figures", "none", "-o", "all").returncode == 0
+    monkeypatch.chdir(place)
+    assert invoke(*command, "--figures", "none", "-o", "single").returncode == 0
+    assert files_of(tmp_path / "all") == files_of(place / "single")
+
+
+def test_gaps_of_shards_that_python_made(
     shards: dict[str, Path], tmp_path: Path, invoke: Invoke
 ) -> None:
     ended = invoke("merge", shards["0-1"], shards["3-3"], "-o", tmp_path / "merged")
     assert ended.returncode == 2
     assert ended.stderr == (
-        "Error: blocks 2-2 of 4 are missing; make them as the others: "
-        "pullfactory toys ... --blocks 2-2 --output ...\n"
+        "Error: blocks 2 of 4 are missing; make them in Python as the others, with "
+        "keep = Keep.beside(..., blocks=(2, 2))\n"
     )
     assert not list(tmp_path.iterdir())
 

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
 import pullfactory as pf
-from pullfactory.errors import OutputError
+from pullfactory.errors import OutputError, RunError
+from pullfactory.fitting.throwing import throw_block
 from pullfactory.results.keeping import Keep, partial_folder
+from pullfactory.runs import toys
 
 WORKSPACE = Path("workspaces/poster.json").absolute()
 PART = 256
@@ -30,7 +33,15 @@ def test_stopped_shard_and_finished(
     out = tmp_path / "out"
     shard = Keep.beside(out, blocks=(1, 2))
     result = pf.run_toys(likelihood, 1000, 1, keep=shard)
-    counts = {"blocks": 4, "done": 2, "missing": 2, "toys": 2 * PART, "wanted": 1000, "failed": 0}
+    counts: dict[str, Any] = {
+        "blocks": 4,
+        "done": 2,
+        "missing": 2,
+        "toys": 2 * PART,
+        "wanted": 1000,
+        "failed": 0,
+    }
+    counts |= {"failed_blocks": []}
     stopped = pf.standing(out).to_dict()
     assert stopped.pop("per_second") > 0
     where = {"folder": str(partial_folder(out)), "state": "stopped"}
@@ -48,6 +59,54 @@ def test_stopped_shard_and_finished(
     pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out)).write(out, figures=())
     Keep.beside(out).remove()
     assert pf.standing(out).missing == 0
+
+
+def test_blocks_that_failed_are_named_with_the_reason(
+    likelihood: pf.BinnedLikelihood,
+    tmp_path: Path,
+    invoke: Invoke,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, throw = tmp_path / "out", throw_block
+    reasons = {1: OSError("no [such] luck"), 2: OSError("no [such] luck"), 0: MemoryError()}
+
+    def broken(model: Any, index: int, *more: Any, **options: Any) -> Any:
+        if index in reasons:
+            raise reasons[index]
+        return throw(model, index, *more, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(toys, "throw_block", broken)
+        with pytest.raises(RunError, match="3 of 4 blocks failed 3 times: 0, 1, 2 "):
+            pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out), workers=1)
+    told = json.loads(invoke("status", out, "--json").stdout)
+    assert (told["state"], told["done"], told["missing"]) == ("stopped", 1, 3)
+    luck = "OSError: no [such] luck"
+    assert told["failed_blocks"] == [
+        {"block": 0, "why": "MemoryError"},
+        {"block": 1, "why": luck},
+        {"block": 2, "why": luck},
+    ]
+    assert invoke("status", out).stdout.splitlines()[1:] == [
+        "Blocks that failed: 0 (MemoryError)",
+        f"Blocks that failed: 1-2 ({luck})",
+    ]
+    pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out))
+    assert pf.standing(out).failed_blocks == ()
+
+
+def test_where_all_blocks_failed_that_is_still_told(
+    likelihood: pf.BinnedLikelihood, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(toys, "throw_block", None)
+    out = tmp_path / "out"
+    with pytest.raises(RunError, match="4 of 4 blocks failed"):
+        pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out), workers=1)
+    found = pf.standing(out)
+    assert (found.done, found.toys, found.per_second) == (0, 0, None)
+    assert {one.why for one in found.failed_blocks} == {
+        "TypeError: 'NoneType' object is not callable"
+    }
 
 
 def test_failed_fits_are_counted(likelihood: pf.BinnedLikelihood, tmp_path: Path) -> None:

@@ -40,9 +40,12 @@ def started(*words: str) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+@pytest.fixture(scope="module")
+def scheduler(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """The address of a scheduler on loopback, and its two workers."""
+    tmp_path = tmp_path_factory.mktemp("dask")
     distributed = pytest.importorskip("distributed")
     file = tmp_path / "scheduler.json"
     here = ("--host", "127.0.0.1", "--no-dashboard")
@@ -71,6 +74,37 @@ def parts(folder: Path) -> dict[str, str]:
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (folder / "toys.parquet").iterdir()
     }
+
+
+COMMAND = ("toys", WORKSPACE, "--n-toys", 3000, "--figures", "none")
+
+
+@pytest.fixture
+def here(tmp_path: Path, invoke: Invoke) -> dict[str, str]:
+    """Parts that a command makes without a cluster."""
+    assert invoke(*COMMAND, "--output", tmp_path / "here").returncode == 0
+    return parts(tmp_path / "here")
+
+
+@pytest.mark.slow
+def test_a_command_computes_on_a_cluster(
+    scheduler: tuple[str, list[subprocess.Popen[bytes]]],
+    here: dict[str, str],
+    tmp_path: Path,
+    invoke: Invoke,
+) -> None:
+    there = invoke(*COMMAND, "--output", tmp_path / "there", "--dask", scheduler[0])
+    assert there.returncode == 0, there.stderr
+    assert parts(tmp_path / "there") == here
+
+
+@pytest.mark.slow
+def test_a_command_starts_processes_here(here: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    command = [sys.executable, "-m", "pullfactory", *map(str, COMMAND), "--dask", "local"]
+    command += ["--workers", "1", "--output", str(tmp_path / "there")]
+    subprocess.run(command, check=True, timeout=600)
+    assert parts(tmp_path / "there") == here
 
 
 @pytest.mark.slow
@@ -106,28 +140,6 @@ def test_bytes_are_those_of_threads_though_a_worker_is_killed(
     assert len(list(filter(None, done))) == PARTS
     assert parts(tmp_path / "dask") == parts(tmp_path / "threads")
     assert len(parts(tmp_path / "dask")) == PARTS
-
-
-@pytest.mark.slow
-def test_a_command_computes_on_a_cluster(
-    scheduler: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path, invoke: Invoke
-) -> None:
-    address, _ = scheduler
-    command = ["toys", str(WORKSPACE), "--n-toys", "3000", "--figures", "none"]
-    there = invoke(*command, "--output", str(tmp_path / "there"), "--dask", address)
-    here = invoke(*command, "--output", str(tmp_path / "here"))
-    assert (there.returncode, here.returncode) == (0, 0), there.stderr
-    assert parts(tmp_path / "there") == parts(tmp_path / "here")
-
-
-@pytest.mark.slow
-def test_a_command_starts_processes_here(tmp_path: Path, invoke: Invoke) -> None:
-    pytest.importorskip("distributed")
-    command = ["toys", str(WORKSPACE), "--n-toys", "3000", "--figures", "none"]
-    there = [sys.executable, "-m", "pullfactory", *command, "--dask", "local", "--workers", "2"]
-    subprocess.run([*there, "--output", tmp_path / "there"], check=True, timeout=600)
-    invoke(*command, "--output", str(tmp_path / "here"))
-    assert parts(tmp_path / "there") == parts(tmp_path / "here")
 
 
 def test_a_cluster_has_its_own_workers(tmp_path: Path, invoke: Invoke) -> None:

@@ -2,12 +2,19 @@
 
 import hashlib
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from functools import cache, partial
 from pathlib import Path
 from queue import LifoQueue
-from threading import Thread
+from threading import Lock, Thread
 from time import sleep
 from typing import Any
 
@@ -15,7 +22,7 @@ import numpy as np
 import pytest
 
 import pullfactory as pf
-from pullfactory.errors import StudyError
+from pullfactory.errors import RunError, StudyError
 
 WORKSPACE = Path(__file__).parents[2] / "workspaces" / "poster.json"
 SMALL = pf.Study.preset("poster").with_settings(
@@ -51,11 +58,37 @@ class Backwards(Executor):
                     future.set_exception(error)
 
 
+class Clumsy(Executor):
+    """Two threads, and every task fails the first two times, or loses its worker."""
+
+    def __init__(self, pool: ThreadPoolExecutor) -> None:
+        self._pool = pool
+        self._tried: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def]
+        index = str(args[1])
+        with self._lock:
+            self._tried[index] += 1
+            tries = self._tried[index] % 3
+        if not tries:
+            return self._pool.submit(fn, *args, **options)
+        future: Future[Any] = Future()
+        future.set_exception([CancelledError(), OSError("a hiccup")][tries - 1])
+        return future
+
+
 @pytest.fixture(scope="module")
 def pools() -> Iterator[dict[str, Executor]]:
     spawn = multiprocessing.get_context("spawn")
     with ThreadPoolExecutor(2) as threads, ProcessPoolExecutor(2, mp_context=spawn) as processes:
-        yield {"threads": threads, "processes": processes, "backwards": Backwards()}
+        clumsy = Clumsy(threads)
+        yield {
+            "threads": threads,
+            "processes": processes,
+            "backwards": Backwards(),
+            "clumsy": clumsy,
+        }
 
 
 @pytest.fixture(scope="module")
@@ -127,17 +160,49 @@ def expected(verb: str) -> Any:
 
 
 FAST = ("run", "run_toys")
+OTHERS = ("processes", "backwards")  # than the threads that verbs take without an executor
 
 
-@pytest.mark.parametrize("pool", ["threads", "processes", "backwards"])
 @pytest.mark.parametrize(
-    "verb",
-    [pytest.param(verb, marks=[] if verb in FAST else pytest.mark.slow) for verb in VERBS],
+    ("verb", "pool"),
+    [(verb, pool) for verb in FAST for pool in ("threads", *OTHERS)]
+    + [
+        pytest.param(verb, pool, marks=pytest.mark.slow)
+        for verb in VERBS
+        if verb not in FAST
+        for pool in OTHERS
+    ],
 )
 def test_numbers_do_not_depend_on_the_executor(
     verb: str, pool: str, pools: dict[str, Executor]
 ) -> None:
     require_same(verb, pools[pool])
+
+
+@pytest.mark.parametrize("verb", ["run_toys", "calibrate", "bootstrap_toy"])
+def test_what_fails_is_tried_again(verb: str, pools: dict[str, Executor]) -> None:
+    require_same(verb, pools["clumsy"])
+
+
+class Broken(Executor):
+    """Where nothing works."""
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def] # noqa: ARG002
+        future: Future[Any] = Future()
+        future.set_exception(OSError("no such luck"))
+        return future
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        ("calibrate", "3 of 3 samples failed 3 times: 0, 1, 2"),
+        ("bootstrap_toy", "3 of 3 samples failed 3 times: 0, 1, 2"),
+    ],
+)
+def test_what_always_fails_is_named(verb: str, said: str) -> None:
+    with pytest.raises(RunError, match=rf"{said} \(OSError: no such luck\)"):
+        VERBS[verb](Broken())
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[object, ...]] = {
 }
 WORKERS = 2
 IN_FLIGHT = 2 * WORKERS  # parts that are computed, or wait to be stored
-KILLS = int(os.environ.get("KILLS", "4"))  # of each verb; 20 take a quarter of an hour
+KILLS = int(os.environ.get("KILLS", "2"))  # of each verb; 20 take a quarter of an hour
 
 # The command line, which notes in a file each part that it makes.
 NOTING = """
@@ -70,12 +70,13 @@ class Killed:
 
 
 def kept(out: Path) -> dict[str, int]:
-    """Parts that are kept, and which files they are."""
-    folder = partial_folder(out) / "toys.parquet"
-    try:
-        return {path.name: path.stat().st_ino for path in folder.iterdir()}
-    except FileNotFoundError:
-        return {}
+    """Parts that are kept, beside the result or in it, and which files they are."""
+    found = dict[str, int]()
+    for folder in (partial_folder(out), out):
+        with suppress(FileNotFoundError):
+            parts = (folder / "toys.parquet").iterdir()
+            found |= {path.name: path.stat().st_ino for path in parts}
+    return found
 
 
 def kill(command: list[str], out: Path, notes: Path, seconds: float | None, late: float) -> Killed:
@@ -98,8 +99,7 @@ def kill(command: list[str], out: Path, notes: Path, seconds: float | None, late
     after = kept(out)
     ended = process.returncode == 0
     assert ended or process.returncode == -signal.SIGKILL
-    written = ended or (out / "summary.json").exists() or (out / "audit.json").exists()
-    assert written or before.items() <= after.items()  # none is made again
+    assert before.items() <= after.items()  # none is made again
     made = len(notes.read_text().split())
     return Killed(made=made, kept=len(after) - len(before), ended=ended, first=first)
 
@@ -123,8 +123,8 @@ def test_killed_at_random_moments(verb: str, tmp_path: Path, invoke: Invoke) -> 
             cycles += 1
             out = out.with_name(str(cycles))
     killed = [run for run in runs if not run.ended]
-    assert all(run.made - run.kept <= IN_FLIGHT for run in killed)
-    assert sum(run.kept > 0 for run in killed) >= KILLS // 4
+    assert not [run for run in killed if run.made - run.kept > IN_FLIGHT]
+    assert sum(run.kept > 0 for run in killed) >= max(KILLS // 4, 1)
     assert invoke(*command, "-o", out).returncode == 0
     assert files_of(out) == whole
     assert {path.name for path in out.parent.iterdir()} == {str(n) for n in range(cycles + 1)}

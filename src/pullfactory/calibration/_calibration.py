@@ -4,8 +4,8 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from pullfactory._cache import keep, recall
 from pullfactory._jax import double_precision
 from pullfactory.binning.edges import choose_edges, exact_probabilities
 from pullfactory.calibration._store import digest
+from pullfactory.calibration.crew import Crew
 from pullfactory.calibration.grid import calibration_points, label_points, sample_index
 from pullfactory.calibration.histograms import (
     fine_edges,
@@ -27,7 +28,7 @@ from pullfactory.calibration.histograms import (
     with_tails,
 )
 from pullfactory.calibration.joint import JointSample, learn_joint
-from pullfactory.calibration.learning import SimulatedSample, join_samples, learn_sample
+from pullfactory.calibration.learning import Learnt, SimulatedSample, join_samples, learn_sample
 from pullfactory.calibration.moments import fit_response
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
@@ -366,13 +367,13 @@ class Calibration:
 
 @double_precision
 def make_calibration(
-    study: Study, pool: Executor, *, replica: int = 0, progress: Progress = silent
+    study: Study, crew: Crew, *, replica: int = 0, progress: Progress = silent
 ) -> Calibration:
     """Make the calibration samples of a study and learn from them; see `pullfactory.calibrate`.
 
     Args:
         study: The study.
-        pool: Where samples are made. The result does not depend on it.
+        crew: Makes the samples. The result does not depend on it.
         replica: Which of many independent repetitions, from 0.
         progress: How the stage shows that it goes on, point by point; from several threads.
 
@@ -392,8 +393,8 @@ def make_calibration(
             made = _exact(study, points)
             advance(steps)
         else:
-            made = _simulated(study, points, source, pool, advance)
-        joint = learn_joint(study, source, made.moments[0], pool)
+            made = _simulated(study, points, source, crew, advance)
+        joint = learn_joint(study, source, made.moments[0], crew)
     made = replace(made, joint=joint)
     if key is not None:
         keep("calibrations", key, made.to_dict())
@@ -415,28 +416,17 @@ def _simulated(
     study: Study,
     points: NDArray[np.float64],
     source: SampleSource,
-    pool: Executor,
+    crew: Crew,
     advance: Advance,
 ) -> Calibration:
     samples = sample_index(study.resimulated, points)
     nominal = SimulatedSample(source, points[samples == samples[0]], int(samples[0]))
     edges = choose_edges(study.observable, study.channel_bins, nominal.nominal_events())
-    here = isinstance(pool, ThreadPoolExecutor)  # others do not see the bar
-    tasks = {
-        int(sample): pool.submit(
-            learn_sample,
-            source,
-            points[samples == sample],
-            int(sample),
-            edges,
-            advance if here else unseen,
-        )
-        for sample in np.unique(samples)
-    }
+    learn = partial(_learn, source, points, samples, edges, advance if crew.here else unseen)
     learnt = {}
-    for sample, task in tasks.items():
-        learnt[sample] = task.result()
-        advance(0 if here else int(np.sum(samples == sample)) * len(edges))
+    for sample, one in crew.each(learn, np.unique(samples).tolist(), "samples"):
+        learnt[sample] = one
+        advance(0 if crew.here else int(np.sum(samples == sample)) * len(edges))
     whole = join_samples(samples, learnt)
     n_obs, labels = len(edges), label_points(study.parameter_names, points)
     fits = [fit_response(points, whole.moments[:, o], whole.covariance[o]) for o in range(n_obs)]
@@ -460,6 +450,18 @@ def _simulated(
             for o in range(n_obs)
         ),
     )
+
+
+def _learn(
+    source: SampleSource,
+    points: NDArray[np.float64],
+    samples: NDArray[np.int64],
+    edges: tuple[NDArray[np.float64], ...],
+    advance: Advance,
+    sample: int,
+) -> Learnt:
+    """What one of the samples gives, for its points."""
+    return learn_sample(source, points[samples == sample], sample, edges, advance)
 
 
 def _exact(study: Study, points: NDArray[np.float64]) -> Calibration:

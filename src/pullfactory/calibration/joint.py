@@ -6,7 +6,6 @@ scan mixed in: a parameter that varies the reconstruction varies the same events
 
 import itertools
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, Self
@@ -18,6 +17,7 @@ from pullfactory._jax import jnp
 from pullfactory.binning.bivariate import bin_probabilities, nested_scores
 from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
+from pullfactory.calibration.crew import Crew
 from pullfactory.calibration.grid import calibration_points, sample_index
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.densities import Family
@@ -99,7 +99,7 @@ def learn_joint(
     study: Study,
     source: SampleSource,
     moments: NDArray[np.float64],
-    pool: Executor,
+    crew: Crew,
 ) -> tuple[JointSample, ...]:
     """What the methods of a study need to know of the observables together.
 
@@ -108,7 +108,7 @@ def learn_joint(
         source: Of its calibration samples.
         moments: Calibrated location and scale of each observable at the nominal point, shape
             (observables, 2), in its unit.
-        pool: Where samples are made. The result does not depend on it.
+        crew: Makes the samples. The result does not depend on it.
 
     Returns:
         One for each point of the scan; nothing if no method needs any.
@@ -128,7 +128,7 @@ def learn_joint(
         points = points[:1]
     if study.calibration.source == "exact":
         return tuple(_exact(study, source.model, points, rho) for rho in study.ensemble.rho)
-    return _simulated(study, source, points, moments, pool)
+    return _simulated(study, source, points, moments, crew)
 
 
 def _used(points: NDArray[np.float64], units: Sequence[float]) -> NDArray[np.float64]:
@@ -145,7 +145,7 @@ def _simulated(
     source: SampleSource,
     points: NDArray[np.float64],
     moments: NDArray[np.float64],
-    pool: Executor,
+    crew: Crew,
 ) -> tuple[JointSample, ...]:
     samples = sample_index(study.resimulated, points)
     nominal = int(samples[0])
@@ -167,14 +167,10 @@ def _simulated(
     bins = [one.bins for one in learnt if one.bins is not None]
     if not bins:
         return tuple(learnt)
-    count = partial(_count, source, bins, factors)
-    tasks = {
-        sample: pool.submit(count, points[samples == sample], int(sample))
-        for sample in np.unique(samples)
-    }
+    count = partial(_count, source, bins, factors, points, samples)
     counts = [np.empty((len(points), each.size)) for each in bins]
-    for sample, task in tasks.items():
-        for all_points, some in zip(counts, task.result(), strict=True):
+    for sample, found in crew.each(count, np.unique(samples).tolist(), "samples"):
+        for all_points, some in zip(counts, found, strict=True):
             all_points[samples == sample] = some
     return tuple(replace(one, counts=rows) for one, rows in zip(learnt, counts, strict=True))
 
@@ -184,9 +180,11 @@ def _count(
     bins: Sequence[JointBins],
     factors: Sequence[NDArray[np.float64]],
     points: NDArray[np.float64],
+    samples: NDArray[np.int64],
     sample: int,
 ) -> list[NDArray[np.float64]]:
     """Events of one sample at its points, one array of shape (points, bins) for each rho."""
+    points = points[samples == sample]
     normals = source.normals(sample)
     counts = [np.zeros((len(points), each.size)) for each in bins]
     for first in range(0, normals.shape[1], _CHUNK):

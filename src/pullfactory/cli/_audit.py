@@ -61,27 +61,26 @@ def audit(
         config = config.with_settings(changes)
     folder = request.folder(config.name)
     config = _with_blinding(config, folder, blind)
-    keep = request.keep(folder)
-    try:
-        result = run_audit(config, base=Path(config_file).parent, keep=keep, **request.work)
-    except GateError as error:
-        if not request.as_json:
-            console().print(response_table(error.gate.response, config))
-        raise
-    if blind is False:
-        result = result.unblinded()
-    for warning in result.warnings:
-        tell(f"Warning: {warning}")
-    request.answer(
-        result,
-        folder,
-        _shown(result),
-        Report="report.html",
-        Summary="audit.json",
-        Figures="figures",
-        Workspaces="workspaces",
-    )
-    keep.remove()
+    with request.kept(folder) as keep:
+        try:
+            result = run_audit(config, base=Path(config_file).parent, keep=keep, **request.work)
+        except GateError as error:
+            if not request.as_json:
+                console().print(response_table(error.gate.response, config))
+            raise
+        if blind is False:
+            result = result.unblinded()
+        for warning in result.warnings:
+            tell(f"Warning: {warning}")
+        request.answer(
+            result,
+            folder,
+            _shown(result),
+            Report="report.html",
+            Summary="audit.json",
+            Figures="figures",
+            Workspaces="workspaces",
+        )
     warn_of_mixed(result.mixed)
     warn_of_lost(result.status)
 

@@ -1,6 +1,7 @@
 """Shards of toys joined, and how far toys are."""
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,7 @@ from pullfactory.cli._request import (
     result_options,
     tolerant_option,
 )
-from pullfactory.cli._shared import command, console, warn_of_mixed
+from pullfactory.cli._shared import command, say, warn_of_mixed
 
 if TYPE_CHECKING:
     from pullfactory.results.standing import Standing
@@ -46,13 +47,19 @@ def status(folder: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
     else:
-        console().print(_shown(found))
+        for line in _shown(found):
+            say(line)
 
 
-def _shown(found: "Standing") -> str:
+def _shown(found: "Standing") -> Iterator[str]:
+    from pullfactory.results.command import range_text, ranges_of
+
     speed = "" if found.per_second is None else f", {found.per_second:.3g} toys a second"
     failed = f", {found.failed} fits failed" if found.failed else ""
-    return (
+    yield (
         f"{found.folder}: {found.state}; {found.done} of {found.blocks} blocks done, "
         f"{found.missing} missing; {found.toys} of {found.wanted} toys{failed}{speed}"
     )
+    for why in dict.fromkeys(one.why for one in found.failed_blocks):
+        blocks = ranges_of(one.block for one in found.failed_blocks if one.why == why)
+        yield f"Blocks that failed: {', '.join(map(range_text, blocks))} ({why})"

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pullfactory.cli._shared import console, say, say_files, stage_progress, warn, workers_option
+from pullfactory.cli._shared import (
+    console,
+    given_words,
+    say,
+    say_files,
+    stage_progress,
+    warn,
+    workers_option,
+)
 from pullfactory.errors import OutputError
 from pullfactory.files import short_name
 
@@ -23,6 +31,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from pullfactory.progress import Progress
+    from pullfactory.results.command import Command
     from pullfactory.results.keeping import Keep
     from pullfactory.results.result import Result
 
@@ -77,15 +86,28 @@ class Request:
 
         return check_folder(self.output or Path("results") / name)
 
-    def keep(self, folder: Path) -> "Keep":
-        """Where toys are kept until their result is written.
+    @contextmanager
+    def kept(self, folder: Path) -> Iterator["Keep"]:
+        """Where toys are kept until their result is written; nobody else makes it meanwhile.
 
         Args:
             folder: Of `folder`.
+
+        Raises:
+            OutputError: If another command is at work there.
         """
         from pullfactory.results.keeping import Keep
 
-        return Keep.beside(folder, fresh=self.fresh, tolerant=self.tolerant, blocks=self.blocks)
+        mine = Keep.beside(
+            folder,
+            fresh=self.fresh,
+            tolerant=self.tolerant,
+            blocks=self.blocks,
+            command=given_command(),
+        )
+        with mine.reserved() as keep:
+            yield keep
+            keep.remove()
 
     def answer(
         self, result: "Result", folder: Path, shown: Iterable["RenderableType"], **files: str
@@ -122,6 +144,7 @@ class Request:
             progress=self.progress,
             warn=warn,
             anew=self.fresh,
+            command=given_command() if self.blocks else None,
         )
         try:
             check_folder(folder)
@@ -193,6 +216,18 @@ kept_options = (
     ),
     dask_option,
 )
+
+
+_ELSEWHERE = ("output", "blocks", "fresh", "as_json")  # what other blocks are not asked for with
+
+
+def given_command() -> "Command":
+    """The command that is running, as other blocks of the same toys are asked for."""
+    from pullfactory.results.command import Command
+
+    context = click.get_current_context()
+    words = given_words(context, without=_ELSEWHERE)
+    return Command(words=(str(context.info_name), *words), directory=str(Path.cwd()))
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """What every command shares."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pullfactory._cache import SWITCH
 from pullfactory.errors import printable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _WIDTH = 140
 _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
 _STARTED = "pullfactory.started"  # ... and when it was made
+_WORDS = "pullfactory.words"  # ... and what the command was given
 
 
 def count_option(
@@ -148,13 +150,50 @@ def stage_progress(workers: Callable[[], int] | None = None) -> "Progress":
     return timed(shown)
 
 
+class _Remembered(click.Command):
+    """A command that can be told again in the words it was given."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+def given_words(context: click.Context, without: Collection[str]) -> list[str]:
+    """Words that a command was given, without those that stand before its name.
+
+    Args:
+        context: Of the command.
+        without: Parameters that are left out.
+    """
+    parser = context.command.make_parser(context)
+    given, _, order = parser.parse_args(list(context.meta[_WORDS]))
+    words = list[str]()
+    for one in dict.fromkeys(order):
+        name = str(one.name)
+        if name in without or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        if not isinstance(one, click.Option):
+            words.append(given[name])
+            continue
+        for value in given[name] if one.multiple else [given[name]]:
+            words += _option_words(one, value)
+    return words
+
+
+def _option_words(option: click.Option, value: Any) -> list[str]:
+    """One option as it is given; a switch is its name alone."""
+    if option.is_flag:
+        return [option.opts[0] if value else option.secondary_opts[0]]
+    return [option.opts[0], str(value)]
+
+
 def command(*examples: str) -> Callable[[Callable[..., None]], click.Command]:
     """Make a command of a function.
 
     Args:
         examples: Lines at the end of its help text.
     """
-    return click.command(epilog=epilog(*examples))
+    return click.command(cls=_Remembered, epilog=epilog(*examples))
 
 
 def epilog(*lines: str) -> str:

@@ -74,10 +74,9 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
     study = read_study(**study_settings)
     folder = request.folder(study.name)
     calibration = read_calibration(calibration_file)
-    keep = request.keep(folder)
-    result = run_study(study, calibration=calibration, keep=keep, **request.work)
-    request.answer(result, folder, _shown(result), **REPORTED)
-    keep.remove()
+    with request.kept(folder) as keep:
+        result = run_study(study, calibration=calibration, keep=keep, **request.work)
+        request.answer(result, folder, _shown(result), **REPORTED)
     warn_of_mixed(result.mixed)
     warn_of_lost(result.failures)
     _warn_of_noise(result.calibration, result.noise)

@@ -175,18 +175,18 @@ def toys(
     likelihood = BinnedLikelihood.from_pyhf(
         workspace, measurement=measurement, modifier_settings=modifier_settings
     )
-    keep = request.keep(folder)
-    result = run_toys(
-        likelihood.free(freed).fix(fixed),
-        n_toys,
-        seed,
-        truth=truth,
-        ensemble=ensemble,
-        keep=keep,
-        **request.work,
-    )
-    request.answer(result, folder, _shown(result), **REPORTED)
-    keep.remove()
+    likelihood = likelihood.free(freed).fix(fixed)
+    with request.kept(folder) as keep:
+        result = run_toys(
+            likelihood,
+            n_toys,
+            seed,
+            truth=truth,
+            ensemble=ensemble,
+            keep=keep,
+            **request.work,
+        )
+        request.answer(result, folder, _shown(result), **REPORTED)
     warn_of_mixed(result.mixed)
     warn_of_lost(result.failures)
     if result.failed_fraction > max_failed:

@@ -7,27 +7,26 @@ them are the same toys and others.
 
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from pullfactory.errors import OutputError
-from pullfactory.files import partial_name, read_json, short_name
+from pullfactory.files import partial_name, short_name
+from pullfactory.results.command import Command
 from pullfactory.results.identity import given, require_alike
 from pullfactory.results.ledger import PartFolder, PartScratch, PartStore, link_or_copy
 from pullfactory.results.part import Head, Span, toys_of
 from pullfactory.results.pull_sums import TOYS
-from pullfactory.results.workplace import lock_folder
+from pullfactory.results.running import CAMPAIGN, Running
+from pullfactory.results.workplace import held
 
 PARTIAL = ".partial"
 """What the name of a running result ends with."""
-CAMPAIGN = "campaign.json"
-"""What describes it."""
 
-_SCHEMA = "pullfactory-campaign/1"
+_TRIES = 9  # to hold a folder that others make and remove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +41,9 @@ class Keep:
             made may be continued: numbers then agree to about 1e-12.
         blocks: First and last block that are made, of those that all toys are divided into; None
             for all.
+        command: What was asked for on the command line, which `merge` names where blocks are
+            missing.
+        is_reserved: Whether nobody else touches the folder; see `reserved`.
     """
 
     folder: Path
@@ -49,6 +51,8 @@ class Keep:
     fresh: bool = False
     tolerant: bool = False
     blocks: tuple[int, int] | None = None
+    command: Command | None = None
+    is_reserved: bool = False
 
     @classmethod
     def of(cls, keep: "Keep | str | Path | None") -> "Keep | None":
@@ -73,6 +77,50 @@ class Keep:
     def toys(self) -> Path:
         """Folder of the parts."""
         return self.folder / TOYS
+
+    @contextmanager
+    def reserved(self) -> Iterator[Self]:
+        """Hold the folder, which no other run touches as long as the context lasts.
+
+        It goes if nothing worth keeping is in it.
+
+        Yields:
+            The same, which knows that it is held.
+
+        Raises:
+            OutputError: If the folder holds something else, is held by another run, or cannot be
+                written.
+        """
+        if self.is_reserved:
+            yield self
+            return
+        made = [parent for parent in self.folder.parents if not parent.exists()]
+        with ExitStack() as stack:
+            stack.callback(_remove_empty, made)
+            with _writing(self.folder):
+                stack.enter_context(_reserve(self))
+            stack.callback(self._tidy)
+            yield replace(self, is_reserved=True)
+
+    def _tidy(self) -> None:
+        """Remove the folder, unless something is there to go on with, or to ask for."""
+        told = Running.found(self.folder)
+        with suppress(OSError):
+            toys = self.toys.is_dir() and PartFolder(path=self.toys).spans
+            if not toys and not (told and told.failed):
+                self.remove()
+
+    def note_failed(self, block: int, why: str) -> None:
+        """Keep that a block failed for good; nothing where there is no room for that.
+
+        Args:
+            block: Its number.
+            why: In words.
+        """
+        told = Running.found(self.folder)
+        if told is not None:
+            with suppress(OSError):
+                replace(told, failed={**told.failed, block: why}).write(self.folder)
 
     def remove(self) -> None:
         """Remove the folder and what it holds of ours; nothing else."""
@@ -127,31 +175,48 @@ def open_parts(keep: Keep | None, identity: str, n_toys: int, block: int) -> Ite
     if keep is None:
         yield Kept(parts=PartScratch())
         return
-    lock = None
-    try:
-        try:
-            _refuse_other(keep.folder)
-            keep.folder.mkdir(parents=True, exist_ok=True)
-            lock = lock_folder(keep.folder)
-            _refuse_foreign(keep)
+    with keep.reserved():
+        with _writing(keep.folder):
             keep.toys.mkdir(exist_ok=True)
             kept = _find(keep, json.loads(identity))
-            _describe(keep.folder, identity, n_toys, block)
-        except BlockingIOError:
-            raise OutputError(
-                f"'{keep.folder}' is in use by another run; wait for it, or choose another --output"
-            ) from None
-        except OutputError:
-            raise
-        except OSError as error:
-            raise OutputError(
-                f"'{keep.folder}' cannot be written ({error.strerror or error}); "
-                "choose another --output"
-            ) from None
+            Running.begin(keep.folder, identity, n_toys, block, keep.command)
         yield kept
-    finally:
-        if lock is not None:
-            os.close(lock)
+
+
+def _reserve(keep: Keep) -> ExitStack:
+    """Make the folder, and hold it until the stack is closed."""
+    for _ in range(_TRIES):
+        _refuse_other(keep.folder)
+        keep.folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError), ExitStack() as stack:  # another run may remove it
+            lock = stack.enter_context(held(keep.folder))
+            if lock is None or os.path.samestat(os.fstat(lock), keep.folder.stat()):
+                _refuse_foreign(keep)
+                return stack.pop_all()
+    raise BlockingIOError
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say what is wrong with a folder if the body cannot write to it."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except BlockingIOError:
+        raise OutputError(
+            f"'{folder}' is in use by another run; wait for it, or choose another --output"
+        ) from None
+    except OSError as error:
+        raise OutputError(
+            f"'{folder}' cannot be written ({error.strerror or error}); choose another --output"
+        ) from None
 
 
 def _refuse_foreign(keep: Keep) -> None:
@@ -257,20 +322,3 @@ def _heads(parts: PartFolder) -> Iterator[tuple[Span, Head]]:
 def _drop(parts: PartFolder, spans: Iterable[Span]) -> None:
     for span in spans:
         (parts.path / span.name).unlink(missing_ok=True)
-
-
-def _describe(folder: Path, identity: str, n_toys: int, block: int) -> None:
-    """Write what a run is of; what is known of its start stays."""
-    started = time.time()
-    with suppress(OSError, ValueError, LookupError, TypeError):
-        started = float(read_json(folder / CAMPAIGN)["started"])
-    content = {
-        "schema": _SCHEMA,
-        "n_toys": n_toys,
-        "block": block,
-        "started": started,
-        "identity": json.loads(identity),
-    }
-    partial = folder / partial_name(CAMPAIGN)
-    partial.write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
-    partial.replace(folder / CAMPAIGN)

@@ -4,11 +4,13 @@ import json
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple
 
 from pullfactory.files import read_json, write_text
+from pullfactory.results.command import Command
 from pullfactory.results.workplace import MARK
 
 MANIFEST = "manifest.json"
@@ -53,12 +55,15 @@ class Written(NamedTuple):
         return Written.of(file) == self
 
 
-def write_manifest(folder: Path, missing: Mapping[str, str]) -> None:
+def write_manifest(
+    folder: Path, missing: Mapping[str, str], command: Command | None = None
+) -> None:
     """List all files in a folder that a result has filled.
 
     Args:
         folder: Holds nothing else.
         missing: What could not be written, and why.
+        command: What made some blocks of toys; None for all.
 
     Raises:
         OSError: If a file cannot be read, or the list not written.
@@ -67,7 +72,7 @@ def write_manifest(folder: Path, missing: Mapping[str, str]) -> None:
     names = {path.relative_to(folder).as_posix(): Written.of(path) for path in files}
     for name in (MARK, MANIFEST):
         names.pop(name, None)
-    (folder / MANIFEST).write_text(_text(names, missing), encoding="utf-8")
+    (folder / MANIFEST).write_text(_text(names, missing, command), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Mapping[str, Written] | None:
@@ -80,6 +85,17 @@ def read_manifest(folder: Path) -> Mapping[str, Written] | None:
         return _listed(read_json(folder / MANIFEST))
     except (AttributeError, LookupError, OSError, TypeError, ValueError):
         return None
+
+
+def read_command(folder: Path) -> Command | None:
+    """What made the blocks of toys in a folder; None if that is not known, or it has all.
+
+    Args:
+        folder: Of a result.
+    """
+    with suppress(AttributeError, OSError, TypeError, ValueError):
+        return Command.of(read_json(folder / MANIFEST).get("command"))
+    return None
 
 
 def renew_manifest(folder: Path, name: str) -> None:
@@ -98,7 +114,7 @@ def renew_manifest(folder: Path, name: str) -> None:
     missing = read_json(folder / MANIFEST)["missing"]
     files = {**files, name: Written.of(folder / name)}
     missing = {key: why for key, why in missing.items() if key != name}
-    write_text(folder / MANIFEST, _text(dict(sorted(files.items())), missing))
+    write_text(folder / MANIFEST, _text(dict(sorted(files.items())), missing, read_command(folder)))
 
 
 def _listed(content: Mapping[str, object]) -> Mapping[str, Written]:
@@ -108,10 +124,12 @@ def _listed(content: Mapping[str, object]) -> Mapping[str, Written]:
     return {name: Written(int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
 
 
-def _text(files: Mapping[str, Written], missing: Mapping[str, str]) -> str:
-    content = {
+def _text(files: Mapping[str, Written], missing: Mapping[str, str], command: Command | None) -> str:
+    content: dict[str, object] = {
         "schema": _SCHEMA,
         "files": {name: written._asdict() for name, written in files.items()},
         "missing": dict(missing),
     }
+    if command is not None:
+        content["command"] = command.to_dict()
     return f"{json.dumps(content, indent=1)}\n"

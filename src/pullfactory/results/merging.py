@@ -11,15 +11,19 @@ import pyarrow.parquet as pq
 
 from pullfactory.errors import OutputError
 from pullfactory.results.audit import AuditResult
+from pullfactory.results.command import range_text, ranges_of
 from pullfactory.results.damage import complete
 from pullfactory.results.identity import require_alike
-from pullfactory.results.keeping import CAMPAIGN
 from pullfactory.results.ledger import PartFiles, PartFolder
+from pullfactory.results.manifest import read_command
 from pullfactory.results.part import Span, wanted_spans
 from pullfactory.results.pull_sums import TOYS
 from pullfactory.results.reading import read
+from pullfactory.results.running import CAMPAIGN
 from pullfactory.results.study import StudyResult
 from pullfactory.results.toys import ToysResult
+
+_MOST = 9  # gaps for which the command is told at once
 
 Joinable = StudyResult | ToysResult | AuditResult
 
@@ -94,7 +98,7 @@ def merge(folders: Sequence[str | Path], *, tolerant: bool = False) -> Joinable:
     assert isinstance(result, Joinable)
     exact = len({text for shard in shards for text in shard.identities}) == 1
     places = _joined(shards, exact=exact)
-    _require_all(result, wanted, places)
+    _require_all(whole, result, wanted, places)
     return result.with_toys(PartFiles(places=places))
 
 
@@ -123,7 +127,7 @@ def _are_equal(one: Path, other: Path) -> bool:
 
 
 def _require_all(
-    result: Joinable, described: Mapping[str, Any], places: Mapping[Span, Path]
+    whole: _Shard, result: Joinable, described: Mapping[str, Any], places: Mapping[Span, Path]
 ) -> None:
     """Refuse gaps, and toys that were not asked for."""
     if result.n_toys is None:
@@ -137,19 +141,20 @@ def _require_all(
             )
     missing = [index for index, span in enumerate(wanted) if span not in places]
     if missing:
-        gaps = [f"{first}-{last}" for first, last in _ranges(missing)]
+        gaps = ranges_of(missing)
         raise OutputError(
-            f"blocks {', '.join(gaps)} of {len(wanted)} are missing; make them as the others: "
-            f"pullfactory {described['kind']} ... --blocks {gaps[0]} --output ..."
+            f"blocks {', '.join(map(range_text, gaps))} of {len(wanted)} are missing; "
+            f"{_remedy(whole, gaps)}"
         )
 
 
-def _ranges(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of runs of numbers that follow each other."""
-    first = last = numbers[0]
-    for number in numbers[1:]:
-        if number != last + 1:
-            yield first, last
-            first = number
-        last = number
-    yield first, last
+def _remedy(whole: _Shard, gaps: Sequence[tuple[int, int]]) -> str:
+    """What makes the blocks that are missing as those of a shard were made."""
+    command = read_command(whole.folder)
+    if command is None:
+        return f"make them in Python as the others, with keep = Keep.beside(..., blocks={gaps[0]})"
+    lines = [
+        command.line(gap, whole.folder.with_name(f"{whole.folder.name}+{range_text(gap)}"))
+        for gap in gaps[:_MOST]
+    ]
+    return f"make them: {' && '.join(lines)}"

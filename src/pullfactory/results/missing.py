@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pullfactory.errors import OutputWarning, printable
+from pullfactory.results.command import Command
 from pullfactory.results.manifest import write_manifest
 
 Warn = Callable[[str], None]
@@ -31,11 +32,13 @@ class Missing:
     Attributes:
         folder: That is being filled.
         warn: Is told of each.
+        command: What made the rest, as in `write_manifest`.
         reasons: Why, by their paths in the folder.
     """
 
     folder: Path
     warn: Warn
+    command: Command | None = None
     reasons: dict[str, str] = field(default_factory=dict)
 
     def miss(self, file: Path, error: Exception) -> None:
@@ -76,7 +79,7 @@ class Missing:
             with suppress(OSError):
                 file.rmdir()  # nothing came into it
             try:
-                write_manifest(self.folder, self.reasons)
+                write_manifest(self.folder, self.reasons, self.command)
             except OSError as error:
                 for one in sorted(file.iterdir()) if file.is_dir() else [file]:
                     if one.exists():
@@ -84,7 +87,7 @@ class Missing:
                         self.miss(one, error)
             else:
                 return
-        write_manifest(self.folder, self.reasons)
+        write_manifest(self.folder, self.reasons, self.command)
 
 
 def _told(error: Exception) -> str:

@@ -12,7 +12,7 @@ from pullfactory.results.audit import AuditResult
 from pullfactory.results.bootstrap import BootstrapSummary
 from pullfactory.results.closure import ClosureResult
 from pullfactory.results.damage import complete
-from pullfactory.results.manifest import renew_manifest
+from pullfactory.results.manifest import read_command, renew_manifest
 from pullfactory.results.missing import Warn, warn_in_python
 from pullfactory.results.prediction import PredictionResult
 from pullfactory.results.report import REPORT, report_text
@@ -75,7 +75,8 @@ def write_report(
     folder = Path(folder)
     page = folder / REPORT
     if figures is not None:
-        read(folder).write(folder, figures=figures, progress=progress, warn=warn)
+        command = read_command(folder)
+        read(folder).write(folder, figures=figures, progress=progress, warn=warn, command=command)
         return page if page.exists() else folder
     summary: dict[str, Any] = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
     what = summary["schema"].partition("/")[0].removeprefix("pullfactory-")

@@ -16,6 +16,7 @@ from pullfactory.progress import Progress, silent
 from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.again import Earlier
+from pullfactory.results.command import Command
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.results.missing import Missing, Warn, warn_in_python
@@ -141,6 +142,7 @@ class Result(ABC):
         progress: Progress = silent,
         warn: Warn = warn_in_python,
         anew: bool = True,
+        command: Command | None = None,
     ) -> Path:
         """Write numbers, figures and what else there is; the folder appears whole or not at all.
 
@@ -155,6 +157,7 @@ class Result(ABC):
             warn: Is told what is missing; a warning of Python unless something else is given.
             anew: Whether everything is made anew where the folder has the same numbers already;
                 if not, only what is missing there is.
+            command: What made a shard, which `merge` names where others are missing.
 
         Returns:
             The folder.
@@ -173,7 +176,7 @@ class Result(ABC):
         with replaced_folder(folder) as staging, given_methods(self.given):
             self._fill(staging, summary)
             write_numbers(staging, summary)
-            missing = Missing(folder=staging, warn=warn)
+            missing = Missing(folder=staging, warn=warn, command=command)
             pictures, report = staging / "figures", staging / REPORT
             with missing.noted(pictures):
                 write_figures(

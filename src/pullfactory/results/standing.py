@@ -1,20 +1,33 @@
 """How far toys are: those of a run in progress, of a shard, or of a result."""
 
+import math
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pullfactory.errors import OutputError
-from pullfactory.files import read_json
 from pullfactory.fitting import FitStatus
 from pullfactory.results.damage import complete
-from pullfactory.results.keeping import CAMPAIGN, partial_folder
+from pullfactory.results.keeping import partial_folder
 from pullfactory.results.ledger import PartFolder
 from pullfactory.results.part import Span
 from pullfactory.results.pull_sums import TOYS
 from pullfactory.results.reading import read
+from pullfactory.results.running import CAMPAIGN, Running
 from pullfactory.results.workplace import lock_folder
+
+
+class FailedBlock(NamedTuple):
+    """A block that failed for good.
+
+    Attributes:
+        block: Its number.
+        why: In words.
+    """
+
+    block: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +44,7 @@ class Standing:
         wanted: Toys that were asked for.
         failed: Fits of them that gave no errors.
         per_second: Toys a second since it began; None where that is not known.
+        failed_blocks: Blocks that failed for good when they were last tried.
     """
 
     folder: str
@@ -42,10 +56,11 @@ class Standing:
     wanted: int
     failed: int
     per_second: float | None
+    failed_blocks: tuple[FailedBlock, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        return asdict(self)
+        return {**asdict(self), "failed_blocks": [one._asdict() for one in self.failed_blocks]}
 
 
 def standing(folder: str | Path) -> Standing:
@@ -69,7 +84,8 @@ def standing(folder: str | Path) -> Standing:
             int(series["pulls"].status[FitStatus.AT_BOUND + 1 :].sum())
             for series in parts.sums().values()
         )
-        n_toys, block, started = _asked(folder, parts)
+        asked = _asked(folder, parts)
+        n_toys, block = asked.n_toys, asked.block
         last = max(((parts.path / s.name).stat().st_mtime for s in parts.spans), default=0.0)
     done = sum(1 for span in parts.spans if _is_wanted(span, n_toys, block))
     toys = sum(span.stop - span.first for span in parts.spans if _is_wanted(span, n_toys, block))
@@ -83,17 +99,19 @@ def standing(folder: str | Path) -> Standing:
         toys=toys,
         wanted=n_toys,
         failed=failed,
-        per_second=toys / (last - started) if started and last > started else None,
+        per_second=toys / (last - asked.started) if last > asked.started else None,
+        failed_blocks=tuple(FailedBlock(*one) for one in sorted(asked.failed.items())),
     )
 
 
-def _asked(folder: Path, parts: PartFolder) -> tuple[int, int, float | None]:
-    """Toys asked for, toys of a block, and when they were begun."""
+def _asked(folder: Path, parts: PartFolder) -> Running:
+    """What the toys are of; when a result was begun is not known."""
     if (folder / CAMPAIGN).exists():
-        told = read_json(folder / CAMPAIGN)
-        return int(told["n_toys"]), int(told["block"]), float(told["started"])
+        return Running.read(folder)
     n_toys = getattr(read(folder), "n_toys", None) or 0
-    return int(n_toys), int(next(parts.heads()).described["block"]), None
+    described = next(parts.heads()).described
+    block = int(described["block"])
+    return Running(n_toys=int(n_toys), block=block, started=math.inf, identity=described)
 
 
 def _is_wanted(span: Span, n_toys: int, block: int) -> bool:

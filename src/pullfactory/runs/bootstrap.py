@@ -1,6 +1,6 @@
 """One toy of a study as if it were the measurement."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from functools import partial
 
@@ -15,7 +15,7 @@ from pullfactory.methods import MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.bootstrap import BootstrapSummary
 from pullfactory.runs.calibrate import calibrated
-from pullfactory.runs.execution import is_here, require_workers
+from pullfactory.runs.execution import Crew, Here, is_here, require_workers
 from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 from pullfactory.simulation.toys import ToyBlock, block_size, draw_toys
@@ -64,15 +64,19 @@ def bootstrap_toy(
         kinds = tuple(map(method_kind, chosen.methods))
         known = calibrated(chosen, calibration, executor, n_workers, progress)
     study = known.study
-    work = partial(_replicate, known, rho, toy, replicas)
+    work = partial(_replicate, known, rho, toy, replicas, kinds)
+    alone = executor is None or is_here(executor)  # likelihoods are not built in threads
+    crew = Crew(pool=Here() if executor is None or alone else executor, workers=n_workers)
     with progress("bootstrap", len(kinds)) as advance:
-        results = []
-        for result in _spread(executor, work, kinds):
-            results.append(result)
+        results = dict[int, BootstrapResult]()
+        for index, result in crew.each(work, range(len(kinds)), "methods"):
+            results[index] = result
             advance(1)
     block, position = _toy(known, rho, toy)
     truth = block.theta_true[position]
-    return BootstrapSummary.of(study, rho=rho, toy=toy, truth=truth, results=results)
+    return BootstrapSummary.of(
+        study, rho=rho, toy=toy, truth=truth, results=[results[i] for i in range(len(kinds))]
+    )
 
 
 def _toy(calibration: Calibration, rho: float, toy: int) -> tuple[ToyBlock, int]:
@@ -81,25 +85,19 @@ def _toy(calibration: Calibration, rho: float, toy: int) -> tuple[ToyBlock, int]
     return draw_toys(calibration.study, index, rho), position
 
 
-def _spread(
-    executor: Executor | None,
-    work: Callable[[MethodKind], BootstrapResult],
-    kinds: Sequence[MethodKind],
-) -> Iterator[BootstrapResult]:
-    """Results in order; here one after the other, since likelihoods are not built in threads."""
-    if executor is None or is_here(executor):
-        return map(work, kinds)
-    return executor.map(work, kinds)
-
-
 def _replicate(
-    calibration: Calibration, rho: float, toy: int, replicas: int, kind: MethodKind
+    calibration: Calibration,
+    rho: float,
+    toy: int,
+    replicas: int,
+    kinds: Sequence[MethodKind],
+    index: int,
 ) -> BootstrapResult:
-    """Replicas of one toy, fitted with one method."""
+    """Replicas of one toy, fitted with one of the methods."""
     study = calibration.study
     block, position = _toy(calibration, rho, toy)
     result = bootstrap(
-        build_method(kind, calibration, rho),
+        build_method(kinds[index], calibration, rho),
         block,
         toy=position,
         replicas=replicas,

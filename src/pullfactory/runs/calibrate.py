@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration, make_calibration
 from pullfactory.progress import Progress, silent
-from pullfactory.runs.execution import require_workers, worker_pool
+from pullfactory.runs.execution import Crew, require_workers, worker_pool
 from pullfactory.settings.study import Study
 
 
@@ -35,10 +35,13 @@ def calibrate(
 
     Raises:
         CalibrationError: If a template is unusable or a fit fails.
+        RunError: If samples failed for good.
         StudyError: If the executor forks, or there are fewer than one workers.
     """
-    with worker_pool(executor, require_workers(executor, workers)) as pool:
-        return make_calibration(study, pool, replica=replica, progress=progress)
+    n_workers = require_workers(executor, workers)
+    with worker_pool(executor, n_workers) as pool:
+        crew = Crew(pool=pool, workers=n_workers)
+        return make_calibration(study, crew, replica=replica, progress=progress)
 
 
 def calibrated(

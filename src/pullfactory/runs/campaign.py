@@ -15,7 +15,7 @@ from pullfactory.results.keeping import Keep, open_parts
 from pullfactory.results.ledger import Parts, PartStore
 from pullfactory.results.part import Fitted, Layout, Span, joined, toys_of, wanted_spans
 from pullfactory.results.sums import Series
-from pullfactory.runs.execution import completed, worker_pool
+from pullfactory.runs.execution import Failed, completed, unnoted, worker_pool
 from pullfactory.runs.parcel import Plan, sent
 
 FitBlock = Callable[[int], Sequence[Fitted]]
@@ -88,7 +88,8 @@ class Campaign:
                 advance(toys_of(there.intersection(wanted)))
                 if missing:
                     with _told(keep, kept.parts):
-                        self._fill(kept.parts, missing, executor, workers, advance)
+                        failed = keep.note_failed if keep else unnoted
+                        self._fill(kept.parts, missing, executor, workers, advance, failed)
             return kept.parts.chosen(wanted)
 
     def _fill(
@@ -98,11 +99,12 @@ class Campaign:
         executor: Executor | None,
         workers: int,
         advance: Callable[[int], None],
+        failed: Failed,
     ) -> None:
         """Make the parts that are missing, in whatever order they come."""
         spans = {span.first // self.part: span for span in missing}
         with worker_pool(executor, workers) as pool, sent(self, executor) as errand:
-            for index, content in completed(pool, errand, spans, workers):
+            for index, content in completed(pool, errand, spans, workers, failed):
                 span = spans[index]
                 parts.store(span, content)
                 advance(span.stop - span.first)
@@ -110,13 +112,10 @@ class Campaign:
 
 @contextmanager
 def _told(keep: Keep | None, parts: Parts) -> Iterator[None]:
-    """Say what is kept if the body is stopped; where that is nothing, leave nothing."""
+    """Say what is kept if the body is stopped."""
     try:
         yield
     except BaseException:
-        if keep is not None:
-            if toys := toys_of(parts.spans):
-                tell(f"{toys} toys are kept in '{keep.folder}'; the same command goes on")
-            else:
-                keep.remove()
+        if keep is not None and (toys := toys_of(parts.spans)):
+            tell(f"{toys} toys are kept in '{keep.folder}'; the same command goes on")
         raise

@@ -30,6 +30,12 @@ _LENGTH = 200  # letters of why
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
+Failed = Callable[[int, str], None]
+"""Called with a task that failed for good, and why."""
+
+
+def unnoted(_index: int, _why: str) -> None:
+    """Where nobody asks which task failed, beside the error that names it."""
 
 
 class Unseen(Exception):  # noqa: N818  (no error: the task is given again)
@@ -44,10 +50,55 @@ class Errand(Generic[Result_co]):
         task: Picklable if the pool has processes.
         whole: The same with all that it is made of, for workers that `task` raises `Unseen` in;
             None where that does not happen.
+        what: Tasks, as people call them.
     """
 
     task: Callable[[int], Result_co]
     whole: Callable[[int], Result_co] | None = None
+    what: str = "blocks"
+
+
+class Here(Executor):
+    """Computes each task when it is given, in the thread that gives it."""
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def]
+        """The task, done; see `concurrent.futures.Executor`."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **options))
+        except Exception as error:  # noqa: BLE001  (the future's)
+            future.set_exception(error)
+        return future
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """Who does tasks, each again if it fails or loses its worker.
+
+    Attributes:
+        pool: Where they are computed.
+        workers: How many are computed at once, where the pool does not say it.
+    """
+
+    pool: Executor
+    workers: int
+
+    @property
+    def here(self) -> bool:
+        """Whether tasks share what is in the memory of this process."""
+        return is_here(self.pool)
+
+    def each(
+        self, task: Callable[[int], Result], indices: Iterable[int], what: str
+    ) -> Iterator[tuple[int, Result]]:
+        """Results as they come; see `completed`.
+
+        Args:
+            task: What is done; picklable if the pool has processes.
+            indices: What it is done for.
+            what: Tasks, as people call them.
+        """
+        return completed(self.pool, Errand(task, what=what), indices, self.workers)
 
 
 def require_workers(executor: Executor | None, workers: int | None) -> int:
@@ -73,7 +124,7 @@ def require_workers(executor: Executor | None, workers: int | None) -> int:
 
 def is_here(executor: Executor | None) -> bool:
     """Whether its tasks are computed in this process, and share what is in its memory."""
-    return executor is None or isinstance(executor, ThreadPoolExecutor)
+    return executor is None or isinstance(executor, ThreadPoolExecutor | Here)
 
 
 @contextmanager
@@ -90,7 +141,11 @@ def worker_pool(executor: Executor | None, workers: int) -> Iterator[Executor]:
 
 
 def completed(
-    pool: Executor, errand: Errand[Result], indices: Iterable[int], workers: int
+    pool: Executor,
+    errand: Errand[Result],
+    indices: Iterable[int],
+    workers: int,
+    failed: Failed = unnoted,
 ) -> Iterator[tuple[int, Result]]:
     """Results of tasks as they come, a bounded number in flight.
 
@@ -102,6 +157,7 @@ def completed(
         errand: The task.
         indices: What it is done for.
         workers: How many are computed at once, where the pool does not say it.
+        failed: Is told what failed for good, as soon as it did.
 
     Yields:
         Each index with its result, in any order.
@@ -111,7 +167,9 @@ def completed(
         RunError: If tasks failed for good, after all others are done.
     """
     room, most = _room(pool, workers)
-    flight = _Flight(pool=pool, errand=errand, waiting=deque(indices), room=room, most=most)
+    flight = _Flight(
+        pool=pool, errand=errand, waiting=deque(indices), room=room, most=most, tell=failed
+    )
     try:
         yield from flight.results()
     finally:
@@ -127,6 +185,7 @@ class _Flight(Generic[Result]):
     waiting: deque[int]
     room: int
     most: int
+    tell: Failed
     ended: "SimpleQueue[tuple[int, Future[Result]]]" = field(default_factory=SimpleQueue)
     flying: dict[int, "Future[Result]"] = field(default_factory=dict)
     tries: Counter[int] = field(default_factory=Counter)
@@ -186,25 +245,29 @@ class _Flight(Generic[Result]):
             return
         self.tries[index] += 1
         if isinstance(error, BrokenExecutor):
-            self.failed[index] = error
+            self._lose(index, error)
             self._give_up(error)
         elif self.tries[index] < _TRIES and self.done:
             self.waiting.append(index)  # later, and perhaps elsewhere
         elif self.tries[index] < _TRIES:
             self.waiting.appendleft(index)
         else:
-            self.failed[index] = error
+            self._lose(index, error)
             if not self.done and len(self.failed) >= _HOPELESS:
                 self.failed |= dict.fromkeys(self.waiting, error)
                 self.waiting.clear()
+
+    def _lose(self, index: int, error: BaseException) -> None:
+        """Note a task that was tried, and is not again."""
+        self.failed[index] = error
+        self.tell(index, _said(error))
 
     def _complain(self) -> NoReturn:
         """Name what failed."""
         named = sorted(self.failed)
         error = self.lost or self.failed[named[0]]
-        said = " ".join(str(error).split())[:_LENGTH]
-        why = f"({type(error).__name__}{f': {said}' if said else ''})"
-        count = f"{len(named)} of {len(named) + self.done} blocks"
+        why = f"({_said(error)})"
+        count = f"{len(named)} of {len(named) + self.done} {self.errand.what}"
         if self.lost:
             raise RunError(f"the workers are gone, and {count} are not done {why}") from error
         some = ", ".join(map(str, named[:_NAMED]))
@@ -237,8 +300,16 @@ def _error_of(future: "Future[Any]") -> BaseException | None:
     return error
 
 
+def _said(error: BaseException) -> str:
+    """What an error says, on one line."""
+    said = " ".join(str(error).split())[:_LENGTH]
+    return f"{type(error).__name__}{f': {said}' if said else ''}"
+
+
 def _room(pool: Executor, workers: int) -> tuple[int, int]:
     """Tasks in flight at first and at most: enough to keep all workers busy, and memory bounded."""
+    if isinstance(pool, Here):
+        return 1, 1
     own = getattr(pool, "_max_workers", None)
     if isinstance(own, int):
         return _AHEAD * own, _AHEAD * own
