@@ -10,12 +10,12 @@ PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run check test slow docs bench verdicts reference lint types lock clean
+.PHONY: help run check test slow docs bench fuzz verdicts reference lint types lock clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  ARGS="..."         more arguments for run, check, test, slow, docs, bench, verdicts, reference and lock'
+	@echo '  ARGS="..."         more arguments for run, check, test, slow, docs, bench, fuzz, verdicts, reference and lock'
 	@echo '  PYTHON=python3.12  the Python that a new .venv is made with'
 
 run: $(STAMP) ## run the default study into results/poster/
@@ -38,6 +38,9 @@ docs: $(STAMP) ## build the documentation into build/docs/
 
 bench: $(STAMP) ## measure speed and memory, about a quarter of an hour
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(STAMP) ## read 10 000 spoilt inputs and run 100 commands on them, about half an hour
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 verdicts: $(STAMP) ## ask audits whose truth is known, about an hour
 	@$(BIN)/python -m benchmarks.verdicts $(ARGS)

@@ -1,21 +1,33 @@
 """Errors that carry the value, the place and the remedy in one line."""
 
+_LONGEST = 1000  # letters of a line
+
 
 class PullfactoryError(Exception):
     """Base of every error that pullfactory raises on bad input.
 
     Args:
-        message: One line; what does not print in it is escaped.
+        message: One line; what does not print in it is escaped, and of a very long one the
+            middle is left out.
     """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
-        self.args = (printable(message),)
+        self.args = (_one_line(message),)
 
     @property
     def lines(self) -> tuple[str, ...]:
         """What is told to people, a line for each reason."""
         return (str(self),)
+
+
+def _one_line(text: str) -> str:
+    """As it is told: nothing that does not print, and of a very long text beginning and end."""
+    shown = printable(text)
+    if len(shown) <= _LONGEST:
+        return shown
+    half = (_LONGEST - 5) // 2
+    return f"{shown[:half]} ... {shown[-half:]}"
 
 
 class StudyError(PullfactoryError, ValueError):

@@ -40,6 +40,8 @@ def check_file(path: str | Path, *, keys: Collection[str] = ()) -> Path:
         raise OutputError(
             f"file '{path}' cannot be written ({error.strerror}); choose another place"
         ) from None
+    except ValueError:
+        raise OutputError(f"file '{path}' holds a null character; choose another place") from None
     if keys and target.is_file() and target.stat().st_size and not _has(target, keys):
         raise OutputError(
             f"file '{path}' is there and holds something else ({', '.join(keys)} are expected in "

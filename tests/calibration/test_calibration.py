@@ -1,7 +1,10 @@
 """The calibration as a whole."""
 
+import hashlib
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 from pullfactory import Calibration, Study, calibrate
 from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration.grid import calibration_points, label_point, sample_index
-from pullfactory.errors import CalibrationError
+from pullfactory.errors import CalibrationError, StudyError
 from pullfactory.simulation.response import Response
 
 POSTER = Study.preset("poster")
@@ -115,6 +118,38 @@ def test_reads_back_what_it_writes(simulated: Calibration, tmp_path: Path) -> No
     assert again.sha256 == simulated.sha256
     assert np.array_equal(again.response.mu, simulated.response.mu)
     assert again.spectra[0] == simulated.spectra[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "complaint"),
+    [
+        (("points",), [[0.0, 0.0]], r"numbers of shape \(1, 2\) where \(-1, 3\) is needed"),
+        (("points", 0), [0.0], "setting an array element with a sequence"),
+        (("moments", 0, 0, 0), math.inf, "a number is not finite"),
+        (("moments",), "many", "could not convert string to float: 'many'"),
+        (("response",), [], "AttributeError: 'list' object has no attribute 'items'"),
+        (("response", "mu"), None, r"numbers of shape \(\) where \(2,\) is needed"),
+        (("templates", "m_t"), {}, "TypeError: Only axes"),
+        (("templates", "m_t", "axes", 0, "categories"), ["a"], "shape"),
+        (("templates", "m_t", "storage", "values", 0, 0), 1e300, "more events than can be counted"),
+        (("spectra", "m_t", "axes"), 3, "TypeError"),
+        (("joint",), [{"edges": None}], "KeyError: 'counts'"),
+        (("study",), None, "study of the calibration: null: must be a table"),
+    ],
+)
+def test_a_foreign_calibration_is_refused(
+    simulated: Calibration, keys: tuple[Any, ...], value: object, complaint: str
+) -> None:
+    content = simulated.to_dict()
+    del content["sha256"]
+    inner: Any = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    with pytest.raises((CalibrationError, StudyError), match=complaint) as raised:
+        Calibration.from_dict({**content, "sha256": digest})
+    assert isinstance(raised.value, StudyError) or "write it again" in str(raised.value)
 
 
 def test_another_study_is_refused(simulated: Calibration) -> None:

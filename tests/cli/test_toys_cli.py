@@ -432,20 +432,27 @@ def test_fixed_parameter_may_stand_outside_its_bounds() -> None:
     assert BinnedLikelihood.from_pyhf(read_workspace(spec)).held.sum() == 1
 
 
+@pytest.mark.parametrize(("key", "values"), [("bounds", [[0.0, 2.0]] * 2), ("inits", [1.0] * 2)])
+def test_settings_for_more_values_than_a_parameter_has(key: str, values: list[object]) -> None:
+    spec = copy.deepcopy(SPEC)
+    given = {"inits": [1.0], "bounds": [[0.0, 2.0]], "auxdata": [1.0], "sigmas": [0.1], key: values}
+    spec["channels"][0]["samples"][0]["modifiers"].append(
+        {"name": "lumi", "type": "lumi", "data": None}  # pyhf looks at those of all others
+    )
+    spec["measurements"][0]["config"]["parameters"] = [{"name": "lumi", **given}]
+    complaint = f"gives 2 {key} to parameter 'lumi', which has 1 values; give one for each"
+    with pytest.raises(WorkspaceError, match=complaint):
+        BinnedLikelihood.from_pyhf(read_workspace(spec))
+
+
 NO_PATCH = "give a list of operations, each with op, path and mostly value"
 
 
 @pytest.mark.parametrize(
     ("content", "name", "complaint"),
     [
-        (
-            3,
-            "",
-            (
-                f"patch 'p.json' is no JSON patch (Document is expected to be sequence of "
-                f"operations); {NO_PATCH}"
-            ),
-        ),
+        (3, "", f"patch 'p.json' is no JSON patch (3); {NO_PATCH}"),
+        ("a", "", f"patch 'p.json' is no JSON patch ('a'); {NO_PATCH}"),
         (
             [{"op": "turn", "path": "/version"}],
             "",

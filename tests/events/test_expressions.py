@@ -160,6 +160,12 @@ def test_columns_named_like_functions_and_code() -> None:
     assert parse_expression("c1 - c0 + sin", place=PLACE)(columns).tolist() == [1.0]
 
 
+def test_a_nan_that_signals_is_a_nan() -> None:
+    signalling = np.array([0x7FA00000, 0x3F800000], dtype=np.uint32).view(np.float32)
+    found = parse_expression("x", place=PLACE)({"x": signalling})
+    np.testing.assert_array_equal(found, [np.nan, 1.0])
+
+
 def test_large_expression() -> None:
     columns = {f"x{i}": COLUMNS["y"] for i in range(30)}
     text = " + ".join(f"{name} * {i}.5" for i, name in enumerate(columns))

@@ -117,6 +117,15 @@ def test_failed_fits_are_counted(likelihood: pf.BinnedLikelihood, tmp_path: Path
     assert pf.standing(tmp_path / "out").failed == lost
 
 
+def test_a_folder_may_have_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """That where one is has none as it is written, and the root has none at all."""
+    monkeypatch.chdir(tmp_path)
+    assert partial_folder(Path()) == tmp_path.with_name(f"{tmp_path.name}.partial")
+    for folder in (".", "/"):
+        with pytest.raises(OutputError, match="holds no toys in parts"):
+            pf.standing(folder)
+
+
 def test_running(tmp_path: Path) -> None:
     out = tmp_path / "out"
     command = (sys.executable, "-m", "pullfactory", "toys", str(WORKSPACE))

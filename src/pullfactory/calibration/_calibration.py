@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pullfactory._cache import keep, recall
 from pullfactory._jax import double_precision
 from pullfactory.binning.edges import choose_edges, exact_probabilities
+from pullfactory.calibration._plain import finite, whole
 from pullfactory.calibration._store import digest
 from pullfactory.calibration.crew import Crew
 from pullfactory.calibration.grid import calibration_points, label_points, sample_index
@@ -325,19 +326,36 @@ class Calibration:
                 "the calibration is damaged or was edited: its content does not match its sha256; "
                 "write it again with 'pullfactory calibrate'"
             )
-        study = Study.from_dict(data["study"], place="study of the calibration")
-        templates = [from_uhi(data["templates"][name]) for name in study.observable_names]
+        with whole():
+            return cls._of(Study.from_dict(data["study"], place="study of the calibration"), data)
+
+    @classmethod
+    def _of(cls, study: Study, data: Mapping[str, Any]) -> Self:
+        names = study.observable_names
+        n_obs, n_par = len(names), len(study.parameter)
+        points = finite(data["points"], -1, n_par)
+        templates, spectra = (
+            tuple(from_uhi(data[key][name], len(points)) for name in names)
+            for key in ("templates", "spectra")
+        )
+        sizes = {"mu": (n_obs,), "sigma": (n_obs,)}
         return cls(
             study=study,
-            points=np.array(data["points"], dtype=np.float64),
-            moments=np.array(data["moments"]),
-            moment_errors=np.array(data["moment_errors"]),
-            response=Response(**{k: np.array(v) for k, v in data["response"].items()}),
-            response_covariance=np.array(data["response_covariance"]),
+            points=points,
+            moments=finite(data["moments"], len(points), n_obs, 2),
+            moment_errors=finite(data["moment_errors"], len(points), n_obs, 2),
+            response=Response(
+                **{k: finite(v, *sizes.get(k, (n_obs, n_par))) for k, v in data["response"].items()}
+            ),
+            response_covariance=finite(
+                data["response_covariance"], n_obs, 2 + 2 * n_par, 2 + 2 * n_par
+            ),
             edges=tuple(np.asarray(template.axes[1].edges) for template in templates),
             counts=tuple(np.asarray(template.values()) for template in templates),
-            spectra=tuple(from_uhi(data["spectra"][name]) for name in study.observable_names),
-            joint=tuple(JointSample.from_dict(entry) for entry in data.get("joint", ())),
+            spectra=spectra,
+            joint=tuple(
+                JointSample.from_dict(entry, n_obs, n_par) for entry in data.get("joint", ())
+            ),
         )
 
     @classmethod

@@ -8,9 +8,11 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
+from pullfactory.calibration._plain import finite
 from pullfactory.settings.sections import Observable
 
 SPECTRUM_BINS = 100
+_MOST_EVENTS = 1e15  # beyond, numbers of events are no longer exact
 
 
 def fine_edges(edges: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,6 +58,17 @@ def to_uhi(histogram: hist.Hist[Any]) -> dict[str, Any]:
     return plain
 
 
-def from_uhi(data: dict[str, Any]) -> hist.Hist[Any]:
-    """The inverse of `to_uhi`."""
-    return hist.Hist(json.loads(json.dumps(data), object_hook=uhi.io.json.object_hook))
+def from_uhi(data: dict[str, Any], points: int) -> hist.Hist[Any]:
+    """The inverse of `to_uhi`.
+
+    Args:
+        data: What it gave.
+        points: How many there are.
+
+    Raises:
+        ValueError: If it is no histogram of so many points, or a content cannot be counted.
+    """
+    histogram = hist.Hist(json.loads(json.dumps(data), object_hook=uhi.io.json.object_hook))
+    if np.any(np.abs(finite(histogram.values(), points, -1)) > _MOST_EVENTS):
+        raise ValueError("a bin has more events than can be counted")
+    return histogram

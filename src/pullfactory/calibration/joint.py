@@ -17,6 +17,7 @@ from pullfactory._jax import jnp
 from pullfactory.binning.bivariate import bin_probabilities, nested_scores
 from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
+from pullfactory.calibration._plain import finite
 from pullfactory.calibration.crew import Crew
 from pullfactory.calibration.grid import calibration_points, sample_index
 from pullfactory.calibration.samples import SampleSource
@@ -83,16 +84,40 @@ class JointSample:
         }
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
+    def from_dict(cls, data: dict[str, Any], observables: int, parameters: int) -> Self:
+        """The inverse of `to_dict`.
+
+        Args:
+            data: What it gave.
+            observables: How many there are.
+            parameters: How many there are.
+
+        Raises:
+            ValueError: If numbers have other shapes, or are not finite.
+        """
         edges, counts = data["edges"], data["counts"]
+        points = finite(data["points"], -1, parameters)
+        bins = None if edges is None else _nested(edges, observables)
         return cls(
-            rho=float(data["rho"]),
-            correlation=np.array(data["correlation"]),
-            points=np.array(data["points"], dtype=np.float64),
-            bins=edges and JointBins(edges=tuple(np.array(inner) for inner in edges)),
-            counts=None if counts is None else np.array(counts),
+            rho=float(finite(data["rho"])),
+            correlation=finite(data["correlation"], observables, observables),
+            points=points,
+            bins=bins,
+            counts=None
+            if counts is None
+            else finite(counts, len(points), bins.size if bins else 0),
         )
+
+
+def _nested(edges: Sequence[Any], observables: int) -> JointBins:
+    """The bins with these inner edges, for each observable inside the bins of those before it."""
+    found, slices = [], 1
+    for inner in edges:
+        found.append(finite(inner, slices, -1))
+        slices *= found[-1].shape[1] + 1
+    if len(found) != observables:
+        raise ValueError(f"joint bins of {len(found)} observables instead of {observables}")
+    return JointBins(edges=tuple(found))
 
 
 def learn_joint(

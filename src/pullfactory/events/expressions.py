@@ -86,7 +86,8 @@ class Expression:
                 f"{self._here}: column {name!r} holds no numbers but {values.dtype}; "
                 "use a column of numbers"
             )
-        return values.astype(np.float64, copy=False)
+        with np.errstate(invalid="ignore"):  # a NaN that signals becomes one that does not
+            return values.astype(np.float64, copy=False)
 
 
 def parse_expression(text: str, *, place: str) -> Expression:

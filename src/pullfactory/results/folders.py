@@ -45,6 +45,8 @@ def check_folder(folder: str | Path) -> Path:
         complaint = _NOWHERE
     except OSError as error:
         complaint = f"cannot be written ({error.strerror})"
+    except ValueError:
+        complaint = "holds a null character"
     if complaint:
         raise OutputError(f"output folder '{folder}' {complaint}; choose another --output")
     return folder

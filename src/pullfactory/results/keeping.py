@@ -142,7 +142,8 @@ def partial_folder(result: Path) -> Path:
     Args:
         result: Its folder.
     """
-    return result.with_name(f"{short_name(result.name)}{PARTIAL}")
+    named = result if result.name else result.absolute()  # that where we are
+    return named.parent / f"{short_name(named.name)}{PARTIAL}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -245,7 +245,7 @@ def _require_methods(folder: Path, numbers: Mapping[str, Any]) -> None:
     names = study.get("methods", ()) if isinstance(study, dict) else ()
     for name in names if isinstance(names, list) else ():
         try:
-            method_kind(name)
+            method_kind(str(name))
         except LikelihoodError as error:
             raise OutputError(
                 f"'{folder}' cannot be read here: {error}, or give it to read(folder, methods=...)"

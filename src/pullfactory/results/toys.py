@@ -247,6 +247,8 @@ class ToysResult(Result):
                 "are divided; throw them again"
             )
         ((_, sums),) = summed_pulls(folder, slices).items()
+        if unknown := set(correlation["parameters"]) - numbers["truth"].keys():
+            raise ValueError(f"truth: {min(unknown)!r} is missing")
         return cls(
             versions=numbers["provenance"]["versions"],
             parameters=tuple(correlation["parameters"]),

@@ -16,10 +16,13 @@ from pullfactory.workspaces.checking import MOST_EVENTS, refuse_bad
 
 _CODES = {"normsys": ("code1", "code4"), "histosys": ("code0", "code2", "code4p")}
 _DEFAULT_CODES = {"normsys": "code4", "histosys": "code4p"}
-_PYHF_ERRORS: tuple[type[Exception], ...] = tuple(
-    error
-    for error in vars(pyhf.exceptions).values()
-    if isinstance(error, type) and issubclass(error, Exception)
+_PYHF_ERRORS: tuple[type[Exception], ...] = (
+    *(
+        error
+        for error in vars(pyhf.exceptions).values()
+        if isinstance(error, type) and issubclass(error, Exception)
+    ),
+    jsonpatch.JsonPointerException,  # of a path in a patch set
 )
 _STDIN = "-"
 _DIGITS = 300  # that a float holds
@@ -148,7 +151,7 @@ def _modelled(workspace: pyhf.Workspace, name: str, codes: Mapping[str, str]) ->
 
 
 def _check_settings(workspace: pyhf.Workspace, model: pyhf.Model, measurement: str) -> None:
-    """Refuse settings of parameters that the model does not have: pyhf passes over them."""
+    """Refuse settings of parameters that the model does not have, or more than it has."""
     (config,) = (m["config"] for m in workspace["measurements"] if m["name"] == measurement)
     for entry in config["parameters"]:
         if entry["name"] not in model.config.par_map:
@@ -158,6 +161,14 @@ def _check_settings(workspace: pyhf.Workspace, model: pyhf.Model, measurement: s
                 f"measurement {measurement!r} has settings for parameter {entry['name']!r}, which "
                 f"no modifier has; correct the name, or leave them out (known: {known}{more})"
             )
+        values = model.config.par_slice(entry["name"])
+        wanted = values.stop - values.start
+        for key in ("inits", "bounds"):
+            if key in entry and len(entry[key]) != wanted:
+                raise WorkspaceError(
+                    f"measurement {measurement!r} gives {len(entry[key])} {key} to parameter "
+                    f"{entry['name']!r}, which has {wanted} values; give one for each"
+                )
 
 
 def _checked(spec: Any, place: str) -> dict[str, Any]:
@@ -229,6 +240,11 @@ def _apply(spec: dict[str, Any], patch: str) -> Any:
         content = _choose(content, path, name, spec)
     elif name:
         raise WorkspaceError(f"{place} is no patch set; leave out '#{name}'")
+    if not isinstance(content, list):
+        raise WorkspaceError(
+            f"{place} is no JSON patch ({_shortened(repr(content))}); give a list of operations, "
+            "each with op, path and mostly value"
+        )
     try:
         return jsonpatch.apply_patch(spec, content)
     except jsonpatch.InvalidJsonPatch as error:
