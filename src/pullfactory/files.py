@@ -1,18 +1,23 @@
 """Files that are read as they may be, and appear whole or not at all."""
 
+import errno
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Collection
+from io import BufferedReader
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from pullfactory.errors import OutputError
 
-_LARGEST = 200_000_000  # bytes of a text that is read back
+_LARGEST = 50_000_000  # bytes of a file that is read back
 _LONGEST = 200  # bytes of the part of a name that is kept; a name has at most 255
 _MOST_TRIED = 4096  # bytes of what is only looked at
+_TOKEN = 8  # bytes of a name that nobody guesses
 
 
 def check_file(path: str | Path, *, keys: Collection[str] = ()) -> Path:
@@ -70,12 +75,7 @@ def write_text(path: str | Path, text: str) -> Path:
             target.write_text(text, encoding="utf-8")
             return path
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(partial_name(target.name))
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        replace_text(target, text)
     except OSError as error:
         raise OutputError(
             f"file '{path}' cannot be written ({error.strerror}); choose another place"
@@ -83,13 +83,35 @@ def write_text(path: str | Path, text: str) -> Path:
     return path
 
 
-def partial_name(name: str) -> str:
-    """Name of a file while it is written.
+def replace_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all, in the place of a file or a link of its name.
 
     Args:
-        name: That it will have.
+        file: In a folder that others may have filled: nothing there is written through.
+        text: Its content.
+
+    Raises:
+        OSError: If it cannot be written.
     """
-    return f".{short_name(name)}.partial"
+    partial = file.with_name(f".{short_name(file.name)}.{token_hex(_TOKEN)}.partial")
+    try:
+        partial.touch(exist_ok=False)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def is_partial(name: str, *of: str) -> bool:
+    """Whether a file has the name of one while it is written.
+
+    Args:
+        name: Of the file.
+        of: Names that it may get.
+    """
+    files = "|".join(re.escape(short_name(one)) for one in of)
+    token = rf"(\.[0-9a-f]{{{2 * _TOKEN}}})?"  # none in earlier versions
+    return re.fullmatch(rf"\.({files}){token}\.partial", name) is not None
 
 
 def short_name(name: str) -> str:
@@ -110,11 +132,10 @@ def try_reading(file: Path) -> bytes | None:
         file: May be missing, a link, or a pipe.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open_plain(file) as opened:
+            return opened.read(_MOST_TRIED)
     except OSError:
         return None
-    with os.fdopen(descriptor, "rb") as opened:
-        return opened.read(_MOST_TRIED) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 def try_writing(folder: Path) -> None:
@@ -134,7 +155,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a file of finite numbers.
 
     Raises:
-        OSError: If it is no file, too large, or cannot be read.
+        OSError: As `read_text`.
         ValueError: If it is no JSON object, or has a number that is not finite.
     """
     try:
@@ -150,15 +171,46 @@ def read_text(path: Path) -> str:
     """Read a file that may be anything.
 
     Raises:
-        OSError: If it is no file, too large, or cannot be read.
-        UnicodeDecodeError: If it is no text in UTF-8.
+        OSError: If it is no file, a link, too large, no text in UTF-8, or cannot be read.
     """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):  # to read a pipe is to wait
-        raise OSError(0, "it is no file", str(path))
-    if found.st_size > _LARGEST:
+    try:
+        return read_plain(path).decode()
+    except UnicodeDecodeError:
+        raise OSError(0, "it is no text in UTF-8", str(path)) from None
+
+
+def read_plain(path: Path) -> bytes:
+    """Content of a file that may be anything.
+
+    Raises:
+        OSError: If it is no file, a link, too large, or cannot be read.
+    """
+    with open_plain(path) as opened:
+        content = opened.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
         raise OSError(0, f"it is larger than {_LARGEST // 1_000_000} MB", str(path))
-    return path.read_text(encoding="utf-8")
+    return content
+
+
+def open_plain(path: Path) -> BufferedReader:
+    """Open a file that others may have put there: no link is followed, no pipe waited for.
+
+    Args:
+        path: May be anything.
+
+    Raises:
+        OSError: If it is no file, a link, or cannot be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(0, "it is a link, which is not followed", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "it is no file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _has(file: Path, keys: Collection[str]) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pullfactory.files import partial_name, read_json
+from pullfactory.errors import OutputError
+from pullfactory.files import is_partial, read_json
 from pullfactory.report.figures import (
     AUDIT,
     CLOSURE,
@@ -82,7 +83,7 @@ def look_into(folder: Path) -> Contents:
     if listed is None and _TABLE in known:
         known |= {name for name in entries if _is_part(name)}
     if known:
-        known |= {partial_name(name) for name in (MANIFEST, REPORT)}  # a kill leaves them
+        known |= {name for name in entries if is_partial(name, MANIFEST, REPORT)}  # after a kill
     files, foreign = [], None
     for name, plain in entries.items():
         written = listed.get(name) if listed else None
@@ -95,6 +96,34 @@ def look_into(folder: Path) -> Contents:
     last = (f"{kind}.json", MANIFEST)  # what is left of a removal is still known
     order = sorted(files, key=lambda name: last.index(name) if name in last else -1)
     return Contents(tuple(order), foreign)
+
+
+def require_plain(folder: Path) -> None:
+    """Refuse to read a folder, of a stranger perhaps, in which not all is files and folders.
+
+    Args:
+        folder: May be missing.
+
+    Raises:
+        OutputError: If a link, a pipe or a device lies where a result has files.
+    """
+    for place in (folder, *(folder / name for name in _FOLDERS)):
+        try:
+            with os.scandir(place) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise OutputError(
+                f"'{place}' cannot be read ({error.strerror}); make it readable"
+            ) from None
+        for entry in entries:
+            if entry.is_symlink():
+                raise OutputError(
+                    f"'{entry.path}' is a link, which is not followed; put the file there"
+                )
+            if not (entry.is_file() or entry.is_dir()):  # to read a pipe is to wait
+                raise OutputError(f"'{entry.path}' is no file; remove it")
 
 
 def remove_contents(folder: Path, files: Iterable[str]) -> None:

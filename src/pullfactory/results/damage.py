@@ -15,13 +15,12 @@ _LENGTH = 160  # letters of what went wrong that are shown
 
 
 @contextmanager
-def complete(folder: Path, file: str, text: str | None = None) -> Iterator[None]:
+def complete(folder: Path, file: str) -> Iterator[None]:
     """Turn what goes wrong in the body into a sentence on the folder.
 
     Args:
         folder: Of a result.
         file: Whose content the body goes through.
-        text: The file that is to blame where some text cannot be decoded; None for `file`.
 
     Raises:
         OutputError: If the body raises what damaged files lead to.
@@ -32,8 +31,6 @@ def complete(folder: Path, file: str, text: str | None = None) -> Iterator[None]
         raise
     except PullfactoryError as error:
         raise OutputError(f"'{folder}' cannot be read: {error}") from None
-    except UnicodeDecodeError:
-        raise OutputError(f"'{folder}' has no readable {text or file}; run it again") from None
     except OSError as error:
         place = Path(error.filename or folder).name
         raise OutputError(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pullfactory.errors import OutputError
-from pullfactory.files import partial_name, short_name
+from pullfactory.files import is_partial, short_name
 from pullfactory.results.command import Command
 from pullfactory.results.identity import given, require_alike
 from pullfactory.results.ledger import PartFolder, PartScratch, PartStore, link_or_copy
@@ -249,7 +249,7 @@ def _is_file(name: str) -> bool:
 
 def _is_unfinished(name: str) -> bool:
     """Whether a file is one that a killed run was writing."""
-    return name.startswith(".part-") or name == partial_name(CAMPAIGN)
+    return name.startswith(".part-") or is_partial(name, CAMPAIGN)
 
 
 def _find(keep: Keep, wanted: Mapping[str, Any]) -> Kept:

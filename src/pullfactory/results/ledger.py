@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pullfactory.errors import OutputError
+from pullfactory.files import open_plain
 from pullfactory.results.identity import makers_differ
 from pullfactory.results.part import Head, Span
 from pullfactory.results.sums import Key, Series, added
@@ -82,11 +83,13 @@ class SingleFile(ToyTable):
 
     def read(self) -> pa.Table:
         """The whole table."""
-        return pq.read_table(self.path)
+        with open_plain(self.path) as file:
+            return pq.ParquetFile(file).read()
 
     def fits(self) -> Iterator[ToyFits]:
         """The fits of each block of toys, as in `ToyTable`."""
-        return read_fits(self.path, self.block)
+        with open_plain(self.path) as file:
+            yield from read_fits(file, self.block)
 
     def mixed(self, versions: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002
         """Nobody else: it was made at once."""
@@ -213,7 +216,7 @@ class PartFiles(Parts):
 
     def open(self, span: Span) -> IO[bytes]:
         """The file of a part."""
-        return self.places[span].open("rb")
+        return open_plain(self.places[span])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +243,7 @@ class PartFolder(PartStore):
 
     def open(self, span: Span) -> IO[bytes]:
         """The file of a part."""
-        return (self.path / span.name).open("rb")
+        return open_plain(self.path / span.name)
 
     def _store(self, span: Span, content: bytes) -> None:
         """Keep a part: written beside the folder, on the disk before it has its name."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import file_digest
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from pullfactory.files import read_json, write_text
+from pullfactory.files import open_plain, read_json, replace_text
 from pullfactory.results.command import Command
 from pullfactory.results.workplace import MARK
 
@@ -39,9 +39,9 @@ class Written(NamedTuple):
         Raises:
             OSError: If it cannot be read.
         """
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as opened:
-            return cls(os.fstat(descriptor).st_size, file_digest(opened, "sha256").hexdigest())
+        with open_plain(file) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            return cls(size, file_digest(opened, "sha256").hexdigest())
 
     def is_still(self, file: Path) -> bool:
         """Whether a file is as it was written.
@@ -106,7 +106,7 @@ def renew_manifest(folder: Path, name: str) -> None:
         name: Of the file.
 
     Raises:
-        OutputError: If the list cannot be written.
+        OSError: If the list cannot be read or written.
     """
     files = read_manifest(folder)
     if files is None:
@@ -114,12 +114,15 @@ def renew_manifest(folder: Path, name: str) -> None:
     missing = read_json(folder / MANIFEST)["missing"]
     files = {**files, name: Written.of(folder / name)}
     missing = {key: why for key, why in missing.items() if key != name}
-    write_text(folder / MANIFEST, _text(dict(sorted(files.items())), missing, read_command(folder)))
+    text = _text(dict(sorted(files.items())), missing, read_command(folder))
+    replace_text(folder / MANIFEST, text)
 
 
-def _listed(content: Mapping[str, object]) -> Mapping[str, Written]:
+def _listed(content: Mapping[str, Any]) -> Mapping[str, Written]:
     files = content["files"]
-    if content["schema"] != _SCHEMA or not isinstance(files, dict):
+    if content["schema"] != _SCHEMA or not all(
+        isinstance(one, dict) for one in (files, content["missing"])
+    ):
         raise ValueError(content["schema"])
     return {name: Written(int(one["bytes"]), str(one["sha256"])) for name, one in files.items()}
 

@@ -1,9 +1,9 @@
 """Shards joined: results of some blocks of the same toys become the result of all."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 
 from pullfactory.errors import OutputError
 from pullfactory.results.audit import AuditResult
-from pullfactory.results.command import range_text, ranges_of
+from pullfactory.results.command import range_text
+from pullfactory.results.contents import require_plain
 from pullfactory.results.damage import complete
 from pullfactory.results.identity import require_alike
 from pullfactory.results.ledger import PartFiles, PartFolder
 from pullfactory.results.manifest import read_command
-from pullfactory.results.part import Span, wanted_spans
+from pullfactory.results.part import Span, described_by
 from pullfactory.results.pull_sums import TOYS
 from pullfactory.results.reading import read
 from pullfactory.results.running import CAMPAIGN
@@ -44,6 +45,7 @@ class _Shard:
         Raises:
             OutputError: If there is none in parts.
         """
+        require_plain(folder)
         toys = folder / TOYS
         if not toys.is_dir():
             why = "are one file of an earlier version" if toys.exists() else "are not there"
@@ -62,7 +64,7 @@ class _Shard:
     @property
     def described(self) -> Iterator[dict[str, Any]]:
         """What decided the numbers of its toys, once for each who made some."""
-        return map(json.loads, self.identities)
+        return map(described_by, self.identities)
 
 
 def merge(folders: Sequence[str | Path], *, tolerant: bool = False) -> Joinable:
@@ -84,11 +86,13 @@ def merge(folders: Sequence[str | Path], *, tolerant: bool = False) -> Joinable:
     if not shards:
         raise OutputError("there is nothing to merge; give the folders of shards")
     first = shards[0]
-    wanted = next(first.described)
+    with complete(first.folder, TOYS):
+        wanted = next(first.described)
     for shard in shards:
         where = f"'{shard.folder}' has other toys than '{first.folder}' ({{what}}); leave it out"
-        for described in shard.described:
-            require_alike(wanted, described, where, tolerant=tolerant)
+        with complete(shard.folder, TOYS):
+            for described in shard.described:
+                require_alike(wanted, described, where, tolerant=tolerant)
     whole = next((s for s in shards if not (s.folder / CAMPAIGN).exists()), None)
     if whole is None:
         raise OutputError(
@@ -117,9 +121,9 @@ def _joined(shards: Sequence[_Shard], *, exact: bool) -> dict[Span, Path]:
 
 def _are_equal(one: Path, other: Path) -> bool:
     """Whether two parts have the same rows, whatever packed them."""
-    if one.read_bytes() == other.read_bytes():
-        return True
     try:
+        if one.read_bytes() == other.read_bytes():
+            return True
         read_rows = partial(pq.read_table, page_checksum_verification=True)
         return bool(read_rows(one).equals(read_rows(other)))
     except (OSError, ValueError):
@@ -132,18 +136,19 @@ def _require_all(
     """Refuse gaps, and toys that were not asked for."""
     if result.n_toys is None:
         raise OutputError("it is not known how many toys there should be; make the shards again")
-    wanted = wanted_spans(result.n_toys, described["block"], None)
+    n_toys, block = result.n_toys, int(described["block"])
     for span in places:
-        if span not in wanted:
+        if not span.is_block(n_toys, block):
             raise OutputError(
                 f"'{places[span]}' is not among the blocks of {result.n_toys} toys; "
                 "merge shards of the same number of toys"
             )
-    missing = [index for index, span in enumerate(wanted) if span not in places]
-    if missing:
-        gaps = ranges_of(missing)
+    blocks = -(-n_toys // block)
+    there = (-1, *sorted(span.first // block for span in places), blocks)
+    gaps = [(one + 1, two - 1) for one, two in pairwise(there) if two - one > 1]
+    if gaps:
         raise OutputError(
-            f"blocks {', '.join(map(range_text, gaps))} of {len(wanted)} are missing; "
+            f"blocks {', '.join(map(range_text, gaps))} of {blocks} are missing; "
             f"{_remedy(whole, gaps)}"
         )
 

@@ -59,6 +59,15 @@ class Span(NamedTuple):
         """Name of its file, by which the toys are in order."""
         return f"part-{self.first:0{_DIGITS}d}-{self.stop:0{_DIGITS}d}.parquet"
 
+    def is_block(self, n_toys: int, block: int) -> bool:
+        """Whether it is one of the parts that toys are divided into.
+
+        Args:
+            n_toys: How many.
+            block: Toys of a part.
+        """
+        return self.first % block == 0 and self.stop == min(self.first + block, n_toys)
+
     @classmethod
     def of(cls, name: str) -> "Span | None":
         """What the name of a file says; None if it is no part.
@@ -171,11 +180,26 @@ class Head:
     @property
     def described(self) -> dict[str, Any]:
         """What decided its numbers."""
-        return dict(json.loads(self.identity))
+        return described_by(self.identity)
 
     def unpacked(self) -> dict[Key, Series]:
         """Sums over its toys."""
         return unpack_sums(b64decode(self.sums))
+
+
+def described_by(identity: str) -> dict[str, Any]:
+    """What decided the numbers of a part.
+
+    Args:
+        identity: As text.
+
+    Raises:
+        ValueError, LookupError, TypeError: If it is none of ours.
+    """
+    described = dict(json.loads(identity))
+    if not isinstance(described["kind"], str) or int(described["block"]) < 1:
+        raise ValueError("it does not say of which toys it is a part")
+    return described
 
 
 def joined(blocks: Sequence[Sequence[Fitted]], kept: int) -> Iterator[Fitted]:

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from pullfactory.errors import OutputError
-from pullfactory.files import write_text
+from pullfactory.files import replace_text
 from pullfactory.methods import MethodKind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.audit import AuditResult
 from pullfactory.results.bootstrap import BootstrapSummary
 from pullfactory.results.closure import ClosureResult
+from pullfactory.results.contents import require_plain
 from pullfactory.results.damage import complete
 from pullfactory.results.manifest import read_command, renew_manifest
 from pullfactory.results.missing import Warn, warn_in_python
@@ -43,9 +44,15 @@ def read(folder: str | Path, *, methods: Iterable[MethodKind] = ()) -> Result:
         LikelihoodError: If a method has the name of another one.
         OutputError: If the folder holds no result, or one that is damaged or cannot be read back.
     """
-    numbers = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
-    kind = next(kind for kind in _KINDS if kind.holds(numbers))
+    kind, _ = _found(Path(folder))
     return kind.read(folder, methods=methods)
+
+
+def _found(folder: Path) -> tuple[type[Result], dict[str, Any]]:
+    """The kind of the result in a folder, and its numbers."""
+    require_plain(folder)
+    numbers = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
+    return next(kind for kind in _KINDS if kind.holds(numbers)), numbers
 
 
 def write_report(
@@ -78,18 +85,20 @@ def write_report(
         command = read_command(folder)
         read(folder).write(folder, figures=figures, progress=progress, warn=warn, command=command)
         return page if page.exists() else folder
-    summary: dict[str, Any] = read_numbers(folder, *dict.fromkeys(kind.kind for kind in _KINDS))
+    made, summary = _found(folder)
     what = summary["schema"].partition("/")[0].removeprefix("pullfactory-")
     if what not in ("summary", "audit"):
         raise OutputError(
             f"'{folder}' holds a {what}, which has no page; --figures draws its figures again"
         )
-    if page.is_symlink():
-        raise OutputError(f"'{page}' is a link, and would be written through; remove it")
-    audited = summary["schema"].startswith("pullfactory-audit/")
-    kind, described = ("audit.json", "audit.toml") if audited else ("summary.json", "study.toml")
-    with complete(folder, kind, described):
+    with complete(folder, f"{what}.json"):
+        made.require(summary)
         text = report_text(folder, summary)
-    write_text(page, text)
-    renew_manifest(folder, REPORT)
+    try:
+        replace_text(page, text)
+        renew_manifest(folder, REPORT)
+    except OSError as error:
+        raise OutputError(
+            f"'{page}' cannot be written ({error.strerror}); make the folder writable"
+        ) from None
     return page

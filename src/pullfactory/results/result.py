@@ -17,12 +17,13 @@ from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.again import Earlier
 from pullfactory.results.command import Command
+from pullfactory.results.contents import require_plain
 from pullfactory.results.damage import complete
 from pullfactory.results.folders import check_formats, replaced_folder
 from pullfactory.results.missing import Missing, Warn, warn_in_python
 from pullfactory.results.report import REPORT
 from pullfactory.results.rows import installed_versions, read_numbers, schema_name, write_numbers
-from pullfactory.results.soundness import require_same, require_schema
+from pullfactory.results.soundness import require_same, require_schema, with_less
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +63,7 @@ class Result(ABC):
             OutputError: If the folder holds none, or files that are damaged.
         """
         folder = Path(folder)
+        require_plain(folder)
         numbers = read_numbers(folder, cls.kind)
         if not cls.holds(numbers):
             raise OutputError(
@@ -70,12 +72,8 @@ class Result(ABC):
         given = tuple(methods)
         with given_methods(given):
             _require_methods(folder, numbers)
-            for path in folder.iterdir():
-                if not (path.is_file() or path.is_dir()):  # to read a pipe is to wait
-                    raise OutputError(f"'{path}' is no file; remove it")
             with complete(folder, f"{cls.kind}.json"):
-                if numbers["schema"] == schema_name(cls.kind):
-                    require_schema(numbers, cls.schema())
+                cls.require(numbers)
                 result = replace(cls._read(folder, numbers), given=given)
                 made = result.summary()
                 if _version(numbers) == installed_versions()["pullfactory"]:
@@ -88,6 +86,21 @@ class Result(ABC):
         from pullfactory.results.schemas import json_schema  # which all kinds are needed for
 
         return json_schema(cls.kind)
+
+    @classmethod
+    def require(cls, numbers: Mapping[str, Any]) -> None:
+        """Refuse numbers that are not as their types say; those of version 1 may lack some.
+
+        Args:
+            numbers: From a file.
+
+        Raises:
+            ValueError: If one is missing or of another kind; says where.
+        """
+        schema = cls.schema()
+        require_schema(
+            numbers, schema if numbers["schema"] == schema_name(cls.kind) else with_less(schema)
+        )
 
     @classmethod
     def holds(cls, numbers: Mapping[str, Any]) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from pullfactory.files import partial_name, read_json
+from pullfactory.files import read_json, replace_text
 from pullfactory.results.command import Command
 
 CAMPAIGN = "campaign.json"
 """The file."""
 
 _SCHEMA = "pullfactory-campaign/1"
+_MOST = 10**12  # toys, as in a study
 _DAMAGED = (AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
@@ -50,9 +51,12 @@ class Running:
         """
         told = read_json(folder / CAMPAIGN)
         failed = told.get("failed", {})
+        n_toys, block = int(told["n_toys"]), int(told["block"])
+        if not (0 <= n_toys <= _MOST and block >= 1):
+            raise ValueError(f"{CAMPAIGN}: {n_toys} toys in blocks of {block}")
         return cls(
-            n_toys=int(told["n_toys"]),
-            block=int(told["block"]),
+            n_toys=n_toys,
+            block=block,
             started=float(told["started"]),
             identity=told["identity"],
             failed={int(block): str(why) for block, why in failed.items()},
@@ -110,6 +114,4 @@ class Running:
             "command": self.command and self.command.to_dict(),
             "identity": self.identity,
         }
-        partial = folder / partial_name(CAMPAIGN)
-        partial.write_text(f"{json.dumps(content, indent=1)}\n", encoding="utf-8")
-        partial.replace(folder / CAMPAIGN)
+        replace_text(folder / CAMPAIGN, f"{json.dumps(content, indent=1)}\n")

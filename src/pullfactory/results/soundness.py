@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 _CLOSE = 1e-6  # numbers made anew by another version or processor differ by less
+_MOST = 100  # complaints of which the best is told
 _WORDS = ("provenance", "remarks", "notes", "schema")  # other versions may say it otherwise
 
 
@@ -21,10 +23,32 @@ def require_schema(numbers: Mapping[str, Any], schema: Mapping[str, Any]) -> Non
     Raises:
         ValueError: If something is missing or of another kind; says where.
     """
-    error = best_match(Draft202012Validator(schema).iter_errors(numbers))
+    complaints = Draft202012Validator(schema).iter_errors(numbers)
+    error = best_match(islice(complaints, _MOST))
     if error is not None:
         place = error.json_path.removeprefix("$").lstrip(".")
         raise ValueError(f"{place}: {error.message}" if place else error.message)
+
+
+def with_less(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a file in which keys may be missing, and the name of the schema is another.
+
+    Args:
+        schema: As for `require_schema`.
+    """
+    made: dict[str, Any] = _with_less(schema)
+    return made
+
+
+def _with_less(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_with_less(one) for one in part]
+    if not isinstance(part, Mapping):
+        return part
+    kept = {key: _with_less(one) for key, one in part.items() if key != "required"}
+    if "properties" in kept:
+        kept["properties"].pop("schema", None)
+    return kept
 
 
 def require_same(made: Mapping[str, Any], numbers: Mapping[str, Any]) -> None:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from pullfactory.errors import OutputError
 from pullfactory.fitting import FitStatus
+from pullfactory.results.contents import require_plain
 from pullfactory.results.damage import complete
 from pullfactory.results.keeping import partial_folder
 from pullfactory.results.ledger import PartFolder
-from pullfactory.results.part import Span
+from pullfactory.results.part import toys_of
 from pullfactory.results.pull_sums import TOYS
 from pullfactory.results.reading import read
 from pullfactory.results.running import CAMPAIGN, Running
@@ -78,6 +79,7 @@ def standing(folder: str | Path) -> Standing:
         folder = partial_folder(folder)
     if not (folder / TOYS).is_dir():
         raise OutputError(f"'{folder}' holds no toys in parts; give the folder of a run")
+    require_plain(folder)
     parts = PartFolder(path=folder / TOYS)
     with complete(folder, TOYS):
         failed = sum(
@@ -87,15 +89,15 @@ def standing(folder: str | Path) -> Standing:
         asked = _asked(folder, parts)
         n_toys, block = asked.n_toys, asked.block
         last = max(((parts.path / s.name).stat().st_mtime for s in parts.spans), default=0.0)
-    done = sum(1 for span in parts.spans if _is_wanted(span, n_toys, block))
-    toys = sum(span.stop - span.first for span in parts.spans if _is_wanted(span, n_toys, block))
+        wanted = [span for span in parts.spans if span.is_block(n_toys, block)]
     blocks = -(-n_toys // block)
+    toys = toys_of(wanted)
     return Standing(
         folder=str(folder),
         state=_state(folder),
         blocks=blocks,
-        done=done,
-        missing=blocks - done,
+        done=len(wanted),
+        missing=blocks - len(wanted),
         toys=toys,
         wanted=n_toys,
         failed=failed,
@@ -112,10 +114,6 @@ def _asked(folder: Path, parts: PartFolder) -> Running:
     described = next(parts.heads()).described
     block = int(described["block"])
     return Running(n_toys=int(n_toys), block=block, started=math.inf, identity=described)
-
-
-def _is_wanted(span: Span, n_toys: int, block: int) -> bool:
-    return span.first % block == 0 and span.stop == min(span.first + block, n_toys)
 
 
 def _state(folder: Path) -> str:

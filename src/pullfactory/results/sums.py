@@ -23,6 +23,7 @@ KINDS: Mapping[str, type[Any]] = MappingProxyType(
 )
 
 _HEAD = 8  # bytes that say how long something is
+_MOST = 2**28  # bytes of sums
 _LEVEL = 1  # of compression: bins are mostly empty
 
 
@@ -63,6 +64,8 @@ def unpack_sums(content: bytes) -> dict[Key, Series]:
         ValueError, LookupError, TypeError: If it is none.
     """
     size = int.from_bytes(content[:_HEAD], "little")
+    if size > _MOST:
+        raise ValueError(f"sums of {size} bytes are too many")
     try:
         raw = _codec().decompress(content[_HEAD:], size, asbytes=True)
     except (OSError, MemoryError, OverflowError) as error:

@@ -4,7 +4,6 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -49,7 +48,7 @@ class ToyFits:
     status: NDArray[np.int8]
 
 
-def read_fits(source: Path | IO[bytes], block: int | None = None) -> Iterator[ToyFits]:
+def read_fits(source: IO[bytes], block: int | None = None) -> Iterator[ToyFits]:
     """Read a table in the blocks that it was written in: sums over them are bit for bit the same.
 
     Args:

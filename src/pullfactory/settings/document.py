@@ -4,14 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
 from pullfactory.errors import StudyError
 from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
 from pullfactory.settings.complaints import complaint
-from pullfactory.settings.fields import FigureFormats, Frozen, Name, Whole
+from pullfactory.settings.fields import FigureFormats, FileName, Frozen, Name, Whole
 from pullfactory.settings.toml import read_toml, to_toml
 
 Parameter = TypeVar("Parameter", bound=ParameterBlock)
@@ -31,9 +31,7 @@ class Document(Frozen, Generic[Parameter, Observable]):
     command: ClassVar[str]
     keys: ClassVar[str]
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="names the output folder"
-    )
+    name: FileName = Field(description="names the output folder")
     seed: Whole = Field(
         default=20240912, ge=0, le=2**63 - 1, description="the same seed, the same numbers"
     )

@@ -1,10 +1,12 @@
 """Failed fits on a page: where in the truth they are, and the first of them."""
 
 import csv
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pullfactory.files import read_text
 from pullfactory.numbers import plain
 from pullfactory.report.page.content import Block, Text
 from pullfactory.report.page.tables import FIT, paged
@@ -39,7 +41,7 @@ def failure_blocks(
     return (
         Text(text=f"Fits that do not give all errors: {told}. In the folder: {file}."),
         *drawn,
-        *_first_rows(folder / file),
+        *_first_rows(read_text(folder / file), status),
     )
 
 
@@ -47,14 +49,16 @@ def _lost(counts: Mapping[str, int]) -> int:
     return sum(n for name, n in counts.items() if name not in ("converged", "recovered"))
 
 
-def _first_rows(path: Path) -> tuple[Block, ...]:
-    seen: dict[str, int] = {}
+def _first_rows(content: str, methods: Iterable[str]) -> tuple[Block, ...]:
     rows: list[dict[str, str]] = []
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            seen[row["method"]] = seen.get(row["method"], 0) + 1
-            if seen[row["method"]] <= _FIRST:
+    left = dict.fromkeys(methods, _FIRST)
+    try:
+        for row in csv.DictReader(io.StringIO(content, newline=""), restval=""):
+            left[row["method"]] -= 1
+            if left[row["method"]] >= 0:
                 rows.append(row)
+    except csv.Error as error:
+        raise ValueError(f"failures.csv: {error}") from None
     if not rows:
         return ()
     truths = list(islice((key for key in rows[0] if key.startswith("truth_")), _SHOWN))

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from PIL import Image
 
+from pullfactory.files import read_plain
 from pullfactory.report.figures import FigureKind, Kinds
 from pullfactory.report.page.content import Picture, Tags
 from pullfactory.settings.fields import FIGURE_FORMATS
@@ -17,7 +18,7 @@ from pullfactory.settings.fields import FIGURE_FORMATS
 _COLOURS = 256  # of a picture: one byte per pixel, a third of the size of the file
 _DENSITY = 1.6  # pixels of a picture for one of the page
 
-_LARGEST = 50_000_000  # pixels of a picture, and bytes of its file
+_LARGEST = 50_000_000  # pixels of a picture
 _SIGNATURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 # what Pillow raises for what begins like a PNG
 _DAMAGED = (EOFError, OSError, SyntaxError, ValueError, struct.error, zlib.error)
@@ -52,11 +53,12 @@ def _picture(folder: Path, kind: FigureKind, of: str) -> Picture | None:
     """A figure that is in a folder, or None."""
     stem = kind.name(of)
     file = folder / "figures" / f"{stem}.png"
-    if not file.exists():
+    if "/" in stem or not file.exists():
         return None
-    _check_header(file)
+    content = read_plain(file)
+    _check_header(content, file)
     try:
-        with Image.open(file, formats=("PNG",)) as image:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             size = (round(image.width / _DENSITY), round(image.height / _DENSITY))
             colours = image.convert("RGB").quantize(_COLOURS, Image.Quantize.FASTOCTREE)
     except _DAMAGED:
@@ -80,14 +82,11 @@ def _formats(file: Path) -> str:
     return f"{', '.join(some)} and {last}" if some else last
 
 
-def _check_header(file: Path) -> None:
+def _check_header(content: bytes, file: Path) -> None:
     """Refuse what is no PNG, or would fill the memory, before a program for pictures opens it."""
-    if not file.is_file():  # to read a pipe is to wait
-        raise OSError(0, "it is no file", str(file))
-    with file.open("rb") as opened:
-        signature, size = opened.read(len(_SIGNATURE)), opened.read(8)
-    if signature != _SIGNATURE or len(size) < 8:
+    size = content[len(_SIGNATURE) :][:8]
+    if not content.startswith(_SIGNATURE) or len(size) < 8:
         raise OSError(0, "it is no PNG", str(file))
     width, height = struct.unpack(">II", size)
-    if width * height > _LARGEST or file.stat().st_size > _LARGEST:
+    if width * height > _LARGEST:
         raise OSError(0, f"{width} x {height} pixels are too many", str(file))

@@ -26,6 +26,7 @@ from pullfactory.results.schemas.parts import (
     ShapeRow,
     Status,
 )
+from pullfactory.settings.fields import FileName
 
 Bins = list[float | None]
 
@@ -34,7 +35,7 @@ Bins = list[float | None]
 class AuditKeys:
     """The configuration, with the keys of its TOML file."""
 
-    name: str
+    name: FileName
     seed: int
     poi: str
     parameter: Annotated[list[Named], Field(min_length=1)]

@@ -8,6 +8,7 @@ from pydantic import Field
 from pullfactory.described import Count, Flat, Later, Part, Rho
 from pullfactory.inference.closing import ClosureVerdict
 from pullfactory.inference.shapes import PullShape
+from pullfactory.settings.fields import FileName, Name
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Matrix = list[list[float | None]]
@@ -50,14 +51,14 @@ class StudyProvenance(Provenance):
 class Named:
     """What has a name, among other keys."""
 
-    name: str
+    name: Name
 
 
 @dataclass
 class StudyKeys:
     """The study, with the keys of its TOML file."""
 
-    name: str
+    name: FileName
     seed: int
     poi: str
     methods: list[str]
