@@ -77,3 +77,12 @@ def printable(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
         for letter in text
     )
+
+
+def printable_lines(text: str) -> str:
+    """The same, line by line.
+
+    Args:
+        text: Of others, in lines of ours.
+    """
+    return "\n".join(map(printable, text.split("\n")))

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from time import monotonic, perf_counter
 
+from pullfactory.errors import printable
+
 Advance = Callable[[int], None]
 """Called with the number of steps done since the last call, perhaps from several threads."""
 
@@ -87,11 +89,11 @@ def tell(line: str) -> None:
     """Say something on standard error, if somebody can be told.
 
     Args:
-        line: Without its end.
+        line: Without its end; what does not print in it is escaped.
     """
     if sys.stderr is not None:
         with suppress(OSError, ValueError):  # it is full, or closed
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{printable(line)}\n")
             sys.stderr.flush()
 
 

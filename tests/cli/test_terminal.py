@@ -2,14 +2,18 @@
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from rich.console import Console
 
 from pullfactory import BinnedLikelihood, Study, read_workspace
 from pullfactory.errors import OutputError, StudyError, WorkspaceError
+from pullfactory.progress import tell
+from pullfactory.report.tabular import Column, Table
 
 Invoke = Callable[..., CompletedProcess[str]]
 
@@ -87,6 +91,31 @@ def test_errors(invoke: Invoke, arguments: tuple[str, ...]) -> None:
     assert outcome.stderr.startswith("Error: ")
     assert outcome.stderr.count("\n") == 1
     assert not obeyed(outcome.stderr + outcome.stdout)
+
+
+def test_every_table_escapes_whatever_a_column_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    column = Column(
+        key="x", heading=f"two\nlines {NAME}", show=lambda row: f"{row['x']}\n2", words=True
+    )
+    table = Table(columns=(column,), rows=({"x": NAME},), title=f"[b]{NAME}")
+    Console(width=100, color_system=None, file=sys.stdout).print(table)
+    shown = capsys.readouterr().out
+    assert (shown.count(SHOWN), obeyed(shown)) == (3, [])
+    assert "[b]mu" in shown
+    assert SHOWN in table._repr_html_()
+
+
+def test_everything_on_standard_error_is_escaped(
+    invoke: Invoke, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(f"toys are kept in '{NAME}'")
+    assert capsys.readouterr().err == f"toys are kept in '{SHOWN}'\n"
+    folder = f"{NAME}[b]"
+    outcome = invoke("toys", "odd.json", "--n-toys", 4, "--figures", "none", "-o", folder)
+    assert outcome.returncode == 0
+    standing = invoke("status", here / folder)
+    assert f"{SHOWN}[b]: finished" in standing.stdout
+    assert not obeyed(outcome.stdout + outcome.stderr + standing.stdout)
 
 
 def test_errors_in_python() -> None:

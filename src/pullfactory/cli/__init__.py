@@ -20,7 +20,7 @@ from pullfactory.cli._shared import common_options, epilog
 from pullfactory.cli._signals import Stop, be_deaf, stoppable
 from pullfactory.cli._study import calibrate, init, run, workspace
 from pullfactory.cli._toys import toys
-from pullfactory.errors import PullfactoryError, RunError, printable
+from pullfactory.errors import PullfactoryError, RunError
 from pullfactory.progress import tell
 from pullfactory.report.citation import CITATION
 
@@ -66,7 +66,7 @@ def _answer(stop: Stop) -> int:
 
 
 def _complain(message: str) -> None:
-    tell(f"Error: {printable(message)}")
+    tell(f"Error: {message}")
 
 
 def _cite(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

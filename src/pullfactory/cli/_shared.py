@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from pullfactory._cache import SWITCH
-from pullfactory.errors import printable
+from pullfactory.errors import printable_lines
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def say(text: str) -> None:
         text: What comes beside tables; results that were asked for are no talk.
     """
     if not _is("quiet"):
-        click.echo("\n".join(map(printable, text.split("\n"))))
+        click.echo(printable_lines(text))
 
 
 def warn(line: str) -> None:

@@ -54,7 +54,6 @@ def reading(place: str, *more: type[Exception]) -> Generator[None]:
     except (*_DAMAGE, *more) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = (lines or [type(error).__name__])[0]
-        reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)
         reason = reason if len(reason) <= _SHOWN else f"{reason[: _SHOWN - 3]}..."
         raise EventsError(
             f"{place}: cannot be read ({reason}); it is damaged or of another kind, "

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from pullfactory.calibration import Calibration
-from pullfactory.errors import printable
 from pullfactory.inference import ClosureVerdict, PredictedPull
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
@@ -102,7 +101,7 @@ def response_table(
 
     def quantity(row: Cells) -> str:
         unit = "" if row["quantity"].startswith("s_") else units.get(row["observable"], "")
-        return printable(f"{row['quantity']} [{unit}]" if unit else row["quantity"])
+        return f"{row['quantity']} [{unit}]" if unit else str(row["quantity"])
 
     def off(row: Cells) -> str:
         return ABSENT if row["off"] is None else f"{row['off']:z.1f}"

@@ -11,7 +11,7 @@ from rich import box
 from rich import markup as rich_markup
 from rich.table import Table as RichTable
 
-from pullfactory.errors import printable
+from pullfactory.errors import printable_lines
 from pullfactory.numbers import ABSENT, plain, roughly, rounded, significant
 from pullfactory.report.palette import with_minus
 
@@ -45,6 +45,14 @@ class Column:
     words: bool = False
     once: bool = False
     mood: Callable[[Cells], str] | None = None
+
+    def shown(self, row: Cells) -> str:
+        """A cell, in which what does not print is escaped: names may be of others.
+
+        Args:
+            row: Plain data.
+        """
+        return printable_lines(self.show(row))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,7 +102,7 @@ class Table(Sequence[R_co]):
             section = [data[key] for key in self.sections]
             once = [data[column.key] for column in self.columns if column.once]
             shown = [
-                "" if column.once and once == above else column.show(data)
+                "" if column.once and once == above else column.shown(data)
                 for column in self.columns
             ]
             yield section != last and bool(self.sections), shown
@@ -128,10 +136,12 @@ class Table(Sequence[R_co]):
         return Path(path)
 
     def __rich__(self) -> RichTable:
-        table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=self.title or None)
+        table = RichTable(
+            box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=_shown(self.title) or None
+        )
         for column in self.columns:
             table.add_column(
-                rich_markup.escape(column.heading),
+                _shown(column.heading),
                 justify="left" if column.words else "right",
                 vertical="bottom",
                 overflow="fold" if column.words else "ellipsis",
@@ -139,7 +149,7 @@ class Table(Sequence[R_co]):
         for begins, row in self.cells():
             if begins:
                 table.add_section()
-            table.add_row(*map(rich_markup.escape, row))
+            table.add_row(*map(_shown, row))
         return table
 
     def _repr_html_(self) -> str:
@@ -161,6 +171,11 @@ class Table(Sequence[R_co]):
         return f"Table of {len(self)} rows: {shown}"
 
 
+def _shown(content: str) -> str:
+    """Text for a terminal, which neither obeys it nor reads it as markup."""
+    return rich_markup.escape(printable_lines(content))
+
+
 def _plain(row: Any) -> dict[str, Any]:
     return dict(row) if isinstance(row, Mapping) else dict(row.to_dict())
 
@@ -169,12 +184,8 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def text(key: str, heading: str, *, once: bool = False) -> Column:
-    """Words; what does not print in them is escaped."""
-
-    def show(row: Cells) -> str:
-        return printable(str(row[key]))
-
-    return Column(key=key, heading=heading, show=show, words=True, once=once)
+    """Words."""
+    return Column(key=key, heading=heading, show=lambda r: str(r[key]), words=True, once=once)
 
 
 def named(key: str, heading: str, units: Mapping[str, str]) -> Column:
@@ -182,7 +193,7 @@ def named(key: str, heading: str, units: Mapping[str, str]) -> Column:
 
     def show(row: Cells) -> str:
         unit = units.get(row[key], "")
-        return printable(f"{row[key]} [{unit}]" if unit else str(row[key]))
+        return f"{row[key]} [{unit}]" if unit else str(row[key])
 
     return Column(key=key, heading=heading, show=show, words=True)
 

@@ -22,7 +22,7 @@ def warn_in_python(line: str) -> None:
     Args:
         line: What is missing.
     """
-    warnings.warn(line, OutputWarning, stacklevel=2)
+    warnings.warn(printable(line), OutputWarning, stacklevel=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Missing:
         """
         name = file.relative_to(self.folder).as_posix()
         self.reasons[name] = _told(error)
-        self.warn(printable(f"{name} is missing: {self.reasons[name]}"))
+        self.warn(f"{name} is missing: {self.reasons[name]}")
 
     @contextmanager
     def noted(self, file: Path) -> Iterator[None]:

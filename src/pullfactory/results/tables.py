@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pullfactory.errors import printable
 from pullfactory.fitting import FitStatus
 from pullfactory.inference.rows import PullRow, ScanRow, SelectionRow
 from pullfactory.numbers import plain
@@ -37,7 +36,7 @@ def scan_table(
     """
 
     def changed(row: Cells) -> str:
-        return printable(str(row["value"]))
+        return str(row["value"])
 
     series = list(dict.fromkeys((entry.variant, entry.method) for entry in rows))
     columns = (
@@ -47,7 +46,7 @@ def scan_table(
         Column(
             key="value",
             heading=over.rpartition(".")[2],
-            show=lambda row: printable(str(row["value"])),
+            show=lambda row: str(row["value"]),
         ),
         text("parameter", "parameter"),
         measured("mean", "pull mean"),

@@ -69,7 +69,7 @@ def paged(
 
 
 def _cell(column: Column, row: Mapping[str, Any]) -> content.Cell:
-    shown = column.show(row).replace("\n", " ")
+    shown = column.shown(row).replace("\n", " ")
     if column.words:
         return content.Cell(shown, mood=column.mood(row) if column.mood else None)
     return content.Cell(shown if shown == ABSENT else with_minus(shown), row[column.key])
