@@ -10,11 +10,12 @@ from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
+from typing import IO, Any
 
 from pullfactory.errors import OutputError
 
 _LARGEST = 50_000_000  # bytes of a file that is read back
+_LARGEST_GIVEN = 200_000_000  # bytes of a file that the user names
 _LONGEST = 200  # bytes of the part of a name that is kept; a name has at most 255
 _MOST_TRIED = 4096  # bytes of what is only looked at
 _TOKEN = 8  # bytes of a name that nobody guesses
@@ -177,6 +178,34 @@ def read_text(path: Path) -> str:
         return read_plain(path).decode()
     except UnicodeDecodeError:
         raise OSError(0, "it is no text in UTF-8", str(path)) from None
+
+
+def read_given(path: str | Path) -> bytes:
+    """Content of a file that the user names: a pipe is waited for, and a link followed.
+
+    Raises:
+        OSError: If it cannot be read, or is too large.
+    """
+    try:
+        with Path(path).open("rb") as opened:
+            return read_stream(opened)
+    except ValueError:  # such as a null byte
+        raise OSError(0, "it is no path", str(path)) from None
+
+
+def read_stream(stream: IO[bytes]) -> bytes:
+    """Content of what may never end.
+
+    Args:
+        stream: Such as standard input.
+
+    Raises:
+        OSError: If it is too large.
+    """
+    content = stream.read(_LARGEST_GIVEN + 1)
+    if len(content) > _LARGEST_GIVEN:
+        raise OSError(0, f"it is larger than {_LARGEST_GIVEN // 1_000_000} MB")
+    return content
 
 
 def read_plain(path: Path) -> bytes:

@@ -35,6 +35,7 @@ from pullfactory.calibration.samples import SampleSource
 from pullfactory.calibration.templates import Templates
 from pullfactory.described import Size
 from pullfactory.errors import CalibrationError
+from pullfactory.files import read_given
 from pullfactory.progress import Advance, Progress, silent, unseen
 from pullfactory.settings.sections import Observable, Parameter
 from pullfactory.settings.study import Study
@@ -369,7 +370,7 @@ class Calibration:
             CalibrationError: If the file cannot be read or is no calibration.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = json.loads(read_given(path))
         except OSError as error:
             raise CalibrationError(
                 f"calibration file '{path}' cannot be read ({error.strerror}); "

@@ -26,6 +26,7 @@ from pullfactory.report.citation import CITATION
 
 __all__ = ["cli", "main"]
 
+_LONGEST = 1000  # letters of a message
 _FAILED = 1
 _BAD_INPUT = 2
 
@@ -36,6 +37,7 @@ def main() -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     os.environ["MATPLOTLIBRC"] = os.devnull  # a user's file may not even be readable
+    os.environ["MPLBACKEND"] = "agg"  # the user's may not exist
     with stoppable() as stop:
         code = _answer(stop)
         if code == stop.exit_code:
@@ -66,6 +68,8 @@ def _answer(stop: Stop) -> int:
 
 
 def _complain(message: str) -> None:
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
     tell(f"Error: {message}")
 
 

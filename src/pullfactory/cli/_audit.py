@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pullfactory.cli._completion import audit_keys
 from pullfactory.cli._request import Request, figures_option, kept_options, result_options
-from pullfactory.cli._shared import command, console, warn_of_lost, warn_of_mixed
+from pullfactory.cli._shared import PLACE, command, console, warn_of_lost, warn_of_mixed
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     "pullfactory audit audit.toml                  ... and its verdict",
     "pullfactory audit audit.toml --n-toys 500 --set workspace.n_bins=10",
 )
-@click.argument("config_file", metavar="CONFIG.toml", type=click.Path())
+@click.argument("config_file", metavar="CONFIG.toml", type=PLACE)
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
 @click.option("--n-toys", metavar="N", help="Toys drawn from the events; 0: none.")
 @click.option(
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="KEY=VALUE",
     help="Any key of the configuration, such as toys.held_apart=0.3. Repeatable.",
+    shell_complete=audit_keys,
 )
 @result_options("results/<audit name>", figures_option, *kept_options)
 def audit(

@@ -4,14 +4,14 @@ from typing import Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command, count_option
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
 
 
 @command(
     "pullfactory closure --set workspace.morphing=multiplicative",
     "pullfactory closure my.toml --n-events 5000 --set calibration.source=exact",
 )
-@study_options
+@toyless_options
 @count_option("--points", "Random points of the grid.", least=0, default=32)
 @count_option(
     "--events",

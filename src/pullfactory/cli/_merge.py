@@ -13,7 +13,7 @@ from pullfactory.cli._request import (
     result_options,
     tolerant_option,
 )
-from pullfactory.cli._shared import command, say, warn_of_mixed
+from pullfactory.cli._shared import PLACE, command, say, warn_of_mixed
 
 if TYPE_CHECKING:
     from pullfactory.results.standing import Standing
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "pullfactory toys w.json --n-toys 40960 --blocks 0-9 -o shard0      ... and so on",
     "pullfactory merge shard* --output result",
 )
-@click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=click.Path())
+@click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=PLACE)
 @result_options("results/merged", figures_option, tolerant_option)
 def merge(request: Request, shards: tuple[str, ...]) -> None:
     """Join shards of the same toys to the result of all."""
@@ -37,7 +37,7 @@ def merge(request: Request, shards: tuple[str, ...]) -> None:
 
 
 @command("pullfactory status results/poster        how far its toys are")
-@click.argument("folder", type=click.Path())
+@click.argument("folder", type=PLACE)
 @click.option("--json", "as_json", is_flag=True, help="Print numbers instead of a table.")
 def status(folder: str, as_json: bool) -> None:
     """Show how far the toys of a run are."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     "pullfactory predict                        the default study",
     "pullfactory predict my.toml --rho 0.1,0.2  ... or yours",
 )
-@study_options
+@toyless_options
 @calibration_option
 @result_options("results/<study name>_prediction", figures_option)
 def predict(request: Request, calibration_file: str | None, **study_settings: Any) -> None:

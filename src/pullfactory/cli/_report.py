@@ -3,7 +3,7 @@
 import click
 
 from pullfactory.cli._request import redraw_option
-from pullfactory.cli._shared import command, say, stage_progress, warn
+from pullfactory.cli._shared import PLACE, command, say, stage_progress, warn
 
 
 @command(
@@ -11,7 +11,7 @@ from pullfactory.cli._shared import command, say, stage_progress, warn
     "pullfactory report results/poster_toys   of toys of a workspace",
     "pullfactory report results/poster --figures png,pdf",
 )
-@click.argument("folder", type=click.Path())
+@click.argument("folder", type=PLACE)
 @redraw_option
 def report(folder: str, figures: tuple[str, ...] | None) -> None:
     """Make the report of an output folder again, from what the folder holds."""

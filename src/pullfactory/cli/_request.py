@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pullfactory.cli._shared import (
+    PLACE,
     console,
     given_words,
     say,
@@ -256,9 +257,7 @@ def result_options(
         more: Options that come next to it.
     """
     decorators = [
-        click.option(
-            "--output", "-o", type=click.Path(), help=f"Output folder.  [default: {folder}]"
-        ),
+        click.option("--output", "-o", type=PLACE, help=f"Output folder.  [default: {folder}]"),
         *more,
         workers_option,
         click.option(

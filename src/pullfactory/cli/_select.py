@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     "pullfactory select my.toml --rho 0.3                ... or yours",
     "pullfactory select my.toml --methods binned,unbinned",
 )
-@study_options
+@toyless_options
 @calibration_option
 @result_options("results/<study name>_selection", figures_option)
 def select(request: Request, calibration_file: str | None, **study_settings: Any) -> None:

@@ -45,6 +45,18 @@ def count_option(
     )
 
 
+class _Place(click.Path):
+    """The path of a file or a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not value or "\0" in str(value):
+            self.fail(f"{value!r} is no path; name a file or a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PLACE = _Place()
+"""The path of a file or a folder, which need not be there."""
+
 workers_option = count_option("--workers", "Threads.  [default: one per processor]", least=1)
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pullfactory.cli._completion import methods, presets, study_keys
 from pullfactory.cli._request import REPORTED, Request, figures_option, kept_options, result_options
 from pullfactory.cli._shared import (
+    PLACE,
     command,
     console,
     say,
@@ -32,15 +34,32 @@ if TYPE_CHECKING:
 
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """What every command on a study has: which study (- is standard input), and changes to it."""
+    return _study_options(command, toys=True)
+
+
+def toyless_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The same for a command without toys, whose number would have no effect."""
+    return _study_options(command, toys=False)
+
+
+def _study_options(command: Callable[..., None], *, toys: bool) -> Callable[..., None]:
+    toys_option = click.option("--n-toys", metavar="N", help="Toys per rho.")
     decorators = [
-        click.argument("study_file", metavar="[STUDY.toml]", required=False, type=click.Path()),
-        click.option("--preset", help="A study that comes with the package.  [default: poster]"),
+        click.argument("study_file", metavar="[STUDY.toml]", required=False, type=PLACE),
+        click.option(
+            "--preset",
+            help="A study that comes with the package.  [default: poster]",
+            shell_complete=presets,
+        ),
         click.option("--seed", metavar="N", help="Seed of all random numbers."),
-        click.option("--n-toys", metavar="N", help="Toys per rho."),
+        *([toys_option] if toys else []),
         click.option("--n-events", metavar="N", help="Events per toy."),
         click.option("--rho", metavar="LIST", help="Correlations, such as -0.6,0,0.5."),
         click.option(
-            "--methods", metavar="LIST", help="Likelihoods, such as unbinned,binned; or all."
+            "--methods",
+            metavar="LIST",
+            help="Likelihoods, such as unbinned,binned; or all.",
+            shell_complete=methods,
         ),
         click.option(
             "--set",
@@ -48,6 +67,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             metavar="KEY=VALUE",
             help="Any key of the study file, such as ensemble.truth=fixed. Repeatable.",
+            shell_complete=study_keys,
         ),
     ]
     for decorate in reversed(decorators):
@@ -58,7 +78,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
 calibration_option = click.option(
     "--calibration",
     "calibration_file",
-    type=click.Path(),
+    type=PLACE,
     help="Use what 'pullfactory calibrate' wrote, instead of calibrating.",
 )
 
@@ -98,8 +118,10 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
     "pullfactory init - | pullfactory run -         ... or to run",
     "pullfactory init --audit audit.toml            the audit of your own events",
 )
-@click.argument("file", type=click.Path())
-@click.option("--preset", help="The study to start from.  [default: poster]")
+@click.argument("file", type=PLACE)
+@click.option(
+    "--preset", help="The study to start from.  [default: poster]", shell_complete=presets
+)
 @click.option("--audit", is_flag=True, help="The configuration of an audit instead of a study.")
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
@@ -138,7 +160,7 @@ def _named(study: "Study", file: str) -> "Study":
 @click.option(
     "--output",
     "-o",
-    type=click.Path(),
+    type=PLACE,
     help="File, or - for standard output.  [default: <study name>_calibration.json]",
 )
 @workers_option
@@ -170,11 +192,11 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     "pullfactory workspace --preset poster --output - | pyhf inspect",
     "pullfactory workspace --joint --rho 0.5 --set joint.n_bins=6,3",
 )
-@study_options
+@toyless_options
 @click.option(
     "--output",
     "-o",
-    type=click.Path(),
+    type=PLACE,
     help="File, or - for standard output.  [default: <study name>(_joint).json]",
 )
 @calibration_option

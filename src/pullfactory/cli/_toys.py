@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from pullfactory.cli._request import REPORTED, Request, figures_option, kept_options, result_options
-from pullfactory.cli._shared import command, count_option, warn_of_lost, warn_of_mixed
+from pullfactory.cli._shared import PLACE, command, count_option, warn_of_lost, warn_of_mixed
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -92,12 +92,12 @@ def _number(name: str, text: str) -> float:
     "pullfactory toys bkg.json --patch signal.json --truth mu=0,lumi=1.02",
     "pullfactory toys workspace.json --ensemble prior --fix JSF --free JRF",
 )
-@click.argument("workspace_file", metavar="WORKSPACE.json", type=click.Path())
+@click.argument("workspace_file", metavar="WORKSPACE.json", type=PLACE)
 @click.option(
     "--patch",
     "patches",
     multiple=True,
-    type=click.Path(),
+    type=PLACE,
     help="JSON patch, or FILE#NAME for one of a patch set. Repeatable.",
 )
 @click.option("--measurement", help="Measurement of the workspace.  [default: the first]")

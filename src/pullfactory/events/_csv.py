@@ -1,5 +1,6 @@
 """Events in a CSV file, compressed by gzip or not."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from pullfactory.errors import EventsError
 
 from ._columns import from_arrow, require
 from ._damage import reading, watched
-from ._encoding import refuse_encoding
+from ._encoding import first_line, refuse_encoding
 from ._file import FileSource
 
+_MOST = 10_000  # columns, whose names and readers fit into memory
 _BLOCK = 2**23  # bytes that pyarrow parses at once, hence the longest line
 _HEAD = 64  # values
 _MISSING = ("", "nan", "NaN", "-nan", "NA", "N/A", "n/a", "NULL", "null", "None")
@@ -48,9 +50,8 @@ class CsvSource(FileSource):
                 }
 
     def _batches(self, reader: Any) -> Iterator[Any]:
-        import pyarrow as pa
 
-        batches = watched(iter(reader), self.place, pa.ArrowException)
+        batches = watched(iter(reader), self.place)
         while True:
             with self._decoding():
                 batch = next(batches, None)
@@ -67,6 +68,11 @@ class CsvSource(FileSource):
             if "invalid UTF8" in str(error):
                 with reading(self.place):
                     refuse_encoding(self.path, self.place)
+            if found := re.search(r"Expected \d+ columns, got \d+", str(error)):
+                raise EventsError(
+                    f"{self.place}: a row has not one value for each name in line 1 ({found[0]}); "
+                    "leave out lines of comment, and write rows whole"
+                ) from None
             raise
 
     def _regrouped(self, batches: Iterator[Any]) -> Iterator[Any]:
@@ -96,7 +102,8 @@ class CsvSource(FileSource):
 
         with reading(self.place):
             refuse_encoding(self.path, self.place, lines=1)
-        with self._decoding(), reading(self.place, pa.ArrowException):
+            refuse_head(first_line(self.path), self.place)
+        with self._decoding(), reading(self.place):
             reader = csv.open_csv(
                 self.path,
                 read_options=csv.ReadOptions(block_size=_BLOCK),
@@ -109,6 +116,30 @@ class CsvSource(FileSource):
             )
         with reader:
             yield reader
+
+
+def refuse_head(line: bytes, place: str) -> None:
+    """Refuse a first line that does not name columns as we read them.
+
+    Args:
+        line: Of a file.
+        place: What the file is called in messages.
+
+    Raises:
+        EventsError: If its columns are not separated by commas, or too many.
+    """
+    columns = line.count(b",") + 1
+    if columns > _MOST:
+        raise EventsError(
+            f"{place}: has {columns} columns, more than {_MOST}; write those you need"
+        )
+    for mark, name in ((b";", "semicolons"), (b"\t", "tabs")):
+        if columns == 1 and mark in line:
+            raise EventsError(
+                f"{place}: {name} separate its columns; write commas, and points in numbers"
+            )
+    if columns == 1 and line.startswith(b"#"):
+        raise EventsError(f"{place}: begins with a comment; leave it out, line 1 names the columns")
 
 
 def _typed(texts: Any) -> Any:

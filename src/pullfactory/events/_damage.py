@@ -1,9 +1,5 @@
 """What libraries raise at a file that is damaged, said in one line."""
 
-import lzma
-import struct
-import zipfile
-import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -12,37 +8,15 @@ from pullfactory.errors import EventsError
 
 T = TypeVar("T")
 
-# A flipped byte makes a library trip in any of its lines: over an offset, a length, a missing
-# member, or the file of another kind that the bytes then describe.
-_DAMAGE: tuple[type[Exception], ...] = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    EOFError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NameError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 _SHOWN = 160
 
 
 @contextmanager
-def reading(place: str, *more: type[Exception]) -> Generator[None]:
+def reading(place: str) -> Generator[None]:
     """Within it, what damage raises is an `EventsError`.
 
     Args:
         place: What is read, for messages.
-        more: Classes that the reading library raises besides those of Python.
 
     Raises:
         EventsError: If anything of that kind is raised.
@@ -51,7 +25,9 @@ def reading(place: str, *more: type[Exception]) -> Generator[None]:
         yield
     except EventsError:
         raise
-    except (*_DAMAGE, *more) as error:
+    except Exception as error:
+        # A flipped byte makes a library trip in any of its lines: over an offset, a length, a
+        # missing member, or the file of another kind that the bytes then describe.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = (lines or [type(error).__name__])[0]
         reason = reason if len(reason) <= _SHOWN else f"{reason[: _SHOWN - 3]}..."
@@ -61,19 +37,18 @@ def reading(place: str, *more: type[Exception]) -> Generator[None]:
         ) from error
 
 
-def watched(items: Iterator[T], place: str, *more: type[Exception]) -> Iterator[T]:
+def watched(items: Iterator[T], place: str) -> Iterator[T]:
     """The items of an iterator, each read as within `reading`.
 
     Args:
         items: What is read when it is asked for.
         place: As in `reading`.
-        more: As in `reading`.
 
     Raises:
         EventsError: If an item cannot be read.
     """
     while True:
-        with reading(place, *more):
+        with reading(place):
             try:
                 item = next(items)
             except StopIteration:

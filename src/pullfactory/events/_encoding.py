@@ -52,6 +52,16 @@ def refuse_encoding(path: Path, place: str, *, lines: int | None = None) -> None
                 ) from None
 
 
+def first_line(path: Path) -> bytes:
+    """The first line of a text file.
+
+    Args:
+        path: The file, compressed by gzip if its name says so.
+    """
+    with _opened(path) as stream:
+        return stream.readline(_LONGEST)
+
+
 def _opened(path: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
 

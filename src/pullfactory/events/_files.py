@@ -77,8 +77,8 @@ def _expand(text: str, place: str, base: Path) -> list[str]:
     if "\0" in text or not text:
         raise EventsError(f"{place}: {text!r} is no path; name a file")
     if glob.has_magic(text) and not _path(text, base).exists():
-        root = None if Path(text).expanduser().is_absolute() else base
-        pattern = str(Path(text).expanduser())
+        pattern = str(_expanded(text))
+        root = None if Path(pattern).is_absolute() else base
         matches = sorted(glob.glob(pattern, root_dir=root, recursive=True))  # noqa: PTH207
         if not matches:
             raise EventsError(f"{place}: no file matches {text!r}; mend the pattern")
@@ -87,7 +87,19 @@ def _expand(text: str, place: str, base: Path) -> list[str]:
 
 
 def _path(name: str, base: Path) -> Path:
-    return base / Path(name).expanduser()
+    return base / _expanded(name)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # as the shell does, where nobody has that name
+        return Path(name)
+
+
+def _told(base: Path) -> str:
+    """Where relative paths are looked for, in words."""
+    return f" in '{base}'" if base != Path() else " in the folder where you are"
 
 
 def _checked(name: str, formats: Formats, place: str, base: Path) -> EventFile:
@@ -106,7 +118,8 @@ def _checked(name: str, formats: Formats, place: str, base: Path) -> EventFile:
         with path.open("rb") as stream:
             start = stream.read(8)
     except FileNotFoundError:
-        raise EventsError(f"{here} is missing; mend the path") from None
+        where = "" if _expanded(name).is_absolute() else _told(base)
+        raise EventsError(f"{here} is missing{where}; mend the path") from None
     except IsADirectoryError:
         raise EventsError(f"{here} is a folder; name the files in it") from None
     except OSError as error:

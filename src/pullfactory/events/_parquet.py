@@ -33,16 +33,16 @@ class ParquetSource(FileSource):
 
         with self._opened() as file:
             schema = file.schema_arrow
-            wanted = require(schema.names, columns, place=self.place)
-            for name in wanted:
-                if pa.types.is_nested(schema.field(name).type):
-                    refuse_jagged(name, self.place)
-            with reading(self.place, pa.ArrowException):
+            flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+            for name in columns:
+                self._refuse_nested(name, schema)
+            wanted = require(flat, columns, place=self.place)
+            with reading(self.place):
                 batches = file.iter_batches(batch_size=self.chunk, columns=list(wanted))
             rows = 0
-            for batch in watched(batches, self.place, pa.ArrowException):
+            for batch in watched(batches, self.place):
                 rows += batch.num_rows
-                with reading(self.place, pa.ArrowException):
+                with reading(self.place):
                     chunk = {
                         name: from_arrow(batch.column(name), name=name, place=self.place)
                         for name in wanted
@@ -54,12 +54,29 @@ class ParquetSource(FileSource):
                     "write or copy it again"
                 )
 
+    def _refuse_nested(self, name: str, schema: Any) -> None:
+        """Refuse a column that has fields or lists, and what names a field of one."""
+        import pyarrow as pa
+
+        whole, _, inner = name.partition(".")
+        for outer in (name, whole) if name not in schema.names else (name,):
+            if outer not in schema.names or not pa.types.is_nested(schema.field(outer).type):
+                continue
+            kind = schema.field(outer).type
+            if pa.types.is_struct(kind):
+                fields = ", ".join(repr(kind.field(i).name) for i in range(kind.num_fields))
+                raise EventsError(
+                    f"{self.place}: column {outer!r} is a struct (of {fields}); write the field "
+                    f"{inner or fields} into a column of its own"
+                )
+            if outer == name:
+                refuse_jagged(name, self.place)
+
     @contextmanager
     def _opened(self) -> Iterator[Any]:
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with reading(self.place, pa.ArrowException):
+        with reading(self.place):
             file = pq.ParquetFile(self.path, page_checksum_verification=True)
         with file:
             yield file

@@ -35,14 +35,14 @@ class RootSource(FileSource):
 
     def names(self) -> tuple[str, ...]:
         """Names of the branches or fields; see `Source.names`."""
-        with self._opened() as (reader, failures), reading(reader.place, *failures):
+        with self._opened() as reader, reading(reader.place):
             return reader.names()
 
     def chunks(self, columns: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
         """The columns, in pieces; see `Source.chunks`."""
-        with self._opened() as (reader, failures):
+        with self._opened() as reader:
             rows = 0
-            for chunk in watched(reader.chunks(columns), reader.place, *failures):
+            for chunk in watched(reader.chunks(columns), reader.place):
                 rows += len(next(iter(chunk.values())))
                 yield chunk
             if rows != reader.entries:
@@ -52,27 +52,26 @@ class RootSource(FileSource):
                 )
 
     @contextmanager
-    def _opened(self) -> Iterator[tuple[TreeReader, tuple[type[Exception], ...]]]:
+    def _opened(self) -> Iterator[TreeReader]:
         try:
-            import cramjam
+            import cramjam  # noqa: F401  which uproot looks for when it is too late
             import uproot
         except ImportError as error:
             raise EventsError(
                 f"{self.file}: needs uproot ({error}); run pip install 'pullfactory[io]'"
             ) from None
-        failures = (cramjam.DecompressionError, uproot.deserialization.DeserializationError)
-        with reading(self.place, *failures):
+        with reading(self.place):
             # A mapping, because a text would be split at its colons.
             directory = uproot.open({str(self.path): None})
         with directory:
-            with reading(self.place, *failures):
+            with reading(self.place):
                 size, end = self.path.stat().st_size, directory.file.fEND
                 if size < end:
                     raise EventsError(
                         f"{self.file}: is cut short, {size} of {end} bytes; write or copy it again"
                     )
                 reader = self._reader(directory)
-            yield reader, failures
+            yield reader
 
     def _reader(self, directory: Any) -> TreeReader:
         found = directory.iterclassnames(recursive=True, cycle=True)

@@ -39,7 +39,10 @@ class TreeReader(ABC):
         """The columns, in pieces; see `Source.chunks`."""
         found = self._columns()
         by_name = dict(found)
-        wanted = require((name for name, _ in found), columns, place=self.place)
+        names = [name for name, _ in found]
+        if not by_name.keys() >= set(columns):  # others are proposed
+            names = [n for n, column in found if n in columns or self._is_flat(n, column)]
+        wanted = require(names, columns, place=self.place)
         chosen = {name: by_name[name] for name in wanted}
         for start, stop in self._ranges(chosen):
             arrays = {
@@ -56,6 +59,14 @@ class TreeReader(ABC):
                 "write or copy it again"
             )
         return array
+
+    def _is_flat(self, name: str, column: Any) -> bool:
+        """Whether a branch or field has one value per event, and can be proposed."""
+        try:
+            next(self._ranges({name: column}), None)
+        except Exception:  # noqa: BLE001  such as one of a kind that uproot cannot read
+            return False
+        return True
 
     @abstractmethod
     def _columns(self) -> list[tuple[str, Any]]:

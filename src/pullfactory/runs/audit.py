@@ -113,10 +113,8 @@ def audit(
             answer can rest on them.
         CalibrationError: If bins or templates are unusable, or a sample is missing.
     """
-    folder = None if base is None else Path(base)
-    if folder is None and isinstance(config, str | Path):
-        folder = Path(config).parent
     config = _configuration(config)
+    folder = config.folder if base is None else Path(base)
     n_workers = require_workers(executor, workers)
     read = read_events(config, events, base=folder, progress=progress)
     expected = Expected.of(config, read)

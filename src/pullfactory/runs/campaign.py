@@ -1,22 +1,28 @@
 """The campaign: throw, fit, sum and keep toys, part by part, on any executor."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.fitting import FitBatch
+from pullfactory.errors import LikelihoodError
+from pullfactory.fitting import FitBatch, FitStatus
 from pullfactory.progress import Progress, tell
 from pullfactory.results.keeping import Keep, open_parts
 from pullfactory.results.ledger import Parts, PartStore
-from pullfactory.results.part import Fitted, Layout, Span, joined, toys_of, wanted_spans
+from pullfactory.results.part import Fitted, Head, Layout, Span, joined, toys_of, wanted_spans
 from pullfactory.results.sums import Series
+from pullfactory.results.toy_fits import STATUS_NAMES
 from pullfactory.runs.execution import Failed, completed, unnoted, worker_pool
 from pullfactory.runs.parcel import Plan, sent
+
+_ENOUGH = 20  # toys that fail alike: the model does not work
 
 FitBlock = Callable[[int], Sequence[Fitted]]
 """From the number of a block of toys to its fits, the same series for every block."""
@@ -76,6 +82,7 @@ class Campaign:
 
         Raises:
             OutputError: If they cannot be kept.
+            LikelihoodError: If no fit of the first toys has errors, and more are wanted.
             RunError: If parts failed again and again; the others are kept.
         """
         wanted = wanted_spans(self.n_toys, self.part, keep.blocks if keep else None)
@@ -103,11 +110,38 @@ class Campaign:
     ) -> None:
         """Make the parts that are missing, in whatever order they come."""
         spans = {span.first // self.part: span for span in missing}
+        hope = bool(parts.spans)
+        tried = 0
         with worker_pool(executor, workers) as pool, sent(self, executor) as errand:
             for index, content in completed(pool, errand, spans, workers, failed):
                 span = spans[index]
+                tried += span.stop - span.first
+                hope = hope or _has_errors(content)
+                if not hope and _ENOUGH <= tried < toys_of(missing):
+                    raise LikelihoodError(
+                        f"none of the first {tried} toys has a fit with errors "
+                        f"({_endings(content)}), so no more are made; look at the rates, the "
+                        "bounds and the initial values of the model"
+                    )
                 parts.store(span, content)
                 advance(span.stop - span.first)
+
+
+def _has_errors(content: bytes) -> bool:
+    """Whether any fit of a part has errors."""
+    return any(status[: FitStatus.AT_BOUND + 1].any() for status in _statuses(content))
+
+
+def _endings(content: bytes) -> str:
+    """How the fits of a part ended, in words."""
+    counts = zip(STATUS_NAMES, np.sum(_statuses(content), axis=0), strict=True)
+    return ", ".join(f"{n} {name}" for name, n in counts if n)
+
+
+def _statuses(content: bytes) -> "list[NDArray[Any]]":
+    """How many fits of a part ended how, for each method at each correlation."""
+    head = Head.of(io.BytesIO(content))
+    return [series["pulls"].status for series in head.unpacked().values()]
 
 
 @contextmanager

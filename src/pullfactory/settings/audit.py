@@ -1,7 +1,9 @@
 """The configuration of an audit: which events, what is measured in them, what is asked."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -11,6 +13,8 @@ from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBloc
 from pullfactory.settings.document import Document
 from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
 from pullfactory.settings.samples import Samples, read_samples
+
+Config = TypeVar("Config", bound="AuditConfig")
 
 _JOINT_BINS = 36  # of all observables together, if nothing is said
 _LARGEST = 1e12  # distance of values from 0, beside which an error would be lost
@@ -241,6 +245,28 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
             )
 
     @cached_property
+    def folder(self) -> Path | None:
+        """Of the file that it was read from, to which files of events are relative."""
+        return None
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> Self:
+        """Read a file; see `Document.from_toml`.
+
+        Args:
+            path: A TOML file; its folder is kept.
+        """
+        return _placed(super().from_toml(path), Path(path).parent)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Self:
+        """A copy with some keys changed; see `Document.with_settings`.
+
+        Args:
+            settings: Dotted keys to values.
+        """
+        return _placed(super().with_settings(settings), self.folder)
+
+    @cached_property
     def sample_set(self) -> Samples:
         """The samples, read and checked."""
         return read_samples(
@@ -261,3 +287,9 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
         if isinstance(bins, tuple):
             return bins
         return n * (max(2, round(_JOINT_BINS ** (1 / n))) if bins is None else bins,)
+
+
+def _placed(config: Config, folder: Path | None) -> Config:
+    """A configuration whose files of events are relative to a folder."""
+    vars(config)["folder"] = folder  # as if it had been asked for, and so no part of what is equal
+    return config

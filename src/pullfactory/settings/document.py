@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
@@ -13,6 +14,14 @@ from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import FigureFormats, FileName, Frozen, Name, Whole
 from pullfactory.settings.toml import read_toml, to_toml
+
+_OTHER: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "samples": ("an audit", "pullfactory audit FILE"),
+        "ensemble": ("a study", "pullfactory run FILE"),
+    }
+)
+"""Tables that one kind of file has alone, and what reads it."""
 
 Parameter = TypeVar("Parameter", bound=ParameterBlock)
 Observable = TypeVar("Observable", bound=ObservableBlock)
@@ -84,7 +93,23 @@ class Document(Frozen, Generic[Parameter, Observable]):
             EventsError: If an expression is none.
         """
         place = f"{cls.kind} file '{path}'"
-        return cls.from_dict(read_toml(path, place, cls.command), place=place)
+        return cls.from_read(read_toml(path, place, cls.command), place=place)
+
+    @classmethod
+    def from_read(cls, data: Mapping[str, Any], *, place: str) -> Self:
+        """Check the content of a file, which may be one of the other kind.
+
+        Args:
+            data: Keys as in the TOML file.
+            place: Where it came from, for messages.
+
+        Raises:
+            StudyError, EventsError: As `from_dict`.
+        """
+        for key, (kind, command) in _OTHER.items():
+            if key in data and key not in cls.model_fields:
+                raise StudyError(f"{place} has [{key}], as {kind} has; try '{command}'")
+        return cls.from_dict(data, place=place)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Self:
         """A copy with some keys changed, checked again.

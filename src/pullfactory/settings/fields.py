@@ -10,6 +10,7 @@ FigureFormat = Literal["png", "pdf", "svg"]
 FIGURE_FORMATS: tuple[FigureFormat, ...] = get_args(FigureFormat)
 
 T = TypeVar("T")
+_LONGEST = 500  # letters of LaTeX
 _CHOICE = f"choose of {', '.join(FIGURE_FORMATS)}, or none"
 
 
@@ -26,11 +27,13 @@ def _drawable(text: str) -> str:
         raise ValueError(f"{text!r} has letters that do not print; leave them out")
     if "$" not in text:
         return text
+    if len(text) > _LONGEST:
+        raise ValueError(f"{text[:20]!r}... has {len(text)} letters, more than {_LONGEST}")
     from matplotlib.mathtext import MathTextParser
 
     try:
         MathTextParser("path").parse(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         reason = str(error).splitlines()[-1]
         raise ValueError(f"{text!r} is no LaTeX that can be drawn ({reason}); mend it") from None
     return text

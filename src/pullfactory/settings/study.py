@@ -174,7 +174,7 @@ class Study(Document[Parameter, Observable]):
         Raises:
             StudyError: If the text is no valid study.
         """
-        return cls.from_dict(parse_toml(text, place), place=place)
+        return cls.from_read(parse_toml(text, place), place=place)
 
     @classmethod
     def preset(cls, name: str = "poster") -> Self:

@@ -1,6 +1,7 @@
 """Plain TOML in and out: what the standard library reads but does not write."""
 
 import json
+import re
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from pullfactory.errors import StudyError
+from pullfactory.files import read_given
 
 _WIDTH = 100
 _LONGEST_ALIGNED = 38
+_SHOWN = 20  # letters of a value that is refused
+_DEEP = re.compile(r"(?:[^\s.,=#\[\]{}]{1,50}[ \t]{0,9}\.[ \t]{0,9}){100}")  # tables in tables
 
 
 def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
         StudyError: If it cannot be read or is no TOML.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_given(path)
     except OSError as error:
         raise StudyError(
             f"{place} cannot be read ({error.strerror}); '{remedy}' writes one"
@@ -46,11 +50,31 @@ def parse_toml(text: str | bytes, place: str) -> dict[str, Any]:
         StudyError: If it is no TOML.
     """
     try:
-        return tomllib.loads(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        return _loaded(text if isinstance(text, str) else text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise StudyError(f"{place} is no text in UTF-8: {error}; save it as that") from None
     except tomllib.TOMLDecodeError as error:
+        if text.lstrip()[:1] in ("{", b"{"):
+            raise StudyError(
+                f"{place} is JSON, not TOML; 'pullfactory toys' takes workspaces"
+            ) from None
         raise StudyError(f"{place} is no TOML: {error}; mend that line") from None
+    except ValueError as error:
+        raise StudyError(f"{place} cannot be read: {error}; mend it") from None
+
+
+def _loaded(text: str) -> dict[str, Any]:
+    """Read TOML; what its library does not foresee is a `ValueError` too."""
+    if _DEEP.search(text):  # which takes it minutes
+        raise ValueError("tables are nested too deep")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("brackets are nested too deep") from None
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        raise ValueError("a number has too many digits") from None
 
 
 def parse_value(text: str) -> Any:
@@ -59,12 +83,17 @@ def parse_value(text: str) -> Any:
     Args:
         text: TOML, such as "5000" or "[0, 0.5]"; a list may do without brackets and a text
             without quotes, as in "0,0.5" and "fixed".
+
+    Raises:
+        StudyError: If it is nested too deep, or a number has too many digits.
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return _loaded(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         parts = text.split(",")
         return text if len(parts) == 1 else [parse_value(part.strip()) for part in parts]
+    except ValueError as error:
+        raise StudyError(f"'{text[:_SHOWN]}...' is no value: {error}; give another one") from None
 
 
 def to_toml(model: BaseModel) -> str:

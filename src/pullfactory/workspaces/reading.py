@@ -11,6 +11,7 @@ import jsonpatch
 import numpy as np
 
 from pullfactory.errors import WorkspaceError
+from pullfactory.files import read_given, read_stream
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import MOST_EVENTS, refuse_bad
 
@@ -289,7 +290,9 @@ def _place(what: str, path: str | Path) -> str:
 
 def _read_json(path: str | Path, place: str) -> Any:
     try:
-        data = sys.stdin.buffer.read() if str(path) == _STDIN else Path(path).read_bytes()
+        data = read_stream(sys.stdin.buffer) if str(path) == _STDIN else read_given(path)
+        if data.lstrip().startswith(b"<"):
+            raise WorkspaceError("it is XML; make a workspace of it with 'pyhf xml2json'")
         return json.loads(
             data,
             parse_float=_finite,
@@ -311,14 +314,14 @@ def _finite(text: str) -> float:
     """Python reads NaN and Infinity; JSON has neither."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is no finite number")
+        raise WorkspaceError(f"{text[:_SHOWN]} is no finite number, as JSON has; give one")
     return value
 
 
 def _whole(text: str) -> int:
     """Python reads whole numbers of any length; a float holds only some."""
     if len(text) > _DIGITS:
-        raise ValueError(f"{text[:12]}... has {len(text)} digits")
+        raise WorkspaceError(f"{text[:12]}... has {len(text)} digits, too many; round it")
     return int(text)
 
 
