@@ -85,3 +85,82 @@ def _systematic(k: int, shift: float, nominal: np.ndarray[Any, Any]) -> dict[str
 
 def _modifier(name: str, kind: str, data: object) -> dict[str, Any]:
     return {"name": name, "type": kind, "data": data}
+
+
+def gamma_workspace(channels: int, bins: int) -> pyhf.Workspace:
+    """Signal and background, whose every bin is free within its shapesys: 1 + bins parameters."""
+    rng = np.random.default_rng(7)
+    spec = []
+    for k in range(channels):
+        background = rng.uniform(50, 150, bins)
+        uncertainty = _modifier(f"shapesys_{k}", "shapesys", list(0.1 * background))
+        spec.append(
+            {
+                "name": f"channel_{k}",
+                "samples": [
+                    {
+                        "name": "signal",
+                        "data": list(rng.uniform(5, 15, bins)),
+                        "modifiers": [_modifier("mu", "normfactor", None)],
+                    },
+                    {"name": "background", "data": list(background), "modifiers": [uncertainty]},
+                ],
+            }
+        )
+    return _workspace(spec)
+
+
+def shape_workspace(
+    bins: int, normalisations: int, shapes: int, *, channels: int = 1, gammas: bool = False
+) -> pyhf.Workspace:
+    """Four samples: 1 + normalisations + shapes parameters, and a staterror one a bin if asked."""
+    return _workspace(
+        [
+            _varied(f"channel_{c}", bins, normalisations, shapes, phase=c, gammas=gammas)
+            for c in range(channels)
+        ]
+    )
+
+
+def _varied(
+    name: str, bins: int, normalisations: int, shapes: int, *, phase: int, gammas: bool
+) -> dict[str, Any]:
+    x = np.linspace(0, 1, bins)
+    samples = []
+    for s in range(4):
+        peak = 300 * np.exp(-0.5 * ((x - 0.5) / 0.1) ** 2) + 5
+        nominal = 1000 * np.exp(-x * (s + 0.5)) if s else peak
+        modifiers = [_modifier("mu", "normfactor", None)] if s == 0 else []
+        for k in range(normalisations):
+            if k % 4 == s or k % 7 == 0:
+                size = 0.03 * (1 + k % 3)
+                modifiers.append(_modifier(f"n{k}", "normsys", {"hi": 1 + size, "lo": 1 - size}))
+        for k in range(shapes):
+            if k % 4 == s or k % 5 == 0:
+                wave = 0.02 * np.sin(2 * np.pi * (k % 9 + 1) * x + k + phase)
+                templates = {
+                    "hi_data": list(nominal * (1 + wave)),
+                    "lo_data": list(nominal * (1 - 0.9 * wave)),
+                }
+                modifiers.append(_modifier(f"h{k}", "histosys", templates))
+        if gammas:
+            modifiers.append(_modifier(f"staterror_{name}", "staterror", list(0.03 * nominal)))
+        samples.append({"name": f"sample_{s}", "data": list(nominal), "modifiers": modifiers})
+    return {"name": name, "samples": samples}
+
+
+def _workspace(channels: list[dict[str, Any]]) -> pyhf.Workspace:
+    observed = [
+        np.sum([sample["data"] for sample in channel["samples"]], axis=0) for channel in channels
+    ]
+    return pyhf.Workspace(
+        {
+            "channels": channels,
+            "observations": [
+                {"name": channel["name"], "data": list(np.round(counts))}
+                for channel, counts in zip(channels, observed, strict=True)
+            ],
+            "measurements": [{"name": "measurement", "config": {"poi": "mu", "parameters": []}}],
+            "version": "1.0.0",
+        }
+    )

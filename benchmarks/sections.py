@@ -13,6 +13,7 @@ SECTIONS = {
     "memory": "Peak memory",
     "parts": "Toys in parts, and workers",
     "scaling": "Time against size",
+    "large": "Large models",
     "startup": "Start-up",
     "commands": "Whole commands",
 }

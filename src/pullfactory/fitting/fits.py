@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pullfactory._jax import double_precision, jax, jnp
 from pullfactory.errors import LikelihoodError
-from pullfactory.fitting.minuit import fit_minuit
+from pullfactory.fitting.minuit import MAX_CALLS, fit_minuit
 from pullfactory.fitting.newton import minimise, settle
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Likelihood, Observation
@@ -183,7 +183,7 @@ def _recover(
     found = {}
     for toy in np.flatnonzero(batch.status > FitStatus.NOT_POSITIVE_DEFINITE):
         one = jax.tree.map(lambda leaf, toy=toy: jnp.asarray(leaf[toy]), data)
-        again = fit_minuit(likelihood, one, start=starts[toy])
+        again = fit_minuit(likelihood, one, start=starts[toy], hesse_calls=MAX_CALLS)
         if again.valid:
             found[int(toy)] = again.estimate
     if not found:

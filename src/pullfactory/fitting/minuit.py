@@ -11,7 +11,8 @@ from pullfactory._jax import double_precision, jax, jit, jnp
 from pullfactory.likelihoods import Likelihood
 
 _AT_BOUND = 1e-6  # of the range: as near as Minuit's transformation comes to a bound
-_MAX_CALLS = 5000  # a fit that needs more is lost: near a pole of the log Minuit never stops
+MAX_CALLS = 5000
+"""A fit that needs more is lost: near a pole of the log Minuit never stops."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,6 +48,7 @@ def fit_minuit(
     data: Any,
     *,
     start: NDArray[np.float64] | None = None,
+    hesse_calls: int | None = None,
 ) -> MinuitFit:
     """Fit one toy with MIGRAD and HESSE (James and Roos 1975, doi:10.1016/0010-4655(75)90039-9).
 
@@ -54,6 +56,8 @@ def fit_minuit(
         likelihood: What to minimise.
         data: One toy's data, without the toy axis.
         start: Shape (parameters,); None for the likelihood's own start.
+        hesse_calls: Most calls of HESSE, whose number grows with the square of the parameters;
+            None for Minuit's own limit.
     """
     first = np.asarray(likelihood.start if start is None else start)
 
@@ -67,9 +71,9 @@ def fit_minuit(
     minuit.errordef = Minuit.LIKELIHOOD
     minuit.limits = [tuple(pair) for pair in likelihood.bounds]
     minuit.fixed = list(likelihood.fixed)
-    minuit.migrad(ncall=_MAX_CALLS)
+    minuit.migrad(ncall=MAX_CALLS)
     if minuit.valid:
-        minuit.hesse()
+        minuit.hesse(ncall=hesse_calls)
     estimate = np.array(minuit.values)
     low, high = likelihood.bounds.T
     margin = _AT_BOUND * (high - low)

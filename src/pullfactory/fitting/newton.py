@@ -22,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit, jnp
+from pullfactory.fitting.elimination import invert, solve
 from pullfactory.fitting.resolution import Spectrum, spectrum
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
+from pullfactory.likelihoods.arrow import Arrow
 
 _TOLERANCE = 1e-9
 """Estimated distance to the minimum, in units of the NLL: 4e-5 standard deviations."""
@@ -32,6 +34,7 @@ _SMALL = 1e-4
 """The same before a full step after which `_LEFT` remains, if it contracts as the one before."""
 _LEFT = 1e-15
 _FIRST_STEPS = 4  # with the cheap curvature: what remains is small beside a standard deviation
+_LARGE_STEPS = 16  # the same in an arrow: a step there costs no more than a Hessian
 _STEPS = 10  # of every other round
 _ROUNDS = 12
 _LOOK_STEPS = 6  # towards another minimum: what remains is small beside what is worth going for
@@ -43,8 +46,6 @@ _WEAK = (2 * _TOLERANCE) ** 0.5
 d of the NLL left, the gradient in units of the errors is sqrt(2 d), and the valley bends by no more
 than one error an error."""
 _POLISHING = 4  # steps to the bottom of the valley: each squares what is left
-_SINGULAR = 32 * float(np.finfo(np.float64).eps)
-"""Pivot for each row, for a unit diagonal, that rounding alone may make; see `resolution`."""
 _ROUNDING = 1e-14  # relative; a step may raise the likelihood by this much
 
 
@@ -131,20 +132,21 @@ def _in_batches(
 
 def _settle_batch(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Minimum:
     """One evaluation of each toy where it is."""
-    end = _descend(likelihood, data, _begin(theta), _nothing(theta), 1)
+    end = _descend(likelihood, data, _begin(likelihood, theta), _nothing(likelihood, theta), 1)
     end = end._replace(arrived=end.finite)
     return _finish_batch(likelihood, data, end)
 
 
 def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
     """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
-    missing = _nothing(start)
-    steps = _STEPS if likelihood.exact else _FIRST_STEPS
+    missing = _nothing(likelihood, start)
+    cheap = _FIRST_STEPS if likelihood.layout is None else _LARGE_STEPS
+    steps = _STEPS if likelihood.exact else cheap
     coarse = likelihood.coarsen(data)
     if coarse is not None:
-        near = _descend(likelihood, coarse, _begin(start), missing, steps)
+        near = _descend(likelihood, coarse, _begin(likelihood, start), missing, steps)
         start = np.where(np.asarray(near.arrived)[:, None], near.theta, start)
-    end = _descend(likelihood, data, _begin(start), missing, steps)
+    end = _descend(likelihood, data, _begin(likelihood, start), missing, steps)
     end = _arrive(likelihood, data, end)
     if likelihood.folded:
         end = _look_behind(likelihood, data, end)
@@ -153,13 +155,17 @@ def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64
 
 def _arrive(likelihood: Likelihood, data: Any, end: _End) -> _End:
     """Rounds of steps until every toy has arrived or cannot."""
-    missing = _nothing(end.theta)
+    missing = _nothing(likelihood, end.theta)
     for _ in range(_ROUNDS):
         if np.all(np.asarray(end.arrived) | ~np.asarray(end.finite)):
             break
         if not likelihood.exact:
-            hessian = np.asarray(_hessian(likelihood, data, end.theta))
-            missing = hessian - np.asarray(end.here.curvature)
+            hessian = _hessian(likelihood, data, end.theta)
+            missing = jax.tree.map(
+                lambda whole, cheap: np.asarray(whole) - np.asarray(cheap),
+                hessian,
+                end.here.curvature,
+            )
         end = _descend(likelihood, data, end, missing, _STEPS)
     return end
 
@@ -173,7 +179,8 @@ def _look_behind(likelihood: Likelihood, data: Any, end: _End) -> _End:
     best = end
     for k in likelihood.folded:
         there = _mirrored(likelihood, best, k)
-        other = _descend(likelihood, data, _begin(there), _nothing(there), _LOOK_STEPS)
+        nothing = _nothing(likelihood, there)
+        other = _descend(likelihood, data, _begin(likelihood, there), nothing, _LOOK_STEPS)
         lower = np.asarray(other.here.nll) < np.asarray(best.here.nll) - _LOWER
         best = _choose(lower & np.asarray(end.arrived & other.finite), other, best)
     if best is end:
@@ -185,7 +192,8 @@ def _look_behind(likelihood: Likelihood, data: Any, end: _End) -> _End:
 def _mirrored(likelihood: Likelihood, end: _End, k: int) -> NDArray[np.float64]:
     """The other side of parameter k, at least a standard deviation away from the middle."""
     theta = np.array(end.theta, dtype=np.float64)
-    curvature = np.maximum(np.asarray(end.here.curvature)[:, k, k], np.finfo(float).tiny)
+    diagonal = np.asarray(_diagonals(end.here.curvature))
+    curvature = np.maximum(diagonal[:, k], np.finfo(float).tiny)
     away = np.fmax(np.abs(theta[:, k]), 1 / np.sqrt(curvature))
     theta[:, k] = np.clip(-np.copysign(away, theta[:, k]), *likelihood.bounds[k])
     return theta
@@ -207,12 +215,12 @@ def _choose(first: NDArray[np.bool_], one: _End, other: _End) -> _End:
 def _finish_batch(likelihood: Likelihood, data: Any, end: _End) -> Minimum:
     """Estimate, minimum, covariance and status of each descent."""
     exact = likelihood.exact
-    hessian = end.here.curvature if exact else _hessian(likelihood, data, end.theta)
+    hessian: Any = end.here.curvature if exact else _hessian(likelihood, data, end.theta)
     *columns, weakness = (np.array(column) for column in _finish(likelihood, data, end, hessian))
     found = Minimum(*columns)
     weak = np.asarray(end.arrived) & ~(weakness * _WEAK < 1)
     if weak.any():
-        _judge_weak(likelihood, data, end, np.asarray(hessian), weak, found)
+        _judge_weak(likelihood, data, end, _dense(hessian), weak, found)
     return found
 
 
@@ -249,9 +257,11 @@ def _judge_weak(
             (theta, nll, gradient), (trial, there.nll, there.gradient), strict=True
         ):
             old[better] = np.asarray(new)[better]
-        hessian = np.asarray(_hessian(likelihood, data, theta))
+        hessian = _dense(_hessian(likelihood, data, theta))
     found_here = directions(held)
-    pushed = held & np.asarray(_pushed(likelihood, gradient[rows], hessian[rows]))
+    pushed = held & np.asarray(
+        _pushed(likelihood, gradient[rows], np.diagonal(hessian[rows], axis1=1, axis2=2))
+    )
     flat = found_here.flat | directions(pushed).flat
     inside = ~(held[:, :, None] | held[:, None, :])
     covariance = np.where(inside, found_here.inverse, np.nan)
@@ -274,9 +284,9 @@ def _newton_step(
     return np.asarray(np.einsum("tki,ti->tk", directions.vectors, far) * directions.scale)
 
 
-def _pushed(likelihood: Likelihood, gradient: Any, hessian: Any) -> Any:
+def _pushed(likelihood: Likelihood, gradient: Any, diagonal: Any) -> Any:
     """Whether a held parameter is fixed, or kept by its bound and not by rounding; (..., n)."""
-    curvature = jnp.abs(jnp.diagonal(hessian, axis1=-2, axis2=-1))
+    curvature = jnp.abs(diagonal)
     return jnp.asarray(likelihood.fixed) | (jnp.square(gradient) > _WEAK**2 * curvature)
 
 
@@ -287,17 +297,25 @@ def _exceeds(likelihood: Likelihood, covariance: Any) -> Any:
     return jnp.any(variance > (high - low) ** 2, axis=-1)
 
 
-def _begin(start: NDArray[np.float64]) -> _End:
+def _begin(likelihood: Likelihood, start: NDArray[np.float64]) -> _End:
     """Before the first evaluation: anything finite is better, and the first step goes nowhere."""
-    toys, parameters = start.shape
-    identity = np.tile(np.eye(parameters), (toys, 1, 1))
+    toys = len(start)
+    identity = _units(likelihood, start, 1.0)
     here: Any = (np.full(toys, np.inf), np.zeros_like(start), identity)
     return _End(start, Expansion(*here), np.zeros(toys, dtype=bool), np.ones(toys, dtype=bool))
 
 
-def _nothing(start: NDArray[np.float64]) -> NDArray[np.float64]:
+def _nothing(likelihood: Likelihood, start: NDArray[np.float64]) -> Any:
     """No correction of the curvature."""
-    return np.zeros((*start.shape, start.shape[1]))
+    return _units(likelihood, start, 0.0)
+
+
+def _units(likelihood: Likelihood, start: NDArray[np.float64], scale: float) -> Any:
+    """Curvatures of all toys that are multiples of the unit matrix."""
+    toys, parameters = start.shape
+    if likelihood.layout is not None:
+        return Arrow.identity(likelihood.layout, toys, scale)
+    return np.tile(scale * np.eye(parameters), (toys, 1, 1))
 
 
 def _power_of_two(n: int) -> int:
@@ -310,14 +328,19 @@ def _take(data: Any, toys: NDArray[np.int_]) -> Any:
 
 
 @jit
-def _hessian(likelihood: Likelihood, data: Any, theta: jax.Array) -> jax.Array:
-    return jax.vmap(likelihood.hessian)(theta, data)
+def _hessian(likelihood: Likelihood, data: Any, theta: jax.Array) -> Any:
+    return _each(likelihood, likelihood.outlined_hessian, theta, data)
 
 
 @jit
 def _expand(likelihood: Likelihood, data: Any, theta: jax.Array) -> Expansion:
-    expanded: Expansion = jax.vmap(likelihood.expansion)(theta, data)
+    expanded: Expansion = _each(likelihood, likelihood.outline, theta, data)
     return expanded
+
+
+@jit
+def _diagonals(matrix: Any) -> jax.Array:
+    return jax.vmap(_diagonal)(matrix)
 
 
 @jit
@@ -326,20 +349,19 @@ def _holds(likelihood: Likelihood, end: _End) -> jax.Array:
 
 
 @jit
-def _descend(
-    likelihood: Likelihood, data: Any, begin: _End, missing: jax.Array, steps: int
-) -> _End:
+def _descend(likelihood: Likelihood, data: Any, begin: _End, missing: Any, steps: int) -> _End:
     """One round of steps of each toy that has not arrived."""
 
-    def one(toy: Any, begin: _End, lacks: jax.Array) -> _End:
+    def one(toy: Any, begin: _End, lacks: Any) -> _End:
         last = _descend_one(likelihood, toy, begin, lacks, steps)
         return _End(last.theta, last.here, last.arrived, last.finite)
 
-    return jax.vmap(one)(data, begin, missing)
+    ended: _End = _each(likelihood, one, data, begin, missing)
+    return ended
 
 
 def _descend_one(
-    likelihood: Likelihood, data: Any, begin: _End, missing: jax.Array, steps: int
+    likelihood: Likelihood, data: Any, begin: _End, missing: Any, steps: int
 ) -> _State:
     lower, upper = jnp.asarray(likelihood.bounds).T
 
@@ -348,12 +370,12 @@ def _descend_one(
         begun = jnp.isfinite(here.nll)
         held = _held(likelihood, state.theta, here.gradient)
         gradient = jnp.where(held, 0.0, here.gradient)
-        matrix = _reduce(here.curvature + missing, held)
-        diagonal = jnp.diag(matrix)
-        damped = matrix + jnp.diag(state.damping * jnp.where(diagonal > 0, diagonal, 1.0))
-        move = _solve(damped, -gradient)
+        matrix = _reduce(jax.tree.map(jnp.add, here.curvature, missing), held)
+        diagonal = _diagonal(matrix)
+        damped = _with(matrix, state.damping * jnp.where(diagonal > 0, diagonal, 1.0))
+        move = solve(damped, -gradient)
         trial = jnp.clip(state.theta + move, lower, upper)
-        there = likelihood.expansion(trial, data)
+        there = likelihood.outline(trial, data)
         usable = jnp.all(jnp.isfinite(move))
         distance = -0.5 * jnp.dot(gradient, move) * (1.0 + state.damping)
         finite = jnp.isfinite(there.nll) & jnp.all(jnp.isfinite(there.gradient))
@@ -393,22 +415,25 @@ def _descend_one(
 
 @jit
 def _finish(
-    likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
+    likelihood: Likelihood, data: Any, end: _End, hessian: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     """Estimate, minimum, covariance, status and weakness of each descent."""
-    return jax.vmap(partial(_finish_one, likelihood))(data, end, hessian)
+    finish = partial(_finish_one, likelihood)
+    ended: tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+    ended = _each(likelihood, finish, data, end, hessian)
+    return ended
 
 
 def _finish_one(
-    likelihood: Likelihood, data: Any, end: _End, hessian: jax.Array
+    likelihood: Likelihood, data: Any, end: _End, hessian: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     held = _held(likelihood, end.theta, end.here.gradient)
     moving = _reduce(hessian, held)
-    inverse = _solve(moving, jnp.eye(len(held)))
+    inverse = invert(moving)
     definite = jnp.all(jnp.isfinite(inverse))
     outside = held[:, None] | held[None, :]
     usable = definite & ~_exceeds(likelihood, jnp.where(outside, 0.0, inverse))
-    pushed = _pushed(likelihood, end.here.gradient, hessian)
+    pushed = _pushed(likelihood, end.here.gradient, _diagonal(hessian))
     at_bound = jnp.any(held & ~jnp.asarray(likelihood.fixed))
     good = jnp.where(at_bound, FitStatus.AT_BOUND, FitStatus.CONVERGED)
     ended = jnp.where(usable, good, FitStatus.NOT_POSITIVE_DEFINITE)
@@ -418,9 +443,7 @@ def _finish_one(
         jnp.where(jnp.isfinite(end.here.nll), end.here.nll + likelihood.constant(data), jnp.nan),
         jnp.where(outside | ~(end.arrived & usable), jnp.nan, inverse),
         jnp.where(end.arrived, ended, stuck).astype(jnp.int8),
-        jnp.where(  # no less than 1 / smallest eigenvalue
-            jnp.any(held & ~pushed), jnp.inf, jnp.sum(jnp.diag(inverse) * jnp.diag(moving))
-        ),
+        jnp.where(jnp.any(held & ~pushed), jnp.inf, _weakness(moving, inverse)),
     )
 
 
@@ -431,36 +454,54 @@ def _held(likelihood: Likelihood, theta: jax.Array, gradient: jax.Array) -> jax.
     return jnp.asarray(outward | likelihood.fixed)
 
 
-def _reduce(matrix: jax.Array, held: jax.Array) -> jax.Array:
+def _weakness(matrix: Any, inverse: jax.Array) -> jax.Array:
+    """No less than 1 / smallest eigenvalue, for a unit diagonal.
+
+    It is the sum of all of these; of many, the fourth root of the sum of their fourth powers.
+    """
+    diagonal = _diagonal(matrix)
+    if not isinstance(matrix, Arrow):
+        return jnp.sum(jnp.diag(inverse) * diagonal)
+    scale = jnp.sqrt(diagonal)
+    scaled = inverse * jnp.outer(scale, scale)
+    return jnp.sqrt(jnp.linalg.norm(scaled @ scaled))
+
+
+def _reduce(matrix: Any, held: jax.Array) -> Any:
     """The matrix with unit rows and columns for the parameters that are held."""
+    if isinstance(matrix, Arrow):
+        return matrix.reduce(held)
     return jnp.where(held[:, None] | held[None, :], jnp.eye(len(held)), matrix)
 
 
-def _solve(matrix: jax.Array, right: jax.Array) -> jax.Array:
-    """Solution of matrix x = right; not finite unless the matrix is positive definite.
+def _diagonal(matrix: Any) -> jax.Array:
+    return matrix.diagonal() if isinstance(matrix, Arrow) else jnp.diag(matrix)
 
-    A pivot that rounding alone may make, for a unit diagonal, is none. Symmetric elimination
-    without pivoting on the matrix scaled to a unit diagonal, written in JAX: LAPACK called from
-    several threads of one process can wait for itself.
 
-    Args:
-        matrix: Shape (parameters, parameters), symmetric.
-        right: Shape (parameters,) or (parameters, columns).
-    """
-    scale = jax.lax.rsqrt(jnp.diag(matrix))
-    columns = right.reshape(len(matrix), -1)
-    augmented = jnp.concatenate(
-        [matrix * jnp.outer(scale, scale), columns * scale[:, None]], axis=1
-    )
+def _with(matrix: Any, diagonal: jax.Array) -> Any:
+    """The matrix with something added to its diagonal."""
+    return matrix.plus(diagonal) if isinstance(matrix, Arrow) else matrix + jnp.diag(diagonal)
 
-    def eliminate(k: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        rows, smallest = state
-        pivot = rows[k, k]
-        row = rows[k] / pivot
-        rest = jnp.where(jnp.arange(len(rows)) == k, 0.0, rows[:, k])
-        rows = (rows - jnp.outer(rest, row)).at[k].set(row)
-        return rows, jnp.minimum(smallest, pivot)
 
-    rows, smallest = jax.lax.fori_loop(0, len(matrix), eliminate, (augmented, jnp.inf))
-    solved = (rows[:, len(matrix) :] * scale[:, None]).reshape(right.shape)
-    return jnp.where(smallest > _SINGULAR * len(matrix), solved, jnp.nan)
+def _dense(matrix: Any) -> NDArray[np.float64]:
+    """The matrices of a batch with all their entries."""
+    return np.asarray(_filled(matrix) if isinstance(matrix, Arrow) else matrix)
+
+
+@jit
+def _filled(matrix: Arrow) -> jax.Array:
+    return jax.vmap(Arrow.dense)(matrix)
+
+
+def _each(likelihood: Likelihood, one: Callable[..., Any], *trees: Any) -> Any:
+    """A function of every toy: of all side by side, or of some after the others."""
+    if likelihood.abreast is None:
+        return jax.vmap(one)(*trees)
+    toys = len(jax.tree.leaves(trees)[0])
+    width = min(likelihood.abreast, toys)
+
+    def divide(leaf: Any) -> jax.Array:
+        return jnp.reshape(leaf, (toys // width, width, *np.shape(leaf)[1:]))
+
+    found = jax.lax.map(lambda some: jax.vmap(one)(*some), jax.tree.map(divide, trees))
+    return jax.tree.map(lambda leaf: jnp.reshape(leaf, (toys, *leaf.shape[2:])), found)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jnp
+from pullfactory.likelihoods.arrow import Arrow, Layout
 
 
 class Expansion(NamedTuple):
@@ -15,13 +16,13 @@ class Expansion(NamedTuple):
     Attributes:
         nll: Scalar, up to the likelihood's `constant`.
         gradient: Shape (parameters,).
-        curvature: Shape (parameters, parameters); the Hessian or an approximation of it that
-            agrees with it well enough near the minimum to step with.
+        curvature: Shape (parameters, parameters), or an arrow; the Hessian or an approximation
+            of it that agrees with it well enough near the minimum to step with.
     """
 
     nll: jax.Array
     gradient: jax.Array
-    curvature: jax.Array
+    curvature: Any
 
 
 class Likelihood(ABC):
@@ -79,6 +80,16 @@ class Likelihood(ABC):
         """
         return self.block
 
+    @property
+    def abreast(self) -> int | None:
+        """Toys of a batch that are computed side by side, or None for all of them."""
+        return None
+
+    @property
+    def layout(self) -> Layout | None:
+        """Of the arrows of `outline`, or None if its curvature is a matrix."""
+        return None
+
     @abstractmethod
     def nll(self, theta: jax.Array, data: Any) -> jax.Array:
         """Negative log-likelihood.
@@ -111,6 +122,14 @@ class Likelihood(ABC):
         """What the minimiser steps with; arguments as in `nll`."""
         nll, gradient = jax.value_and_grad(self.nll)(theta, data)
         return Expansion(nll, gradient, self.hessian(theta, data))
+
+    def outline(self, theta: jax.Array, data: Any) -> Expansion:
+        """The expansion, with a curvature that may be an arrow; arguments as in `nll`."""
+        return self.expansion(theta, data)
+
+    def outlined_hessian(self, theta: jax.Array, data: Any) -> jax.Array | Arrow:
+        """The Hessian, which may be an arrow; arguments as in `nll`."""
+        return self.hessian(theta, data)
 
     def hessian(self, theta: jax.Array, data: Any) -> jax.Array:
         """Observed information, shape (parameters, parameters); arguments as in `nll`."""

@@ -4,7 +4,7 @@ pyhf's backend is global state. It is switched only here, under the lock of all 
 long as one trace takes, and put back whatever happens; the traced program is pure JAX.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,28 @@ Baked = NDArray[Any] | None
 """A constant that is part of a program, or none: it is an argument."""
 
 
-class Program:
+class Traced:
+    """A traced function of one array, and of constants that are handed over.
+
+    Attributes:
+        key: Equal for functions that differ in the constants alone.
+    """
+
+    def __init__(self, closed: jax.extend.core.ClosedJaxpr, baked: Sequence[Baked]) -> None:
+        self._jaxpr = closed.jaxpr
+        self._baked = baked
+        structure = b"".join(value.tobytes() for value in baked if value is not None)
+        self.key = str(closed.jaxpr), structure
+
+    def __call__(self, constants: tuple[jax.Array, ...], theta: jax.Array) -> list[jax.Array]:
+        """Its value, a list of arrays."""
+        free = iter(constants)
+        every = [next(free) if known is None else known for known in self._baked]
+        closed = jax.extend.core.ClosedJaxpr(self._jaxpr, every)
+        return list(jax.extend.core.jaxpr_as_fun(closed)(theta))
+
+
+class Program(Traced):
     """Traced rates; compared by identity, so that they can be a static argument.
 
     A pickled one is traced again where it arrives, and is the one of that process.
@@ -30,23 +51,16 @@ class Program:
     """
 
     def __init__(
-        self, jaxpr: jax.extend.core.Jaxpr, baked: Sequence[Baked], model: pyhf.Model
+        self, closed: jax.extend.core.ClosedJaxpr, baked: Sequence[Baked], model: pyhf.Model
     ) -> None:
-        self._jaxpr = jaxpr
-        self._baked = baked
+        super().__init__(closed, baked)
         self._source = dict(model.spec), model.config.modifier_settings
+        jaxpr = closed.jaxpr
         shapes = [getattr(var.aval, "shape", ()) for eqn in jaxpr.eqns for var in eqn.outvars]
         self.size = max((int(np.prod(shape)) for shape in shapes), default=1)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _trace_again, self._source
-
-    def __call__(self, constants: tuple[jax.Array, ...], theta: jax.Array) -> list[jax.Array]:
-        """Rates at theta, a list of one array of shape (bins,)."""
-        free = iter(constants)
-        every = [next(free) if known is None else known for known in self._baked]
-        closed = jax.extend.core.ClosedJaxpr(self._jaxpr, every)
-        return list(jax.extend.core.jaxpr_as_fun(closed)(theta))
 
 
 _PROGRAMS: dict[tuple[str, bytes], Program] = {}  # so that equal models share a compilation
@@ -82,14 +96,33 @@ def trace_rates(model: pyhf.Model) -> tuple[Program, tuple[jax.Array, ...]]:
     """
     with jax_backend():
         closed = jax.make_jaxpr(model.main_model.expected_data)(np.zeros(model.config.npars))
-    values: list[Any] = [np.asarray(const) for const in closed.consts]
-    baked = [value if _is_structure(value) else None for value in values]
-    structure = b"".join(value.tobytes() for value in baked if value is not None)
+    baked, free = _divided(closed.consts)
+    program = Program(closed, baked, model)
     with PYHF_LOCK:
-        key = (str(closed.jaxpr), structure)
-        program = _PROGRAMS.setdefault(key, Program(closed.jaxpr, baked, model))
+        return _PROGRAMS.setdefault(program.key, program), free
+
+
+def trace(function: Callable[[Any], Any], size: int) -> tuple[Traced, tuple[Any, ...]]:
+    """Trace a function of pyhf's, with its backend selected.
+
+    Args:
+        function: Of one array.
+        size: Length of that.
+
+    Returns:
+        The function, and the constants that it is to be called with.
+    """
+    closed = jax.make_jaxpr(function)(np.zeros(size))
+    baked, free = _divided(closed.consts)
+    return Traced(closed, baked), free
+
+
+def _divided(consts: Sequence[Any]) -> tuple[list[Baked], tuple[Any, ...]]:
+    """Constants that are part of a program, None for the others; and the others."""
+    values: list[Any] = [np.asarray(const) for const in consts]
+    baked = [value if _is_structure(value) else None for value in values]
     free = (value for value, known in zip(values, baked, strict=True) if known is None)
-    return program, tuple(free)
+    return baked, tuple(free)
 
 
 def _trace_again(spec: dict[str, Any], settings: dict[str, Any]) -> Program:

@@ -19,8 +19,11 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
 from pullfactory.errors import LikelihoodError, WorkspaceError, printable
 from pullfactory.likelihoods._compact import compact
+from pullfactory.likelihoods._expanding import Rates, expand_rates, expand_weighted
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood
 from pullfactory.likelihoods._trace import Program, trace_rates
+from pullfactory.likelihoods.arrow import Arrow, Layout
+from pullfactory.likelihoods.structure import Constants, Structure, read_structure
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import refuse_bad
 from pullfactory.workspaces.reading import build_model, refuse_rates
@@ -28,6 +31,10 @@ from pullfactory.workspaces.reading import build_model, refuse_rates
 _KINKED_CODES = ("code0", "code1")
 _BLOCK_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BLOCK = 256
+_DENSE_VALUES = _BLOCK_VALUES // _MAX_BLOCK  # more of them, and structure is worth its overhead
+_CURVATURES = 6  # of one toy: steps, corrections, Hessians, the covariance
+_BATCH_VALUES = 2**26  # numbers in the curvatures of the toys that are fitted at once: 512 MB
+_ABREAST_VALUES = 2**16  # numbers of the toys that are computed side by side: within a cache
 _BEND = 0.2  # standard deviations of the counts; two minima take counts 1.3 of them away
 _BEND_PER_TILT = 0.5  # 1 where one side is the nominal template, more where both are alike
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
@@ -54,7 +61,10 @@ class BinnedLikelihood(Likelihood):
         aux_sigma: Widths of the Gaussian terms, shape (auxdata,); 1 for a Poisson term.
         aux_used: 1 for a term of the likelihood, 0 for one that was dropped; shape (auxdata,).
         source: Digest of the model that it was made of, shape (32,).
+        numbers: What `structure` is called with, or None.
         program: The traced rates.
+        structure: Which parameter moves what in a large model; None for others, which are
+            differentiated as a whole.
         order: Position of the parameter that each argument of `program` is.
         names: Names of the parameters, components counted as `name[0]`.
         poi: Name of the parameter of interest, or None.
@@ -75,7 +85,9 @@ class BinnedLikelihood(Likelihood):
     aux_sigma: NDArray[np.float64]
     aux_used: NDArray[np.float64]
     source: NDArray[np.uint8]
+    numbers: Constants | None
     program: Program = field(metadata={"static": True})
+    structure: Structure | None = field(metadata={"static": True})
     order: tuple[int, ...] = field(metadata={"static": True})
     names: tuple[str, ...] = field(metadata={"static": True})
     poi: str | None = field(metadata={"static": True})
@@ -132,6 +144,9 @@ class BinnedLikelihood(Likelihood):
         config = model.config
         arranged, order = compact(model)
         program, constants = trace_rates(arranged)
+        structure = None
+        if program.size * config.npars > _DENSE_VALUES:
+            structure = read_structure(arranged, order, config.npars)
         terms = _auxiliary_terms(config)
         bins = [config.channel_nbins[name] for name in config.channels]
         auxdata = np.array(config.auxdata, dtype=np.float64)
@@ -152,7 +167,9 @@ class BinnedLikelihood(Likelihood):
             aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
             aux_used=np.ones(len(terms)),
             source=_digest(model),
+            numbers=None if structure is None else structure[1],
             program=program,
+            structure=None if structure is None else structure[0],
             order=tuple(order.tolist()),
             names=_shown(config.par_names),
             poi=None if config.poi_name is None else printable(config.poi_name),
@@ -195,6 +212,27 @@ class BinnedLikelihood(Likelihood):
         """Toys of one stream: what differentiating their rates holds in memory is bounded."""
         per_toy = self.program.size * len(self.names)
         return min(_MAX_BLOCK, 1 << max(_BLOCK_VALUES // per_toy, 1).bit_length() - 1)
+
+    @property
+    def batch(self) -> int:
+        """Toys fitted at once: what their curvatures hold in memory is bounded."""
+        if self.structure is None:
+            return self.block
+        per_toy = _CURVATURES * len(self.names) ** 2
+        return min(_MAX_BLOCK, 1 << max(_BATCH_VALUES // per_toy, 1).bit_length() - 1)
+
+    @property
+    def abreast(self) -> int | None:
+        """Toys computed side by side: few of a large model, one that is larger than a cache."""
+        if self.structure is None:
+            return None
+        per_toy = self.structure.size
+        return 1 << max(_ABREAST_VALUES // per_toy, 1).bit_length() - 1
+
+    @property
+    def layout(self) -> Layout | None:
+        """That of a large model."""
+        return None if self.structure is None else self.structure.layout
 
     @property
     def digest(self) -> str:
@@ -262,6 +300,9 @@ class BinnedLikelihood(Likelihood):
         J^T (1 - n / lambda) and the curvature J^T diag(n / lambda^2) J; the terms of the
         auxiliary data, each of one parameter, are added exactly.
         """
+        if self.structure is not None:
+            nll, gradient, curvature = self.outline(theta, data)
+            return Expansion(nll, gradient, curvature.dense())
         counts, values = self._split(data)
         rates = self.expected(theta)
         jacobian = self.slopes(theta)
@@ -272,6 +313,55 @@ class BinnedLikelihood(Likelihood):
             _poisson_nll(rates, counts) + penalty,
             jacobian.T @ (1.0 - seen) + slope,
             (jacobian * weight[:, None]).T @ jacobian + jnp.diag(bend),
+        )
+
+    def outline(self, theta: Array, data: Array) -> Expansion:
+        """The same, in a large model with an arrow as curvature; arguments as in `nll`."""
+        if self.structure is None or self.numbers is None:
+            return self.expansion(theta, data)
+        at = jnp.asarray(theta)
+        rates = expand_rates(self.structure, self.numbers, at, self.units)
+        return self._outlined(rates, self.structure.layout, at, data)
+
+    def outlined_hessian(self, theta: Array, data: Array) -> jax.Array | Arrow:
+        """Observed information, in a large model an arrow; arguments as in `nll`."""
+        if self.structure is None or self.numbers is None:
+            return Likelihood.hessian(self, jnp.asarray(theta), data)
+        counts, _ = self._split(data)
+
+        def weigh(rates: jax.Array) -> jax.Array:
+            return 1.0 - counts / _log_argument(rates, counts)
+
+        at = jnp.asarray(theta)
+        rates, bends = expand_weighted(self.structure, self.numbers, at, self.units, weigh)
+        curvature: Arrow = self._outlined(rates, self.structure.layout, at, data).curvature
+        total: Arrow = jax.tree.map(jnp.add, curvature, bends)
+        return total
+
+    def hessian(self, theta: Array, data: Any) -> jax.Array:
+        """Observed information; arguments as in `nll`."""
+        found = self.outlined_hessian(theta, data)
+        return found.dense() if isinstance(found, Arrow) else found
+
+    def _outlined(self, rates: Rates, layout: Layout, theta: jax.Array, data: Array) -> Expansion:
+        """Gauss-Newton, of rates with their derivatives."""
+        counts, values = self._split(data)
+        seen = counts / _log_argument(rates.rates, counts)
+        weight = seen**2 / jnp.where(seen > 0, counts, 1.0)
+        penalty, slope, bend = self._penalty_expansion(theta, values)
+        corner_bend, inner_bend = layout.split(bend, 1.0)
+        weighed = weight * rates.inner
+        inner = weighed[:, None] * rates.inner
+        layers = np.eye(len(inner))[:, :, None]
+        return Expansion(
+            _poisson_nll(rates.rates, counts) + penalty,
+            layout.join(rates.corner @ (1.0 - seen), rates.inner * (1.0 - seen)) + slope,
+            Arrow(
+                corner=(rates.corner * weight) @ rates.corner.T + jnp.diag(corner_bend),
+                edge=rates.corner * weighed[:, None],
+                inner=inner + layers * inner_bend,
+                layout=layout,
+            ),
         )
 
     def data(

@@ -1,0 +1,136 @@
+"""Large models, each in a fresh process: CPU time a toy with errors, compilation, memory."""
+
+import resource
+import sys
+from collections.abc import Callable
+from functools import partial
+from time import process_time
+from typing import NamedTuple
+
+import numpy as np
+import pyhf
+
+from benchmarks.measure import POSTER, Settings, in_fresh_process
+from benchmarks.models import gamma_workspace, shape_workspace
+from benchmarks.rows import Row, duration
+from pullfactory import BinnedLikelihood, fit_toys, read_workspace, throw_toys
+from pullfactory.fitting import fit_minuit
+
+_SEED = 1
+
+
+class _Model(NamedTuple):
+    """One model, toys to time, and the targets: seconds of CPU a toy, and bytes."""
+
+    make: Callable[[], pyhf.Workspace]
+    toys: int
+    seconds: float
+    memory: float | None = None
+
+
+MODELS = {
+    "60 parameters, 100 bins": _Model(partial(shape_workspace, 100, 30, 29), 32, 2e-3),
+    "120 parameters (100 gammas), 100 bins": _Model(
+        partial(shape_workspace, 100, 10, 9, gammas=True), 32, 2e-3
+    ),
+    "201 parameters, 50 channels x 4 bins": _Model(partial(gamma_workspace, 50, 4), 16, 10e-3),
+    "300 parameters (200 gammas), 200 bins": _Model(
+        partial(shape_workspace, 200, 50, 49, gammas=True), 16, 15e-3
+    ),
+    "301 parameters, 10 channels x 100 bins": _Model(
+        partial(shape_workspace, 100, 150, 150, channels=10), 8, 250e-3, 1.5e9
+    ),
+    "poster.json": _Model(partial(read_workspace, POSTER), 10240, 15e-6),
+}
+
+
+class Figures(NamedTuple):
+    """Seconds of CPU a toy, of the first toys with reading and compilation, and peak memory."""
+
+    toy: float
+    first: float
+    memory: float
+    batch: int
+    failed: int
+    minuit: str
+
+
+def measure(settings: Settings) -> list[Row]:
+    """Rows of every model."""
+    chosen = list(MODELS)[:: settings.size(1, 3)]
+    models = {name: MODELS[name] for name in chosen}
+    if settings.workspace:
+        read = partial(
+            read_workspace,
+            settings.workspace,
+            patches=[settings.patch] if settings.patch else [],
+        )
+        models[settings.workspace.stem] = _Model(read, 64, 5e-3)
+    rows = []
+    for name, model in models.items():
+        toys = settings.size(model.toys, 2)
+        figures = in_fresh_process(figures_of, model.make, toys)
+        rows += _rows(name, model, figures)
+    return rows
+
+
+def figures_of(make: Callable[[], pyhf.Workspace], toys: int, *, minuit: bool = True) -> Figures:
+    """Measure one model in this process."""
+    started = process_time()
+    likelihood = BinnedLikelihood.from_pyhf(make())
+    data = throw_toys(likelihood, toys, _SEED).data
+    fits = fit_toys(likelihood, data)
+    first = process_time() - started
+    times = []
+    for _ in range(3):
+        started = process_time()
+        fits = fit_toys(likelihood, data)
+        times.append((process_time() - started) / toys)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    peer = ""
+    if minuit:
+        fit_minuit(likelihood, data[0])
+        started = process_time()
+        other = fit_minuit(likelihood, data[0])
+        spent = process_time() - started
+        higher = 2 * (fits.nll[0] - other.nll)
+        far = np.nanmax(np.abs(fits.estimate[0] - other.estimate) / fits.error[0])
+        peer = (
+            f"Minuit {duration(spent)}, minimum {higher:.2g} above its, "
+            f"estimates within {far:.2g} sigma"
+        )
+    failed = int(np.sum(fits.status > 2))
+    return Figures(min(times), first, memory, likelihood.batch, failed, peer)
+
+
+def _rows(name: str, model: _Model, figures: Figures) -> list[Row]:
+    detail = f"{figures.failed} failed; {figures.minuit}"
+    return [
+        Row(
+            what=f"{name}: CPU a toy with errors",
+            value=figures.toy * 1e3,
+            unit="ms",
+            at_most=model.seconds * 1e3,
+            detail=detail,
+        ),
+        Row(
+            what=f"{name}: reading, tracing, compiling and the first toys",
+            value=figures.first,
+            unit="s",
+            detail="CPU",
+        ),
+        Row(
+            what=f"{name}: peak memory",
+            value=figures.memory / 1e6,
+            unit="MB",
+            at_most=None if model.memory is None else model.memory / 1e6,
+            detail=f"batches of {figures.batch}",
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    for _name, _model in MODELS.items():
+        if any(word in _name for word in sys.argv[1:]):
+            sys.stdout.write(f"{_name}: {figures_of(_model.make, _model.toys)}\n")
+            sys.stdout.flush()
