@@ -94,6 +94,14 @@ def _of_modifier(modifier: Mapping[str, Any], nominal: Sequence[float]) -> Itera
         case "normsys":
             for side in ("hi", "lo"):
                 yield from _of_factor(side, data[side], nominal)
+        case "histosys":
+            for side in ("hi_data", "lo_data"):
+                for position, value in enumerate(data[side]):
+                    if abs(value) > MOST_EVENTS:
+                        yield (
+                            f"{side} in bin {position} is {value:g}, beyond all counting; "
+                            f"give one up to {MOST_EVENTS:g}"
+                        )
         case "shapesys" | "staterror":
             for position, value in enumerate(data):
                 if value < 0:
