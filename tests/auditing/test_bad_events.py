@@ -425,7 +425,7 @@ def files(
 FILE_CASES: dict[str, tuple[Edit, str]] = {
     "missing file": (
         put("samples.nominal.files", ["no.root"]),
-        "samples.nominal: file 'no.root' is missing; mend the path",
+        "samples.nominal: file 'no.root' is missing in ",
     ),
     "pattern without files": (
         put("samples.nominal.files", ["no*.root"]),
