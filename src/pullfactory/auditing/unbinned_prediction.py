@@ -143,4 +143,7 @@ def _grouped(nominal: Sequence[ExpectedSample], n_aux: int, *, clustered: bool) 
 
 @jit
 def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
-    return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)
+    found: jax.Array = jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(
+        theta, data
+    )
+    return found

@@ -155,7 +155,10 @@ def _errors(
 @jit
 def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
     """Curvature, which at the expected data is the Hessian's expectation."""
-    return jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(theta, data)
+    found: jax.Array = jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(
+        theta, data
+    )
+    return found
 
 
 def _sample(

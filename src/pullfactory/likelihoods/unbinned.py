@@ -124,7 +124,8 @@ class UnbinnedLikelihood(Likelihood):
 
     def hessian(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         """Observed information; the expansion has it already."""
-        return self.expansion(theta, data).curvature
+        found: jax.Array = self.expansion(theta, data).curvature
+        return found
 
     def coarsen(self, data: UnbinnedData) -> UnbinnedData | None:
         """Neighbouring events of each observable replaced by their mean, `_GROUP` at a time.

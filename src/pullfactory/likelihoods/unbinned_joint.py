@@ -146,7 +146,8 @@ class JointLikelihood(Likelihood):
 
     def hessian(self, theta: jax.Array, data: JointData) -> jax.Array:
         """Observed information; the expansion has it already."""
-        return self.expansion(theta, data).curvature
+        found: jax.Array = self.expansion(theta, data).curvature
+        return found
 
     def observe(self, block: ToyBlock) -> Observation:
         """Take from a block of toys what this likelihood needs of them.
