@@ -50,7 +50,7 @@ def test_an_arrow_is_its_matrix() -> None:
     arrow, dense = _arrow(layout)
     np.testing.assert_array_equal(arrow.dense(), dense)
     np.testing.assert_array_equal(arrow.diagonal(), np.diag(dense))
-    added = np.arange(layout.size, dtype=float)
+    added = jnp.arange(layout.size, dtype=float)
     np.testing.assert_array_equal(arrow.plus(added).dense(), dense + np.diag(added))
     held = np.random.default_rng(3).random(layout.size) < 0.3
     assert 0 < held.sum() < layout.size
