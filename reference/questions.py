@@ -131,9 +131,13 @@ def _nll(case: Case, one: Ask) -> list[Row]:
 
 
 def _fit_events(case: Case, one: Ask) -> list[Row]:
-    """The unbinned fit to the events that `inputs.data()` gives, of a study calibrated exactly."""
-    study = _study(case, one)
-    method = pf.build_method("unbinned", pf.calibrate(study, workers=1))
+    """The fit to the events that `inputs.data()` gives, of a study calibrated exactly.
+
+    With `method`, which is "unbinned" if it is left out, at the `rho` that it expects.
+    """
+    study, settings = _study(case, one), one.settings
+    calibration = pf.calibrate(study, workers=1)
+    method = pf.build_method(settings.get("method", "unbinned"), calibration, settings.get("rho"))
     return _fit_rows(pf.fit_events(method, _block(case, study)))
 
 

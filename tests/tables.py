@@ -22,7 +22,7 @@ from pullfactory.auditing.paper import SlopeMatrix
 from pullfactory.auditing.parts import Part
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
-from pullfactory.inference import PredictedPull
+from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
@@ -42,8 +42,8 @@ _KINDS = (
     *(CalibrationCurve, CurveLine, CurvePoint),
     *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
-    *(GridVerdictRow, PredictedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
-    *(ShapeRow, StudyFile, ToysFile),
+    *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
+    *(AnyRho, ShapeRow, StudyFile, ToysFile, WeightRow),
 )
 _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a key has
     {

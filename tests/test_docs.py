@@ -38,6 +38,7 @@ from pullfactory import (
 )
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
+from pullfactory.inference import ComparedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import SelectionRow
@@ -462,7 +463,7 @@ def test_keys_of_the_correlation_are_named(toys_folder: Path) -> None:
 
 
 def test_rows_of_the_prediction_are_complete() -> None:
-    assert keys(table("outputs.md", "Prediction")) == [f.name for f in fields(PredictedPull)]
+    assert keys(table("outputs.md", "Prediction")) == [f.name for f in fields(ComparedPull)]
 
 
 def test_keys_of_the_selection_are_complete(tiny_study: Study) -> None:

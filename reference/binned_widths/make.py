@@ -14,8 +14,8 @@ N_BINS = (9, 20)
 PARAMETERS = ("m_t", "JSF", "JRF")
 
 
-def known_errors(n_bins: int, rho: float) -> Errors:
-    """Of the Poisson fit to both histograms; their slopes are half differences of templates."""
+def bins_of_poster(n_bins: int, rho: float) -> tuple[np.ndarray, np.ndarray]:
+    """Of one event: slopes of its bins, half differences of templates, and their covariance."""
     standard = equal_population(0.0, 1.0, n_bins)
     edges = [POSTER.mu[o] + POSTER.sigma[o] * standard for o in range(2)]
 
@@ -28,11 +28,16 @@ def known_errors(n_bins: int, rho: float) -> Errors:
     same = np.eye(n_bins) / n_bins
     together = np.block([[same, cells], [cells.T, same]])
     p = np.full(2 * n_bins, 1 / n_bins)
-    covariance = N_EVENTS * (together - np.outer(p, p))
-    scores = slopes / p[:, None]
+    return slopes, together - np.outer(p, p)
+
+
+def known_errors(n_bins: int, rho: float) -> Errors:
+    """Of the Poisson fit to both histograms."""
+    slopes, covariance = bins_of_poster(n_bins, rho)
+    scores = slopes * n_bins
     prior = np.diag([0.0, 1.0, 1.0])
     information = N_EVENTS * slopes.T @ scores + prior
-    return sandwich(information, scores.T @ covariance @ scores + prior)
+    return sandwich(information, N_EVENTS * scores.T @ covariance @ scores + prior)
 
 
 def values() -> list[Value]:

@@ -1,6 +1,7 @@
 """Solving: arrows and large matrices as NumPy does, and nothing of what is not definite."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.typing import NDArray

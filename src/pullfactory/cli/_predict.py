@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
@@ -16,24 +18,32 @@ if TYPE_CHECKING:
 @command(
     "pullfactory predict                        the default study",
     "pullfactory predict my.toml --rho 0.1,0.2  ... or yours",
+    "pullfactory predict my.toml --any-rho      without knowing rho",
 )
 @toyless_options
 @calibration_option
+@click.option(
+    "--any-rho", is_flag=True, help="For which correlations are the claimed errors right?"
+)
 @result_options("results/<study name>_prediction", figures_option)
-def predict(request: Request, calibration_file: str | None, **study_settings: Any) -> None:
+def predict(
+    request: Request, calibration_file: str | None, any_rho: bool, **study_settings: Any
+) -> None:
     """Predict errors, pull widths and coverage of a study without toys."""
     from pullfactory.runs.predict import predict as predict_study
 
     study = read_study(**study_settings)
     folder = request.folder(f"{study.name}_prediction")
     calibration = read_calibration(calibration_file)
-    result = predict_study(study, calibration=calibration, **request.work)
+    result = predict_study(study, calibration=calibration, any_rho=any_rho, **request.work)
     request.answer(result, folder, _shown(result), Prediction="prediction.json", Figures="figures")
 
 
 def _shown(result: "PredictionResult") -> Iterator["RenderableType"]:
     from pullfactory.report.table import closure_line
 
-    yield result.table
+    yield result.any_rho_table if result.any_rho else result.table
+    if len(result.study.ensemble.rho) == 1 and result.weights:
+        yield result.weight_table
     if result.closure is not None:
         yield f"Closure      {closure_line(result.closure)}"

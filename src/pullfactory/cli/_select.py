@@ -54,7 +54,8 @@ def _answers(result: "SelectionResult", method: str) -> list[str]:
     """What to take, in words."""
     from pullfactory.numbers import significant
 
-    promised, best = result.best(method, "claimed_error"), result.best(method)
+    promised, best = (result.best(method, kind) for kind in ("claimed_error", "actual_error"))
+    optimal = result.best(method)
     claims, is_so, is_best = (
         significant(error)
         for error in (
@@ -63,11 +64,15 @@ def _answers(result: "SelectionResult", method: str) -> list[str]:
             best.pull.actual_error,
         )
     )
-    idle = ", ".join(result.do_not_pay(method)) or "none"
+    idle = ", ".join(result.do_not_pay(method, "actual_error")) or "none"
+    gives = significant(optimal.reached)
+    useless = ", ".join(result.do_not_pay(method)) or "none"
     return [
         f"{method}, best if independent: {_names(promised)} (claims {claims}, is {is_so})",
         f"{method}, best corrected: {_names(best)} (is {is_best})",
         f"{method}, do not pay: {idle}",
+        f"{method}, best combined optimally: {_names(optimal)} (gives {gives})",
+        f"{method}, do not pay even then: {useless}",
     ]
 
 

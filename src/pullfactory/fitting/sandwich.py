@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision
 from pullfactory.fitting.fits import FitBatch, fit_toys
+from pullfactory.likelihoods import Observation
 from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 
@@ -26,10 +27,27 @@ def fit_events(method: Method, block: ToyBlock) -> FitBatch:
         method: Likelihood, and what it takes from the events.
         block: Toys.
     """
-    seen = method.observe(block)
-    fits = fit_toys(method.likelihood, seen.data)
+    fits, seen = fit_observation(method, method.observe(block))
     scatter = method.scatter(fits.estimate, seen.pairs)
     return replace(fits, sandwich=sandwich_covariance(fits.covariance, scatter, method.aux_scatter))
+
+
+@double_precision
+def fit_observation(method: Method, seen: Observation) -> tuple[FitBatch, Observation]:
+    """Fit what a method has observed, and before where it wants that.
+
+    Args:
+        method: Likelihood, and what has to be fitted before.
+        seen: From `method.observe`.
+
+    Returns:
+        The fits, and what their likelihood has taken.
+    """
+    if method.first is None:
+        return fit_toys(method.likelihood, seen.data), seen
+    start = fit_toys(method.first.likelihood, seen.data).estimate
+    seen = method.weighed(start, seen)
+    return fit_toys(method.likelihood, seen.data, start=start), seen
 
 
 def sandwich_covariance(

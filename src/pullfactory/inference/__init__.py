@@ -1,5 +1,6 @@
 """Pulls of fits, and what they say about an uncertainty."""
 
+from pullfactory.inference.any_rho import AnyRho, every_rho, judge_any_rho
 from pullfactory.inference.bootstrapping import BootstrapResult, bootstrap
 from pullfactory.inference.closing import (
     Closure,
@@ -9,23 +10,33 @@ from pullfactory.inference.closing import (
     known_predictions,
     measure_closure,
 )
+from pullfactory.inference.comparison import ComparedPull, compared_pulls, optimal_errors
 from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
+from pullfactory.inference.weights import WeightRow, observable_weights
 
 __all__ = [
+    "AnyRho",
     "BootstrapResult",
     "Closure",
     "ClosureVerdict",
+    "ComparedPull",
     "CorrelationSums",
     "PredictedPull",
     "PullSummary",
     "PullSums",
+    "WeightRow",
     "bootstrap",
     "closure_of",
+    "compared_pulls",
+    "every_rho",
+    "judge_any_rho",
     "judge_closure",
     "known_predictions",
     "measure_closure",
+    "observable_weights",
+    "optimal_errors",
     "predict_pulls",
     "summarise_pulls",
 ]

@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from pullfactory._jax import double_precision, jax
 from pullfactory.errors import LikelihoodError
 from pullfactory.events import first_rows
-from pullfactory.fitting.fits import FitBatch, fit_toys
-from pullfactory.fitting.sandwich import sandwich_covariance
+from pullfactory.fitting.fits import FitBatch
+from pullfactory.fitting.sandwich import fit_observation, sandwich_covariance
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Observation
 from pullfactory.methods import Method
@@ -140,8 +140,8 @@ def bootstrap(
     fits, correlations = [], []
     for first in range(0, replicas + 1, size):
         drawn = _draw(one, range(first, first + size), seed, n_events_law, root)
-        seen = method.observe(drawn)
-        fits.append(fit_toys(method.likelihood, seen.data))
+        found, seen = fit_observation(method, method.observe(drawn))
+        fits.append(found)
         correlations.append(_correlations(np.asarray(drawn.sums) @ moments))
         if first == 0:
             itself = _with_sandwich(method, fits[0].head(1), seen)

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from pullfactory._jax import jax, jit
@@ -17,12 +15,8 @@ from pullfactory.likelihoods import Likelihood, Observation
 from pullfactory.methods import Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.settings.study import Study
-from pullfactory.simulation.model import EventModel
+from pullfactory.simulation.expected import expected_toy
 from pullfactory.simulation.population import Population
-from pullfactory.simulation.toys import ToyBlock
-
-_SAMPLE = 2**20  # values simulated where there is no closed form
-_SEED_STEP = 1  # the sample is none of the toys'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,24 +107,34 @@ def predict_pulls(
         By method, rho and parameter; NaN where the observables do not determine the parameters.
     """
     truth, size = study.centre, study.ensemble.n_events
-    sample = partial(_sample, EventModel.of(study), study.truth_mean[None], study.seed + _SEED_STEP)
-    aux = study.truth_mean[study.constrained]
     rows = []
     for rho, some in methods.items():
-        population = Population.of(study, rho)
         found = joint_errors(study, rho)
         joint = [None] * len(truth) if found is None else found.tolist()
         for method in some:
-            seen = None if population is None else method.expect(population)
-            if seen is None:
-                seen = method.observe(replace(sample(study.cholesky(rho)), aux=aux[None]))
-            errors = _errors(method, truth, seen, size)
+            errors = _errors(method, truth, expected_observation(method, study, rho), size)
             rows += [
                 PredictedPull.of(method.name, rho, *row)
                 for row in zip(truth, *errors, joint, strict=True)
             ]
     order = list(dict.fromkeys(row.method for row in rows))
     return tuple(sorted(rows, key=lambda row: order.index(row.method)))
+
+
+def expected_observation(method: Method, study: Study, rho: float) -> Observation:
+    """What a method takes of a toy without fluctuations, at the centre of the truth.
+
+    Args:
+        method: Of the study.
+        study: Its true response and dependence give the expected events.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+    """
+    population = Population.of(study, rho)
+    seen = None if population is None else method.expect(population)
+    if seen is not None:
+        return seen
+    aux = study.truth_mean[study.constrained]
+    return method.observe(replace(expected_toy(study, rho), aux=aux[None]))
 
 
 def _errors(
@@ -141,6 +145,7 @@ def _errors(
     where = [likelihood.parameters.index(name) for name in truth]
     at = likelihood.start[None].copy()
     at[0, where] = list(truth.values())
+    seen = method.weighed(at, seen)
     information = np.asarray(_information(likelihood, at, seen.data))[0]
     inverse = np.full_like(information, np.nan)
     moving = np.ix_(*2 * [np.flatnonzero(~likelihood.fixed)])
@@ -159,19 +164,3 @@ def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Arr
         theta, data
     )
     return found
-
-
-def _sample(
-    model: EventModel, truth: NDArray[np.float64], seed: int, cholesky: NDArray[np.float64]
-) -> ToyBlock:
-    """Toys with a given truth and many light events; nothing is measured beside these."""
-    n_events = max(_SAMPLE // len(model.observables), model.ensemble.n_events)
-    events = model.draw(truth, n_events, seed).correlate(cholesky)
-    weight = model.ensemble.n_events / n_events
-    return ToyBlock(
-        theta_true=truth,
-        aux=np.empty((len(truth), 0)),
-        events=events,
-        event_weights=None,
-        multiplicity=np.full(events.shape[:2], weight),
-    )

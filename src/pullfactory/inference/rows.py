@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from pullfactory.described import Flat, Later, Rho, Size
+from pullfactory.described import Flat, Later, Rho, Size, SizeOrNaN
 from pullfactory.inference.prediction import PredictedPull
 from pullfactory.inference.pulls import PullSummary
 from pullfactory.numbers import finite_or_none
@@ -61,14 +61,23 @@ class SelectionRow:
         observables: Names, in the order of the study.
         pull: Errors, pull width and coverage if they are taken as independent, and the error
             of a joint fit to them.
+        optimal_error: Actual error of their optimal combination, in the parameter's unit; None if
+            it is not known.
     """
 
     observables: tuple[str, ...]
     pull: Annotated[PredictedPull, Flat]
+    optimal_error: Annotated[SizeOrNaN | None, Later] = None
+
+    @property
+    def reached(self) -> float:
+        """What the best use of them gives: the optimal error, or the actual one."""
+        return self.pull.actual_error if self.optimal_error is None else self.optimal_error
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `selection.json`; no NaN."""
-        return finite_or_none({"observables": list(self.observables), **asdict(self.pull)})
+        own = {"optimal_error": self.optimal_error}
+        return finite_or_none({"observables": list(self.observables), **asdict(self.pull), **own})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """How a toy is fitted: one file per method, and the register of them.
 
 Colours are those of Okabe and Ito (https://jfly.uni-koeln.de/color/): blue for unbinned methods,
-orange for binned ones, the lighter of each for the joint ones.
+orange for binned ones, the lighter of each for the joint ones, purple for the optimal ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,26 +11,42 @@ from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
 from pullfactory.methods.binned import BINNED
 from pullfactory.methods.binned_joint import BINNED_JOINT
-from pullfactory.methods.method import Method, MethodKind
+from pullfactory.methods.binned_optimal import BINNED_OPTIMAL
+from pullfactory.methods.method import FirstFit, Method, MethodKind
 from pullfactory.methods.unbinned import UNBINNED
 from pullfactory.methods.unbinned_joint import UNBINNED_JOINT
+from pullfactory.methods.unbinned_optimal import UNBINNED_OPTIMAL
 from pullfactory.settings.methods import find_method, given_methods
 
 __all__ = [
     "BINNED",
     "BINNED_JOINT",
+    "BINNED_OPTIMAL",
     "UNBINNED",
     "UNBINNED_JOINT",
+    "UNBINNED_OPTIMAL",
+    "FirstFit",
     "Method",
     "MethodKind",
     "build_method",
     "build_methods",
     "given_methods",
     "method_kind",
+    "optimal_kind",
 ]
 
 _BUILT_IN: Mapping[str, MethodKind] = MappingProxyType(
-    {kind.name: kind for kind in (UNBINNED, BINNED, UNBINNED_JOINT, BINNED_JOINT)}
+    {
+        kind.name: kind
+        for kind in (
+            UNBINNED,
+            BINNED,
+            UNBINNED_OPTIMAL,
+            BINNED_OPTIMAL,
+            UNBINNED_JOINT,
+            BINNED_JOINT,
+        )
+    }
 )
 
 
@@ -49,6 +65,15 @@ def method_kind(name: str) -> MethodKind:
     if not isinstance(found, MethodKind):
         raise LikelihoodError(f"method {name!r} is no MethodKind: {found!r}")
     return found
+
+
+def optimal_kind(name: str) -> MethodKind | None:
+    """The method that combines optimally what another one takes as independent, if there is one.
+
+    Args:
+        name: Of the other one.
+    """
+    return next((kind for kind in _BUILT_IN.values() if kind.improves == name), None)
 
 
 def build_method(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,19 @@ from pullfactory.methods.noise import ToldNoise, Untold
 from pullfactory.settings.methods import Learns
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock
+
+
+class FirstFit(NamedTuple):
+    """A fit that comes before, at whose estimate the data are weighed.
+
+    Attributes:
+        likelihood: What is minimised, with the parameters of that of the method.
+        weigh: From its estimates, shape (toys, parameters), and its observation to the observation
+            that the likelihood of the method takes.
+    """
+
+    likelihood: Likelihood
+    weigh: Callable[[NDArray[np.float64], Observation], Observation]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,10 @@ class Method:
             a toy axis of length 1; None where there is no closed form.
         aux_scatter: Covariance K over the ensemble of the score of the auxiliary data, shape
             (parameters, parameters).
+        first: Fit that comes before, which `observe` and `expect` are then for; None if the
+            likelihood takes what these give.
+        null: Number of combinations of the observations that always have the same value and are
+            left out.
     """
 
     name: str
@@ -41,6 +58,17 @@ class Method:
     scatter: Callable[[NDArray[np.float64], Any], NDArray[np.float64]]
     expect: Callable[[Population], Observation | None]
     aux_scatter: NDArray[np.float64]
+    first: FirstFit | None = None
+    null: int = 0
+
+    def weighed(self, theta: NDArray[np.float64], seen: Observation) -> Observation:
+        """What the likelihood takes, of an observation.
+
+        Args:
+            theta: Estimates of the first fit, or values to take instead; shape (toys, parameters).
+            seen: From `observe` or `expect`.
+        """
+        return seen if self.first is None else self.first.weigh(theta, seen)
 
 
 _NOTHING = Learns()
@@ -64,6 +92,7 @@ class MethodKind:
             rho.
         binned: Whether it fits bins, and is drawn among the methods that do.
         workspace: Whether it fits the pyhf workspace of the study, whose closure is judged.
+        improves: Name of the method whose observables it combines optimally, if it does.
         label: For people; empty: the name, with spaces.
         colour: Of everything that belongs to it in figures, as #RRGGBB.
         marker: Of its points.
@@ -79,6 +108,7 @@ class MethodKind:
     independent: bool = False
     binned: bool = False
     workspace: bool = False
+    improves: str = ""
     label: str = ""
     colour: str = "#009E73"
     marker: str = "D"

@@ -270,7 +270,10 @@ SCAN = _kinds(
     FigureKind(stem="scan", caption="Pull mean and width against the scanned key.", each="rho")
 )
 PREDICTION = _kinds(
-    FigureKind(stem="prediction", caption="Pull width and errors predicted without toys.")
+    FigureKind(stem="prediction", caption="Pull width and errors predicted without toys."),
+    FigureKind(
+        stem="weights", caption="How much each observable counts for each parameter.", each="method"
+    ),
 )
 SELECTION = _kinds(
     FigureKind(stem="selection", caption="Claimed and actual errors with sets of the observables.")

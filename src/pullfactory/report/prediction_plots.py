@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pullfactory.inference import PredictedPull
+from pullfactory.inference import PredictedPull, WeightRow
+from pullfactory.inference.judgement import TOLERATED
 from pullfactory.report.figures import PREDICTION, Figures, by_name
 from pullfactory.report.palette import (
     REFERENCE,
@@ -18,18 +20,23 @@ from pullfactory.report.palette import (
     method_style,
 )
 from pullfactory.report.style import legend_above, new_panels
+from pullfactory.report.weight_plots import weight_figures
 from pullfactory.settings.sections import Parameter
 from pullfactory.settings.study import Study
 
 
-def make_prediction_figures(study: Study, rows: Sequence[PredictedPull]) -> Figures:
-    """The figure of a prediction.
+def make_prediction_figures(
+    study: Study, rows: Sequence[PredictedPull], weights: Sequence[WeightRow] = ()
+) -> Figures:
+    """The figures of a prediction.
 
     Args:
         study: What was predicted for.
         rows: The prediction.
+        weights: Of the observables.
     """
-    return by_name([PREDICTION["prediction"].drawn(partial(_figure, study, rows))])
+    pulls = PREDICTION["prediction"].drawn(partial(_figure, study, rows))
+    return by_name([pulls, *weight_figures(study, weights)])
 
 
 def _figure(study: Study, rows: Sequence[PredictedPull]) -> Figure:
@@ -68,6 +75,7 @@ def plot_predicted_width(
             label=method_label(method),
         )
     _finish(ax, study.parameter[study.parameter_names.index(parameter)])
+    ax.axhspan(1 - TOLERATED, 1 + TOLERATED, color=REFERENCE, alpha=0.12, linewidth=0)
     ax.set_ylabel("predicted pull width")
     return lines
 
@@ -104,12 +112,27 @@ def plot_predicted_error(
             for kind, dashes in (("actual", "-"), ("claimed", "--"))
         ]
         lines[method] = (drawn[0], drawn[1])
+        _plot_optimal_error(ax, some, style.colour)
     _plot_joint_error(ax, rows, parameter)
     described = study.parameter[study.parameter_names.index(parameter)]
     _finish(ax, described)
     ax.set_ylim(0.0, 1.05 * ax.get_ylim()[1])
     ax.set_ylabel(axis_label("error", described.unit))
     return lines
+
+
+def _plot_optimal_error(ax: Axes, rows: Sequence[PredictedPull], colour: str) -> None:
+    """That of the optimal combination (dotted), where it is known."""
+    errors: list[float] = [getattr(row, "optimal_error", None) or np.nan for row in rows]
+    if np.all(np.isfinite(errors)):
+        ax.plot(
+            [row.rho for row in rows],
+            errors,
+            color=colour,
+            linestyle=":",
+            marker="D" if len(rows) == 1 else "",
+            label=f"{method_label(rows[0].method)}, optimal",
+        )
 
 
 def _plot_joint_error(ax: Axes, rows: Sequence[PredictedPull], parameter: str) -> None:

@@ -78,7 +78,7 @@ class Labelled(Protocol):
 def plot_selection(
     ax: Axes, study: Labelled, rows: "Sequence[Compared]", method: str
 ) -> dict[str, Line2D]:
-    """Claimed, actual and joint error of the parameter of interest, one line per set.
+    """Claimed, actual, optimal and joint error of the parameter of interest, one line per set.
 
     Args:
         ax: Panel.
@@ -94,14 +94,16 @@ def plot_selection(
     kinds: dict[str, dict[str, Any]] = {
         "claimed": {"marker": "o", "color": colour, "markerfacecolor": "white"},
         "actual": {"marker": "o", "color": colour},
+        "optimal": {"marker": "D", "color": colour, "markersize": 5.0},
         "joint": {"marker": "|", "color": REFERENCE, "markersize": 14, "markeredgewidth": 2.5},
     }
     places = range(len(near))
     points = {}
     for kind, look in kinds.items():
-        errors = [getattr(row.pull, f"{kind}_error") for row in near]
+        key = f"{kind}_error"
+        errors: list[Any] = [getattr(row.pull, key, getattr(row, key, None)) for row in near]
         if None not in errors:
-            name = "joint density" if kind == "joint" else kind
+            name = {"joint": "joint density", "optimal": "combined optimally"}.get(kind, kind)
             (points[kind],) = ax.plot(errors, places, linestyle="", label=name, **look)
     ends = zip(*((row.pull.claimed_error, row.pull.actual_error) for row in near), strict=True)
     ax.hlines(places, *ends, color=colour, linewidth=1.5, zorder=1)

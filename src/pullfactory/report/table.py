@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from pullfactory.calibration import Calibration
-from pullfactory.inference import ClosureVerdict, PredictedPull
+from pullfactory.inference import AnyRho, ClosureVerdict, ComparedPull, WeightRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
 from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded
@@ -52,8 +52,8 @@ def pull_table(rows: Iterable[PullRow], parameters: Sequence[Described] = ()) ->
 
 
 def prediction_table(
-    rows: Iterable[PredictedPull], parameters: Sequence[Described] = ()
-) -> Table[PredictedPull]:
+    rows: Iterable[ComparedPull], parameters: Sequence[Described] = ()
+) -> Table[ComparedPull]:
     """Predicted errors and pull widths, one row per method, rho and parameter.
 
     Args:
@@ -65,9 +65,49 @@ def prediction_table(
         value("rho", "rho", once=True),
         named("parameter", "parameter", _units(parameters)),
         *_ERRORS,
+        digits("optimal_error", "optimal\nerror"),
         digits("joint_error", "joint\nerror"),
         decimals("predicted_width", "pull width", 3),
         decimals("coverage_68", "coverage\n68 % [%]", 1, scale=100.0),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
+
+
+def weight_table(rows: Iterable[WeightRow]) -> Table[WeightRow]:
+    """How much each observable counts for each parameter, in percent.
+
+    Args:
+        rows: In the order of the table.
+    """
+    columns = (
+        text("method", "method", once=True),
+        value("rho", "rho", once=True),
+        text("parameter", "parameter", once=True),
+        text("observable", "observable"),
+        decimals("product", "as independent\n[%]", 1, scale=100.0),
+        decimals("optimal", "optimal\n[%]", 1, scale=100.0),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method", "parameter"))
+
+
+def any_rho_table(rows: Iterable[AnyRho]) -> Table[AnyRho]:
+    """For which correlations errors are right, and how wrong they can be.
+
+    Args:
+        rows: In the order of the table.
+    """
+
+    def right(row: Cells) -> str:
+        return ", ".join(f"{low:.2f} to {high:.2f}" for low, high in row["right"]) or "none"
+
+    columns = (
+        text("method", "method", once=True),
+        text("parameter", "parameter"),
+        Column(key="right", heading="right within 5 %\nfor rho", show=right, words=True),
+        decimals("largest", "largest\nfactor", 3),
+        decimals("largest_at", "at rho", 2),
+        decimals("smallest", "smallest\nfactor", 3),
+        decimals("smallest_at", "at rho", 2),
     )
     return Table(columns=columns, rows=tuple(rows), sections=("method",))
 

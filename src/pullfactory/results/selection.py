@@ -39,34 +39,41 @@ class SelectionResult(ResultOfStudy):
         return tuple(dict.fromkeys(row.pull.method for row in self.rows))
 
     def of(self, method: str) -> tuple[SelectionRow, ...]:
-        """Rows of one method, the lowest actual error first.
+        """Rows of one method, the lowest error first: of the optimal combination, if it is known.
 
         Args:
             method: Its name.
         """
         some = (row for row in self.rows if row.pull.method == method)
-        return tuple(sorted(some, key=lambda row: row.pull.actual_error))
+        return tuple(sorted(some, key=lambda row: row.reached))
 
-    def best(self, method: str, kind: str = "actual_error") -> SelectionRow:
+    def best(self, method: str, kind: str = "reached") -> SelectionRow:
         """The set to take: the fewest observables within 0.1 % of the lowest error.
 
         Args:
             method: Its name.
-            kind: "actual_error", for corrected errors; "claimed_error", which observables taken
-                as independent promise; or "joint_error".
+            kind: "reached", for an optimal combination where its error is known; "actual_error",
+                for corrected errors of observables taken as independent; "claimed_error", which
+                these promise; or "joint_error".
         """
-        rows = [row for row in self.of(method) if getattr(row.pull, kind) is not None]
+
+        def error(row: SelectionRow) -> float | None:
+            found: float | None = row.reached if kind == "reached" else getattr(row.pull, kind)
+            return found
+
+        rows = [row for row in self.of(method) if error(row) is not None]
         return worth_most(
-            rows, lambda row: float(getattr(row.pull, kind)), lambda row: len(row.observables)
+            rows, lambda row: float(error(row) or 0.0), lambda row: len(row.observables)
         )
 
-    def do_not_pay(self, method: str) -> tuple[str, ...]:
-        """Observables that, added to the set with the best actual error, do not lower it.
+    def do_not_pay(self, method: str, kind: str = "reached") -> tuple[str, ...]:
+        """Observables that, added to the set with the best error, do not lower it.
 
         Args:
             method: Its name.
+            kind: Of error, as in `best`.
         """
-        best = self.best(method).observables
+        best = self.best(method, kind).observables
         return tuple(name for name in self.study.observable_names if name not in best)
 
     @property
@@ -90,8 +97,12 @@ class SelectionResult(ResultOfStudy):
             "best_if_independent": self._each(
                 lambda method: self.best(method, "claimed_error").observables
             ),
-            "best_corrected": self._each(lambda method: self.best(method).observables),
-            "do_not_pay": self._each(self.do_not_pay),
+            "best_corrected": self._each(
+                lambda method: self.best(method, "actual_error").observables
+            ),
+            "best_optimal": self._each(lambda method: self.best(method).observables),
+            "do_not_pay": self._each(lambda method: self.do_not_pay(method, "actual_error")),
+            "do_not_pay_optimal": self._each(self.do_not_pay),
             "sets": [row.to_dict() for method in self.methods for row in self.of(method)],
             "skipped": [asdict(skipped) for skipped in self.skipped],
         }

@@ -74,6 +74,7 @@ def selection_table(rows: Sequence[SelectionRow], title: str) -> Table[Selection
         ),
         digits("claimed_error", "claimed\nerror"),
         digits("actual_error", "actual\nerror"),
+        digits("optimal_error", "optimal\nerror"),
         digits("joint_error", "joint\nerror"),
         decimals("predicted_width", "pull width", 3),
         decimals("coverage_68", "coverage\n68 % [%]", 1, scale=100.0),

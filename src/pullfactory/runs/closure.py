@@ -7,6 +7,7 @@ from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.fitting.flatness import refuse_flat_study
 from pullfactory.inference import ClosureVerdict, judge_closure, measure_closure
+from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.methods import Method, MethodKind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.closure import ClosureResult
@@ -70,5 +71,6 @@ def closure_verdicts(
     """
     for kind, method in zip(kinds, methods, strict=True):
         if kind.workspace:
-            return judge_closure(calibration, method)
+            product = isinstance(method.likelihood, BinnedLikelihood)
+            return judge_closure(calibration, method if product else None)
     return None

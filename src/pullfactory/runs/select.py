@@ -7,7 +7,7 @@ from math import isfinite
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
-from pullfactory.inference import predict_pulls
+from pullfactory.inference import optimal_errors, predict_pulls
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.methods import UNBINNED, MethodKind, build_method, method_kind
@@ -33,8 +33,8 @@ def select(
     """Predict the error of the parameter of interest for sets of the observables.
 
     Up to six observables, all sets; for more of them growing ones: to the best set so far every
-    other observable is added in turn, and that with the lowest actual error stays. The first
-    method decides what is best there.
+    other observable is added in turn, and that with the lowest error of their optimal combination
+    stays. The first method decides what is best there.
 
     Args:
         study: The study.
@@ -87,11 +87,11 @@ class _Search:
         self.advance: Advance = lambda _steps: None
 
     def look(self, names: Sequence[str]) -> float | None:
-        """Predict for one set; its actual error with the first method, None if it is not usable."""
+        """Predict for one set; its error with the first method, None if it is not usable."""
         found = self._rows(names)
         self.rows += found
         first = [row for row in found if row.pull.method == self.methods[0]]
-        return first[0].pull.actual_error if first else None
+        return first[0].reached if first else None
 
     def _rows(self, names: Sequence[str]) -> list[SelectionRow]:
         """One row for each method; none, and a reason kept, if the set is not usable."""
@@ -114,4 +114,12 @@ class _Search:
             reason = "it does not determine all free parameters; add an observable"
             self.skipped.append(SkippedSet(observables=observables, reason=reason))
             return []
-        return [SelectionRow(observables=observables, pull=pull) for pull in pulls]
+        optimal = optimal_errors(part, self.methods, [self.rho])
+        return [
+            SelectionRow(
+                observables=observables,
+                pull=pull,
+                optimal_error=optimal.get((pull.method, self.rho, pull.parameter)),
+            )
+            for pull in pulls
+        ]

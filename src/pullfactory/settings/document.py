@@ -171,6 +171,8 @@ class Document(Frozen, Generic[Parameter, Observable]):
         """Set one dotted key in nested plain data; list entries are chosen by their name."""
         *path, last = key.split(".")
         target: Any = data
+        if path and path[0] in type(self).model_fields:  # a table that may be absent
+            data.setdefault(path[0], {})
         for part in path:
             if isinstance(target, list):
                 target = {entry["name"]: entry for entry in target}

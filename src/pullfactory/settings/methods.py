@@ -41,6 +41,8 @@ BUILT_IN: Mapping[str, Learns] = MappingProxyType(
     {
         "unbinned": Learns(),
         "binned": Learns(),
+        "unbinned_optimal": Learns(),
+        "binned_optimal": Learns(),
         "unbinned_joint": Learns(correlation=True),
         "binned_joint": Learns(bins=True),
     }

@@ -242,3 +242,13 @@ class JointSettings(Frozen):
             if n < 2:
                 raise ValueError(f"n_bins = {n} is no division; use at least 2")
         return self
+
+
+class OptimalSettings(Frozen):
+    """The optimal combinations of the observables."""
+
+    weights: Literal["expected", "own"] = Field(
+        default="expected",
+        description='how observables of an event belong together: as "expected" of the events of '
+        'the study, or as each toy\'s "own" events say',
+    )

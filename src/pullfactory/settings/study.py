@@ -20,6 +20,7 @@ from pullfactory.settings.sections import (
     Ensemble,
     JointSettings,
     Observable,
+    OptimalSettings,
     Parameter,
     WorkspaceSettings,
 )
@@ -54,6 +55,12 @@ class Study(Document[Parameter, Observable]):
         default=DEFAULT,
         min_length=1,
         description=f'likelihoods: {", ".join(BUILT_IN)}; or "all"',
+    )
+    optimal: OptimalSettings | None = Field(
+        default=None,
+        description='weights of the optimal methods: "expected" of the events of the study (the '
+        'default), or each toy\'s "own"',
+        examples=[{"weights": "own"}],
     )
     ensemble: Ensemble = Field(default_factory=Ensemble)
     calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
@@ -314,6 +321,11 @@ class Study(Document[Parameter, Observable]):
     def free_totals(self) -> bool:
         """Whether the workspace leaves the number of events of each channel free."""
         return self.workspace.frees_totals(self.ensemble.n_events_law)
+
+    @property
+    def own_weights(self) -> bool:
+        """Whether the optimal methods weigh each toy by its own events."""
+        return self.optimal is not None and self.optimal.weights == "own"
 
     @property
     def joint_workspace(self) -> WorkspaceSettings:

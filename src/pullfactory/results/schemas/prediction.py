@@ -1,9 +1,10 @@
 """`prediction.json`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pullfactory.inference import PredictedPull
+from pullfactory.described import Later
+from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
 
@@ -15,8 +16,12 @@ class PredictionFile(OfStudy):
         schema: `pullfactory-prediction/2`.
         closure: The verdicts on the morphing, without a grid; None without `binned`.
         predictions: One row for each method, rho and parameter.
+        weights: One row for each method, rho, parameter and observable.
+        any_rho: One row for each method and parameter; none unless it was asked for.
     """
 
     schema: Literal["pullfactory-prediction/2"]
     closure: list[VerdictRow] | None
-    predictions: list[PredictedPull]
+    predictions: list[ComparedPull]
+    weights: Annotated[list[WeightRow], Later]
+    any_rho: Annotated[list[AnyRho], Later]
