@@ -14,6 +14,7 @@ from pullfactory.auditing import (
     Goodness,
     ImpactRow,
     PaperRow,
+    RatioRow,
     ResponseRow,
     SampleCheck,
 )
@@ -24,6 +25,7 @@ from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
 from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
 from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow
@@ -42,8 +44,9 @@ _KINDS = (
     *(CalibrationCurve, CurveLine, CurvePoint),
     *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
+    *(AnyRho, CoverageRow, RatioRow),
     *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
-    *(AnyRho, ShapeRow, StudyFile, ToysFile, WeightRow),
+    *(ShapeRow, StudyFile, ToysFile, WeightRow),
 )
 _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a key has
     {
@@ -51,6 +54,7 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         AuditRow: "#errors-of-an-audit",
         CalibrationCurve: "#calibration-curve-of-an-audit",
         CalibrationNoise: "#rows-of-calibration_noise",
+        CoverageRow: "#rows-of-intervals",
         DataRow: "#fits-of-the-data-of-an-audit",
         DependenceRow: "#correlations-of-an-audit",
         Finding: "#findings-of-an-audit",
@@ -59,6 +63,7 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         ImpactRow: "#impacts-of-an-audit",
         PaperRow: "#the-line-for-the-paper-of-an-audit",
         PullRow: "#rows-of-pulls",
+        RatioRow: "#intervals-of-an-audit",
         Remark: "#rows-of-remarks",
         ResponseRow: "#response-of-an-audit",
         SampleCheck: "#samples-of-an-audit",

@@ -439,7 +439,8 @@ def test_keys_of_the_summary_are_complete(
 ) -> None:
     summary = read_summary(request.getfixturevalue(result))
     rows = table("outputs.md", heading)
-    assert keys(rows) == list(summary)
+    asked_for = [row for row in rows if "absent where it asks for none" not in row[1]]
+    assert keys(asked_for) == list(summary)
     assert summary["schema"] in rows[0][1]
     assert keys(table("outputs.md", "Rows of `pulls`")) == list(summary["pulls"][0])
     assert keys(table("outputs.md", "Rows of `shapes`")) == list(summary["shapes"][0])

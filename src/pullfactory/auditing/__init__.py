@@ -35,6 +35,7 @@ from pullfactory.auditing.prediction import (
     claimed_errors,
     predict_errors,
 )
+from pullfactory.auditing.ratio import RatioRow, data_intervals
 from pullfactory.auditing.reading import ReadEvents, SampleCheck, read_events
 from pullfactory.auditing.response import ResponseRow
 from pullfactory.auditing.smoothing import Smoothing
@@ -68,6 +69,7 @@ __all__ = [
     "PairDependence",
     "PaperRow",
     "PredictedErrors",
+    "RatioRow",
     "ReadEvents",
     "ResponseRow",
     "SampleCheck",
@@ -80,6 +82,7 @@ __all__ = [
     "build_joint_audit_workspace",
     "claimed_errors",
     "compare_morphings",
+    "data_intervals",
     "fit_data",
     "fit_data_unbinned",
     "in_units",

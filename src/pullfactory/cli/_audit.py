@@ -111,6 +111,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
         dependence_lines,
         goodness_shown,
         impacts_shown,
+        intervals_shown,
         pay_line,
         response_table,
     )
@@ -121,6 +122,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     yield from result.lines
     if result.data:
         yield data_table(result)
+        yield from intervals_shown(result)
         yield from impacts_shown(result)
     table, check = audit_table(result), check_table(result)
     yield table

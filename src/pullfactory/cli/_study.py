@@ -86,6 +86,11 @@ calibration_option = click.option(
 @command("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
 @study_options
 @calibration_option
+@click.option(
+    "--intervals",
+    metavar="LIST",
+    help="Parameters whose likelihood-ratio intervals are tested, such as m_t,JSF.",
+)
 @result_options("results/<study name>", figures_option, *kept_options)
 def run(request: Request, calibration_file: str | None, **study_settings: Any) -> None:
     """Throw and fit the toys of a study; write pulls and figures."""
@@ -106,6 +111,8 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
     from pullfactory.report.table import closure_line, remark_lines
 
     yield result.table
+    if result.coverage:
+        yield result.coverage
     if result.closure is not None:
         yield f"Closure   {closure_line(result.closure)}"
     for said in remark_lines(result.remarks):
@@ -278,6 +285,7 @@ def read_study(
         "n_events": "ensemble.n_events",
         "rho": "ensemble.rho",
         "methods": "methods",
+        "intervals": "intervals",
     }
     short = [f"{keys[name]}={value}" for name, value in options.items() if value is not None]
     changes = Study.parse_settings([*short, *settings])

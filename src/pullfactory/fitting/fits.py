@@ -28,6 +28,9 @@ class FitBatch:
         status: `FitStatus` values, shape (toys,).
         sandwich: Covariance that knows which observables belong to the same event, same shape as
             `covariance`; None where the fits were made without events.
+        ratios: Twice the log of the profile likelihood ratio of each true value, and the same
+            divided by lambda, shape (2, toys, parameters); NaN where it is not asked for, or there
+            is none. None where nothing was tested.
     """
 
     parameters: tuple[str, ...]
@@ -36,6 +39,7 @@ class FitBatch:
     nll: NDArray[np.float64]
     status: NDArray[np.int8]
     sandwich: NDArray[np.float64] | None = None
+    ratios: NDArray[np.float64] | None = None
 
     @property
     def error(self) -> NDArray[np.float64]:
@@ -71,6 +75,7 @@ class FitBatch:
             estimate=np.ascontiguousarray(self.estimate[:, chosen]),
             covariance=np.ascontiguousarray(self.covariance[square]),
             sandwich=None if self.sandwich is None else np.ascontiguousarray(self.sandwich[square]),
+            ratios=None if self.ratios is None else np.ascontiguousarray(self.ratios[..., chosen]),
         )
 
     def uncorrected(self, parameters: Collection[str]) -> Self:
@@ -83,16 +88,22 @@ class FitBatch:
             return self
         hidden = np.isin(self.parameters, list(parameters))
         sandwich = np.where(hidden[:, None] | hidden, np.nan, self.sandwich)
-        return replace(self, sandwich=sandwich)
+        if self.ratios is None:
+            return replace(self, sandwich=sandwich)
+        plain, corrected = self.ratios
+        return replace(
+            self, sandwich=sandwich, ratios=np.stack([plain, np.where(hidden, np.nan, corrected)])
+        )
 
     @classmethod
     def join(cls, batches: Sequence[Self]) -> Self:
         """Fits of several batches, one after the other.
 
         Args:
-            batches: With the same parameters; all with a sandwich, or none.
+            batches: With the same parameters; all with a sandwich, or none, and so with ratios.
         """
         sandwiches = [batch.sandwich for batch in batches if batch.sandwich is not None]
+        ratios = [batch.ratios for batch in batches if batch.ratios is not None]
         return cls(
             parameters=batches[0].parameters,
             estimate=np.concatenate([batch.estimate for batch in batches]),
@@ -100,6 +111,7 @@ class FitBatch:
             nll=np.concatenate([batch.nll for batch in batches]),
             status=np.concatenate([batch.status for batch in batches]),
             sandwich=np.concatenate(sandwiches) if sandwiches else None,
+            ratios=np.concatenate(ratios, axis=1) if ratios else None,
         )
 
     def head(self, toys: int) -> Self:
@@ -115,6 +127,7 @@ class FitBatch:
             nll=self.nll[:toys],
             status=self.status[:toys],
             sandwich=None if self.sandwich is None else self.sandwich[:toys],
+            ratios=None if self.ratios is None else self.ratios[:, :toys],
         )
 
 

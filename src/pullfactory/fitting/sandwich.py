@@ -43,11 +43,26 @@ def fit_observation(method: Method, seen: Observation) -> tuple[FitBatch, Observ
     Returns:
         The fits, and what their likelihood has taken.
     """
-    if method.first is None:
-        return fit_toys(method.likelihood, seen.data), seen
-    start = fit_toys(method.first.likelihood, seen.data).estimate
-    seen = method.weighed(start, seen)
+    start, seen = weigh_observation(method, seen)
     return fit_toys(method.likelihood, seen.data, start=start), seen
+
+
+def weigh_observation(
+    method: Method, seen: Observation
+) -> tuple[NDArray[np.float64] | None, Observation]:
+    """What the likelihood of a method takes, of what it has observed.
+
+    Args:
+        method: Likelihood, and what has to be fitted before.
+        seen: From `method.observe`.
+
+    Returns:
+        Estimates of the first fit, None if there is none, and the observation.
+    """
+    if method.first is None:
+        return None, seen
+    start = fit_toys(method.first.likelihood, seen.data).estimate
+    return start, method.weighed(start, seen)
 
 
 def sandwich_covariance(

@@ -166,6 +166,12 @@ STUDY = _kinds(
         section="repair",
     ),
     FigureKind(
+        stem="interval_coverage",
+        caption="How often intervals from the likelihood ratio have the true value, plain and "
+        "corrected, against the correlation; the dashed lines are nominal.",
+        section="intervals",
+    ),
+    FigureKind(
         stem="failures",
         caption=_FAILED.format(" with the {} fit"),
         section="failures",
@@ -241,6 +247,13 @@ AUDIT = _kinds(
         caption="Data on the fitted rates of the processes, and the rates before the fit; the "
         "band is the corrected error.",
         section="fit",
+    ),
+    FigureKind(
+        stem="likelihood_ratio",
+        caption="Twice the log of the profile likelihood ratio of the data, as it is and divided "
+        "by lambda; the dashed lines are those of 68 and 95 %, and the lines below the curves the "
+        "ends of the intervals of 68 %.",
+        section="ratio",
     ),
     FigureKind(
         stem="covariance",

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.inference import PredictedPull, PullSums
+from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.failures import Failures
 from pullfactory.methods import method_kind
 from pullfactory.report.calibration_plots import plot_response, plot_samples, plot_templates
+from pullfactory.report.coverage_plots import plot_coverage
 from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import STUDY, Figures, by_name
 from pullfactory.report.joint_plots import plot_joint
@@ -45,6 +47,7 @@ def make_figures(
     sums: Sums,
     predictions: Sequence[PredictedPull] = (),
     failures: Failures | None = None,
+    coverage: Sequence[CoverageRow] = (),
 ) -> Figures:
     """Every figure of a run.
 
@@ -54,6 +57,7 @@ def make_figures(
         sums: Sums over the pulls, by rho and method.
         predictions: What was expected of the pulls, drawn as lines.
         failures: Fits that do not give all errors; None if all do.
+        coverage: Of intervals from the likelihood ratio, where they were tested.
     """
     pulls = _Pulls(study=study, sums=sums, predictions=predictions)
     figures = []
@@ -75,6 +79,8 @@ def make_figures(
         STUDY["pull_mean"].drawn(pulls.means),
         STUDY["repair"].drawn(pulls.repair),
     ]
+    if coverage:
+        figures.append(STUDY["interval_coverage"].drawn(partial(_coverage, study, coverage)))
     labels = {p.name: axis_label(label_of(p), p.unit) for p in study.parameter}
     figures += [
         STUDY["failures"].drawn(partial(failure_figure, one, labels), one.method)
@@ -126,6 +132,20 @@ def _response(calibration: Calibration) -> Figure:
     figure, stacks = new_panels(len(names), size=(5.4, 8.0), heights=(1.0, 1.0), columns=4)
     for panels, name in zip(stacks, names, strict=True):
         plot_response((panels[0], panels[1]), calibration, name)
+    legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _coverage(study: Study, coverage: Sequence[CoverageRow]) -> Figure:
+    """Intervals of one and two standard deviations, a stack of panels for each parameter."""
+    names = list(dict.fromkeys(row.parameter for row in coverage))
+    figure, stacks = new_panels(len(names), size=(5.4, 7.4), heights=(1.0, 1.0), columns=4)
+    for panels, name in zip(stacks, names, strict=True):
+        described = next(one for one in study.parameter if one.name == name)
+        for ax, level in zip(panels, ("68", "95"), strict=True):
+            plot_coverage(ax, [row for row in coverage if row.parameter == name], level)
+        panels[0].set_title(label_of(described), loc="left")
+        panels[0].set_xlabel("")
     legend_above(figure, stacks[0][0])
     return figure
 

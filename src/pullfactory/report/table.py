@@ -6,6 +6,7 @@ from typing import Any
 
 from pullfactory.calibration import Calibration
 from pullfactory.inference import AnyRho, ClosureVerdict, ComparedPull, WeightRow
+from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
 from pullfactory.numbers import ABSENT, EXACT_SLOPE, plain, roughly, rounded
@@ -46,6 +47,27 @@ def pull_table(rows: Iterable[PullRow], parameters: Sequence[Described] = ()) ->
         measured("corrected_width", "corrected\nwidth"),
         fraction("coverage_68", "coverage\n68 % [%]"),
         *_ERRORS,
+        count("n_failed", "failed"),
+    )
+    return Table(columns=columns, rows=tuple(rows), sections=("method",))
+
+
+def coverage_table(rows: Iterable[CoverageRow]) -> Table[CoverageRow]:
+    """Coverage of intervals from the likelihood ratio, one row per method, rho and parameter.
+
+    Args:
+        rows: In the order of the table.
+    """
+    columns = (
+        text("method", "method", once=True),
+        value("rho", "rho", once=True),
+        text("parameter", "parameter"),
+        fraction("coverage_68", "intervals\n68 % [%]"),
+        fraction("corrected_coverage_68", "corrected\n68 % [%]"),
+        fraction("coverage_95", "intervals\n95 % [%]"),
+        fraction("corrected_coverage_95", "corrected\n95 % [%]"),
+        decimals("scale", "lambda", 3),
+        text("scale_source", "lambda from"),
         count("n_failed", "failed"),
     )
     return Table(columns=columns, rows=tuple(rows), sections=("method",))

@@ -21,6 +21,7 @@ from pullfactory.auditing import (
     ImpactRow,
     PairDependence,
     PaperRow,
+    RatioRow,
     ResponseRow,
     SampleCheck,
 )
@@ -46,7 +47,7 @@ from pullfactory.results.audit_numbers import (
     AuditToysResult,
     AuditUnbinned,
 )
-from pullfactory.results.audit_paper import with_values
+from pullfactory.results.audit_paper import line_of, with_values
 from pullfactory.results.audit_tables import audit_answer, audit_table
 from pullfactory.results.audit_work import AuditWork
 from pullfactory.results.failed_fits import FAILURES, write_failures
@@ -160,6 +161,7 @@ class AuditResult(AuditNumbers, Result):
             "goodness": self.goodness.to_dict() if self.goodness else None,
             "response": [row.to_dict() for row in self.response],
             "calibration": self.curve.to_dict() if self.curve else None,
+            **({"intervals": [row.to_dict() for row in self.intervals]} if self.intervals else {}),
         }
 
     @property
@@ -195,11 +197,13 @@ class AuditResult(AuditNumbers, Result):
         config = self.config.with_settings({"blind": False})
         data = tuple(_unblinded(config, fit, nominal) for fit in self.data)
         values = {fit.method: fit.values for fit in data}
+        paper = tuple(row.at(values.get(row.method, {}), blind=False) for row in self.paper)
         return replace(
             self,
             config=config,
             data=data,
-            paper=tuple(row.at(values.get(row.method, {}), blind=False) for row in self.paper),
+            paper=paper,
+            intervals=tuple(row.calibrated(line_of(paper, row)) for row in self.intervals),
             impacts=tuple(row.pulled(values.get(row.method, {})) for row in self.impacts),
             revealed=True,
         )
@@ -249,6 +253,7 @@ class AuditResult(AuditNumbers, Result):
             impacts=tuple(row_of(ImpactRow, row) for row in numbers.get("impacts", ())),
             response=tuple(row_of(ResponseRow, row) for row in numbers.get("response", ())),
             curve=_curve(numbers.get("calibration")),
+            intervals=tuple(row_of(RatioRow, row) for row in numbers.get("intervals", ())),
         )
 
     @property

@@ -58,6 +58,16 @@ def write_tables(
         _write_table(folder / "paper.csv", paper)
     if summary["impacts"]:
         _write_table(folder / "impacts.csv", summary["impacts"])
+    if summary.get("intervals"):
+        aside = ("distances", "ratios")
+        own = [{k: v for k, v in row.items() if k not in aside} for row in summary["intervals"]]
+        _write_table(folder / "intervals.csv", own)
+        points = [
+            {"method": row["method"], "parameter": row["parameter"], "distance": x, "ratio": q}
+            for row in summary["intervals"]
+            for x, q in zip(row["distances"], row["ratios"], strict=True)
+        ]
+        _write_table(folder / "likelihood_ratio.csv", points)
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]

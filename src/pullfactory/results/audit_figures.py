@@ -30,6 +30,7 @@ from pullfactory.report.impact_plots import (
     plot_pulls,
 )
 from pullfactory.report.palette import axis_label, label_of, method_label
+from pullfactory.report.ratio_plots import plot_ratio
 from pullfactory.report.response_plots import plot_response
 from pullfactory.report.selection_plots import plot_differences, plot_selection, selection_size
 from pullfactory.report.shape_plots import plot_toy_shapes
@@ -79,6 +80,8 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
         figures.append(
             AUDIT["failures"].drawn(partial(failure_figure, one, _labels(result)), one.method)
         )
+    if result.intervals:
+        figures.append(AUDIT["likelihood_ratio"].drawn(partial(_ratio, result)))
     if any(fit.channels for fit in result.data):
         figures.append(AUDIT["postfit"].drawn(partial(_postfit, result)))
     return by_name(figures)
@@ -100,6 +103,17 @@ def _postfit(result: AuditNumbers) -> Figure:
             p_value=_p_value(result, channel.name),
         )
     legend_above(figure, stacks[0][0])
+    return figure
+
+
+def _ratio(result: AuditNumbers) -> Figure:
+    labels, several = _labels(result), len({row.method for row in result.intervals}) > 1
+    units = {one.name: one.unit for one in result.config.parameter}
+    figure, stacks = new_panels(len(result.intervals), size=(6.4, 5.2))
+    for (ax,), row in zip(stacks, result.intervals, strict=True):
+        plot_ratio(ax, row, labels[row.parameter], units.get(row.parameter, ""))
+        if several:
+            ax.set_title(method_label(row.method), loc="right")
     return figure
 
 

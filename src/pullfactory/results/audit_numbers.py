@@ -18,6 +18,7 @@ from pullfactory.auditing import (
     ImpactRow,
     PairDependence,
     PaperRow,
+    RatioRow,
     ResponseRow,
     SampleCheck,
 )
@@ -149,6 +150,8 @@ class AuditNumbers:
         paper: The parameter of interest as a paper quotes it, by method; empty without data.
         impacts: What the nuisances do to it, by method, the largest first.
         curve: Estimate against generated value; None in earlier results.
+        intervals: Of the data, from the likelihood ratio; empty without data, and in earlier
+            results.
     """
 
     config: AuditConfig
@@ -172,6 +175,7 @@ class AuditNumbers:
     paper: tuple[PaperRow, ...] = ()
     impacts: tuple[ImpactRow, ...] = ()
     curve: CalibrationCurve | None = None
+    intervals: tuple[RatioRow, ...] = ()
 
     @property
     def withheld(self) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pullfactory.auditing import ErrorParts, ImpactRow, PaperRow
+from pullfactory.auditing import ErrorParts, ImpactRow, PaperRow, RatioRow
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.numbers import rounded
 from pullfactory.results.audit_numbers import AuditData
@@ -69,6 +69,38 @@ def impact_rows(
         for impact in one.impacts:
             row = impact.pulled(known.get(one.method, {}))
             yield row if told else row.uncorrected()
+
+
+def interval_rows(
+    config: AuditConfig,
+    found: Sequence[RatioRow],
+    rows: Sequence[AuditRow],
+    paper: Sequence[PaperRow],
+) -> Iterator[RatioRow]:
+    """Intervals of the data as far as the answers allow them.
+
+    Args:
+        config: Of the audit.
+        found: From the likelihood ratio.
+        rows: Answers.
+        paper: Lines for the paper.
+    """
+    answers = {(row.method, row.parameter): row for row in rows}
+    for one in found:
+        told = answers[one.method, one.parameter].factor is not None
+        row = (one if told else one.uncorrected()).calibrated(line_of(paper, one))
+        yield row.blinded() if config.blind else row
+
+
+def line_of(paper: Sequence[PaperRow], interval: RatioRow) -> PaperRow | None:
+    """The line for the paper of the parameter of an interval; None without one.
+
+    Args:
+        paper: All lines.
+        interval: Of one method and parameter.
+    """
+    key = interval.method, interval.parameter
+    return next((row for row in paper if (row.method, row.parameter) == key), None)
 
 
 def with_values(

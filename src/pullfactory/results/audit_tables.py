@@ -23,6 +23,7 @@ from pullfactory.report.audit_verdict import (
 from pullfactory.report.calibration_curve import curve_sentence
 from pullfactory.report.goodness import goodness_sentences, goodness_table, is_refused
 from pullfactory.report.paper import absolute, impacts_table
+from pullfactory.report.ratio import ratio_table
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
 from pullfactory.report.verdict import Verdict, shifts_of
 from pullfactory.results.audit_numbers import AuditNumbers
@@ -198,6 +199,17 @@ def data_table(result: AuditNumbers) -> Table[Mapping[str, Any]]:
     )
     rows = [{"method": fit.method, **row} for fit in result.data for row in fit.estimates]
     return Table(columns=columns, rows=tuple(rows), sections=("method",))
+
+
+def intervals_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]]]:
+    """Intervals of the data from the likelihood ratio, where there are some.
+
+    Args:
+        result: The audit.
+    """
+    if result.intervals:
+        units = {parameter.name: parameter.unit for parameter in result.config.parameter}
+        yield ratio_table([row.to_dict() for row in result.intervals], units)
 
 
 def dependence_lines(result: AuditNumbers) -> Iterator[str]:

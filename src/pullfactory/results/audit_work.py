@@ -19,6 +19,7 @@ from pullfactory.auditing import (
     Goodness,
     PairDependence,
     PredictedErrors,
+    RatioRow,
     ResponseRow,
     Smoothing,
     UnbinnedModel,
@@ -31,7 +32,12 @@ from pullfactory.described import row_of
 from pullfactory.inference.rows import SetRow
 from pullfactory.methods import method_kind
 from pullfactory.results.audit_numbers import AuditData, AuditToysResult, AuditUnbinned
-from pullfactory.results.audit_paper import impact_rows, paper_rows, with_values
+from pullfactory.results.audit_paper import (
+    impact_rows,
+    interval_rows,
+    paper_rows,
+    with_values,
+)
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
 
@@ -63,6 +69,7 @@ class AuditWork:
         parts: Of the whole error of the parameter of interest, by method.
         smoothing: Of the derivatives of its templates.
         curve: Estimate against generated value; None where it was not measured.
+        intervals: Of the data, from the likelihood ratio.
     """
 
     expected: Expected
@@ -84,6 +91,7 @@ class AuditWork:
     parts: tuple[ErrorParts, ...] = ()
     smoothing: Smoothing = field(default_factory=Smoothing)
     curve: CalibrationCurve | None = None
+    intervals: tuple[RatioRow, ...] = ()
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
@@ -91,6 +99,7 @@ class AuditWork:
         observables = range(len(expected.config.observable))
         data = tuple(_data(expected.config, fit) for fit in self.data)
         withheld = withheld_by(self.goodness, self.gate)
+        paper = tuple(paper_rows(expected.config, self.parts, rows, data, withheld))
         return {
             "config": expected.config,
             "n_events": expected.n_events,
@@ -110,13 +119,14 @@ class AuditWork:
             ),
             "toys": self.toys,
             "data": data,
-            "paper": tuple(paper_rows(expected.config, self.parts, rows, data, withheld)),
+            "paper": paper,
             "impacts": tuple(impact_rows(expected.config, self.parts, rows, data)),
             "closure": tuple(row_of(ClosureRow, row.to_dict()) for row in self.closure),
             "gate": self.gate,
             "goodness": self.goodness,
             "response": self.response,
             "curve": self.curve,
+            "intervals": tuple(interval_rows(expected.config, self.intervals, rows, paper)),
         }
 
     @property

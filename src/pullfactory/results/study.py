@@ -11,9 +11,11 @@ from pullfactory.calibration import Calibration
 from pullfactory.described import json_schema_of, row_of
 from pullfactory.errors import OutputError
 from pullfactory.files import read_json, short_name
+from pullfactory.fitting.intervals import FEW_EVENTS
 from pullfactory.fitting.slices import truth_slices
 from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
+from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.failures import Failures
 from pullfactory.inference.remarks import Remark, Shapes, causes_of, remarks, shape_rows
 from pullfactory.inference.rows import PullRow
@@ -21,7 +23,7 @@ from pullfactory.inference.shapes import PullShape
 from pullfactory.methods import given_methods
 from pullfactory.report.figures import Figures
 from pullfactory.report.study_verdict import study_answers
-from pullfactory.report.table import pull_table
+from pullfactory.report.table import coverage_table, pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
 from pullfactory.results.ledger import STATUS_NAMES, Parts, ToyTable, table_at
@@ -86,6 +88,23 @@ class StudyResult(ResultOfStudy):
             )
         )
         return pull_table(rows, self.study.parameter)
+
+    @cached_property
+    def coverage(self) -> Table[CoverageRow]:
+        """Coverage of intervals from the likelihood ratio, where the study asks for it."""
+        names, wanted = self.study.parameter_names, self.study.intervals or ()
+        sums = self.toys.sums() if wanted and isinstance(self.toys, Parts) else {}
+        few = self.study.ensemble.n_events < FEW_EVENTS
+        rows = (
+            CoverageRow.of(
+                method, rho, name, sums[rho, method]["coverage"], names.index(name), few=few
+            )
+            for method in self.study.methods
+            for rho in self.study.ensemble.rho
+            for name in wanted
+            if "coverage" in sums.get((rho, method), {})
+        )
+        return coverage_table(rows)
 
     @cached_property
     def noise(self) -> tuple[CalibrationNoise, ...]:
@@ -191,6 +210,7 @@ class StudyResult(ResultOfStudy):
             "pulls": [row.to_dict() for row in self.pulls],
             "shapes": shape_rows(self.shapes),
             "predictions": [row.to_dict() for row in self.predictions],
+            **({"intervals": self.coverage.to_dicts()} if self.study.intervals else {}),
         }
 
     @classmethod
@@ -258,4 +278,5 @@ class StudyResult(ResultOfStudy):
             sums=self.sums,
             predictions=self.predictions,
             failures=self.failed,
+            coverage=tuple(self.coverage),
         )

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pullfactory.inference import CorrelationSums, PullSums
+from pullfactory.inference.coverage import CoverageSums
 
 Key = tuple[float | None, str]
 """Correlation, or None where there is no scan, and method."""
@@ -19,7 +20,7 @@ Series = dict[str, Any]
 """Sums by their names in `KINDS`."""
 
 KINDS: Mapping[str, type[Any]] = MappingProxyType(
-    {"pulls": PullSums, "correlation": CorrelationSums}
+    {"pulls": PullSums, "correlation": CorrelationSums, "coverage": CoverageSums}
 )
 
 _HEAD = 8  # bytes that say how long something is

@@ -35,6 +35,7 @@ from pullfactory.auditing import (
     build_joint_audit_workspace,
     claimed_errors,
     compare_morphings,
+    data_intervals,
     fit_data,
     fit_data_unbinned,
     in_units,
@@ -128,6 +129,7 @@ def audit(
     plan = _Plan(model=model, unbinned=predicted.unbinned)
     toys = _toys(plan, executor, n_workers, progress, Keep.of(keep))
     data = _fit_data(model, predicted.unbinned, progress) if has_data else ()
+    intervals = tuple(data_intervals(model, predicted.unbinned, data, predicted.whole))
     goodness, found = _goodness(model, data, executor, n_workers, progress)
     work = AuditWork(
         expected=expected,
@@ -149,6 +151,7 @@ def audit(
         parts=predicted.parts,
         smoothing=smoothing,
         curve=predicted.curve,
+        intervals=intervals,
     )
     return AuditResult.of(work)
 

@@ -14,13 +14,16 @@ from pullfactory.calibration import Calibration
 from pullfactory.errors import CalibrationError
 from pullfactory.fitting import FitBatch, fit_events
 from pullfactory.fitting.flatness import refuse_flat_methods, refuse_flat_study
+from pullfactory.fitting.intervals import FEW_EVENTS, simulated_scale
 from pullfactory.fitting.slices import Slices, truth_slices
+from pullfactory.fitting.tested import with_ratios
 from pullfactory.inference import (
     PredictedPull,
     PullSums,
     known_predictions,
     predict_pulls,
 )
+from pullfactory.inference.coverage import CoverageSums
 from pullfactory.methods import Method, MethodKind, build_methods, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.identity import identity_of
@@ -34,10 +37,12 @@ from pullfactory.runs.closure import closure_verdicts
 from pullfactory.runs.execution import is_here, require_workers
 from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
-from pullfactory.simulation.toys import block_size, draw_base
+from pullfactory.simulation.toys import ToyBlock, block_size, draw_base, draw_toys
 from pullfactory.workspaces.study import build_workspace
 
 _LINE = 31  # points of a predicted curve
+_SIMULATED = 2**32  # and the next: blocks for lambda of few events, which no run comes to
+_SIMULATED_BLOCKS = 8
 
 
 Methods = tuple[tuple[Method, ...], ...]  # a row for each rho
@@ -53,6 +58,7 @@ class _Plan:
         calibrations: Replicas, which the blocks take turns with.
         withheld: Parameters without corrected errors, by method.
         built: Likelihoods of the replicas that this worker has needed; they do not travel.
+        scales: lambda of methods by replica, rho and name, where there are few events; as `built`.
     """
 
     study: Study
@@ -60,6 +66,7 @@ class _Plan:
     calibrations: tuple[Calibration, ...]
     withheld: Mapping[str, Collection[str]] = field(default_factory=dict)
     built: dict[int, Methods] = field(default_factory=dict)
+    scales: dict[tuple[int, float, str], NDArray[np.float64]] = field(default_factory=dict)
 
     def methods(self, replica: int) -> Methods:
         """Likelihoods of one replica of the calibration."""
@@ -73,18 +80,46 @@ class _Plan:
 
     def _fit(self, index: int) -> list[Fitted]:
         study, base = self.study, draw_base(self.study, index)
-        methods = self.methods(index % len(self.calibrations))
+        replica = index % len(self.calibrations)
+        methods = self.methods(replica)
         found = []
         for rho, row in zip(study.ensemble.rho, methods, strict=True):
             toys = base.correlate(study.cholesky(rho))
             for method in row:
-                fits = fit_events(method, toys).select(study.parameter_names)
+                fits = self._tested(method, toys, fit_events(method, toys), replica, rho)
+                fits = fits.select(study.parameter_names)
                 fits = fits.uncorrected(self.withheld.get(method.name, ()))
                 found.append(Fitted(rho, method.name, base.theta_true, fits))
         return found
 
+    def _tested(
+        self, method: Method, toys: ToyBlock, fits: FitBatch, replica: int, rho: float
+    ) -> FitBatch:
+        """The fits with likelihood ratios of true values, where intervals are asked for."""
+        study, corrected = self.study, method_kind(method.name).independent
+        if not study.intervals:
+            return fits
+        few = corrected and study.ensemble.n_events < FEW_EVENTS
+        return with_ratios(
+            method,
+            toys,
+            fits,
+            study.parameter_names,
+            study.intervals,
+            corrected=corrected,
+            scale=self._scale(method, replica, rho) if few else None,
+        )
+
+    def _scale(self, method: Method, replica: int, rho: float) -> NDArray[np.float64]:
+        """Lambda of the parameters of a method from toys of its own."""
+        key = replica, rho, method.name
+        if key not in self.scales:
+            blocks = (draw_toys(self.study, _SIMULATED + i, rho) for i in range(_SIMULATED_BLOCKS))
+            self.scales[key] = simulated_scale(method, blocks, self.study.parameter_names)
+        return self.scales[key]
+
     def __getstate__(self) -> list[object]:
-        return [self.study, self.kinds, self.calibrations, self.withheld, {}]
+        return [self.study, self.kinds, self.calibrations, self.withheld, {}, {}]
 
 
 @double_precision
@@ -92,6 +127,7 @@ def run(
     study: Study,
     *,
     methods: Sequence[str | MethodKind] | None = None,
+    intervals: Sequence[str] | None = None,
     calibration: Calibration | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
@@ -106,6 +142,8 @@ def run(
         study: The study.
         methods: How to fit: names, or methods that the package does not have; None for those of
             the study. Where processes compute, they must find what such a method is made of.
+        intervals: Parameters whose intervals from the likelihood ratio are tested at the true
+            values; None for those of the study.
         calibration: Made before, for a study with the same parameters and observables; None to
             calibrate now, as often as `calibration.replicas` says.
         executor: Where the blocks of toys are computed; None for a pool of threads. Process
@@ -125,6 +163,8 @@ def run(
             one is given where the study wants several.
     """
     n_workers = require_workers(executor, workers)
+    if intervals is not None:
+        study = study.with_settings({"intervals": list(intervals)})
     with chosen_methods(study, methods) as (chosen, given):
         result = _run(chosen, calibration, executor, n_workers, progress, Keep.of(keep))
     return replace(result, given=given)
@@ -180,7 +220,9 @@ def _run(
 
 
 def _sum_up(fits: FitBatch, truth: NDArray[np.float64], slices: Slices | None) -> Series:
-    return {"pulls": PullSums.of(fits, truth, slices)}
+    sums: Series = {"pulls": PullSums.of(fits, truth, slices)}
+    coverage = CoverageSums.of(fits)
+    return sums if coverage is None else {**sums, "coverage": coverage}
 
 
 def _identity(study: Study, given: Calibration | None) -> str:

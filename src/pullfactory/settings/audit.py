@@ -5,13 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
-from pullfactory.settings.document import Document
-from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
+from pullfactory.settings.document import Document, refuse_unknown
+from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text, listed
 from pullfactory.settings.samples import Samples, read_samples
 
 Config = TypeVar("Config", bound="AuditConfig")
@@ -194,6 +194,11 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
         default=False,
         description="true: estimates are shown with a hidden offset",
     )
+    intervals: Annotated[Listed[Name] | None, BeforeValidator(listed)] = Field(
+        default=None,
+        description="parameters with intervals from the likelihood ratio of the data; absent: poi",
+        examples=[("m_t",)],
+    )
     replicas: Count = Field(
         default=400, ge=10, description="replicas of the bootstrap, of the samples and of the data"
     )
@@ -208,6 +213,7 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        refuse_unknown("intervals", self.intervals or (), self.parameter_names)
         for key in ("selection", "weight"):
             if text := getattr(self, key):
                 parse_expression(text, place=key)

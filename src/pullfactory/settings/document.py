@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
@@ -200,6 +200,25 @@ def refuse_repeats(kind: str, names: Iterable[object]) -> None:
         if name in seen:
             raise ValueError(f"{kind} {name!r} is given twice; keep one")
         seen.add(name)
+
+
+def refuse_unknown(key: str, names: Iterable[str], parameters: Sequence[str]) -> None:
+    """Refuse a list of parameters with one that is none, or comes twice.
+
+    Args:
+        key: Of the list.
+        names: In it.
+        parameters: There are.
+
+    Raises:
+        ValueError: If there is one.
+    """
+    names = tuple(names)
+    refuse_repeats(f"{key}:", names)
+    for name in names:
+        if name not in parameters:
+            known = ", ".join(parameters)
+            raise ValueError(f"{key}: {name!r} is no parameter; use one of {known}")
 
 
 def total_name(channel: str) -> str:

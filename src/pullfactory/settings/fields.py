@@ -39,6 +39,15 @@ def _drawable(text: str) -> str:
     return text
 
 
+def listed(value: object) -> object:
+    """One name for a list of it.
+
+    Args:
+        value: A name, or a list.
+    """
+    return (value,) if isinstance(value, str) else value
+
+
 def figure_formats(given: object) -> tuple[FigureFormat, ...]:
     """Formats of figures, each once.
 

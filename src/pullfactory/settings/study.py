@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pullfactory.densities import Family
 from pullfactory.errors import StudyError
-from pullfactory.settings.document import Document, refuse_repeats
-from pullfactory.settings.fields import Listed, Name
+from pullfactory.settings.document import Document, refuse_repeats, refuse_unknown
+from pullfactory.settings.fields import Listed, Name, listed
 from pullfactory.settings.methods import BUILT_IN, DEFAULT, Learns, learns
 from pullfactory.settings.sections import (
     RHO,
@@ -62,6 +62,11 @@ class Study(Document[Parameter, Observable]):
         'default), or each toy\'s "own"',
         examples=[{"weights": "own"}],
     )
+    intervals: Annotated[Listed[Name] | None, BeforeValidator(listed)] = Field(
+        default=None,
+        description="parameters whose likelihood-ratio intervals are tested by toys; absent: none",
+        examples=[("m_t",)],
+    )
     ensemble: Ensemble = Field(default_factory=Ensemble)
     calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
@@ -73,6 +78,7 @@ class Study(Document[Parameter, Observable]):
     def _check(self) -> Self:
         refuse_repeats("method", self.methods)
         refuse_repeats("rho", self.ensemble.rho)
+        refuse_unknown("intervals", self.intervals or (), self.parameter_names)
         if self.calibration.replicas > self.ensemble.n_toys:
             raise ValueError(
                 f"calibration.replicas = {self.calibration.replicas} exceeds ensemble.n_toys = "

@@ -38,6 +38,7 @@ from pullfactory.report.page.response import response_section
 from pullfactory.report.page.tables import FIT, paged, pull_rows, status_rows
 from pullfactory.report.palette import method_label
 from pullfactory.report.paper import absolute, paper_lines
+from pullfactory.report.ratio import SAID, ratio_table
 from pullfactory.report.tabular import Column, Table, digits, measured, named, percent, text, value
 from pullfactory.report.verdict import Answer, Verdict, remarks_on, shifts_of
 
@@ -64,7 +65,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
     sections = (
         Section(name="gate", heading="What to act on first", blocks=_gate(summary)),
         fit_section(folder, summary),
-        Section(name="result", heading="The result", blocks=_result(summary, units)),
+        Section(name="result", heading="The result", blocks=_result(folder, summary, units)),
         Section(name="errors", heading="Are the errors right?", blocks=errors),
         curve_section(folder, summary, units),
         impacts_section(folder, summary),
@@ -283,7 +284,7 @@ def _set_rows(summary: Numbers) -> Block:
     )
 
 
-def _result(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+def _result(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
     if not summary["data"]:
         return ()
     heading = "estimate (blinded)" if summary["config"].get("blind") else "estimate"
@@ -304,7 +305,28 @@ def _result(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
         tags=("method", "parameter"),
     )
     answers = (_answer(summary, fit["method"]).text for fit in summary["data"])
-    return (*paper_blocks(summary, units), *(Text(text=f"{answer}.") for answer in answers), table)
+    return (
+        *paper_blocks(summary, units),
+        *(Text(text=f"{answer}.") for answer in answers),
+        table,
+        *_intervals(folder, summary, units),
+    )
+
+
+def _intervals(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+    """Intervals from the likelihood ratio; nothing in earlier audits."""
+    rows = summary.get("intervals")
+    if not rows:
+        return ()
+    shown = ratio_table(rows, units)
+    table = paged(
+        shown,
+        name="intervals",
+        caption=f"{shown.title}. {SAID}",
+        headings=sum(column.words for column in shown.columns),
+        tags=("method", "parameter"),
+    )
+    return (table, *pictures(folder, AUDIT, "ratio"))
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:

@@ -19,6 +19,7 @@ from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import (
     calibration_rows,
     closure_rows,
+    coverage_rows,
     noise_rows,
     pull_rows,
     status_rows,
@@ -32,6 +33,13 @@ from pullfactory.workspaces.study import clipping_note
 _REPAIRED = Text(
     text="Corrected errors come from the event-paired sandwich: the same fit, with the correlation "
     "of its observables put into its error."
+)
+_SCALED = Text(
+    text="Corrected intervals are those of the likelihood ratio divided by λ, the ratio of the "
+    "corrected to the claimed variance at the tested value."
+)
+_SIMULATED = Text(
+    text=f"{_SCALED.text} A toy has too few events to tell λ, which comes from simulation."
 )
 _RHO = 0.3  # the rho of a scan nearest to it is shown first
 
@@ -133,6 +141,11 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             blocks=(_REPAIRED, *_not_closing(summary), *shown("repair")),
         ),
         Section(
+            name="intervals",
+            heading="Intervals from the likelihood ratio",
+            blocks=_intervals(summary, shown("intervals")),
+        ),
+        Section(
             name="calibration",
             heading="Calibration",
             blocks=(
@@ -165,6 +178,14 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
         ),
         *appendix(summary["provenance"]),
     )
+
+
+def _intervals(summary: Mapping[str, Any], figures: Sequence[Block]) -> tuple[Block, ...]:
+    """How often they have the true value, where that was asked for."""
+    if not (rows := summary.get("intervals")):
+        return ()
+    sources = {row["scale_source"] for row in rows}
+    return (_SIMULATED if "simulation" in sources else _SCALED, coverage_rows(rows), *figures)
 
 
 def _not_closing(summary: Mapping[str, Any]) -> tuple[Text, ...]:

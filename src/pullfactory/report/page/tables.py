@@ -110,6 +110,30 @@ def verdict_rows(rows: Sequence[PullNumbers], units: Mapping[str, str]) -> conte
     )
 
 
+def coverage_rows(rows: Sequence[Mapping[str, Any]]) -> content.Table:
+    """Coverage of intervals from the likelihood ratio.
+
+    Args:
+        rows: `intervals` of a summary.
+    """
+    columns = (
+        *(FIT, _RHO, text("parameter", "parameter")),
+        fraction("coverage_68", "68 % intervals [%]"),
+        fraction("corrected_coverage_68", "corrected [%]"),
+        fraction("coverage_95", "95 % intervals [%]"),
+        fraction("corrected_coverage_95", "corrected [%]"),
+        decimals("scale", "λ", 3),
+        count("n_failed", "failed"),
+    )
+    return paged(
+        tabular.Table(columns=columns, rows=tuple(rows)),
+        name="intervals",
+        caption="Part of the toys whose interval has the true value; nominal 68.27 and 95.45 %.",
+        headings=3,
+        tags=("method", "rho", "parameter"),
+    )
+
+
 def pull_rows(rows: Sequence[PullNumbers]) -> content.Table:
     """Mean, width and coverage of the pulls.
 

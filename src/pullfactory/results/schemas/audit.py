@@ -11,6 +11,7 @@ from pullfactory.auditing import (
     Goodness,
     ImpactRow,
     PaperRow,
+    RatioRow,
     ResponseRow,
     SampleCheck,
 )
@@ -244,6 +245,8 @@ class AuditFile:
         goodness: Whether the model fits the data; None without data.
         response: Rate, means and widths of every sample beside nominal, a row each.
         calibration: Estimate against generated value, by halves of the simulated events.
+        intervals: Intervals of the fit of the data from the likelihood ratio, one row for each
+            method and parameter; absent without data.
     """
 
     schema: Literal["pullfactory-audit/2"]
@@ -276,3 +279,4 @@ class AuditFile:
     goodness: Annotated[Goodness | None, Later]
     response: Annotated[list[ResponseRow], Later]
     calibration: Annotated[CalibrationCurve | None, Later]
+    intervals: Annotated[list[RatioRow], Later]

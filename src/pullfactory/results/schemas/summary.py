@@ -7,6 +7,7 @@ from pullfactory.calibration import ResponseRow
 from pullfactory.described import Count, Later
 from pullfactory.inference import PredictedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow
 from pullfactory.results.schemas.parts import (
@@ -34,6 +35,8 @@ class StudyFile(OfStudy):
         shapes: The pulls as whole distributions.
         predictions: Errors and pull widths expected without toys, also between the values of rho
             where that is cheap.
+        intervals: Coverage of intervals from the likelihood ratio, one row for each method, rho and
+            parameter that the study asks for; absent where it asks for none.
     """
 
     schema: Literal["pullfactory-summary/2"]
@@ -45,6 +48,7 @@ class StudyFile(OfStudy):
     pulls: list[PullRow]
     shapes: list[ShapeRow]
     predictions: list[PredictedPull]
+    intervals: Annotated[list[CoverageRow], Later]
 
 
 @dataclass
