@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pullfactory.calibration import Calibration
 from pullfactory.described import Later, SizeOrNaN
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
-from pullfactory.methods import build_method, optimal_kind
+from pullfactory.methods import optimal_method
 
 Key = tuple[str, float, str]
 """Method, rho and parameter."""
@@ -19,7 +19,8 @@ class ComparedPull(PredictedPull):
 
     Attributes:
         optimal_error: Actual error of the optimal combination of what the method takes as
-            independent, in the parameter's unit; None if the method takes nothing so.
+            independent, in the parameter's unit; None if the method takes nothing so, or there
+            is none.
     """
 
     optimal_error: Annotated[SizeOrNaN | None, Later] = None
@@ -45,19 +46,16 @@ def optimal_errors(
 
     Args:
         calibration: What the fits know.
-        methods: Names of what is improved; others are passed over.
+        methods: Names of what is improved; others are passed over, and what cannot be.
         scan: Every rho.
-
-    Raises:
-        LikelihoodError: If a combination of the observables would determine a parameter exactly.
     """
-    improved = {kind: name for name in methods if (kind := optimal_kind(name)) is not None}
-    built = {rho: [build_method(kind, calibration, rho) for kind in improved] for rho in scan}
-    of = {kind.name: name for kind, name in improved.items()}
-    return {
-        (of[row.method], row.rho, row.parameter): row.actual_error
-        for row in predict_pulls(calibration.study, built)
-    }
+    errors: dict[Key, float] = {}
+    for name in methods:
+        found = {rho: optimal_method(name, calibration, rho) for rho in scan}
+        built = {rho: [method] for rho, method in found.items() if method is not None}
+        for row in predict_pulls(calibration.study, built):
+            errors[name, row.rho, row.parameter] = row.actual_error
+    return errors
 
 
 def compared_pulls(

@@ -18,7 +18,7 @@ from pullfactory.calibration import Calibration
 from pullfactory.described import RhoOrNaN
 from pullfactory.inference.prediction import expected_observation
 from pullfactory.likelihoods.optimal import OptimalLikelihood
-from pullfactory.methods import Method, build_method, optimal_kind
+from pullfactory.methods import Method, optimal_method
 from pullfactory.numbers import finite_or_none
 
 CONSTRAINT = "constraint"
@@ -63,10 +63,10 @@ def observable_weights(
     study, rows = calibration.study, list[WeightRow]()
     names = [*study.observable_names, CONSTRAINT]
     for name in methods:
-        if (kind := optimal_kind(name)) is None:
-            continue
         for rho in scan:
-            found = _weights(build_method(kind, calibration, rho), calibration, rho)
+            if (method := optimal_method(name, calibration, rho)) is None:
+                continue
+            found = _weights(method, calibration, rho)
             for k, parameter in enumerate(study.parameter_names):
                 rows += [
                     WeightRow(method=name, rho=rho, parameter=parameter, observable=one, **weights)

@@ -67,7 +67,8 @@ def rake(
 ) -> NDArray[np.float64]:
     """Joint probabilities with other sums, and the same dependence: all odds ratios stay.
 
-    Iterative proportional fitting (Deming and Stephan 1940, doi:10.1214/aoms/1177731829).
+    Iterative proportional fitting (Deming and Stephan 1940, doi:10.1214/aoms/1177731829); what its
+    sweeps leave of the sums is added, so that these are exact.
 
     Args:
         joint: Shape (rows, columns).
@@ -81,7 +82,9 @@ def rake(
     for _ in range(_SWEEPS):
         found = found * (rows / np.maximum(found.sum(axis=2), _NOTHING))[:, :, None]
         found = found * (columns / np.maximum(found.sum(axis=1), _NOTHING))[:, None, :]
-    return np.asarray(found)
+    left = rows - found.sum(axis=2)
+    parts = columns / np.maximum(columns.sum(axis=1, keepdims=True), _NOTHING)
+    return np.asarray(found + left[:, :, None] * parts[:, None, :])
 
 
 def covariance_of_bins(

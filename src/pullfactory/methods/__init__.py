@@ -32,7 +32,7 @@ __all__ = [
     "build_methods",
     "given_methods",
     "method_kind",
-    "optimal_kind",
+    "optimal_method",
 ]
 
 _BUILT_IN: Mapping[str, MethodKind] = MappingProxyType(
@@ -67,13 +67,25 @@ def method_kind(name: str) -> MethodKind:
     return found
 
 
-def optimal_kind(name: str) -> MethodKind | None:
-    """The method that combines optimally what another one takes as independent, if there is one.
+def optimal_method(name: str, calibration: Calibration, rho: float) -> Method | None:
+    """The method that combines optimally what another one takes as independent.
 
     Args:
         name: Of the other one.
+        calibration: What the likelihood may know.
+        rho: The point of the scan that it is for.
+
+    Returns:
+        None if there is none, or it cannot be: if a combination of the observables would determine
+        a parameter exactly, or there are too few events for weights of their own.
     """
-    return next((kind for kind in _BUILT_IN.values() if kind.improves == name), None)
+    kind = next((one for one in _BUILT_IN.values() if one.improves == name), None)
+    if kind is None:
+        return None
+    try:
+        return build_method(kind, calibration, rho)
+    except LikelihoodError:
+        return None
 
 
 def build_method(

@@ -37,8 +37,8 @@ class Campaign:
     Attributes:
         plan: How.
         n_toys: How many.
-        block: Toys that are drawn from one stream of random numbers; what the last one has beyond
-            `n_toys` is dropped.
+        block: Toys that are drawn and fitted in one call, from one stream of random numbers or
+            more; what the last one has beyond `n_toys` is dropped.
         layout: Of their table.
         sum_up: From the fits of one series and the truth to what is added up over all toys.
         together: Blocks of a part, which is what is computed, kept and lost at once.

@@ -28,7 +28,8 @@ from pullfactory.results.toys import ToysResult
 from pullfactory.runs.campaign import Campaign, FitBlock
 from pullfactory.runs.execution import require_workers
 
-_TOGETHER = 8  # blocks of a part: files of some hundred kB where fits are fast
+_TOGETHER = 8  # streams of a part: files of some hundred kB where fits are fast
+_CALLS = 8  # times as many toys of a large model as are computed side by side, fitted in one call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +45,32 @@ class _Plan:
         """Of the parameters that move among those of the likelihood."""
         return [self.likelihood.names.index(name) for name in self.moving]
 
+    @property
+    def streams(self) -> int:
+        """Of random numbers whose toys are fitted in one call: more than one of a large model."""
+        abreast = self.likelihood.abreast
+        if abreast is None:
+            return 1
+        return max(min(self.likelihood.batch, _CALLS * abreast) // self.likelihood.block, 1)
+
+    @property
+    def together(self) -> int:
+        """Calls of a part."""
+        return max(_TOGETHER // self.streams, 1)
+
     def build(self) -> FitBlock:
-        """What throws and fits one block."""
+        """What throws and fits the toys of one call."""
         return self._fit
 
     def _fit(self, index: int) -> Sequence[Fitted]:
-        thrown = throw_block(self.likelihood, index, self.seed, self.theta, ensemble=self.ensemble)
-        fits = fit_toys(self.likelihood, thrown.data).select(self.moving)
-        truth = np.ascontiguousarray(thrown.truth[:, self.positions])
+        thrown = [
+            throw_block(self.likelihood, stream, self.seed, self.theta, ensemble=self.ensemble)
+            for stream in range(index * self.streams, (index + 1) * self.streams)
+        ]
+        data = np.concatenate([one.data for one in thrown])
+        truth = np.concatenate([one.truth for one in thrown])
+        fits = fit_toys(self.likelihood, data).select(self.moving)
+        truth = np.ascontiguousarray(truth[:, self.positions])
         return (Fitted(None, BINNED.name, truth, fits),)
 
 
@@ -122,14 +141,14 @@ def run_toys(
     campaign = Campaign(
         plan=plan,
         n_toys=n_toys,
-        block=likelihood.block,
+        block=likelihood.block * plan.streams,
         layout=Layout(
             methods=(BINNED.name,),
             parameters=moving,
             identity=_identity(plan, truth),
         ),
         sum_up=partial(_sum_up, slices=slices),
-        together=_TOGETHER,
+        together=plan.together,
     )
     toys = campaign.run(executor, n_workers, progress, Keep.of(keep))
     return ToysResult.of(
@@ -154,7 +173,7 @@ def _identity(plan: _Plan, truth: Truth) -> str:
         seed=plan.seed,
         ensemble=plan.ensemble,
         truth=values,
-        block=plan.likelihood.block * _TOGETHER,
+        block=plan.likelihood.block * plan.streams * plan.together,
     )
 
 
