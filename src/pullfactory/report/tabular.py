@@ -185,7 +185,11 @@ def _plain(row: Any) -> dict[str, Any]:
 
 def text(key: str, heading: str, *, once: bool = False) -> Column:
     """Words."""
-    return Column(key=key, heading=heading, show=lambda r: str(r[key]), words=True, once=once)
+
+    def show(row: Cells) -> str:
+        return ABSENT if row[key] is None else str(row[key])
+
+    return Column(key=key, heading=heading, show=show, words=True, once=once)
 
 
 def named(key: str, heading: str, units: Mapping[str, str]) -> Column:
