@@ -108,8 +108,8 @@ SPOILT = {
         "seed = ",
         "answer = 42\nseed = ",
         (
-            "answer: unknown key; use one of name, seed, poi, figures, methods, ensemble, "
-            "calibration, workspace, joint, parameter, observable"
+            "answer: unknown key; use one of name, seed, poi, figures, methods, optimal, "
+            "intervals, ensemble, calibration, workspace, joint, parameter, observable"
         ),
     ),
     "missing key": ("mu = 171.8", "", "observable.m_t.mu: missing; add it"),
@@ -241,7 +241,8 @@ SPOILT = {
         '"template"]',
         (
             "methods.#2: method 'template' is unknown; use one of unbinned, binned, "
-            "unbinned_joint, binned_joint, or install the package that gives it"
+            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, or install the "
+            "package that gives it"
         ),
     ),
     # names
@@ -441,7 +442,8 @@ OPTIONS = {
         ["run", "--methods", "binned,bined"],
         (
             "study 'poster': methods.#2: method 'bined' is unknown; use one of unbinned, binned, "
-            "unbinned_joint, binned_joint, or install the package that gives it"
+            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, or install the "
+            "package that gives it"
         ),
     ),
     "seed": (["run", "--seed", "x"], "study 'poster': seed = \"x\": must be a whole number"),

@@ -265,7 +265,12 @@ def test_options_without_effect_are_refused(invoke: Invoke, command: str) -> Non
 
 PROPOSED = [
     ("run", "preset", "poster_c", ["poster_constrained"]),
-    ("run", "methods", "binned,unb", ["binned,unbinned", "binned,unbinned_joint"]),
+    (
+        "run",
+        "methods",
+        "binned,unb",
+        ["binned,unbinned", "binned,unbinned_optimal", "binned,unbinned_joint"],
+    ),
     ("run", "methods", "a", ["all"]),
     ("run", "settings", "parameter.m_t.truth_s", ["parameter.m_t.truth_sigma="]),
     ("run", "settings", "ensemble.n_t", ["ensemble.n_toys="]),

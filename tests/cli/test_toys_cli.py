@@ -298,18 +298,18 @@ SCHEMA = "mend it as pyhf's schema asks"
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("[]", f"is [], {NOT_AN_OBJECT}"),
-        ("3", f"is 3, {NOT_AN_OBJECT}"),
-        ("null", f"is None, {NOT_AN_OBJECT}"),
-        ("", "is no JSON (Expecting value: line 1 column 1 (char 0)); give a JSON file"),
-        ('{"version": NaN}', "is no JSON (NaN is no finite number); give a JSON file"),
-        ('{"version": 1e999}', "is no JSON (1e999 is no finite number); give a JSON file"),
-        ("{}", f"is not valid: 'channels' is a required property; {SCHEMA}"),
+        ("[]", f" is [], {NOT_AN_OBJECT}"),
+        ("3", f" is 3, {NOT_AN_OBJECT}"),
+        ("null", f" is None, {NOT_AN_OBJECT}"),
+        ("", " is no JSON (Expecting value: line 1 column 1 (char 0)); give a JSON file"),
+        ('{"version": NaN}', ": NaN is no finite number, as JSON has; give one"),
+        ('{"version": 1e999}', ": 1e999 is no finite number, as JSON has; give one"),
+        ("{}", f" is not valid: 'channels' is a required property; {SCHEMA}"),
     ],
 )
 def test_what_is_no_workspace(invoke: Invoke, here: Path, content: str, complaint: str) -> None:
     (here / "small.json").write_text(content)
-    assert_refused(invoke("toys", "small.json"), f"workspace 'small.json' {complaint}")
+    assert_refused(invoke("toys", "small.json"), f"workspace 'small.json'{complaint}")
     assert [path.name for path in here.iterdir()] == ["small.json"]
 
 

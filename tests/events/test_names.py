@@ -149,7 +149,7 @@ def test_parquet_with_a_column_named_as_a_part_of_another(tmp_path: Path) -> Non
     source = open_source(tmp_path / "a.pq", place="s")
     for i, name in enumerate(["jet.pt", "x", "é"]):
         assert read(source, name).tolist() == (ROWS + i).tolist()
-    with pytest.raises(EventsError, match=f"column 'jet' {JAGGED}"):
+    with pytest.raises(EventsError, match="column 'jet' is a struct"):
         next(source.chunks(["jet"]))
 
 

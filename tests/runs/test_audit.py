@@ -159,6 +159,7 @@ def test_folder(files: Path, summary: Any) -> None:
         ),
         *("tables/data.csv", "tables/response.csv", "tables/goodness.csv"),
         *("tables/paper.csv", "tables/impacts.csv"),
+        *("tables/intervals.csv", "tables/likelihood_ratio.csv"),
         *("tables/calibration.csv", "tables/calibration_lines.csv"),
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
         *(
@@ -167,6 +168,7 @@ def test_folder(files: Path, summary: Any) -> None:
                 *figures,
                 "covariance",
                 "postfit",
+                "likelihood_ratio",
                 "pull_ecdf_binned",
                 "pull_ecdf_unbinned",
             )

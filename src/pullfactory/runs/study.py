@@ -96,9 +96,10 @@ class _Plan:
         self, method: Method, toys: ToyBlock, fits: FitBatch, replica: int, rho: float
     ) -> FitBatch:
         """The fits with likelihood ratios of true values, where intervals are asked for."""
-        study, corrected = self.study, method_kind(method.name).independent
+        study = self.study
         if not study.intervals:
             return fits
+        corrected = any(kind.independent for kind in self.kinds if kind.name == method.name)
         few = corrected and study.ensemble.n_events < FEW_EVENTS
         return with_ratios(
             method,
