@@ -157,9 +157,8 @@ def test_gammas_are_in_layers() -> None:
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("name", ["every modifier", "a shared shapefactor"])
-def test_fits_are_those_of_the_whole(name: str) -> None:
-    likelihood = BinnedLikelihood.from_pyhf(MODELS[name]()).fix({"lumi": None})
+def test_fits_are_those_of_the_whole() -> None:
+    likelihood = BinnedLikelihood.from_pyhf(MODELS["every modifier"]()).fix({"lumi": None})
     plain = replace(likelihood, structure=None, numbers=None)
     data = throw_toys(likelihood, 8, 5).data
     found, expected = fit_toys(likelihood, data), fit_toys(plain, data)

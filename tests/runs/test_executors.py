@@ -179,7 +179,9 @@ def test_numbers_do_not_depend_on_the_executor(
     require_same(verb, pools[pool])
 
 
-@pytest.mark.parametrize("verb", ["run_toys", "calibrate", "bootstrap_toy"])
+@pytest.mark.parametrize(
+    "verb", ["run_toys", "calibrate", pytest.param("bootstrap_toy", marks=pytest.mark.slow)]
+)
 def test_what_fails_is_tried_again(verb: str, pools: dict[str, Executor]) -> None:
     require_same(verb, pools["clumsy"])
 
