@@ -1,5 +1,7 @@
 """Wrong models are rejected: p-values of their fits are small."""
 
+import os
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from tests.auditing.judged_fits import Case, judged
 
 pytestmark = pytest.mark.slow
 
-SETS = 200
+SETS = int(os.environ.get("SETS", "100"))  # so that 0.96 is 3.6 errors above 0.9
 
 
 def more_background(rng: np.random.Generator) -> tuple[Case, NDArray[np.float64]]:

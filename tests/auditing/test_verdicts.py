@@ -9,7 +9,7 @@ from benchmarks.verdicts import LINES, Figures, Line, run_line
 from benchmarks.verdicts.lines import Smooth
 from benchmarks.verdicts.records import DOCUMENT, RECORD, Record, documented
 
-AUDITS = 60
+AUDITS = 40
 AWAY = 0.05  # parts of the answers from those of the study that the rules are from
 
 
