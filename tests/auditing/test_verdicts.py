@@ -9,7 +9,7 @@ from benchmarks.verdicts import LINES, Figures, Line, run_line
 from benchmarks.verdicts.lines import Smooth
 from benchmarks.verdicts.records import DOCUMENT, RECORD, Record, documented
 
-AUDITS = 40
+AUDITS = 30
 AWAY = 0.05  # parts of the answers from those of the study that the rules are from
 
 
@@ -72,7 +72,7 @@ def test_smooth_derivatives_tell() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [2, 13, 14])
+@pytest.mark.parametrize("number", [2, 13])
 def test_the_record_is_what_audits_say(number: int) -> None:
     """Parts of the answers as committed, three binomial errors of both allowed."""
     committed = Record.read(RECORD).lines[LINES[number].name]
