@@ -194,20 +194,29 @@ def fit_data_unbinned(audit: AuditModel, model: UnbinnedModel) -> DataFit:
     )
 
 
-def _bootstrap(model: AuditModel, method: Method) -> BootstrapResult:
-    """Replicas of the data, drawn from its events; every method has the same."""
+def data_block(model: AuditModel) -> ToyBlock:
+    """The events of the data as a toy, with the auxiliary values that were observed.
+
+    Args:
+        model: Of the audit; its data must have been read event by event.
+    """
     rows, config = model.expected.read("data").rows, model.expected.config
     binned = model.likelihood
-    block = ToyBlock(
+    return ToyBlock(
         theta_true=np.zeros((1, len(binned.names))),
         aux=binned.observed[None, binned.n_main :],
         events=rows.values[None],
         event_weights=rows.weights[None],
         owners=first_rows(rows.keys)[None] if config.repeated == "cluster" else None,
     )
+
+
+def _bootstrap(model: AuditModel, method: Method) -> BootstrapResult:
+    """Replicas of the data, drawn from its events; every method has the same."""
+    config = model.expected.config
     return bootstrap(
         method,
-        block,
+        data_block(model),
         replicas=config.replicas,
         seed=config.seed,
         n_events_law=config.n_events_law,

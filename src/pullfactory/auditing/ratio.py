@@ -17,19 +17,17 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jax
 from pullfactory.auditing.densities import UnbinnedModel
-from pullfactory.auditing.measurement import DataFit, in_units
+from pullfactory.auditing.measurement import DataFit, data_block, in_units
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.paper import PaperRow
 from pullfactory.auditing.whole_error import WholeErrors
 from pullfactory.described import Size
-from pullfactory.events import first_rows
 from pullfactory.fitting import FitBatch, FitStatus
 from pullfactory.fitting.intervals import SIGMAS, ratio_ends
 from pullfactory.fitting.profile import profile
 from pullfactory.likelihoods import Likelihood
 from pullfactory.methods import BINNED
 from pullfactory.numbers import finite_or_none
-from pullfactory.simulation.toys import ToyBlock
 
 _CURVE = 32  # points of the curve
 _AT_ONCE = 8  # values that are tested together: one shape to compile for
@@ -168,19 +166,10 @@ def _binned(model: AuditModel, fit: DataFit) -> "_Ratio":
 def _unbinned(model: AuditModel, unbinned: UnbinnedModel | None, fit: DataFit) -> "_Ratio":
     """The ratio of the fit with densities, whose parameters are in calibration steps."""
     assert unbinned is not None
-    rows, config = model.expected.read("data").rows, model.expected.config
-    binned = model.likelihood
-    block = ToyBlock(
-        theta_true=np.zeros((1, len(binned.names))),
-        aux=binned.observed[None, binned.n_main :],
-        events=rows.values[None],
-        event_weights=rows.weights[None],
-        owners=first_rows(rows.keys)[None] if config.repeated == "cluster" else None,
-    )
     method, names = unbinned.method, fit.fit.parameters
     return _Ratio(
         method.likelihood,
-        method.observe(block).data,
+        method.observe(data_block(model)).data,
         in_units(fit.fit, 1.0 / unbinned.steps),
         {name: k for k, name in enumerate(names)},
         dict(zip(names, unbinned.steps.tolist(), strict=True)),
