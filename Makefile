@@ -6,7 +6,7 @@ ARGS =
 BIN := .venv/bin
 STAMP := .venv/installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadscope
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

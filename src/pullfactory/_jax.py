@@ -26,6 +26,7 @@ from pullfactory.errors import LikelihoodError
 __all__ = [
     "PROGRAMS",
     "Array",
+    "accelerator",
     "double_precision",
     "jax",
     "jit",
@@ -103,6 +104,12 @@ def jit(
     """
     compiled: Callable[..., Result] = jax.jit(function, static_argnames=static_argnames)
     return double_precision(compiled)
+
+
+def accelerator() -> str:
+    """What programs run on instead of the processor, such as a graphics card, or nothing."""
+    found = jax.devices()[0]  # type: ignore[no-untyped-call]
+    return "" if found.platform == "cpu" else str(found.device_kind)
 
 
 def _keep_programs() -> str:

@@ -234,6 +234,7 @@ def other_versions() -> dict[str, str]:
     [
         ("installed_versions", other_versions, f"jax 0.1 instead of {VERSIONS['jax']}"),
         ("machine", lambda: "0123456789abcdef", "another processor"),
+        ("accelerator", lambda: "NVIDIA H200", "another processor"),
     ],
 )
 def test_other_versions_and_processors_are_refused_or_noted(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from pullfactory._jax import accelerator
 from pullfactory.settings.study import Study
 
 _WORTH = 2_000_000  # simulated events below which making is as fast as reading
@@ -27,5 +28,5 @@ def digest(study: Study, replica: int) -> str | None:
         settings["ensemble"] = {**settings["ensemble"], "n_toys": None}
     else:
         settings.update(ensemble=None, methods=None, joint=None)
-    text = json.dumps([settings, replica], sort_keys=True)
+    text = json.dumps([settings, replica, accelerator()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

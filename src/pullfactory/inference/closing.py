@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._cache import keep, recall
+from pullfactory._jax import accelerator
 from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.described import Size, row_of
@@ -235,7 +236,7 @@ def _digest(calibration: Calibration) -> str:
     settings = calibration.study.to_dict()
     ensemble = {**settings["ensemble"], **dict.fromkeys(_IDLE_TOYS)}
     kept = {**settings, **dict.fromkeys(_IDLE), "ensemble": ensemble}
-    text = json.dumps([kept, calibration.sha256], sort_keys=True)
+    text = json.dumps([kept, calibration.sha256, accelerator()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

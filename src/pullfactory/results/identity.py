@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pullfactory._cache import machine
+from pullfactory._jax import accelerator
 from pullfactory.errors import OutputError
 from pullfactory.results.rows import installed_versions
 
@@ -24,7 +25,7 @@ def identity_of(kind: str, **decides: Any) -> str:
         "kind": kind,
         **decides,
         "versions": installed_versions(),
-        "instructions": machine(),
+        "instructions": machine() + accelerator(),
     }
     return json.dumps(content, sort_keys=True, allow_nan=False)
 
