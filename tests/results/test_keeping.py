@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -408,3 +410,49 @@ def test_blocks_that_are_not_there(tmp_path: Path, invoke: Invoke, blocks: str) 
     ended = toys(invoke, tmp_path / "out", f"--blocks={blocks}")
     assert ended.returncode == 2
     assert not list(tmp_path.iterdir())
+
+
+class Elsewhere(Executor):
+    """A worker whose processor has other instructions."""
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def]
+        future: Future[Any] = Future()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(identity, "machine", lambda: "another")
+            try:
+                future.set_result(fn(*args, **options))
+            except pf.PullfactoryError as error:
+                future.set_exception(error)
+        return future
+
+
+def test_a_worker_on_another_processor_is_refused_or_noted(
+    likelihood: pf.BinnedLikelihood, tmp_path: Path
+) -> None:
+    keep = Keep.beside(tmp_path / "out")
+    with pytest.raises(pf.PullfactoryError, match=r"a worker on .* has another processor; give it"):
+        pf.run_toys(likelihood, TOYS, 1, keep=keep, executor=Elsewhere())
+    pf.run_toys(likelihood, PART, 1, keep=keep)
+    found = pf.run_toys(
+        likelihood, TOYS, 1, keep=replace(keep, tolerant=True), executor=Elsewhere()
+    )
+    assert found.mixed == ("another processor",)
+
+
+def test_a_damaged_part_is_named_and_made_again(
+    likelihood: pf.BinnedLikelihood, whole: Path, tmp_path: Path
+) -> None:
+    keep = Keep.beside(tmp_path / "out")
+    pf.run_toys(likelihood, TOYS, 1, keep=keep)
+    part = min(keep.toys.iterdir())
+    content = bytearray(part.read_bytes())
+    content[200] ^= 1
+    part.write_bytes(content)
+    toys = pf.run_toys(likelihood, TOYS, 1, keep=keep).toys
+    said = rf"'{part}' is damaged \(.*CRC.*\); remove it, and run again"
+    for look in (toys.read, lambda: list(toys.fits())):
+        with pytest.raises(OutputError, match=said):
+            look()
+    part.unlink()
+    pf.run_toys(likelihood, TOYS, 1, keep=keep)
+    assert part.read_bytes() == (whole / "toys.parquet" / part.name).read_bytes()

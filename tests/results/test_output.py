@@ -309,6 +309,7 @@ def here(folder: Path) -> Path:
         (below_a_file, "cannot be written ('file' is a file)"),
         (endless_name, "cannot be written (File name too long)"),
         (here, "is where you are"),
+        (lambda _: Path("/"), FOREIGN),
     ],
 )
 def test_folder_is_refused_and_nothing_touched(

@@ -1,6 +1,7 @@
 """How far toys are: running, stopped, in a shard, finished, of an earlier version."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -59,6 +60,23 @@ def test_stopped_shard_and_finished(
     pf.run_toys(likelihood, 1000, 1, keep=Keep.beside(out)).write(out, figures=())
     Keep.beside(out).remove()
     assert pf.standing(out).missing == 0
+
+
+def test_the_rate_is_of_what_came_since_it_went_on(
+    likelihood: pf.BinnedLikelihood, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    keep = Keep.beside(out)
+    pf.run_toys(likelihood, PART, 1, keep=keep)
+    for part in keep.toys.iterdir():
+        os.utime(part, (0, 0))  # long ago
+    pf.run_toys(likelihood, 2 * PART, 1, keep=replace(keep, blocks=(0, 0)))
+    assert pf.standing(out).per_second is None
+    begun = time.time()
+    pf.run_toys(likelihood, 2 * PART, 1, keep=keep)
+    rate = pf.standing(out).per_second
+    assert rate is not None
+    assert PART / (time.time() - begun) <= rate
 
 
 def test_blocks_that_failed_are_named_with_the_reason(

@@ -103,8 +103,12 @@ def test_a_command_starts_processes_here(here: dict[str, str], tmp_path: Path) -
     pytest.importorskip("distributed")
     command = [sys.executable, "-m", "pullfactory", *map(str, COMMAND), "--dask", "local"]
     command += ["--workers", "1", "--output", str(tmp_path / "there")]
-    subprocess.run(command, check=True, timeout=600)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    given = {**os.environ, "TMPDIR": str(temporary)}
+    subprocess.run(command, check=True, timeout=600, env=given)
     assert parts(tmp_path / "there") == here
+    assert not any(temporary.iterdir())
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pullfactory.errors import RunError, StudyError
-from pullfactory.runs.execution import Errand, completed
+from pullfactory.runs.execution import Errand, completed, require_workers
 
 PATIENCE = 60.0  # seconds, before a test that waits for ever fails
 
@@ -146,6 +146,32 @@ def test_an_error_of_the_package_is_not_tried_again() -> None:
     with ThreadPoolExecutor(1) as pool, pytest.raises(StudyError, match="wrong"):
         done(pool, task, 1000)
     assert len(tried) <= 2 * 2
+
+
+class Crowded(Silent):
+    """Refuses tasks with an error of its own while it has as many as it takes."""
+
+    room = 3
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def]
+        if self.flying == self.room:
+            raise OSError("the queue is full")
+        return super().submit(fn, *args, **options)  # type: ignore[no-untyped-call]
+
+
+def test_where_the_queue_is_full_tasks_wait_for_room() -> None:
+    with Crowded(2) as pool:
+        assert done(pool, lambda index: index, 25) == {index: index for index in range(25)}
+        assert pool.most == 3
+        pool.room = 0
+        with pytest.raises(RunError, match=r"no more tasks, and 3 of 3 .*\(OSError: the queue"):
+            done(pool, lambda index: index, 3)
+
+
+def test_no_executor() -> None:
+    for wrong in (ThreadPoolExecutor, "threads", 4):
+        with pytest.raises(StudyError, match="is none; give one"):
+            require_workers(wrong, None)  # type: ignore[arg-type]
 
 
 def kill_at(last: int, index: int) -> int:

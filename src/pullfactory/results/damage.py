@@ -42,8 +42,26 @@ def complete(folder: Path, file: str) -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def undamaged(part: str) -> Iterator[None]:
+    """Name a part of toys that the body cannot read.
+
+    Args:
+        part: Where it is.
+
+    Raises:
+        OutputError: If the body raises what a damaged file leads to.
+    """
+    try:
+        yield
+    except (OSError, *_INCOMPLETE) as error:
+        raise OutputError(
+            f"'{part}' is damaged ({_shown(error)}); remove it, and run again what made it"
+        ) from None
+
+
 def _shown(error: Exception) -> str:
     """What went wrong, in a part of a line."""
     said = " ".join(str(error).split())
-    kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+    kind = "" if type(error) in {OSError, ValueError} else f"{type(error).__name__}: "
     return f"{kind}{said[:_LENGTH]}{'...' if len(said) > _LENGTH else ''}"

@@ -177,8 +177,8 @@ def _try_writing(folder: Path) -> None:
 
 
 def _nearest(folder: Path) -> Path:
-    """The nearest place above a folder that exists."""
-    return next(place for place in folder.parents if place.exists())
+    """The nearest place above a folder that exists; above the root there is none but itself."""
+    return next((place for place in folder.parents if place.exists()), folder)
 
 
 def _is_writable(folder: Path) -> bool:

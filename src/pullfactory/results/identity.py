@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from platform import node
 from typing import Any
 
 from pullfactory._cache import machine
 from pullfactory._jax import accelerator
-from pullfactory.errors import OutputError
+from pullfactory.errors import OutputError, RunError
 from pullfactory.results.rows import installed_versions
 
 _MAKERS = ("versions", "instructions")
@@ -21,13 +22,36 @@ def identity_of(kind: str, **decides: Any) -> str:
         kind: Of the result.
         decides: What was given, as plain data.
     """
-    content = {
-        "kind": kind,
-        **decides,
-        "versions": installed_versions(),
-        "instructions": machine() + accelerator(),
-    }
+    content = {"kind": kind, **decides, **_makers()}
     return json.dumps(content, sort_keys=True, allow_nan=False)
+
+
+def _makers() -> dict[str, Any]:
+    """What makes numbers here."""
+    return {"versions": installed_versions(), "instructions": machine() + accelerator()}
+
+
+def made_here(identity: str, *, tolerant: bool) -> str:
+    """What decides the numbers of toys that somebody asked for and this process makes.
+
+    Args:
+        identity: Of who asks, from `identity_of`.
+        tolerant: Whether another version or processor may make them.
+
+    Returns:
+        The same, with what is here.
+
+    Raises:
+        RunError: If something else is here, and may not be.
+    """
+    asked = json.loads(identity)
+    here = asked | _makers()
+    if (others := makers_differ(asked, here)) and not tolerant:
+        raise RunError(
+            f"a worker on {node()!r} has {', '.join(others[:_MOST])}; give it the same, or take "
+            "with --tolerant what agrees to about 1e-12"
+        )
+    return json.dumps(here, sort_keys=True, allow_nan=False) if others else identity
 
 
 def require_alike(

@@ -180,7 +180,8 @@ def open_parts(keep: Keep | None, identity: str, n_toys: int, block: int) -> Ite
         with _writing(keep.folder):
             keep.toys.mkdir(exist_ok=True)
             kept = _find(keep, json.loads(identity))
-            Running.begin(keep.folder, identity, n_toys, block, keep.command)
+            before = toys_of(s for s in kept.parts.spans if s.is_block(n_toys, block))
+            Running.begin(keep.folder, identity, n_toys, block, keep.command, before)
         yield kept
 
 

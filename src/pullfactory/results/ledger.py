@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from pullfactory.errors import OutputError
 from pullfactory.files import open_plain
+from pullfactory.results.damage import undamaged
 from pullfactory.results.identity import makers_differ
 from pullfactory.results.part import Head, Span
 from pullfactory.results.sums import Key, Series, added
@@ -116,18 +117,26 @@ class Parts(ToyTable):
             span: One of `spans`.
         """
 
+    def place(self, span: Span) -> str:
+        """Where a part is, in words.
+
+        Args:
+            span: One of `spans`.
+        """
+        return span.name
+
     def read(self) -> pa.Table:
         """The whole table."""
         tables = []
         for span in self.spans:
-            with self.open(span) as file:
+            with self.open(span) as file, undamaged(self.place(span)):
                 tables.append(pq.ParquetFile(file, page_checksum_verification=True).read())
         return pa.concat_tables(tables).replace_schema_metadata(None)
 
     def fits(self) -> Iterator[ToyFits]:
         """The fits of each part, as in `ToyTable`."""
         for span in self.spans:
-            with self.open(span) as file:
+            with self.open(span) as file, undamaged(self.place(span)):
                 yield from read_fits(file)
 
     def heads(self) -> Iterator[Head]:
@@ -218,6 +227,10 @@ class PartFiles(Parts):
         """The file of a part."""
         return open_plain(self.places[span])
 
+    def place(self, span: Span) -> str:
+        """Where a part is."""
+        return str(self.places[span])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFolder(PartStore):
@@ -244,6 +257,10 @@ class PartFolder(PartStore):
     def open(self, span: Span) -> IO[bytes]:
         """The file of a part."""
         return open_plain(self.path / span.name)
+
+    def place(self, span: Span) -> str:
+        """Where a part is."""
+        return str(self.path / span.name)
 
     def _store(self, span: Span, content: bytes) -> None:
         """Keep a part: written beside the folder, on the disk before it has its name."""

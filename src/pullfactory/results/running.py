@@ -26,10 +26,11 @@ class Running:
     Attributes:
         n_toys: Toys that were asked for.
         block: Toys of a part.
-        started: When it was begun, in seconds of the system's clock.
+        started: When it was begun, or gone on with, in seconds of the system's clock.
         identity: What decides the numbers.
         failed: Why blocks failed for good, by their numbers.
         command: What was asked for; None where it was in Python, or by an earlier version.
+        before: Toys that were there then.
     """
 
     n_toys: int
@@ -38,6 +39,7 @@ class Running:
     identity: Mapping[str, Any]
     failed: Mapping[int, str] = field(default_factory=dict)
     command: Command | None = None
+    before: int = 0
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -61,6 +63,7 @@ class Running:
             identity=told["identity"],
             failed={int(block): str(why) for block, why in failed.items()},
             command=Command.of(told.get("command")),
+            before=int(told.get("before", 0)),
         )
 
     @classmethod
@@ -76,9 +79,15 @@ class Running:
 
     @classmethod
     def begin(
-        cls, folder: Path, identity: str, n_toys: int, block: int, command: Command | None
+        cls,
+        folder: Path,
+        identity: str,
+        n_toys: int,
+        block: int,
+        command: Command | None,
+        before: int,
     ) -> None:
-        """Write what a run is of; what is known of its start stays.
+        """Write what a run is of, and that it begins now.
 
         Args:
             folder: Of the run.
@@ -86,14 +95,15 @@ class Running:
             n_toys: Toys that are asked for.
             block: Toys of a part.
             command: What was asked for.
+            before: Toys that are there.
         """
-        earlier = cls.found(folder)
         cls(
             n_toys=n_toys,
             block=block,
-            started=earlier.started if earlier else time.time(),
+            started=time.time(),
             identity=json.loads(identity),
             command=command,
+            before=before,
         ).write(folder)
 
     def write(self, folder: Path) -> None:
@@ -110,6 +120,7 @@ class Running:
             "n_toys": self.n_toys,
             "block": self.block,
             "started": self.started,
+            "before": self.before,
             "failed": dict(self.failed),
             "command": self.command and self.command.to_dict(),
             "identity": self.identity,

@@ -44,7 +44,7 @@ class Standing:
         toys: Toys that are done.
         wanted: Toys that were asked for.
         failed: Fits of them that gave no errors.
-        per_second: Toys a second since it began; None where that is not known.
+        per_second: Toys a second since it began, or went on; None where that is not known.
         failed_blocks: Blocks that failed for good when they were last tried.
     """
 
@@ -101,7 +101,7 @@ def standing(folder: str | Path) -> Standing:
         toys=toys,
         wanted=n_toys,
         failed=failed,
-        per_second=toys / (last - asked.started) if last > asked.started else None,
+        per_second=_rate(toys - asked.before, last - asked.started),
         failed_blocks=tuple(FailedBlock(*one) for one in sorted(asked.failed.items())),
     )
 
@@ -114,6 +114,11 @@ def _asked(folder: Path, parts: PartFolder) -> Running:
     described = next(parts.heads()).described
     block = int(described["block"])
     return Running(n_toys=int(n_toys), block=block, started=math.inf, identity=described)
+
+
+def _rate(toys: int, seconds: float) -> float | None:
+    """Toys a second; None where nothing has come."""
+    return toys / seconds if toys > 0 and seconds > 0 else None
 
 
 def _state(folder: Path) -> str:

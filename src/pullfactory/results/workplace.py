@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from re import escape, fullmatch
 from secrets import token_hex
+from tempfile import gettempdir
 
 from pullfactory.files import try_reading
 
@@ -71,6 +72,27 @@ def new_workplace(parent: Path, prefix: str, *, mode: int = 0o777) -> Workplace:
             remove_marked(path)
             raise
         return Workplace(path=path, identity=_identity(path), lock=lock)
+
+
+@contextmanager
+def lent_folder(prefix: str) -> Iterator[Path | None]:
+    """A temporary folder of this process, which a killed one leaves to the next.
+
+    Args:
+        prefix: What its name begins with.
+
+    Yields:
+        The folder; None where there is no room for one.
+    """
+    with ExitStack() as stack:
+        path = None
+        with suppress(OSError):
+            parent = Path(gettempdir())
+            sweep(parent, prefix)
+            place = new_workplace(parent, prefix, mode=0o700)
+            stack.callback(place.close)
+            path = place.path
+        yield path
 
 
 def leftovers(parent: Path, prefix: str, ending: str = "") -> Iterator[Path]:

@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from pullfactory.errors import LikelihoodError
 from pullfactory.fitting import FitBatch, FitStatus
 from pullfactory.progress import Progress, tell
+from pullfactory.results.identity import made_here
 from pullfactory.results.keeping import Keep, open_parts
 from pullfactory.results.ledger import Parts, PartStore
 from pullfactory.results.part import Fitted, Head, Layout, Span, joined, toys_of, wanted_spans
 from pullfactory.results.sums import Series
 from pullfactory.results.toy_fits import STATUS_NAMES
-from pullfactory.runs.execution import Failed, completed, unnoted, worker_pool
+from pullfactory.runs.execution import completed, unnoted, worker_pool
 from pullfactory.runs.parcel import Plan, sent
 
 _ENOUGH = 20  # toys that fail alike: the model does not work
@@ -42,6 +43,8 @@ class Campaign:
         layout: Of their table.
         sum_up: From the fits of one series and the truth to what is added up over all toys.
         together: Blocks of a part, which is what is computed, kept and lost at once.
+        tolerant: Whether workers may have other versions, or processors, than who asks; their parts
+            say so.
     """
 
     plan: Plan[Sequence[Fitted]]
@@ -50,6 +53,7 @@ class Campaign:
     layout: Layout
     sum_up: Callable[[FitBatch, NDArray[np.float64]], Series]
     together: int = 1
+    tolerant: bool = False
 
     @property
     def part(self) -> int:
@@ -57,8 +61,14 @@ class Campaign:
         return self.block * self.together
 
     def build(self) -> Callable[[int], bytes]:
-        """What makes one part."""
-        return partial(self._make, self.plan.build())
+        """What makes one part, in the process that makes it.
+
+        Raises:
+            RunError: If other versions or instructions than those of who asks would make it.
+        """
+        identity = made_here(self.layout.identity, tolerant=self.tolerant)
+        here = replace(self, layout=replace(self.layout, identity=identity))
+        return partial(here._make, self.plan.build())
 
     def _make(self, fit: FitBlock, index: int) -> bytes:
         first = index * self.part
@@ -95,8 +105,7 @@ class Campaign:
                 advance(toys_of(there.intersection(wanted)))
                 if missing:
                     with _told(keep, kept.parts):
-                        failed = keep.note_failed if keep else unnoted
-                        self._fill(kept.parts, missing, executor, workers, advance, failed)
+                        self._fill(kept.parts, missing, executor, workers, advance, keep)
             return kept.parts.chosen(wanted)
 
     def _fill(
@@ -106,13 +115,15 @@ class Campaign:
         executor: Executor | None,
         workers: int,
         advance: Callable[[int], None],
-        failed: Failed,
+        keep: Keep | None,
     ) -> None:
         """Make the parts that are missing, in whatever order they come."""
         spans = {span.first // self.part: span for span in missing}
         hope = bool(parts.spans)
         tried = 0
-        with worker_pool(executor, workers) as pool, sent(self, executor) as errand:
+        failed = keep.note_failed if keep else unnoted
+        asked = replace(self, tolerant=keep is not None and keep.tolerant)
+        with worker_pool(executor, workers) as pool, sent(asked, executor) as errand:
             for index, content in completed(pool, errand, spans, workers, failed):
                 span = spans[index]
                 tried += span.stop - span.first

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pullfactory.errors import RunError, StudyError
+from pullfactory.results.workplace import lent_folder
 from pullfactory.runs.execution import require_workers
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 """The address of a cluster that is started here, and ends with its use."""
 
+_PREFIX = "pullfactory-dask-"
 _PATIENCE = 30  # seconds until a scheduler has answered
 
 
@@ -52,26 +54,34 @@ def cluster_at(address: str, workers: int | None = None) -> Iterator[Cluster]:
             f"workers = {workers}, but the cluster at {address!r:.80} has its own; leave it out"
         )
     try:
-        import distributed
+        import distributed  # noqa: F401
     except ImportError as error:
         raise StudyError(
             f"a cluster needs distributed ({error}); run pip install 'pullfactory[dask]'"
         ) from None
-    with _quiet():
-        if address == LOCAL:
-            with (
-                distributed.LocalCluster(
-                    n_workers=n_workers,
-                    threads_per_worker=1,
-                    host="127.0.0.1",
-                    dashboard_address=None,
-                ) as cluster,
-                distributed.Client(cluster) as client,
-            ):
-                yield _of(client)
-        else:
-            with _connected(address) as client:
-                yield _of(client)
+    with _quiet(), _started(n_workers) if address == LOCAL else _connected(address) as client:
+        yield _of(client)
+
+
+@contextmanager
+def _started(n_workers: int) -> "Iterator[Client]":
+    """A cluster of processes here, whose files are in a folder that goes with it."""
+    import dask
+    import distributed
+
+    with (
+        lent_folder(_PREFIX) as folder,
+        dask.config.set({"temporary-directory": folder and str(folder)}),
+        distributed.LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
 
 
 @contextmanager

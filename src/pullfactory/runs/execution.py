@@ -27,6 +27,7 @@ _TRIES = 3  # of a task
 _HOPELESS = 3  # tasks that failed for good, before any has worked, after which none is tried
 _NAMED = 5  # tasks that failed
 _LENGTH = 200  # letters of why
+_REFUSED = "the executor takes no more tasks"
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -219,9 +220,12 @@ class _Flight(Generic[Result]):
                 task = self.errand.whole
             try:
                 future = self.pool.submit(compute, task, index, self.tries[index])
-            except RuntimeError as error:  # a pool that is broken, or closed
+            except PullfactoryError:
+                raise
+            except Exception as error:  # noqa: BLE001  (broken, closed, full: each its own way)
                 self.waiting.appendleft(index)
-                self._give_up(error)
+                if not self.flying:  # nothing will end, and make room
+                    self._give_up(error)
                 return
             self.flying[index] = future
             future.add_done_callback(partial(self._ended, index))
@@ -269,7 +273,8 @@ class _Flight(Generic[Result]):
         why = f"({_said(error)})"
         count = f"{len(named)} of {len(named) + self.done} {self.errand.what}"
         if self.lost:
-            raise RunError(f"the workers are gone, and {count} are not done {why}") from error
+            gone = "the workers are gone" if isinstance(self.lost, BrokenExecutor) else _REFUSED
+            raise RunError(f"{gone}, and {count} are not done {why}") from error
         some = ", ".join(map(str, named[:_NAMED]))
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         raise RunError(f"{count} failed {_TRIES} times: {some}{more} {why}") from error
@@ -317,7 +322,8 @@ def _room(pool: Executor, workers: int) -> tuple[int, int]:
 
 
 def _refuse_fork(executor: Executor | None) -> None:
-    if executor is not None and not callable(getattr(executor, "submit", None)):
+    takes = callable(getattr(executor, "submit", None)) and not isinstance(executor, type)
+    if executor is not None and not takes:
         raise StudyError(
             f"executor = {executor!r:.60} is none; give one of concurrent.futures, or leave it out"
         )

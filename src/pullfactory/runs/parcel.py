@@ -4,16 +4,15 @@ import hashlib
 import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from tempfile import gettempdir
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from pullfactory._jax import require_unforked
-from pullfactory.results.workplace import new_workplace, sweep
+from pullfactory.results.workplace import lent_folder
 from pullfactory.runs.execution import Errand, Unseen, is_here
 
 _LIGHT = 2**17  # bytes that every task may carry
@@ -57,16 +56,13 @@ def sent(plan: Plan[Work], executor: Executor | None) -> Iterator[Errand[Work]]:
 @contextmanager
 def _lent(content: bytes) -> Iterator[str]:
     """A file with some content; no path where there is no room for it."""
-    with ExitStack() as stack:
+    with lent_folder(_PREFIX) as folder:
         path = ""
         with suppress(OSError):
-            parent = Path(gettempdir())
-            sweep(parent, _PREFIX)
-            place = new_workplace(parent, _PREFIX, mode=0o700)
-            stack.callback(place.close)
-            file = place.path / "plan"
-            file.write_bytes(content)
-            path = str(file)
+            if folder is not None:
+                file = folder / "plan"
+                file.write_bytes(content)
+                path = str(file)
         yield path
 
 
