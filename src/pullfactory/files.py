@@ -10,6 +10,7 @@ from collections.abc import Collection
 from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
+from time import sleep
 from typing import IO, Any
 
 from pullfactory.errors import OutputError
@@ -18,6 +19,7 @@ _LARGEST = 50_000_000  # bytes of a file that is read back
 _LARGEST_GIVEN = 200_000_000  # bytes of a file that the user names
 _LONGEST = 200  # bytes of the part of a name that is kept; a name has at most 255
 _MOST_TRIED = 4096  # bytes of what is only looked at
+_TRIES, _PAUSE = 100, 0.05  # how often a pipe is looked at, and seconds between
 _TOKEN = 8  # bytes of a name that nobody guesses
 
 
@@ -184,13 +186,29 @@ def read_given(path: str | Path) -> bytes:
     """Content of a file that the user names: a pipe is waited for, and a link followed.
 
     Raises:
-        OSError: If it cannot be read, or is too large.
+        OSError: If it cannot be read, is too large, or is a pipe that nobody opens to write.
     """
     try:
-        with Path(path).open("rb") as opened:
-            return read_stream(opened)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except ValueError:  # such as a null byte
         raise OSError(0, "it is no path", str(path)) from None
+    with os.fdopen(descriptor, "rb") as opened:
+        piped = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+        first = _first_of_pipe(descriptor) if piped else b""
+        os.set_blocking(descriptor, True)
+        return first + read_stream(opened)
+
+
+def _first_of_pipe(descriptor: int) -> bytes:
+    """What is in a pipe that does not block, as soon as somebody has it open to write."""
+    for _ in range(_TRIES):
+        try:
+            if first := os.read(descriptor, 1):
+                return first
+        except BlockingIOError:
+            return b""
+        sleep(_PAUSE)
+    raise OSError(0, "it is a pipe that nobody writes to")
 
 
 def read_stream(stream: IO[bytes]) -> bytes:

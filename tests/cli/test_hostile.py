@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -21,6 +24,7 @@ from pullfactory.cli import cli
 from pullfactory.errors import EventsError, StudyError
 from pullfactory.events import open_source
 from pullfactory.events._damage import reading
+from pullfactory.files import read_given
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.toml import parse_toml, parse_value
 
@@ -56,6 +60,17 @@ PATHS = [
 ]
 
 
+@pytest.mark.parametrize("number", [10**12, 10**400], ids=["trillion", "googol"])
+def test_more_toys_than_a_folder_holds(invoke: Invoke, number: int, tmp_path: Path) -> None:
+    asked = ("toys", INPUTS / "small.json", "-o", tmp_path / "out", "--n-toys", number)
+    assert "blocks, of which at most 1000000 are made at once" in refused(invoke, *asked)
+    assert not any(tmp_path.iterdir())
+
+
+def test_folders_in_folders(invoke: Invoke) -> None:
+    assert "has more than 200 folders" in refused(invoke, "predict", STUDY, "-o", "a/" * 2000)
+
+
 @pytest.mark.parametrize("arguments", PATHS, ids=str)
 def test_no_path(invoke: Invoke, arguments: list[object]) -> None:
     assert "is no path; name a file or a folder" in refused(invoke, *arguments)
@@ -69,6 +84,28 @@ def test_a_file_without_an_end(
 ) -> None:
     monkeypatch.setattr("pullfactory.files._LARGEST_GIVEN", 1_000_000)
     assert "it is larger than 1 MB" in refused(invoke, *arguments, "/dev/zero")
+
+
+def test_a_pipe_that_nobody_writes_to(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pullfactory.files._TRIES", 2)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for command in ("toys", "predict", "audit"):
+        assert "it is a pipe that nobody writes to" in refused(invoke, command, pipe)
+
+
+def test_a_pipe_is_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        content = pool.submit(read_given, pipe)
+        with pipe.open("wb") as opened:
+            opened.flush()
+            assert not content.done()
+            opened.write(b"name")
+        assert content.result() == b"name"
 
 
 def test_a_loop_of_links(invoke: Invoke, tmp_path: Path) -> None:
@@ -111,6 +148,7 @@ ABSURD = {
     "deep name": ("[" + "a." * 100_000 + "b]", "tables are nested too deep"),
     "spaced name": ("[" + "a . " * 100_000 + "b]", "tables are nested too deep"),
     "digits": (f"seed = {DIGITS}", "a number has too many digits"),
+    "hexadecimal digits": (f"seed = 0x{DIGITS}", "a number has too many digits"),
 }
 
 
@@ -138,6 +176,39 @@ def test_a_number_of_5000_digits(invoke: Invoke, seed: str) -> None:
     refused(invoke, *seed.split(), DIGITS)
 
 
+def test_more_bins_than_any_sample_has_events(invoke: Invoke) -> None:
+    for document in (["predict", STUDY], ["audit", AUDIT]):
+        for key in ("workspace.n_bins", "observable.m_t.n_bins"):
+            said = refused(invoke, *document, "--set", f"{key}=100_000_000")
+            assert "n_bins = 100000000: must be at most 1e+06" in said
+
+
+@pytest.mark.parametrize("key", ["events", "scale"])
+def test_more_events_than_can_be_counted(invoke: Invoke, key: str, tmp_path: Path) -> None:
+    file = tmp_path / "audit.toml"
+    file.write_text(AUDIT.read_text().replace("events = 500.0", f"{key} = 1e300"))
+    assert f"{key} = 1e+300: must be at most 1e+15" in refused(invoke, "audit", file)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("parameter.m_t.truth_sigma=1e300", "must be at most 1e+12"),
+        ("observable.m_t.sigma=1e-300", "is lost beside mu = 171.8"),
+        ("observable.m_t.mu=-1e300", "must be at most 1e+12"),
+        ("workspace={morphing='multiplicative', mass_step=1e-300}", "must be at least 1e-06"),
+    ],
+)
+def test_numbers_beyond_those_of_a_measurement(invoke: Invoke, setting: str, told: str) -> None:
+    assert told in refused(invoke, "predict", STUDY, "--set", setting)
+
+
+def test_no_toy_has_a_possible_truth(invoke: Invoke, tmp_path: Path) -> None:
+    narrow = "parameter.m_t.bounds=[-1e-9, 1e-9]"
+    said = refused(invoke, "predict", STUDY, "--set", narrow, "-o", tmp_path / "out")
+    assert "within the bounds of the parameters with positive scales; use wider bounds" in said
+
+
 @pytest.mark.parametrize(
     "label", [r"$" + r"\frac{1}{" * 200 + "x" + "}" * 200 + "$", "${" * 120 + "}" * 120 + "$"]
 )
@@ -152,7 +223,39 @@ def test_a_backend_that_does_not_exist(invoke: Invoke, monkeypatch: pytest.Monke
     assert os.environ["MPLBACKEND"] == "agg"
 
 
+@pytest.mark.parametrize(
+    "line", ["Result.plot(None, 'pulls')", "write_figures('a', dict, ['png'])"]
+)
+def test_a_backend_that_does_not_exist_in_python(line: str) -> None:
+    """In a process of its own: matplotlib looks at the variable when it is loaded."""
+    code = (
+        "from pullfactory.errors import OutputError\n"
+        "from pullfactory.report.drawing import write_figures\n"
+        "from pullfactory.results.result import Result\n"
+        f"try: {line}\n"
+        "except OutputError as error: print(error)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": "nonsense"},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    told = "MPLBACKEND = 'nonsense' is no backend of matplotlib; unset it, or set it to 'agg'"
+    assert ended.stdout == f"{told}\n"
+
+
 # --- events -----------------------------------------------------------------------------------
+
+
+def test_an_archive_that_unfolds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pullfactory.events._npz._LARGE", 500_000)
+    np.savez_compressed(tmp_path / "zeros.npz", x=np.zeros(100_000))
+    with pytest.raises(EventsError, match=r"'x.npy' unfolds from 0.000\d+ to 1 MB; write"):
+        read(tmp_path / "zeros.npz")
+    np.savez_compressed(tmp_path / "some.npz", x=np.arange(100_000) % 1000)
+    read(tmp_path / "some.npz")
 
 
 def read(path: Path, *columns: str) -> None:

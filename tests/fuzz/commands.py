@@ -18,17 +18,19 @@ from tests.fuzz.targets import TARGETS
 __all__ = ["COMMANDS", "find_command"]
 
 _WAITED = 600.0  # seconds, in which nothing may happen
-_SMALL = "--n-toys 8 --n-events 50 --rho 0.5 --methods binned"
-_TOYS = "--n-toys 8 --figures none -o out"
+_PREDICTED = "--n-events 50 --rho 0.5 --methods binned"
+_SMALL = f"--n-toys 8 {_PREDICTED}"
+_RUN = "--figures none -o out"
+_TOYS = f"--n-toys 8 {_RUN}"
 COMMANDS: Mapping[str, str] = {
-    "tiny.toml": f"run tiny.toml {_SMALL} --figures none -o out",
-    "three.toml": f"predict three.toml {_SMALL} -o out",
+    "tiny.toml": f"run tiny.toml {_SMALL} {_RUN}",
+    "three.toml": f"predict three.toml {_PREDICTED} -o out",
     "audit.toml": "audit audit.toml --n-toys 0 --figures none -o out",
     "nominal.parquet": "audit audit.toml --n-toys 0 --figures none -o out",
     "small.json": f"toys small.json {_TOYS}",
     "modifiers.json": f"toys modifiers.json {_TOYS}",
     "double.json": f"toys small.json --patch double.json {_TOYS}",
-    "calibration.json": f"run tiny.toml --calibration calibration.json {_SMALL} {_TOYS}",
+    "calibration.json": f"run tiny.toml --calibration calibration.json {_SMALL} {_RUN}",
     "toys-summary.json-report": "report toys",
     "study-summary.json-read": "report study --figures none",
 }

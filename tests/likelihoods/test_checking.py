@@ -130,6 +130,18 @@ VALUES: dict[str, tuple[Spec, str]] = {
         changed((*BKG, "modifiers", 3, "data", 0), -2.0),
         f"{BACKGROUND} 'stat' (staterror): its uncertainty in bin 0 is -2; give one of 0 or more",
     ),
+    "shapesys huge": (
+        changed((*BKG, "modifiers", 2, "data", 1), 1e300),
+        f"{BACKGROUND} 'fakes' (shapesys): its uncertainty in bin 1 is 1e+300; give one of 0 or",
+    ),
+    "shapesys tiny": (
+        changed((*BKG, "modifiers", 2, "data", 1), 1e-300),
+        f"{BACKGROUND} 'fakes' (shapesys): its uncertainty in bin 1 is 1e-300 of a rate of",
+    ),
+    "staterror huge": (
+        changed((*BKG, "modifiers", 3, "data", 0), 1e300),
+        f"{BACKGROUND} 'stat' (staterror): its uncertainty in bin 0 is 1e+300; give one of 0 or",
+    ),
     "sigma 0": (
         changed((*CONFIG, 1, "sigmas"), [0.0]),
         "measurement 'm', parameter 'lumi': sigma = 0 is no width of a constraint; give one",

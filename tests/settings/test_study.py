@@ -254,6 +254,7 @@ def test_long_values_are_wrapped(tiny_study: Study) -> None:
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(min_value=1e-100, max_value=1e100)
+measured = st.floats(-1e12, 1e12)
 slopes = st.floats(min_value=-0.99, max_value=0.99)
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,30}", fullmatch=True)
 printed = st.text().filter(lambda text: "$" not in text and text.isprintable())
@@ -283,8 +284,8 @@ def observables(draw: st.DrawFn, name: str, parameters: list[str]) -> dict[str, 
         "unit": draw(texts),
         "density": density,
         "shape": draw(st.fixed_dictionaries(shapes[density])),
-        "mu": draw(finite.filter(bool)),
-        "sigma": draw(positive),
+        "mu": draw(measured.filter(bool)),
+        "sigma": draw(st.floats(1.0, 1e12)),  # a smaller one would be lost beside mu
         "mu_slopes": draw(some),
         "sigma_slopes": draw(some),
     }
@@ -322,7 +323,7 @@ def studies(draw: st.DrawFn) -> Study:
             {
                 "name": name,
                 "label": draw(texts),
-                "truth_sigma": draw(positive),
+                "truth_sigma": draw(st.floats(0.0, 1e12)),
                 "bounds": [-draw(positive), draw(positive)],
             }
             for name in parameters

@@ -54,13 +54,19 @@ def audit(
     from pullfactory.results.audit_tables import response_table
     from pullfactory.runs.audit import audit as run_audit
     from pullfactory.settings.audit import AuditConfig
+    from pullfactory.settings.idle import refuse_idle, refuse_idle_file
     from pullfactory.settings.study import Study
 
     given = {"seed": seed, "toys.n_toys": n_toys}
     short = [f"{key}={value}" for key, value in given.items() if value is not None]
     config = AuditConfig.from_toml(config_file)
-    if changes := Study.parse_settings([*short, *settings]):
+    written, changes = config, Study.parse_settings([*short, *settings])
+    if changes:
         config = config.with_settings(changes)
+    refuse_idle(changes, [config], {})
+    refuse_idle_file(written, f"audit file '{config_file}'", [config])
+    if not config.toys.n_toys:
+        _refuse_toys(request)
     folder = request.folder(config.name)
     config = _with_blinding(config, folder, blind)
     with request.kept(folder) as keep:
@@ -85,6 +91,20 @@ def audit(
         )
     warn_of_mixed(result.mixed)
     warn_of_lost(result.status)
+
+
+def _refuse_toys(request: Request) -> None:
+    """Refuse options that say how toys are made, where there are none."""
+    given = {
+        "--blocks": request.blocks,
+        "--dask": request.executor,
+        "--tolerant": request.tolerant or None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise click.UsageError(
+                f"{option} has no effect without toys; leave it out, or set toys.n_toys"
+            )
 
 
 def _with_blinding(config: "AuditConfig", folder: Path, wanted: bool | None) -> "AuditConfig":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from pullfactory.cli._request import Request, result_options
 from pullfactory.cli._shared import command, count_option, warn_of_lost
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._unused import unused_with
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     "pullfactory bootstrap --rho 0.5                        the first toy of a study",
     "pullfactory bootstrap my.toml --toy 7 --replicas 2000  ... and another one",
 )
-@study_options
+@study_options("--n-toys")
 @count_option("--toy", "Number of the toy.", least=0, default=0)
 @count_option("--replicas", "How often its events are drawn again.", least=2, default=1000)
 @calibration_option
@@ -35,7 +36,8 @@ def bootstrap(
     """
     from pullfactory.runs.bootstrap import bootstrap_toy
 
-    study = read_study(**study_settings)
+    none = dict.fromkeys(("intervals", "figures"), "a bootstrap has none; leave it out")
+    study = read_study(unused=unused_with(calibration_file, none), **study_settings)
     study.single_rho()
     folder = request.folder(f"{study.name}_bootstrap")
     calibration = read_calibration(calibration_file)

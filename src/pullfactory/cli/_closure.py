@@ -4,14 +4,15 @@ from typing import Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command, count_option
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._unused import UNUSED_BY_CLOSURE, unused_with
 
 
 @command(
     "pullfactory closure --set workspace.morphing=multiplicative",
     "pullfactory closure my.toml --n-events 5000 --set calibration.source=exact",
 )
-@toyless_options
+@study_options("--n-toys", "--rho", "--methods")
 @count_option("--points", "Random points of the grid.", least=0, default=32)
 @count_option(
     "--events",
@@ -30,7 +31,8 @@ def closure(
     """Compare the morphing of a study with the exact rates; predict its pulls."""
     from pullfactory.runs.closure import closure as measure
 
-    study = read_study(**study_settings)
+    unused = unused_with(calibration_file, UNUSED_BY_CLOSURE)
+    study = read_study(unused=unused, **study_settings)
     folder = request.folder(f"{study.name}_closure")
     calibration = read_calibration(calibration_file)
     result = measure(study, calibration=calibration, points=points, events=events, **request.work)

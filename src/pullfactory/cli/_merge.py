@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "pullfactory merge shard* --output result",
 )
 @click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=PLACE)
-@result_options("results/merged", figures_option, tolerant_option)
+@result_options("results/merged", figures_option, tolerant_option, threads=False)
 def merge(request: Request, shards: tuple[str, ...]) -> None:
     """Join shards of the same toys to the result of all."""
     from pullfactory.results.merging import merge as merge_shards

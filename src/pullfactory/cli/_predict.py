@@ -7,7 +7,8 @@ import click
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
+from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
+from pullfactory.cli._unused import UNUSED_WITHOUT_TOYS, unused_with
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     "pullfactory predict my.toml --rho 0.1,0.2  ... or yours",
     "pullfactory predict my.toml --any-rho      without knowing rho",
 )
-@toyless_options
+@study_options("--n-toys")
 @calibration_option
 @click.option(
     "--any-rho", is_flag=True, help="For which correlations are the claimed errors right?"
@@ -32,7 +33,10 @@ def predict(
     """Predict errors, pull widths and coverage of a study without toys."""
     from pullfactory.runs.predict import predict as predict_study
 
-    study = read_study(**study_settings)
+    unused = unused_with(calibration_file, UNUSED_WITHOUT_TOYS)
+    if any_rho:
+        unused["ensemble.rho"] = "--any-rho asks for all of them; leave one of both out"
+    study = read_study(unused=unused, **study_settings)
     folder = request.folder(f"{study.name}_prediction")
     calibration = read_calibration(calibration_file)
     result = predict_study(study, calibration=calibration, any_rho=any_rho, **request.work)

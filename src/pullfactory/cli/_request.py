@@ -64,7 +64,7 @@ class Request:
     tolerant: bool = False
     blocks: tuple[int, int] | None = None
     executor: "Executor | None" = None
-    workers: int | None
+    workers: int | None = None
     as_json: bool
     progress: "Progress"
 
@@ -247,19 +247,30 @@ def _computed(dask: str | None, given: dict[str, Any]) -> Iterator[dict[str, Any
         yield {"progress": stage_progress(cluster.count), "executor": cluster.executor}
 
 
+def _refuse_undone(given: Mapping[str, Any], settings: Iterable[str]) -> None:
+    """Refuse options of which one leaves the other without effect."""
+    if given.get("fresh") and given.get("tolerant"):
+        raise click.UsageError("--fresh takes no toys, and --tolerant some; leave one of them out")
+    if given.get("figures") is not None and any(
+        text.partition("=")[0].strip() == "figures" for text in settings
+    ):
+        raise click.UsageError("both --figures and --set figures=... are given; choose one")
+
+
 def result_options(
-    folder: str, *more: Callable[..., Any]
+    folder: str, *more: Callable[..., Any], threads: bool = True
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command with a result its options, and their values as one `Request`.
 
     Args:
         folder: Where the result goes if nothing is said, in words.
         more: Options that come next to it.
+        threads: Whether their number has an effect.
     """
     decorators = [
         click.option("--output", "-o", type=PLACE, help=f"Output folder.  [default: {folder}]"),
         *more,
-        workers_option,
+        *([workers_option] if threads else []),
         click.option(
             "--json", "as_json", is_flag=True, help="Print the numbers instead of the tables."
         ),
@@ -270,6 +281,7 @@ def result_options(
         @wraps(command)
         def asked(**options: Any) -> None:
             mine = {name: options.pop(name) for name in taken & options.keys()}
+            _refuse_undone(mine, options.get("settings", ()))
             with _computed(options.pop("dask", None), mine) as how:
                 command(Request(**mine, **how), **options)
 

@@ -16,7 +16,7 @@ from pullfactory.errors import StudyError
     "pullfactory scan --rho 0 --methods binned --over calibration.events_per_point=1e4,1e5 "
     "\\\n      --variant : --variant 'with staterror: workspace.staterror=true'",
 )
-@study_options
+@study_options()
 @click.option("--over", required=True, metavar="KEY=V1,V2,...", help="The key, and its values.")
 @click.option(
     "--variant",
@@ -28,19 +28,20 @@ from pullfactory.errors import StudyError
 @result_options("results/<study name>_scan", figures_option)
 def scan(request: Request, over: str, variants: tuple[str, ...], **study_settings: Any) -> None:
     """Run a study at several values of one of its keys; write pulls and figures."""
+    from pullfactory.runs.scan import points_of
     from pullfactory.runs.scan import scan as scan_study
+    from pullfactory.settings.idle import refuse_idle
     from pullfactory.settings.study import Study
 
-    study = read_study(**study_settings)
+    ((key, given),) = Study.parse_settings([over]).items()
+    values = given if isinstance(given, list) else [given]
+    series = _parse_variants(variants)
+    unused = {key: "it is what is scanned", "intervals": "a scan shows none; leave it out"}
+    points = points_of(key, values, series)
+    study = read_study(unused=unused, further=[more for _, _, more in points], **study_settings)
+    refuse_idle({key: given}, [study.with_settings(more) for _, _, more in points], {})
     folder = request.folder(f"{study.name}_scan")
-    ((key, values),) = Study.parse_settings([over]).items()
-    result = scan_study(
-        study,
-        key,
-        values if isinstance(values, list) else [values],
-        variants=_parse_variants(variants),
-        **request.work,
-    )
+    result = scan_study(study, key, values, variants=series, **request.work)
     request.answer(result, folder, [result.table], Scan="scan.json", Figures="figures")
 
 

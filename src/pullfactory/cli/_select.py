@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command
-from pullfactory.cli._study import calibration_option, read_calibration, read_study, toyless_options
+from pullfactory.cli._study import (
+    calibration_option,
+    given_changes,
+    read_calibration,
+    read_study,
+    study_options,
+)
+from pullfactory.cli._unused import UNUSED_WITHOUT_TOYS, unused_with
 from pullfactory.errors import StudyError
 
 if TYPE_CHECKING:
@@ -20,7 +27,7 @@ if TYPE_CHECKING:
     "pullfactory select my.toml --rho 0.3                ... or yours",
     "pullfactory select my.toml --methods binned,unbinned",
 )
-@toyless_options
+@study_options("--n-toys")
 @calibration_option
 @result_options("results/<study name>_selection", figures_option)
 def select(request: Request, calibration_file: str | None, **study_settings: Any) -> None:
@@ -31,9 +38,12 @@ def select(request: Request, calibration_file: str | None, **study_settings: Any
     """
     from pullfactory.runs.select import select as select_observables
 
-    study = read_study(**study_settings)
+    chosen = "methods" in given_changes(study_settings["settings"], study_settings)
+    further = {} if chosen else {"methods": ["unbinned"]}
+    unused = unused_with(calibration_file, UNUSED_WITHOUT_TOYS)
+    study = read_study(unused=unused, further=[further], **study_settings)
     study.single_rho()
-    methods = None if study_settings["methods"] is None else study.methods
+    methods = study.methods if chosen else None
     folder = request.folder(f"{study.name}_selection")
     calibration = read_calibration(calibration_file)
     result = select_observables(study, methods=methods, calibration=calibration, **request.work)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pullfactory.progress import Progress
 
 _WIDTH = 140
+_DEEPEST = 200  # folders in folders, which Python goes through one in the other
 _LOUDNESS = "pullfactory.loudness"  # under which the choice stands in click's context ...
 _STARTED = "pullfactory.started"  # ... and when it was made
 _WORDS = "pullfactory.words"  # ... and what the command was given
@@ -51,6 +52,8 @@ class _Place(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not value or "\0" in str(value):
             self.fail(f"{value!r} is no path; name a file or a folder", param, ctx)
+        if len(Path(value).parts) > _DEEPEST:
+            self.fail(f"'{str(value)[:20]}...' has more than {_DEEPEST} folders", param, ctx)
         return super().convert(value, param, ctx)
 
 

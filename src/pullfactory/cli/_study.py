@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,7 @@ from pullfactory.cli._shared import (
     warn_of_mixed,
     workers_option,
 )
+from pullfactory.cli._unused import UNUSED_WITHOUT_TOYS, of_workspace, unused_with
 from pullfactory.errors import StudyError
 from pullfactory.progress import tell
 
@@ -32,36 +34,42 @@ if TYPE_CHECKING:
     from pullfactory.settings.study import Study
 
 
-def study_options(command: Callable[..., None]) -> Callable[..., None]:
-    """What every command on a study has: which study (- is standard input), and changes to it."""
-    return _study_options(command, toys=True)
+def study_options(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """What a command on a study has: which study (- is standard input), and changes to it.
+
+    Args:
+        without: Options that would have no effect.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for name, option in reversed(list(_STUDY_OPTIONS.items())):
+            command = command if name in without else option(command)
+        return command
+
+    return decorate
 
 
-def toyless_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The same for a command without toys, whose number would have no effect."""
-    return _study_options(command, toys=False)
-
-
-def _study_options(command: Callable[..., None], *, toys: bool) -> Callable[..., None]:
-    toys_option = click.option("--n-toys", metavar="N", help="Toys per rho.")
-    decorators = [
-        click.argument("study_file", metavar="[STUDY.toml]", required=False, type=PLACE),
-        click.option(
+_STUDY_OPTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "STUDY.toml": click.argument(
+            "study_file", metavar="[STUDY.toml]", required=False, type=PLACE
+        ),
+        "--preset": click.option(
             "--preset",
             help="A study that comes with the package.  [default: poster]",
             shell_complete=presets,
         ),
-        click.option("--seed", metavar="N", help="Seed of all random numbers."),
-        *([toys_option] if toys else []),
-        click.option("--n-events", metavar="N", help="Events per toy."),
-        click.option("--rho", metavar="LIST", help="Correlations, such as -0.6,0,0.5."),
-        click.option(
+        "--seed": click.option("--seed", metavar="N", help="Seed of all random numbers."),
+        "--n-toys": click.option("--n-toys", metavar="N", help="Toys per rho."),
+        "--n-events": click.option("--n-events", metavar="N", help="Events per toy."),
+        "--rho": click.option("--rho", metavar="LIST", help="Correlations, such as -0.6,0,0.5."),
+        "--methods": click.option(
             "--methods",
             metavar="LIST",
             help="Likelihoods, such as unbinned,binned; or all.",
             shell_complete=methods,
         ),
-        click.option(
+        "--set": click.option(
             "--set",
             "settings",
             multiple=True,
@@ -69,10 +77,8 @@ def _study_options(command: Callable[..., None], *, toys: bool) -> Callable[...,
             help="Any key of the study file, such as ensemble.truth=fixed. Repeatable.",
             shell_complete=study_keys,
         ),
-    ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
-    return command
+    }
+)
 
 
 calibration_option = click.option(
@@ -84,7 +90,7 @@ calibration_option = click.option(
 
 
 @command("pullfactory run --rho 0,0.5 --n-toys 1000 --set ensemble.truth=fixed")
-@study_options
+@study_options()
 @calibration_option
 @click.option(
     "--intervals",
@@ -96,7 +102,7 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
     """Throw and fit the toys of a study; write pulls and figures."""
     from pullfactory.runs.study import run as run_study
 
-    study = read_study(**study_settings)
+    study = read_study(unused=unused_with(calibration_file), **study_settings)
     folder = request.folder(study.name)
     calibration = read_calibration(calibration_file)
     with request.kept(folder) as keep:
@@ -143,6 +149,8 @@ def init(file: str, preset: str | None, audit: bool, force: bool) -> None:
     else:
         text = _named(Study.preset(preset or "poster"), file).to_toml()
     if file == "-":
+        if force:
+            raise StudyError("--force replaces a file, and '-' is standard output; leave it out")
         click.echo(text.encode(), nl=False)
         return
     if Path(file).exists() and not force:
@@ -163,7 +171,7 @@ def _named(study: "Study", file: str) -> "Study":
     "pullfactory calibrate --output calibration.json",
     "pullfactory run --calibration calibration.json",
 )
-@study_options
+@study_options("--n-toys")
 @click.option(
     "--output",
     "-o",
@@ -180,7 +188,9 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
 
     progress = stage_progress()
 
-    study = read_study(**study_settings)
+    none = dict.fromkeys(("optimal", "figures"), "a calibration has none; leave it out")
+    unused = {**UNUSED_WITHOUT_TOYS, **none}
+    study = read_study(unused=unused, **study_settings)
     output = output or f"{study.name}_calibration.json"
     if output != "-":
         check_file(output, keys=("schema", "study", "sha256"))
@@ -199,7 +209,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     "pullfactory workspace --preset poster --output - | pyhf inspect",
     "pullfactory workspace --joint --rho 0.5 --set joint.n_bins=6,3",
 )
-@toyless_options
+@study_options("--n-toys", "--methods")
 @click.option(
     "--output",
     "-o",
@@ -228,7 +238,9 @@ def workspace(
 
     progress = stage_progress()
 
-    study = read_study(**study_settings)
+    unused = unused_with(calibration_file, of_workspace(joint=joint))
+    further = {"methods": ["binned_joint"]} if joint else {}
+    study = read_study(unused=unused, further=[further], **study_settings)
     if joint:
         study = _with_joint_channel(study)
     output = output or f"{study.name}{'_joint' if joint else ''}.json"
@@ -262,23 +274,58 @@ def _with_joint_channel(study: "Study") -> "Study":
 
 
 def read_study(
-    study_file: str | None, preset: str | None, settings: tuple[str, ...], **options: Any
+    study_file: str | None,
+    preset: str | None,
+    settings: tuple[str, ...],
+    *,
+    unused: Mapping[str, str],
+    further: Iterable[Mapping[str, Any]] = ({},),
+    **options: Any,
 ) -> "Study":
-    """The study that is asked for; arguments as `study_options` gives them.
+    """The study that is asked for; other arguments as `study_options` gives them.
+
+    Args:
+        study_file: Its file.
+        preset: Its name, if it comes with the package.
+        settings: Changes as KEY=VALUE.
+        unused: Why the command makes no use of a key, or of all below it.
+        further: Settings that it is worked on with, one after the other.
+        options: Values of short options.
 
     Raises:
-        StudyError: If it is named twice, or cannot be read or changed so.
+        StudyError: If it is named twice, cannot be read or changed so, or a setting has no effect.
     """
+    from pullfactory.settings.idle import refuse_idle, refuse_idle_file
     from pullfactory.settings.study import Study
 
     if study_file and preset:
         raise StudyError(f"both study file '{study_file}' and preset {preset!r}; give one")
     if study_file == "-":
-        study = Study.from_toml_text(sys.stdin.buffer.read(), place="standard input")
+        written = Study.from_toml_text(sys.stdin.buffer.read(), place="standard input")
     elif study_file:
-        study = Study.from_toml(study_file)
+        written = Study.from_toml(study_file)
     else:
-        study = Study.preset(preset or "poster")
+        written = Study.preset(preset or "poster")
+    changes = given_changes(settings, options)
+    study = written.with_settings(changes) if changes else written
+    studies = [study.with_settings(more) for more in further]
+    refuse_idle(changes, studies, unused)
+    refuse_idle_file(written, f"study {written.name!r}", studies)
+    return study
+
+
+def given_changes(settings: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What is changed in a study, by dotted key.
+
+    Args:
+        settings: As KEY=VALUE.
+        options: Values of short options, None where they are not given.
+
+    Raises:
+        StudyError: If something is given twice, or is no setting.
+    """
+    from pullfactory.settings.study import Study
+
     keys = {
         "seed": "seed",
         "n_toys": "ensemble.n_toys",
@@ -287,9 +334,10 @@ def read_study(
         "methods": "methods",
         "intervals": "intervals",
     }
-    short = [f"{keys[name]}={value}" for name, value in options.items() if value is not None]
-    changes = Study.parse_settings([*short, *settings])
-    return study.with_settings(changes) if changes else study
+    short = [
+        f"{key}={options[name]}" for name, key in keys.items() if options.get(name) is not None
+    ]
+    return Study.parse_settings([*short, *settings])
 
 
 def _warn_of_noise(calibration: "Calibration", noise: "Sequence[CalibrationNoise]") -> None:

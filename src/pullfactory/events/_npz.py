@@ -16,6 +16,9 @@ from ._damage import reading
 from ._file import FileSource
 from ._tables import Table
 
+_LARGE = 500_000_000  # bytes of a column
+_MOST_FOLDED = 100  # times that measured numbers are folded, and more
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NpzSource(FileSource):
@@ -36,6 +39,7 @@ class NpzSource(FileSource):
         """The columns, in pieces; see `Source.chunks`."""
         wanted = require(self.names(), columns, place=self.place)
         with self._opened() as archive:
+            self._refuse_unfolding(archive)
             arrays = {name: self._array(archive, name) for name in wanted}
         yield from Table(columns=arrays, place=self.place, chunk=self.chunk).chunks(wanted)
 
@@ -47,6 +51,16 @@ class NpzSource(FileSource):
             np.load(stream, allow_pickle=False) as archive,
         ):
             yield archive
+
+    def _refuse_unfolding(self, archive: Any) -> None:
+        """Refuse what is small as a file, and would fill the memory."""
+        for one in archive.zip.infolist():
+            if one.file_size > max(_LARGE, _MOST_FOLDED * one.compress_size):
+                raise EventsError(
+                    f"{self.place}: {one.filename!r} unfolds from {one.compress_size / 1e6:.3g} to "
+                    f"{one.file_size / 1e6:.0f} MB; write events as Parquet, which is read in "
+                    "pieces"
+                )
 
     def _array(self, archive: Any, name: str) -> NDArray[Any]:
         try:

@@ -14,6 +14,8 @@ from pullfactory.fitting.newton import minimise, settle
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Likelihood, Observation
 
+_ENOUGH = 4  # second tries, after which a batch without any fit is given up
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitBatch:
@@ -192,9 +194,13 @@ def _recover(
 
     Its minimum counts if the Hessian there gives a covariance, which is the one that is kept. A
     minimum that was reached, but whose Hessian gives none, is no better elsewhere in its valley.
+    Where no fit at all succeeds, not all are tried, of which each may take a second.
     """
-    found = {}
-    for toy in np.flatnonzero(batch.status > FitStatus.NOT_POSITIVE_DEFINITE):
+    found = dict[int, NDArray[np.float64]]()
+    hope = bool((batch.status <= FitStatus.AT_BOUND).any())
+    for tried, toy in enumerate(np.flatnonzero(batch.status > FitStatus.NOT_POSITIVE_DEFINITE)):
+        if not (hope or found) and tried == _ENOUGH:
+            return
         one = jax.tree.map(lambda leaf, toy=toy: jnp.asarray(leaf[toy]), data)
         again = fit_minuit(likelihood, one, start=starts[toy], hesse_calls=MAX_CALLS)
         if again.valid:

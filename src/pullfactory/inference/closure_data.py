@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.errors import StudyError
 from pullfactory.inference.expectation import Expectations, normal_points
 from pullfactory.random import Stream, generator
 
@@ -89,7 +90,11 @@ def thrown_data(model: Expectations, power: int) -> ClosureData:
 def _ensemble(
     model: Expectations, normal: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """True and auxiliary values of the toys that are possible, and which of them are."""
+    """True and auxiliary values of the toys that are possible, and which of them are.
+
+    Raises:
+        StudyError: If none is.
+    """
     study = model.study
     centre = np.tile(study.truth_mean, (len(normal), 1))
     aux = np.tile(study.aux_centre, (len(normal), 1))
@@ -99,6 +104,11 @@ def _ensemble(
         truth = centre
         aux = aux + np.where(study.constrained, normal, 0.0)
     kept = model.possible(truth)
+    if not kept.any():
+        raise StudyError(
+            f"the true values of none of {len(truth)} toys are within the bounds of the parameters "
+            "with positive scales; use wider bounds, smaller sigma_slopes or a smaller truth_sigma"
+        )
     return truth[kept], aux[kept], kept
 
 

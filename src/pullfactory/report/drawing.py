@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pullfactory.progress import Progress, silent
+from pullfactory.report.backend import require_backend
 from pullfactory.report.figures import Figures
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def write_figures(
     """
     if not formats:
         return ()
+    require_backend()
     from pullfactory.report.style import figure_style
 
     figures = make()

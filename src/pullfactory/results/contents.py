@@ -117,6 +117,8 @@ def require_plain(folder: Path) -> None:
             raise OutputError(
                 f"'{place}' cannot be read ({error.strerror}); make it readable"
             ) from None
+        except ValueError:
+            raise OutputError(f"'{place}' holds a null character; name another folder") from None
         for entry in entries:
             if entry.is_symlink():
                 raise OutputError(

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pullfactory.errors import OutputWarning, printable
+from pullfactory.errors import OutputWarning, PullfactoryError, printable
 from pullfactory.results.command import Command
 from pullfactory.results.manifest import write_manifest
 
@@ -92,6 +92,8 @@ class Missing:
 
 def _told(error: Exception) -> str:
     """Why something failed, on one line that is the same in every folder."""
+    if isinstance(error, PullfactoryError):
+        return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = " ".join(str(error).split())[:_LENGTH]

@@ -23,6 +23,7 @@ from pullfactory.results.sums import Key, Series, pack_sums, unpack_sums
 from pullfactory.results.toy_fits import STATUS_NAMES
 
 _DIGITS = 12  # of the numbers of toys in the name of a file
+_MOST_PARTS = 1_000_000  # files in a folder
 _PREFIX = "pullfactory."  # of keys in the metadata
 _VERSION = "2.6"  # of the format, whatever the library thinks best later
 
@@ -235,7 +236,7 @@ def wanted_spans(n_toys: int, block: int, blocks: tuple[int, int] | None) -> Seq
         blocks: First and last part; None for all.
 
     Raises:
-        OutputError: If there are no such blocks.
+        OutputError: If there are no such blocks, or more than a folder should hold.
     """
     count = -(-n_toys // block)
     first, last = blocks or (0, count - 1)
@@ -243,6 +244,11 @@ def wanted_spans(n_toys: int, block: int, blocks: tuple[int, int] | None) -> Seq
         raise OutputError(
             f"blocks {first}-{last} are not among the {count} of {n_toys} toys; give A-B with "
             f"0 <= A <= B <= {count - 1}"
+        )
+    if last - first >= _MOST_PARTS:
+        raise OutputError(
+            f"{n_toys} toys are {count} blocks, of which at most {_MOST_PARTS} are made at once; "
+            "make fewer, or shards of them (--blocks A-B)"
         )
     return [Span(i * block, min((i + 1) * block, n_toys)) for i in range(first, last + 1)]
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from pullfactory.errors import LikelihoodError, OutputError
 from pullfactory.methods import MethodKind, given_methods, method_kind
 from pullfactory.progress import Progress, silent
+from pullfactory.report.backend import require_backend
 from pullfactory.report.drawing import laid_out, write_figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.again import Earlier
@@ -221,8 +222,9 @@ class Result(ABC):
             name: One of `plots`, such as "pull_width".
 
         Raises:
-            OutputError: If there is no such figure.
+            OutputError: If there is no such figure, or MPLBACKEND names no backend.
         """
+        require_backend()
         from pullfactory.report.style import figure_style
 
         figures = self._figures()

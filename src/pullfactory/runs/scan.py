@@ -43,13 +43,9 @@ def scan(
         StudyError: If there is nothing to scan, or a value or variant is refused.
         CalibrationError: As in `run`.
     """
-    variants = {"": {}} if variants is None else variants
-    values = [_whole(value) for value in values]
-    _check(over, values, variants)
     points = [
-        (label, value, study.with_settings({**settings, over: value}))
-        for label, settings in variants.items()
-        for value in values
+        (label, value, study.with_settings(settings))
+        for label, value, settings in points_of(over, values, variants)
     ]
     rows: list[ScanRow] = []
     with progress("points", len(points)) as advance:
@@ -61,8 +57,35 @@ def scan(
             ]
             advance(1)
     return ScanResult(
-        study=study, over=over, values=tuple(values), variants=variants, rows=tuple(rows)
+        study=study,
+        over=over,
+        values=tuple(map(_whole, values)),
+        variants={"": {}} if variants is None else variants,
+        rows=tuple(rows),
     )
+
+
+def points_of(
+    over: str, values: Sequence[Any], variants: Mapping[str, Mapping[str, Any]] | None
+) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Points of a scan: label of the variant, value, and the settings of both.
+
+    Args:
+        over: As in `scan`.
+        values: As in `scan`.
+        variants: As in `scan`.
+
+    Raises:
+        StudyError: If there is nothing to scan, or a variant sets what is scanned.
+    """
+    variants = {"": {}} if variants is None else variants
+    values = [_whole(value) for value in values]
+    _check(over, values, variants)
+    return [
+        (label, value, {**settings, over: value})
+        for label, settings in variants.items()
+        for value in values
+    ]
 
 
 def _whole(value: Any) -> Any:

@@ -11,7 +11,17 @@ from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
 from pullfactory.settings.document import Document, refuse_unknown
-from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text, listed
+from pullfactory.settings.fields import (
+    MOST_BINS,
+    Bins,
+    Bounds,
+    Count,
+    Frozen,
+    Listed,
+    Name,
+    Text,
+    listed,
+)
 from pullfactory.settings.samples import Samples, read_samples
 
 Config = TypeVar("Config", bound="AuditConfig")
@@ -120,7 +130,7 @@ class AuditWorkspace(WorkspaceBlock):
         "parameter (multiplicative)",
     )
     n_bins: Count = Field(
-        default=20, ge=2, description="bins of equal population in every observable"
+        default=20, ge=2, le=MOST_BINS, description="bins of equal population in every observable"
     )
     staterror: bool = Field(
         default=False, description="staterror modifiers for the nominal templates"

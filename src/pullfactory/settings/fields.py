@@ -78,9 +78,16 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(le=10**12)]
 Listed = Annotated[tuple[T, ...], Strict(strict=False)]
 Bounds = Annotated[tuple[float, float], Strict(strict=False)]
+MOST_BINS = 10**6
+"""Of an observable: as many as a large calibration sample has events."""
 Bins = Annotated[
     Count | None,
-    Field(ge=2, description="bins of equal population; absent: workspace.n_bins", examples=[10]),
+    Field(
+        ge=2,
+        le=MOST_BINS,
+        description="bins of equal population; absent: workspace.n_bins",
+        examples=[10],
+    ),
 ]
 FigureFormats = Annotated[tuple[FigureFormat, ...], BeforeValidator(figure_formats)]
 

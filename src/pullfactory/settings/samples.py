@@ -23,7 +23,9 @@ from pullfactory.events import parse_expression
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import Frozen, Listed, Name
 
+_MOST_EVENTS = 1e15  # beyond, numbers of events are no longer exact
 _SIDES = {"up": 1, "down": -1}
+_TREELESS = (".csv", ".csv.gz", ".npz", ".parquet", ".pq")
 
 
 class SampleTable(Frozen):
@@ -40,9 +42,11 @@ class SampleTable(Frozen):
     observables: dict[Name, str] = Field(
         default_factory=dict, description="observables computed from observables and columns"
     )
-    events: float | None = Field(default=None, gt=0, description="events expected in the data")
+    events: float | None = Field(
+        default=None, gt=0, le=_MOST_EVENTS, description="events expected in the data"
+    )
     scale: float | None = Field(
-        default=None, gt=0, description="events expected for each unit of weight"
+        default=None, gt=0, le=_MOST_EVENTS, description="events expected for each unit of weight"
     )
     same_events: bool | None = Field(
         default=None, description="whether its events are those of the nominal sample"
@@ -56,6 +60,12 @@ class SampleTable(Frozen):
     def has_events(self) -> bool:
         """Whether it has events of its own."""
         return bool(self.files) or self.in_memory
+
+    @property
+    def may_be_root(self) -> bool:
+        """Whether it may have files with trees; what a glob finds is not looked at."""
+        files = (self.files,) if isinstance(self.files, str) else self.files
+        return any(not file.lower().endswith(_TREELESS) for file in files)
 
 
 class Change(NamedTuple):
@@ -272,6 +282,11 @@ class _Reader:
             raise ValueError(
                 f"samples.{role}.process: a background is named by its role; leave it out"
             )
+        if read.same_events is not None:
+            raise ValueError(
+                f"samples.{nominal_role}.same_events: is of a sample that varies this one; move it "
+                "there"
+            )
         nominal = Sample(
             role=nominal_role,
             point=(),
@@ -350,6 +365,11 @@ class _Reader:
             if not (own.columns or own.observables or own.weight or own.selection):
                 raise ValueError(
                     f"samples.{role}: nothing varies; give files, columns, observables or weight"
+                )
+            if same is False:
+                raise ValueError(
+                    f"samples.{role}.same_events = false: it has no events of its own; give files, "
+                    "or leave it out"
                 )
             same = True
         elif same is None:
@@ -433,6 +453,8 @@ def _table(role: str, table: Mapping[str, Any]) -> SampleTable:
         raise ValueError(f"samples.{role}.{complaint(error, table, SampleTable)}") from None
     if read.events is not None and read.scale is not None:
         raise ValueError(f"samples.{role}: give events or scale, not both")
+    if read.tree and read.has_events and not read.may_be_root:
+        raise ValueError(f"samples.{role}.tree: none of its files is a ROOT file; leave it out")
     texts = {"selection": read.selection, "weight": read.weight}
     texts |= {f"columns.{name}": text for name, text in read.columns.items()}
     texts |= {f"observables.{name}": text for name, text in read.observables.items()}

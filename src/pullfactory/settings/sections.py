@@ -7,7 +7,9 @@ from pydantic import Field, model_validator
 
 from pullfactory.densities import FAMILIES, Family, family
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
-from pullfactory.settings.fields import Bins, Bounds, Count, Frozen, Listed, Name, Text
+from pullfactory.settings.fields import MOST_BINS, Bins, Bounds, Count, Frozen, Listed, Name, Text
+
+_LARGEST = 1e12  # numbers, beside which an error would be lost
 
 RHO = "rho"
 """The further parameter of a joint fit that determines the correlation."""
@@ -22,7 +24,10 @@ class Parameter(ParameterBlock):
     )
     truth_mean: float = Field(default=0.0, description="centre of the true values")
     truth_sigma: float = Field(
-        default=1.0, ge=0, description='width of the true values (ensemble truth = "prior")'
+        default=1.0,
+        ge=0,
+        le=_LARGEST,
+        description='width of the true values (ensemble truth = "prior")',
     )
     bounds: Bounds = Field(default=(-10.0, 10.0), description="range allowed in the fits")
     points: Listed[float] = Field(
@@ -69,6 +74,16 @@ class Observable(ObservableBlock):
     def _check(self) -> Self:
         if self.mu == 0:
             raise ValueError("mu = 0 cannot change relatively; shift the observable")
+        if not abs(self.mu) <= _LARGEST or self.sigma > _LARGEST:
+            raise ValueError(
+                f"mu = {self.mu:g} and sigma = {self.sigma:g} must be at most {_LARGEST:g}; use a "
+                "larger unit"
+            )
+        if self.sigma < abs(self.mu) / _LARGEST:
+            raise ValueError(
+                f"sigma = {self.sigma:g} is lost beside mu = {self.mu:g}, in the rounding of "
+                "numbers; shift the observable"
+            )
         family(self.density, self.shape)
         return self
 
@@ -171,14 +186,14 @@ class WorkspaceSettings(WorkspaceBlock):
         '(multiplicative); "auto": the first',
     )
     mass_step: float = Field(
-        default=3.0, gt=0, description='"wide": its templates are at +- this, in its unit'
+        default=3.0, ge=1e-6, description='"wide": its templates are at +- this, in its unit'
     )
     mass_constraint: bool = Field(
         default=True,
         description="false: our fits drop the unit Gaussian that pyhf gives a histosys or normsys",
     )
     n_bins: Count = Field(
-        default=20, ge=2, description="bins of equal population in every observable"
+        default=20, ge=2, le=MOST_BINS, description="bins of equal population in every observable"
     )
     staterror: bool = Field(
         default=False, description="a staterror modifier for the nominal template"

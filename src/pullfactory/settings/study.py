@@ -254,7 +254,7 @@ class Study(Document[Parameter, Observable]):
             settings: Texts such as "ensemble.n_events=5000".
 
         Raises:
-            StudyError: If a text has no "=".
+            StudyError: If a text has no "=", or undoes an earlier one.
         """
         parsed: dict[str, Any] = {}
         for text in settings:
@@ -263,6 +263,7 @@ class Study(Document[Parameter, Observable]):
                 raise StudyError(
                     f"setting {text!r} is not KEY=VALUE; write for example ensemble.n_events=5000"
                 )
+            _refuse_given(parsed, key.strip())
             parsed[key.strip()] = parse_value(value.strip())
         return parsed
 
@@ -440,6 +441,18 @@ class Study(Document[Parameter, Observable]):
                 "positive definite; choose a rho nearer 0 or another ensemble.correlation"
             )
         return np.asarray(np.linalg.cholesky(matrix))
+
+
+def _refuse_given(earlier: Iterable[str], key: str) -> None:
+    """Refuse a setting that would replace an earlier one."""
+    for one in earlier:
+        if one == key:
+            raise StudyError(f"setting {key!r} is given twice; keep one")
+        if one.startswith(f"{key}."):
+            raise StudyError(
+                f"setting {one!r} has no effect: {key!r}, given after it, replaces all of them; "
+                "give it first"
+            )
 
 
 def preset_text(file: str) -> str:

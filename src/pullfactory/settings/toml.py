@@ -18,6 +18,8 @@ _LONGEST_ALIGNED = 38
 _SHOWN = 20  # letters of a value that is refused
 _DEEP = re.compile(r"(?:[^\s.,=#\[\]{}]{1,50}[ \t]{0,9}\.[ \t]{0,9}){100}")  # tables in tables
 
+_LONG = re.compile(r"\b0[xob][0-9A-Fa-f_]{3000}")
+
 
 def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
     """Read a TOML file.
@@ -67,6 +69,8 @@ def _loaded(text: str) -> dict[str, Any]:
     """Read TOML; what its library does not foresee is a `ValueError` too."""
     if _DEEP.search(text):  # which takes it minutes
         raise ValueError("tables are nested too deep")
+    if _LONG.search(text):  # which it reads, and nobody can show
+        raise ValueError("a number has too many digits")
     try:
         return tomllib.loads(text)
     except RecursionError:

@@ -12,6 +12,7 @@ from pullfactory.errors import WorkspaceError
 
 MOST_EVENTS = 1e15
 """In a bin: beyond, numbers of events are no longer exact."""
+_LEAST = 1e-9  # relative uncertainty, whose auxiliary number of events can still be drawn
 
 
 def refuse_bad(spec: Mapping[str, Any], place: str) -> None:
@@ -103,9 +104,17 @@ def _of_modifier(modifier: Mapping[str, Any], nominal: Sequence[float]) -> Itera
                             f"give one up to {MOST_EVENTS:g}"
                         )
         case "shapesys" | "staterror":
-            for position, value in enumerate(data):
-                if value < 0:
-                    yield (f"its uncertainty in bin {position} is {value:g}; give one of 0 or more")
+            for position, (value, rate) in enumerate(zip(data, nominal, strict=False)):
+                if not 0 <= value <= MOST_EVENTS:
+                    yield (
+                        f"its uncertainty in bin {position} is {value:g}; give one of 0 or more, "
+                        f"up to {MOST_EVENTS:g}"
+                    )
+                elif modifier["type"] == "shapesys" and 0 < value < _LEAST * rate:
+                    yield (
+                        f"its uncertainty in bin {position} is {value:g} of a rate of {rate:g}, "
+                        "less than can be told from none; give 0"
+                    )
 
 
 def _of_factor(side: str, factor: float, nominal: Sequence[float]) -> Iterator[str]:

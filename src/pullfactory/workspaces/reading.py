@@ -74,8 +74,8 @@ def build_model(
             otherwise.
 
     Raises:
-        WorkspaceError: If the measurement or a code is unknown, pyhf refuses the model, a
-            parameter begins outside its bounds, or observations are missing.
+        WorkspaceError: If the measurement or a code is unknown, a code has no effect, pyhf refuses
+            the model, a parameter begins outside its bounds, or observations are missing.
     """
     refuse_bad(workspace, "workspace")
     known = workspace.measurement_names
@@ -89,6 +89,7 @@ def build_model(
         if code not in _CODES.get(modifier, ()):
             allowed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in _CODES.items())
             raise WorkspaceError(f"modifier setting {modifier}={code} is unknown; {allowed}")
+    _refuse_idle_codes(workspace, modifier_settings or {})
     with PYHF_LOCK:
         model = _modelled(workspace, name, codes)
         _check_settings(workspace, model, name)
@@ -149,6 +150,22 @@ def _modelled(workspace: pyhf.Workspace, name: str, codes: Mapping[str, str]) ->
             f"({type(error).__name__}: {_one_line(error)}); does it give each lumi parameter its "
             "inits, bounds, auxdata and sigmas?"
         ) from None
+
+
+def _refuse_idle_codes(workspace: pyhf.Workspace, codes: Mapping[str, str]) -> None:
+    """Refuse a code of what the workspace does not have."""
+    kinds = {
+        modifier["type"]
+        for channel in workspace["channels"]
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+    }
+    for kind, code in codes.items():
+        if kind not in kinds:
+            raise WorkspaceError(
+                f"modifier setting {kind}={code} has no effect: no modifier is a {kind}; leave it "
+                "out"
+            )
 
 
 def _check_settings(workspace: pyhf.Workspace, model: pyhf.Model, measurement: str) -> None:
