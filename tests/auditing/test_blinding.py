@@ -39,11 +39,15 @@ def hidden(tables: dict[str, Any]) -> pf.AuditResult:
 
 
 def estimates(result: pf.AuditResult) -> dict[str, list[float]]:
-    """By parameter, of the binned and the unbinned fit."""
+    """By parameter, of the binned and the unbinned fit, and of their optimal combinations."""
     found: dict[str, list[float]] = {}
     for fit in result.data:
         for row in fit.estimates:
             found.setdefault(row["parameter"], []).append(row["estimate"])
+    for combined in result.optimal:
+        for one in combined.rows:
+            assert one.estimate is not None
+            found.setdefault(one.parameter, []).append(one.estimate)
     return found
 
 
@@ -67,7 +71,7 @@ def test_offsets_are_several_steps_wide() -> None:
 
 def test_every_fit_has_the_same_offset(shown: pf.AuditResult, hidden: pf.AuditResult) -> None:
     true, told = estimates(shown), estimates(hidden)
-    assert len(true["m"]) == 2  # the unbinned fit too
+    assert len(true["m"]) == 4  # the unbinned fit too, and what combines them
     for name, values in true.items():
         offset = blind_offset(shown.config, name)
         assert np.subtract(told[name], values) == pytest.approx([offset] * len(values))
@@ -93,6 +97,10 @@ def test_unblinded_it_is_as_if_it_never_had_been(
             assert one.column("estimate") == pytest.approx(other.column("estimate"))
             for mine, theirs in zip(one.channels, other.channels, strict=True):
                 assert mine.before == pytest.approx(theirs.before)
+        for fit, right in zip(found.optimal, shown.optimal, strict=True):
+            for own, true in zip(fit.rows, right.rows, strict=True):
+                assert own.estimate == pytest.approx(true.estimate)
+                assert own.to_dict().keys() == true.to_dict().keys()
         rows, wanted = (one.summary()["data"][0]["estimates"] for one in (found, shown))
         assert [row.keys() for row in rows] == [row.keys() for row in wanted]
     assert shown.unblinded().summary() == shown.summary()

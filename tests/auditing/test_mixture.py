@@ -63,7 +63,14 @@ def test_predicted_widths_are_those_of_toys(mixture_audit: AuditResult) -> None:
     assert mixture_audit.unbinned.reason is None
     pulls = {(row.method, row.pulls.parameter): row.pulls for row in mixture_audit.pulls}
     shape = [(method, name) for method in ("binned", "unbinned") for name in ("m", "jes", "tune")]
-    assert {*pulls} == {*shape, ("binned", "norm_bkg")}
+    combined = {(f"{m}_optimal", name) for m, name in [*shape, ("binned", "norm_bkg")]}
+    assert {*pulls} == {*shape, ("binned", "norm_bkg"), *combined}
+    for key in combined:
+        found = pulls[key]
+        assert found.predicted_width == 1.0
+        assert found.width is not None
+        assert found.width_error is not None
+        assert abs(found.width - 1.0) < 0.03 + 3 * found.width_error
     for row in mixture_audit.rows:
         found = pulls[row.method, row.parameter]
         assert found.predicted_width == row.inflate_by

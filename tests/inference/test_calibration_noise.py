@@ -107,6 +107,8 @@ def test_unbinned_joint_shift_is_that_of_repeated_calibrations(rho: float) -> No
         *((method, 0.0, "prior") for method in METHODS),
         ("binned_joint", -0.6, "prior"),
         ("binned", 0.0, "fixed"),
+        ("unbinned_optimal", 0.9, "prior"),
+        ("binned_optimal", 0.9, "prior"),
     ],
 )
 def test_every_method_tells_the_width_of_repeated_calibrations(
@@ -212,6 +214,22 @@ def test_a_correlation_without_noise_shifts_less(correlation: str) -> None:
     other = calibrate(STUDY.with_settings({**joint, "joint.correlation": correlation}), workers=1)
     own, less = (expected(one, "unbinned_joint")["m_t"][0] for one in (learnt, other))
     assert less < own
+
+
+def test_optimal_weights_of_independent_observables_are_those_of_the_product() -> None:
+    """To half a percent: of tails, which 2000 points of a density leave out, and noisy rates."""
+    names = ["unbinned", "binned", "unbinned_optimal", "binned_optimal"]
+    study = STUDY.with_settings({"methods": names, "ensemble.rho": [0.0, 0.9]})
+    told = {
+        (row.method, row.rho, row.parameter): (row.shift, row.width)
+        for row in calibration_noise(calibrate(study, workers=1))
+    }
+    for name in names[:2]:
+        for parameter in study.parameter_names:
+            product = told[name, 0.0, parameter]
+            assert told[f"{name}_optimal", 0.0, parameter] == pytest.approx(product, rel=0.01)
+            correlated = told[f"{name}_optimal", 0.9, parameter]
+            assert correlated != pytest.approx(product, rel=0.02)
 
 
 def test_what_a_method_cannot_tell_is_withheld_with_the_reason() -> None:

@@ -210,6 +210,12 @@ def test_they_are_in_everything(tmp_path: Any) -> None:
     assert {row["method"] for row in rows} == {"unbinned", *OPTIMAL}
     assert all(row["n_failed"] == 0 for row in rows)
     assert "pulls_binned_optimal" in result.plots
+    assert pf.read(folder).summary()["null"] == {"unbinned_optimal": 0, "binned_optimal": 2}
+    assert "binned_optimal leaves out 2 combinations" in (folder / "report.html").read_text()
+    told = {(row["method"], row["rho"]): row["optimal_error"] for row in rows}  # of the last one
+    own = {(row.method, row.rho): row.actual_error for row in result.predictions}
+    assert told["unbinned", 0.9] == pytest.approx(own["unbinned_optimal", 0.9], rel=1e-6)
+    assert told["unbinned_optimal", 0.9] is None
     assert pf.read(folder).summary() == result.summary()
 
 

@@ -159,7 +159,7 @@ def test_folder(files: Path, summary: Any) -> None:
         ),
         *("tables/data.csv", "tables/response.csv", "tables/goodness.csv"),
         *("tables/paper.csv", "tables/impacts.csv"),
-        *("tables/intervals.csv", "tables/likelihood_ratio.csv"),
+        *("tables/intervals.csv", "tables/likelihood_ratio.csv", "tables/optimal.csv"),
         *("tables/calibration.csv", "tables/calibration_lines.csv"),
         *(f"workspaces/{name}.json" for name in ("mine", "mine_joint")),
         *(
@@ -171,6 +171,8 @@ def test_folder(files: Path, summary: Any) -> None:
                 "likelihood_ratio",
                 "pull_ecdf_binned",
                 "pull_ecdf_unbinned",
+                "pull_ecdf_binned_optimal",
+                "pull_ecdf_unbinned_optimal",
             )
             for ending in ("png",)
         ),
@@ -243,7 +245,7 @@ def test_tables(files: Path, summary: Any) -> None:
 
 def test_toys(files: Path, summary: Any) -> None:
     table = pq.read_table(files / "out" / "toys.parquet")
-    assert table.num_rows == 60 * 2 * 2
+    assert table.num_rows == 60 * 2 * 4
     frame = table.to_pandas()
     for row in summary["pulls"]:
         some = frame[(frame.method == row["method"]) & (frame.parameter == row["parameter"])]
@@ -256,7 +258,7 @@ def test_shapes_are_those_of_the_toys(files: Path, summary: Any) -> None:
     """The ECDF of claimed and corrected pulls, from the table of toys; no slices."""
     toys = pq.read_table(files / "out" / "toys.parquet").to_pandas()
     t = np.arange(1, 100) / 100
-    assert len(summary["shapes"]) == 2 * 2 * 2
+    assert len(summary["shapes"]) == 2 * 2 * 4
     for row in summary["shapes"]:
         own = toys[(toys["method"] == row["method"]) & (toys["parameter"] == row["parameter"])]
         error = own["error" if row["errors"] == "claimed" else "error_corrected"]

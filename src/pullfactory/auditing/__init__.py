@@ -26,6 +26,8 @@ from pullfactory.auditing.measurement import (
     unbinned_obstacle,
 )
 from pullfactory.auditing.model import AuditModel, audit_likelihood
+from pullfactory.auditing.optimal import LearntDensities, OptimalModel, optimal_models
+from pullfactory.auditing.optimal_rows import OptimalFit, OptimalRow
 from pullfactory.auditing.paper import ErrorParts, PaperRow
 from pullfactory.auditing.pool import EventPool
 from pullfactory.auditing.prediction import (
@@ -65,7 +67,11 @@ __all__ = [
     "Goodness",
     "HalfModels",
     "ImpactRow",
+    "LearntDensities",
     "LinearFit",
+    "OptimalFit",
+    "OptimalModel",
+    "OptimalRow",
     "PairDependence",
     "PaperRow",
     "PredictedErrors",
@@ -91,6 +97,7 @@ __all__ = [
     "look",
     "measure_curve",
     "measure_dependence",
+    "optimal_models",
     "predict_errors",
     "predict_unbinned",
     "read_events",

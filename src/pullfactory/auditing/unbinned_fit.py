@@ -36,12 +36,15 @@ from pullfactory.events import first_rows
 from pullfactory.fitting.information import inverted
 
 
-def linear_unbinned(audit: AuditModel, model: UnbinnedModel) -> LinearFit:
+def linear_unbinned(
+    audit: AuditModel, model: UnbinnedModel, places: "ScorePlaces | None" = None
+) -> LinearFit:
     """The unbinned fit around the nominal point.
 
     Args:
         audit: Gives the samples.
         model: Densities of the observables.
+        places: What is known of locations and scales; None: it is measured here.
 
     Raises:
         CalibrationError: If locations and scales are not determined by the nominal events, or do
@@ -49,7 +52,7 @@ def linear_unbinned(audit: AuditModel, model: UnbinnedModel) -> LinearFit:
     """
     expected = audit.expected
     parameters = expected.config.parameter
-    places = _Places.of(audit, model)
+    places = places or ScorePlaces.of(audit, model)
     slopes = _half_differences(model.places, model.steps)
     root = places.root
     free = np.array([p.free for p in parameters])
@@ -97,7 +100,7 @@ def _half_differences(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Places:
+class ScorePlaces:
     """Locations and scales of all observables at the nominal point, and what is known of them.
 
     Attributes:
@@ -117,7 +120,7 @@ class _Places:
     slopes: NDArray[np.float64]
 
     @classmethod
-    def of(cls, audit: AuditModel, model: UnbinnedModel) -> "_Places":
+    def of(cls, audit: AuditModel, model: UnbinnedModel) -> "ScorePlaces":
         """From the nominal events.
 
         Args:

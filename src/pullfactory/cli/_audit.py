@@ -132,6 +132,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
         goodness_shown,
         impacts_shown,
         intervals_shown,
+        optimal_shown,
         pay_line,
         response_table,
     )
@@ -150,6 +151,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     yield from curve_line(result)
     if table.rows != check.rows and (result.pulls or result.joint_workspace):
         yield check
+    yield from optimal_shown(result)
     for said in remark_lines(result.remarks, "audit.json"):
         yield f"Toys: {said}"
     yield from dependence_lines(result)

@@ -114,6 +114,7 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
 
 
 def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.optimal import null_lines
     from pullfactory.report.table import closure_line, remark_lines
 
     yield result.table
@@ -123,6 +124,8 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
         yield f"Closure   {closure_line(result.closure)}"
     for said in remark_lines(result.remarks):
         yield f"Pulls     {said}"
+    for said in null_lines(result.null):
+        yield f"Weights   {said}"
     yield from result.answers
 
 

@@ -18,15 +18,19 @@ class PullRow:
             workspace.
         rho: Correlation of the observables; None where there is no scan of it.
         pulls: Of this parameter.
+        optimal_error: Actual error that is expected of the optimal combination of what the method
+            takes as independent, in the parameter's unit; None where there is none.
     """
 
     method: str
     rho: Rho | None
     pulls: Annotated[PullSummary, Flat]
+    optimal_error: Annotated[Size | None, Later] = None
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `summary.json`; no NaN."""
-        return finite_or_none({"method": self.method, "rho": self.rho, **asdict(self.pulls)})
+        own = {"optimal_error": self.optimal_error}
+        return finite_or_none({"method": self.method, "rho": self.rho, **asdict(self.pulls), **own})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

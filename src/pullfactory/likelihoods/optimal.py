@@ -229,6 +229,7 @@ class Directions(NamedTuple):
         covariance: NDArray[np.float64],
         theta: NDArray[np.float64],
         reference: NDArray[np.float64],
+        moved: float = _MOVED,
     ) -> Self:
         """All combinations but those without a variance, which depend on no parameter either.
 
@@ -237,6 +238,7 @@ class Directions(NamedTuple):
             covariance: Of the scores of an event, shape (elements, elements).
             theta: Where, shape (parameters,), in the parameters' units.
             reference: As in `OptimalData`, of one toy.
+            moved: What of the most that parameters do to a combination counts as nothing.
 
         Raises:
             LikelihoodError: If one without a variance depends on a parameter: it would determine
@@ -249,8 +251,8 @@ class Directions(NamedTuple):
         values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
         null = values < _NULL * len(values)
         basis = vectors / scale[:, None]
-        moved = np.abs(basis[:, null].T @ slopes)
-        if np.any(moved > _MOVED * np.abs(basis.T @ slopes).max(axis=0, initial=1e-300)):
+        known = np.abs(basis[:, null].T @ slopes)
+        if np.any(known > moved * np.abs(basis.T @ slopes).max(axis=0, initial=1e-300)):
             raise LikelihoodError(
                 "a combination of the observables always has the same value and depends on a "
                 "parameter, which an optimal method would take for exactly known; leave out an "

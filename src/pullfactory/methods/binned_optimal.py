@@ -1,10 +1,12 @@
 """Fits of a pyhf workspace that know the covariance of bins that share events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
@@ -26,8 +28,9 @@ from pullfactory.likelihoods.optimal import (
     combination,
     measured_weight,
 )
-from pullfactory.methods.binned import binned_method
+from pullfactory.methods.binned import binned_method, binned_noise
 from pullfactory.methods.method import FirstFit, Method, MethodKind
+from pullfactory.methods.noise import LocalPrediction, MethodNoise, NoiseSource, joined
 from pullfactory.methods.optimal import refuse_few
 from pullfactory.settings.document import total_name
 from pullfactory.settings.study import Study
@@ -50,29 +53,87 @@ def binned_optimal_method(calibration: Calibration, rho: float) -> Method:
         LikelihoodError: If a combination of the bins would determine a parameter exactly, or there
             are too few events for weights of their own.
     """
-    study, product = calibration.study, binned_method(calibration)
-    first = product.likelihood
-    assert isinstance(first, BinnedLikelihood)
-    slices = tuple(first.channel_slice(name) for name in study.observable_names)
-    channels = Channels(edges=calibration.edges, slices=slices, centred=True)
-    likelihood = _likelihood(first, slices)
-    joint = _joint(study, channels, rho)
-    theta = _centre(first, study)
-    assert isinstance(likelihood.scores, BinContents)
-    known = partial(_expected, likelihood.scores, slices, joint)
-    directions = Directions.of(likelihood, known(theta[None])[0], theta, theta)
-    refuse_few(BINNED_OPTIMAL.name, study, directions)
-    own = study.own_weights
+    study = calibration.study
+    made = _Combination.of(calibration, rho)
+    refuse_few(BINNED_OPTIMAL.name, study, made.directions)
+    first, known = made.first, None if study.own_weights else made.expected
+    weigh = partial(_weigh, first, made.channels.slices, made.directions, known)
     return Method(
         name=BINNED_OPTIMAL.name,
-        likelihood=likelihood,
-        observe=product.observe,
-        scatter=partial(_scatter, likelihood, channels),
-        expect=product.expect,
-        aux_scatter=product.aux_scatter,
-        first=FirstFit(first, partial(_weigh, first, slices, directions, None if own else known)),
-        null=directions.null,
+        likelihood=made.likelihood,
+        observe=made.product.observe,
+        scatter=partial(_scatter, made.likelihood, made.channels),
+        expect=made.product.expect,
+        aux_scatter=made.product.aux_scatter,
+        first=FirstFit(first, weigh),
+        null=made.directions.null,
     )
+
+
+class _Combination(NamedTuple):
+    """What the bins of a study say together.
+
+    Attributes:
+        product: The fit that comes before.
+        first: Its likelihood.
+        channels: Bins of each observable.
+        likelihood: Of the combination.
+        expected: From parameters, shape (toys, parameters), to the covariance of the bins that an
+            event fills, shape (toys, bins, bins).
+        directions: Combinations of the bins that are measurements.
+    """
+
+    product: Method
+    first: BinnedLikelihood
+    channels: Channels
+    likelihood: OptimalLikelihood
+    expected: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    directions: Directions
+
+    @classmethod
+    def of(cls, calibration: Calibration, rho: float) -> Self:
+        """Of a study at one correlation; arguments as of `binned_optimal_method`."""
+        study, product = calibration.study, binned_method(calibration)
+        first = product.likelihood
+        assert isinstance(first, BinnedLikelihood)
+        slices = tuple(first.channel_slice(name) for name in study.observable_names)
+        channels = Channels(edges=calibration.edges, slices=slices, centred=True)
+        likelihood = _likelihood(first, slices)
+        theta = _centre(first, study)
+        assert isinstance(likelihood.scores, BinContents)
+        known = partial(_expected, likelihood.scores, slices, _joint(study, channels, rho))
+        directions = Directions.of(likelihood, known(theta[None])[0], theta, theta)
+        return cls(product, first, channels, likelihood, known, directions)
+
+
+def binned_optimal_noise(
+    calibration: Calibration, rho: float, theta: NDArray[np.float64]
+) -> MethodNoise:
+    """What the method `binned_optimal` owes to its templates, with their bins weighed together.
+
+    The noise of its weights is of second order; a staterror is not looked at.
+
+    Args:
+        calibration: Gives the templates.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+        theta: True values, shape (points, parameters).
+
+    Raises:
+        LikelihoodError: As `binned_optimal_method`.
+    """
+    study, made = calibration.study, _Combination.of(calibration, rho)
+    product = binned_noise(calibration, rho, theta)
+    full = np.tile(_centre(made.first, study), (len(theta), 1))
+    full[:, [made.first.names.index(name) for name in study.parameter_names]] = theta
+    weights = made.directions.weight(made.expected(full)) / study.ensemble.n_events
+
+    def points() -> Iterator[LocalPrediction]:
+        each = zip(*(source.points() for source in product.sources), strict=True)
+        for weight, channels in zip(weights, each, strict=True):
+            yield joined(channels, made.channels.slices, weight)
+
+    covariance = block_diag(*(source.covariance for source in product.sources))
+    return MethodNoise(product.constraint, (NoiseSource(covariance, points),))
 
 
 def _likelihood(first: BinnedLikelihood, slices: tuple[slice, ...]) -> OptimalLikelihood:
@@ -173,6 +234,7 @@ def _scatter(
 BINNED_OPTIMAL = MethodKind(
     name="binned_optimal",
     build=binned_optimal_method,
+    noise=binned_optimal_noise,
     improves="binned",
     binned=True,
     workspace=True,

@@ -45,6 +45,28 @@ class LocalPrediction(NamedTuple):
     bends: Array
 
 
+def joined(
+    parts: Sequence[LocalPrediction], slices: Sequence[slice], weight: Array
+) -> LocalPrediction:
+    """What is predicted for several observables that are weighed together.
+
+    Args:
+        parts: Of each observable, with calibrated numbers of its own; their weights are not used.
+        slices: Where its values are.
+        weight: Inverse covariance of all values, shape (values, values).
+    """
+    sizes = [part.response.shape[-1] for part in parts]
+    ends = np.cumsum([0, *sizes])
+    jacobian = np.zeros((len(weight), parts[0].jacobian.shape[1]))
+    shape = len(weight), int(ends[-1])
+    derivatives = [np.zeros((*each.shape[:-2], *shape)) for each in parts[0][2:]]
+    for part, where, first, end in zip(parts, slices, ends, ends[1:], strict=False):
+        jacobian[where] = part.jacobian
+        for into, each in zip(derivatives, part[2:], strict=True):
+            into[..., where, first:end] = each
+    return LocalPrediction(jacobian, weight, *derivatives)
+
+
 class NoiseSource(NamedTuple):
     """Calibrated numbers whose noise no other source shares.
 

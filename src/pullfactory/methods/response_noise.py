@@ -37,6 +37,36 @@ def response_noise(calibration: Calibration, observable: int, theta: Array) -> N
     return NoiseSource(calibration.response_covariance[observable], points)
 
 
+def combined_response_noise(
+    calibration: Calibration, theta: Array, covariance: Array
+) -> NoiseSource:
+    """What locations and scales owe to noise of their responses, weighed as they belong together.
+
+    With the information W of the scores of an event, and their covariance Omega with observables of
+    the event together, the information on locations and scales is W Omega^-1 W.
+
+    Args:
+        calibration: Gives responses and their covariances.
+        theta: True values, shape (points, parameters).
+        covariance: Omega, shape (values, values): location and scale of each observable, in widths.
+    """
+    families = calibration.study.families
+    each = [_expand(calibration, o, theta) for o in range(len(families))]
+    own = block_diag(*map(_information, families))
+    information = calibration.study.ensemble.n_events * own @ np.linalg.solve(covariance, own)
+    none = np.zeros((0, 0))
+
+    def points() -> Iterator[LocalPrediction]:
+        for i in range(len(theta)):
+            value, jacobian, *rest = ([one[k][i] for one in each] for k in range(5))
+            scale = np.repeat([sigma for _, sigma in value], 2)
+            response, slopes, bends = (_joined(parts, none, none) for parts in rest)
+            weight = information / np.outer(scale, scale)
+            yield LocalPrediction(np.vstack(jacobian), weight, response, slopes, bends)
+
+    return NoiseSource(block_diag(*calibration.response_covariance), points)
+
+
 def joint_response_noise(
     calibration: Calibration,
     theta: Array,

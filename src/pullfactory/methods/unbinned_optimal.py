@@ -19,7 +19,9 @@ from pullfactory.likelihoods.optimal import (
 from pullfactory.likelihoods.score_sums import DensityScores, multiply_scores, sum_scores
 from pullfactory.likelihoods.unbinned import UnbinnedLikelihood
 from pullfactory.methods.method import FirstFit, Method, MethodKind
+from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.optimal import refuse_few
+from pullfactory.methods.response_noise import combined_response_noise
 from pullfactory.methods.unbinned import unbinned_method
 from pullfactory.settings.study import Study
 from pullfactory.simulation.expected import expected_toy
@@ -40,10 +42,24 @@ def unbinned_optimal_method(calibration: Calibration, rho: float) -> Method:
             or there are too few events for weights of their own.
     """
     study, product = calibration.study, unbinned_method(calibration)
+    covariance = event_covariance(study, rho)
+    likelihood = density_combination(product)
+    directions = density_directions(product, likelihood, covariance, study.truth_mean)
+    refuse_few(UNBINNED_OPTIMAL.name, study, directions)
+    used = None if study.own_weights else covariance
+    return combined_densities(product, likelihood, directions, used)
+
+
+def density_combination(product: Method) -> OptimalLikelihood:
+    """The likelihood that combines the scores of the observables of a product of densities.
+
+    Args:
+        product: The fit of single events.
+    """
     first = product.likelihood
     assert isinstance(first, UnbinnedLikelihood)
     n_constrained = len(first.constrained)
-    likelihood = OptimalLikelihood(
+    return OptimalLikelihood(
         scores=DensityScores(response=first.response, families=first.families),
         constraints=Constraints(
             np.array(first.constrained, dtype=int), np.ones(n_constrained), np.ones(n_constrained)
@@ -53,11 +69,48 @@ def unbinned_optimal_method(calibration: Calibration, rho: float) -> Method:
         held=first.fixed,
         names=first.names,
     )
-    covariance = event_covariance(study, rho)
-    reference = np.stack([np.asarray(part) for part in first.response(study.truth_mean)])
-    directions = Directions.of(likelihood, covariance, study.truth_mean, reference)
-    refuse_few(UNBINNED_OPTIMAL.name, study, directions)
-    weigh = partial(_weigh, first, directions, None if study.own_weights else covariance)
+
+
+def density_directions(
+    product: Method,
+    likelihood: OptimalLikelihood,
+    covariance: NDArray[np.float64],
+    theta: NDArray[np.float64],
+) -> Directions:
+    """Combinations of the scores that are measurements.
+
+    Args:
+        product: The fit of single events.
+        likelihood: Its `density_combination`.
+        covariance: Of the scores of an event, shape (elements, elements).
+        theta: Where, shape (parameters,).
+
+    Raises:
+        LikelihoodError: If a combination of the observables would determine a parameter exactly.
+    """
+    first = product.likelihood
+    assert isinstance(first, UnbinnedLikelihood)
+    reference = np.stack([np.asarray(part) for part in first.response(theta)])
+    return Directions.of(likelihood, covariance, theta, reference)
+
+
+def combined_densities(
+    product: Method,
+    likelihood: OptimalLikelihood,
+    directions: Directions,
+    covariance: NDArray[np.float64] | None,
+) -> Method:
+    """The method that combines the scores of a product of densities.
+
+    Args:
+        product: The fit of single events, which comes before.
+        likelihood: Its `density_combination`.
+        directions: Its `density_directions`.
+        covariance: Of the scores of an event, shape (elements, elements); None for that of the
+            events of each toy.
+    """
+    first = product.likelihood
+    assert isinstance(first, UnbinnedLikelihood)
     return Method(
         name=UNBINNED_OPTIMAL.name,
         likelihood=likelihood,
@@ -65,9 +118,26 @@ def unbinned_optimal_method(calibration: Calibration, rho: float) -> Method:
         scatter=partial(_scatter, likelihood),
         expect=product.expect,
         aux_scatter=product.aux_scatter,
-        first=FirstFit(first, weigh),
+        first=FirstFit(first, partial(_weigh, first, directions, covariance)),
         null=directions.null,
     )
+
+
+def unbinned_optimal_noise(
+    calibration: Calibration, rho: float, theta: NDArray[np.float64]
+) -> MethodNoise:
+    """What the method `unbinned_optimal` owes to the responses of all observables.
+
+    The noise of its weights is of second order.
+
+    Args:
+        calibration: Gives responses and their covariances.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+        theta: True values, shape (points, parameters).
+    """
+    study = calibration.study
+    source = combined_response_noise(calibration, theta, event_covariance(study, rho))
+    return MethodNoise(study.constrained.astype(np.float64), (source,))
 
 
 def event_covariance(study: Study, rho: float) -> NDArray[np.float64]:
@@ -136,6 +206,7 @@ def _scatter(
 UNBINNED_OPTIMAL = MethodKind(
     name="unbinned_optimal",
     build=unbinned_optimal_method,
+    noise=unbinned_optimal_noise,
     improves="unbinned",
     colour="#CC79A7",
     marker="P",

@@ -37,6 +37,8 @@ def pull_table(rows: Iterable[PullRow], parameters: Sequence[Described] = ()) ->
         rows: Summaries, in the order of the table.
         parameters: Give the units of claimed and actual error.
     """
+    shown = tuple(rows)
+    optimal = digits("optimal_error", "optimal\nerror")
     columns = (
         text("method", "method", once=True),
         value("rho", "rho", once=True),
@@ -47,9 +49,10 @@ def pull_table(rows: Iterable[PullRow], parameters: Sequence[Described] = ()) ->
         measured("corrected_width", "corrected\nwidth"),
         fraction("coverage_68", "coverage\n68 % [%]"),
         *_ERRORS,
+        *((optimal,) if any(row.optimal_error for row in shown) else ()),
         count("n_failed", "failed"),
     )
-    return Table(columns=columns, rows=tuple(rows), sections=("method",))
+    return Table(columns=columns, rows=shown, sections=("method",))
 
 
 def coverage_table(rows: Iterable[CoverageRow]) -> Table[CoverageRow]:

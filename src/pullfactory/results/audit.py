@@ -19,6 +19,7 @@ from pullfactory.auditing import (
     Finding,
     Goodness,
     ImpactRow,
+    OptimalFit,
     PairDependence,
     PaperRow,
     RatioRow,
@@ -162,6 +163,7 @@ class AuditResult(AuditNumbers, Result):
             "response": [row.to_dict() for row in self.response],
             "calibration": self.curve.to_dict() if self.curve else None,
             **({"intervals": [row.to_dict() for row in self.intervals]} if self.intervals else {}),
+            **({"optimal": [fit.to_dict() for fit in self.optimal]} if self.optimal else {}),
         }
 
     @property
@@ -205,6 +207,7 @@ class AuditResult(AuditNumbers, Result):
             paper=paper,
             intervals=tuple(row.calibrated(line_of(paper, row)) for row in self.intervals),
             impacts=tuple(row.pulled(values.get(row.method, {})) for row in self.impacts),
+            optimal=tuple(_shown(config, fit) for fit in self.optimal),
             revealed=True,
         )
 
@@ -254,6 +257,7 @@ class AuditResult(AuditNumbers, Result):
             response=tuple(row_of(ResponseRow, row) for row in numbers.get("response", ())),
             curve=_curve(numbers.get("calibration")),
             intervals=tuple(row_of(RatioRow, row) for row in numbers.get("intervals", ())),
+            optimal=tuple(map(OptimalFit.from_dict, numbers.get("optimal", ()))),
         )
 
     @property
@@ -300,8 +304,9 @@ def is_blinded(folder: str | Path) -> bool:
 
 
 def _as_made(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration with what held when it was written: earlier templates were not smoothed."""
-    return {**config, "workspace": {"smooth": "none", **config.get("workspace", {})}}
+    """A configuration with what held when it was written: nothing was smoothed, or combined."""
+    earlier = {"smooth": "none", **config.get("workspace", {})}
+    return {"optimal": False, **config, "workspace": earlier}
 
 
 def _dependence_row(pair: PairDependence) -> dict[str, Any]:
@@ -402,6 +407,12 @@ def _curve(row: Mapping[str, Any] | None) -> CalibrationCurve | None:
         lines=tuple(row_of(CurveLine, one) for one in row["lines"]),
         reason=row["reason"],
     )
+
+
+def _shown(config: AuditConfig, fit: OptimalFit) -> OptimalFit:
+    """An optimal fit of the data without the offsets."""
+    rows = (row.moved(-blind_offset(config, row.parameter), blinded=False) for row in fit.rows)
+    return replace(fit, rows=tuple(rows))
 
 
 def _unblinded(

@@ -68,11 +68,22 @@ def write_tables(
             for x, q in zip(row["distances"], row["ratios"], strict=True)
         ]
         _write_table(folder / "likelihood_ratio.csv", points)
+    if rows := _optimal_rows(summary):
+        _write_table(folder / "optimal.csv", rows)
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]
         ]
         _write_table(folder / "data.csv", fits)
+
+
+def _optimal_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Parameters of all optimal combinations; none in earlier audits."""
+    return [
+        {"method": fit["method"], **{k: v for k, v in row.items() if k != "blinded"}}
+        for fit in summary.get("optimal", ())
+        for row in fit["rows"]
+    ]
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

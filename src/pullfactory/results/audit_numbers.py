@@ -16,6 +16,7 @@ from pullfactory.auditing import (
     Finding,
     Goodness,
     ImpactRow,
+    OptimalFit,
     PairDependence,
     PaperRow,
     RatioRow,
@@ -152,6 +153,7 @@ class AuditNumbers:
         curve: Estimate against generated value; None in earlier results.
         intervals: Of the data, from the likelihood ratio; empty without data, and in earlier
             results.
+        optimal: The observables combined optimally; empty in earlier results, and with one alone.
     """
 
     config: AuditConfig
@@ -176,6 +178,7 @@ class AuditNumbers:
     impacts: tuple[ImpactRow, ...] = ()
     curve: CalibrationCurve | None = None
     intervals: tuple[RatioRow, ...] = ()
+    optimal: tuple[OptimalFit, ...] = ()
 
     @property
     def withheld(self) -> str | None:
@@ -198,7 +201,10 @@ class AuditNumbers:
         Args:
             method: Its name.
         """
-        return tuple(row.parameter for row in self.rows if row.method == method)
+        combined = (
+            row.parameter for one in self.optimal if one.method == method for row in one.rows
+        )
+        return (*(row.parameter for row in self.rows if row.method == method), *combined)
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -210,6 +216,8 @@ class AuditNumbers:
                 for row in self.rows
                 if row.method == method and math.isfinite(row.inflate_by)
             }
+            if method_kind(method).improves:
+                widths = dict.fromkeys(self.parameters(method), 1.0)
             found += [
                 PullRow(method=method, rho=None, pulls=pulls)
                 for pulls in PullSummary.from_sums(self.parameters(method), sums, widths)

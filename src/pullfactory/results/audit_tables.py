@@ -6,7 +6,7 @@ from typing import Any
 
 from pullfactory.auditing import ResponseRow
 from pullfactory.auditing.rows import AuditRow
-from pullfactory.methods import method_kind
+from pullfactory.methods import BINNED, method_kind
 from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report import response
 from pullfactory.report.audit_table import has_answers, whole_columns, whole_rows
@@ -22,6 +22,7 @@ from pullfactory.report.audit_verdict import (
 )
 from pullfactory.report.calibration_curve import curve_sentence
 from pullfactory.report.goodness import goodness_sentences, goodness_table, is_refused
+from pullfactory.report.optimal import optimal_sentences, optimal_table
 from pullfactory.report.paper import absolute, impacts_table
 from pullfactory.report.ratio import ratio_table
 from pullfactory.report.tabular import Cells, Column, Table, digits, measured, named, percent, text
@@ -48,7 +49,7 @@ def audit_answer(result: AuditNumbers) -> str:
         doubts=result.doubts,
         refused=is_refused(goodness),
     )
-    toys = [Verdict.of(row.to_dict()) for row in result.pulls if method_kind(row.method).workspace]
+    toys = [Verdict.of(row.to_dict()) for row in result.pulls if row.method == BINNED.name]
     shifts = shifts_of(toys)
     also = f"; in toys {shifts}" if shifts else ""
     blinded = f" {BLINDED}" if result.config.blind else ""
@@ -210,6 +211,19 @@ def intervals_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]]]:
     if result.intervals:
         units = {parameter.name: parameter.unit for parameter in result.config.parameter}
         yield ratio_table([row.to_dict() for row in result.intervals], units)
+
+
+def optimal_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]] | str]:
+    """The observables combined optimally, where they are.
+
+    Args:
+        result: The audit.
+    """
+    fits = [fit.to_dict() for fit in result.optimal]
+    units = {parameter.name: parameter.unit for parameter in result.config.parameter}
+    if any(fit["rows"] for fit in fits):
+        yield optimal_table(fits, units)
+    yield from optimal_sentences(fits)
 
 
 def dependence_lines(result: AuditNumbers) -> Iterator[str]:

@@ -17,6 +17,7 @@ from pullfactory.auditing import (
     Expected,
     Finding,
     Goodness,
+    OptimalFit,
     PairDependence,
     PredictedErrors,
     RatioRow,
@@ -70,6 +71,7 @@ class AuditWork:
         smoothing: Of the derivatives of its templates.
         curve: Estimate against generated value; None where it was not measured.
         intervals: Of the data, from the likelihood ratio.
+        optimal: The observables combined optimally.
     """
 
     expected: Expected
@@ -92,6 +94,7 @@ class AuditWork:
     smoothing: Smoothing = field(default_factory=Smoothing)
     curve: CalibrationCurve | None = None
     intervals: tuple[RatioRow, ...] = ()
+    optimal: tuple[OptimalFit, ...] = ()
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
@@ -127,12 +130,24 @@ class AuditWork:
             "response": self.response,
             "curve": self.curve,
             "intervals": tuple(interval_rows(expected.config, self.intervals, rows, paper)),
+            "optimal": tuple(map(self._optimal, self.optimal)),
         }
 
     @property
     def _withheld(self) -> bool:
         """Whether actual errors are kept back."""
         return withheld_by(self.goodness, self.gate) is not None
+
+    def _optimal(self, fit: OptimalFit) -> OptimalFit:
+        """Without what is withheld, and with hidden estimates where they are blinded."""
+        config, rows = self.expected.config, fit.rows
+        if self._withheld:
+            rows = tuple(row.withheld() for row in rows)
+        if config.blind:
+            rows = tuple(
+                row.moved(blind_offset(config, row.parameter), blinded=True) for row in rows
+            )
+        return replace(fit, rows=rows)
 
     def _sets(self) -> tuple[SetRow, ...]:
         """Sets of observables; without actual errors the lowest claimed one is best."""

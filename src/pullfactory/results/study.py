@@ -1,8 +1,9 @@
 """What the run of a study gives back."""
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,7 +14,7 @@ from pullfactory.errors import OutputError
 from pullfactory.files import read_json, short_name
 from pullfactory.fitting.intervals import FEW_EVENTS
 from pullfactory.fitting.slices import truth_slices
-from pullfactory.inference import ClosureVerdict, PredictedPull, PullSummary, PullSums
+from pullfactory.inference import ClosureVerdict, ComparedPull, PullSummary, PullSums
 from pullfactory.inference.calibration_noise import CalibrationNoise, calibration_noise
 from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.failures import Failures
@@ -62,6 +63,8 @@ class StudyResult(ResultOfStudy):
         toys: Every fit of every toy, on disk for as long as this result lives.
         closure: What the morphing does to the fits of `binned` at rho = 0; None if that is not
             among the methods. There is no corrected error of what is not `correctable`.
+        null: Combinations of bins or scores that always have the same value, and are left out, by
+            optimal method; empty without one.
     """
 
     kind = "summary"
@@ -69,9 +72,10 @@ class StudyResult(ResultOfStudy):
     calibration: Calibration
     workspace: dict[str, Any]
     sums: dict[tuple[float, str], PullSums]
-    predictions: tuple[PredictedPull, ...]
+    predictions: tuple[ComparedPull, ...]
     toys: ToyTable
     closure: tuple[ClosureVerdict, ...] | None = None
+    null: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -79,8 +83,18 @@ class StudyResult(ResultOfStudy):
         predicted: dict[tuple[float, str], dict[str, float]] = {}
         for row in self.predictions:
             predicted.setdefault((row.rho, row.method), {})[row.parameter] = row.predicted_width
+        optimal = {
+            (row.rho, row.method, row.parameter): row.optimal_error
+            for row in self.predictions
+            if row.optimal_error is not None and math.isfinite(row.optimal_error)
+        }
         rows = (
-            PullRow(method=method, rho=rho, pulls=summary)
+            PullRow(
+                method=method,
+                rho=rho,
+                pulls=summary,
+                optimal_error=optimal.get((rho, method, summary.parameter)),
+            )
             for method in self.study.methods
             for rho in self.study.ensemble.rho
             for summary in PullSummary.from_sums(
@@ -211,6 +225,7 @@ class StudyResult(ResultOfStudy):
             "shapes": shape_rows(self.shapes),
             "predictions": [row.to_dict() for row in self.predictions],
             **({"intervals": self.coverage.to_dicts()} if self.study.intervals else {}),
+            **({"null": dict(self.null)} if self.null else {}),
         }
 
     @classmethod
@@ -247,9 +262,10 @@ class StudyResult(ResultOfStudy):
             calibration=Calibration.read(folder / CALIBRATION),
             workspace=read_json(folder / "workspaces" / f"{short_name(study.name)}.json"),
             sums={(rho, method): some for (rho, method), some in sums.items() if rho is not None},
-            predictions=tuple(row_of(PredictedPull, row) for row in numbers["predictions"]),
+            predictions=tuple(row_of(ComparedPull, row) for row in numbers["predictions"]),
             toys=table_at(folder / TOYS, block_size(study)),
             closure=verdicts and tuple(row_of(ClosureVerdict, row) for row in verdicts),
+            null=numbers.get("null", {}),
         )
 
     def _fill(self, folder: Path, summary: dict[str, Any]) -> None:

@@ -23,7 +23,10 @@ from pullfactory.auditing import (
     Finding,
     Goodness,
     HalfModels,
+    LearntDensities,
     LinearFit,
+    OptimalFit,
+    OptimalModel,
     PairDependence,
     PredictedErrors,
     Smoothing,
@@ -39,11 +42,10 @@ from pullfactory.auditing import (
     fit_data,
     fit_data_unbinned,
     in_units,
-    learn_unbinned,
-    linear_unbinned,
     look,
     measure_curve,
     measure_dependence,
+    optimal_models,
     predict_errors,
     predict_unbinned,
     read_events,
@@ -58,7 +60,7 @@ from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SetRow
 from pullfactory.inference.sets import compared_sets, count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import BINNED, UNBINNED
+from pullfactory.methods import BINNED, UNBINNED, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.audit import AuditResult
 from pullfactory.results.audit_numbers import AuditToysResult
@@ -126,7 +128,8 @@ def audit(
     spec = build_audit_workspace(expected, observed, smoothing=smoothing)
     model = AuditModel.of(expected, spec, smoothing)
     predicted = _predict(model, progress)
-    plan = _Plan(model=model, unbinned=predicted.unbinned)
+    optimal, combined = _optimal_fits(predicted)
+    plan = _Plan(model=model, unbinned=predicted.unbinned, optimal=combined)
     toys = _toys(plan, executor, n_workers, progress, Keep.of(keep))
     data = _fit_data(model, predicted.unbinned, progress) if has_data else ()
     intervals = tuple(data_intervals(model, predicted.unbinned, data, predicted.whole))
@@ -152,6 +155,7 @@ def audit(
         smoothing=smoothing,
         curve=predicted.curve,
         intervals=intervals,
+        optimal=optimal,
     )
     return AuditResult.of(work)
 
@@ -170,6 +174,8 @@ class _Predicted(NamedTuple):
     closure: tuple[AuditClosure, ...]
     curve: CalibrationCurve
     sets: tuple[SetRow, ...]
+    optimal: tuple[OptimalModel, ...]
+    not_optimal: tuple[OptimalFit, ...]
 
 
 def _predict(model: AuditModel, progress: Progress) -> _Predicted:
@@ -179,9 +185,10 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         errors = ErrorModel.of(model)
         predictions = {BINNED.name: predict_errors(errors)}
         advance(1)
-        unbinned, linear, reason = _learn_unbinned(model)
-        if unbinned and linear:
-            predictions[UNBINNED.name] = predict_unbinned(model, unbinned, linear)
+        learnt, reason = _learn_unbinned(model)
+        if learnt:
+            unbinned = predict_unbinned(model, learnt.model, learnt.linear)
+            predictions[UNBINNED.name] = unbinned
         advance(1)
         joint_spec = build_joint_audit_workspace(expected) if expected.events.joint else None
         joint = None
@@ -197,16 +204,18 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         predictions[BINNED.name] = predictions[BINNED.name].uncorrected(withheld)
         binned = LinearFit.of(errors)
         whole = {BINNED.name: whole_errors(binned, expected.parameters, model.positions)}
-        if linear:
+        if learnt:
             names = config.parameter_names
-            whole[UNBINNED.name] = whole_errors(linear, names, range(len(names)))
+            whole[UNBINNED.name] = whole_errors(learnt.linear, names, range(len(names)))
         divided = {
             method: errors_of.told(config.poi)["answer"] == "calibrate"
             for method, errors_of in whole.items()
         }
         parts = [ErrorParts.binned(binned, model, calibrated=divided[BINNED.name])]
-        if linear:
-            parts.append(ErrorParts.unbinned(linear, model, calibrated=divided[UNBINNED.name]))
+        if learnt:
+            divides = divided[UNBINNED.name]
+            parts.append(ErrorParts.unbinned(learnt.linear, model, calibrated=divides))
+        optimal, refused = optimal_models(model, binned, learnt)
         advance(1)
         curve = measure_curve(errors, binned, halved)
         advance(1)
@@ -214,7 +223,7 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         errors=predictions,
         whole=whole,
         parts=tuple(parts),
-        unbinned=unbinned,
+        unbinned=learnt.model if learnt else None,
         unbinned_reason=reason,
         joint_workspace=joint_spec,
         joint_errors=joint,
@@ -222,7 +231,25 @@ def _predict(model: AuditModel, progress: Progress) -> _Predicted:
         closure=closure,
         curve=curve,
         sets=_sets(errors, withheld, progress),
+        optimal=optimal,
+        not_optimal=refused,
     )
+
+
+def _optimal_fits(
+    predicted: _Predicted,
+) -> tuple[tuple[OptimalFit, ...], tuple[OptimalModel, ...]]:
+    """What is expected of the optimal combinations, with fits of the data, and those there are."""
+    found, usable = list[OptimalFit](), list[OptimalModel]()
+    for model in predicted.optimal:
+        product = predicted.errors[method_kind(model.method.name).improves]
+        errors = dict(zip(product.parameters, product.errors[1].tolist(), strict=True))
+        try:
+            found.append(model.tell(errors))
+            usable.append(model)
+        except CalibrationError as error:
+            found.append(OptimalFit(method=model.method.name, reason=str(error)))
+    return (*found, *predicted.not_optimal), tuple(usable)
 
 
 def _configuration(config: AuditConfig | Mapping[str, Any] | str | Path) -> AuditConfig:
@@ -242,17 +269,14 @@ def _joint_errors(
     return claimed_errors(parameters, likelihood)
 
 
-def _learn_unbinned(
-    model: AuditModel,
-) -> tuple[UnbinnedModel | None, LinearFit | None, str | None]:
+def _learn_unbinned(model: AuditModel) -> tuple[LearntDensities | None, str | None]:
     """Densities and their fit around the nominal point, or the reason why there are none."""
     if model.expected.config.toys.unbinned == "none":
-        return None, None, 'toys.unbinned = "none"'
+        return None, 'toys.unbinned = "none"'
     try:
-        learnt = learn_unbinned(model)
-        return learnt, linear_unbinned(model, learnt), None
+        return LearntDensities.of(model), None
     except (CalibrationError, EventsError) as error:
-        return None, None, str(error)
+        return None, str(error)
 
 
 def _sets(model: ErrorModel, withheld: Collection[str], progress: Progress) -> tuple[SetRow, ...]:
@@ -323,6 +347,7 @@ def _goodness(
 class _Plan:
     model: AuditModel
     unbinned: UnbinnedModel | None
+    optimal: tuple[OptimalModel, ...]
 
     def build(self) -> FitBlock:
         """What draws and fits one block of events."""
@@ -335,6 +360,7 @@ class _Plan:
             fits = [fit_events(binned, block).select(parameters)]
             if unbinned:
                 fits.append(in_units(fit_events(unbinned.method, block), unbinned.steps))
+            fits += [one.fit(block) for one in self.optimal]
             return [
                 Fitted(None, method, truth[:, : each.estimate.shape[1]], each)
                 for method, each in zip(self.methods, fits, strict=True)
@@ -345,20 +371,29 @@ class _Plan:
     @property
     def methods(self) -> tuple[str, ...]:
         """Names, in the order of the fits."""
-        return (BINNED.name, UNBINNED.name) if self.unbinned else (BINNED.name,)
+        unbinned = (UNBINNED.name,) if self.unbinned else ()
+        return (BINNED.name, *unbinned, *(one.method.name for one in self.optimal))
 
     def __reduce__(self) -> tuple[Any, ...]:
         model = self.model
-        content = model.expected, model.likelihood, model.smoothing, self.unbinned is not None
+        learnt = self.unbinned is not None
+        content = model.expected, model.likelihood, model.smoothing, learnt, self.methods
         return _arrived, content
 
 
 def _arrived(
-    expected: Expected, likelihood: BinnedLikelihood, smoothing: Smoothing, unbinned: bool
+    expected: Expected,
+    likelihood: BinnedLikelihood,
+    smoothing: Smoothing,
+    unbinned: bool,
+    methods: Sequence[str],
 ) -> _Plan:
     """A plan in another process, which learns the densities of the same events again."""
     model = AuditModel(expected=expected, likelihood=likelihood, smoothing=smoothing)
-    return _Plan(model=model, unbinned=learn_unbinned(model) if unbinned else None)
+    learnt = LearntDensities.of(model) if unbinned else None
+    optimal, _ = optimal_models(model, LinearFit.of(ErrorModel.of(model)), learnt)
+    wanted = tuple(one for one in optimal if one.method.name in methods)
+    return _Plan(model=model, unbinned=learnt.model if learnt else None, optimal=wanted)
 
 
 def _toys(

@@ -20,7 +20,9 @@ from pullfactory.fitting.tested import with_ratios
 from pullfactory.inference import (
     PredictedPull,
     PullSums,
+    compared_pulls,
     known_predictions,
+    optimal_errors,
     predict_pulls,
 )
 from pullfactory.inference.coverage import CoverageSums
@@ -207,7 +209,9 @@ def _run(
     )
     toys = campaign.run(executor, n_workers, progress, keep)
     with progress("prediction", 1) as advance:
-        predictions = known_predictions(_predict(study, methods), verdicts)
+        known = known_predictions(_predict(study, methods), verdicts)
+        optimal = optimal_errors(calibrations[0], study.methods, study.ensemble.rho)
+        predictions = compared_pulls(known, optimal)
         advance(1)
     return StudyResult(
         study=study,
@@ -217,6 +221,7 @@ def _run(
         predictions=predictions,
         toys=toys,
         closure=verdicts,
+        null={one.name: one.null for one in methods[0] if method_kind(one.name).improves},
     )
 
 

@@ -209,6 +209,10 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
         description="parameters with intervals from the likelihood ratio of the data; absent: poi",
         examples=[("m_t",)],
     )
+    optimal: bool = Field(
+        default=True,
+        description="fits that combine the observables optimally beside their product; false: none",
+    )
     replicas: Count = Field(
         default=400, ge=10, description="replicas of the bootstrap, of the samples and of the data"
     )

@@ -19,6 +19,8 @@ from pullfactory.report.audit_verdict import (
 )
 from pullfactory.report.figures import AUDIT
 from pullfactory.report.goodness import is_refused
+from pullfactory.report.optimal import SAID as SAID_OPTIMAL
+from pullfactory.report.optimal import optimal_sentences, optimal_table
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import (
     Block,
@@ -75,6 +77,11 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
             heading="How the observables of an event depend on each other",
             blocks=dependence,
         ),
+        Section(
+            name="optimal",
+            heading="The observables combined optimally",
+            blocks=_optimal(summary, units),
+        ),
         Section(name="sets", heading="Which observables pay", blocks=_sets(folder, summary)),
         *_appendix(folder, summary, units),
     )
@@ -90,7 +97,10 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         leads=tuple(_lead(summary, method, units) for method in methods),
         sections=tuple(section for section in sections if section.blocks),
         choices={
-            "method": tuple((method, method_label(method)) for method in methods),
+            "method": tuple(
+                (method, method_label(method))
+                for method in (*methods, *(fit["method"] for fit in summary.get("optimal", ())))
+            ),
             "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
         },
     )
@@ -327,6 +337,22 @@ def _intervals(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tupl
         tags=("method", "parameter"),
     )
     return (table, *pictures(folder, AUDIT, "ratio"))
+
+
+def _optimal(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+    """What an optimal combination gives; nothing in earlier audits."""
+    fits = summary.get("optimal", ())
+    said = tuple(Text(text=one) for one in optimal_sentences(fits))
+    if not any(fit["rows"] for fit in fits):
+        return said
+    table = paged(
+        optimal_table(fits, units),
+        name="optimal",
+        caption=SAID_OPTIMAL,
+        headings=2,
+        tags=("method", "parameter"),
+    )
+    return (table, *said)
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:

@@ -11,6 +11,7 @@ from pullfactory.files import read_json, read_text, short_name
 from pullfactory.inference import ClosureVerdict, closure_of
 from pullfactory.methods import method_kind
 from pullfactory.report.figures import STUDY
+from pullfactory.report.optimal import null_lines
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.charts import width_charts
 from pullfactory.report.page.content import Block, Lead, Listing, Page, Section, Tags, Text
@@ -165,6 +166,7 @@ def _sections(folder: Path, summary: Mapping[str, Any]) -> tuple[Section, ...]:
             heading="How every fit ended",
             blocks=(
                 status_rows(summary["status"]),
+                *(Text(text=f"{line}.") for line in null_lines(summary.get("null", {}))),
                 *failure_blocks(folder, "failures.csv", summary["status"], shown("failures")),
             ),
         ),

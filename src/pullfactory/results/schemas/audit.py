@@ -10,6 +10,7 @@ from pullfactory.auditing import (
     Finding,
     Goodness,
     ImpactRow,
+    OptimalFit,
     PaperRow,
     RatioRow,
     ResponseRow,
@@ -247,6 +248,8 @@ class AuditFile:
         calibration: Estimate against generated value, by halves of the simulated events.
         intervals: Intervals of the fit of the data from the likelihood ratio, one row for each
             method and parameter; absent without data.
+        optimal: The observables combined optimally, one row for each method that does; absent with
+            one observable alone, and where none is asked for.
     """
 
     schema: Literal["pullfactory-audit/2"]
@@ -280,3 +283,4 @@ class AuditFile:
     response: Annotated[list[ResponseRow], Later]
     calibration: Annotated[CalibrationCurve | None, Later]
     intervals: Annotated[list[RatioRow], Later]
+    optimal: Annotated[list[OptimalFit], Later]

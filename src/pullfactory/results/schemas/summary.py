@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pullfactory.calibration import ResponseRow
 from pullfactory.described import Count, Later
-from pullfactory.inference import PredictedPull
+from pullfactory.inference import ComparedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.remarks import Remark
@@ -37,6 +37,8 @@ class StudyFile(OfStudy):
             where that is cheap.
         intervals: Coverage of intervals from the likelihood ratio, one row for each method, rho and
             parameter that the study asks for; absent where it asks for none.
+        null: For each optimal method the number of combinations of bins or scores that always have
+            the same value, and are left out; absent without such a method.
     """
 
     schema: Literal["pullfactory-summary/2"]
@@ -47,8 +49,9 @@ class StudyFile(OfStudy):
     remarks: list[Remark]
     pulls: list[PullRow]
     shapes: list[ShapeRow]
-    predictions: list[PredictedPull]
+    predictions: list[ComparedPull]
     intervals: Annotated[list[CoverageRow], Later]
+    null: Annotated[dict[str, Count], Later]
 
 
 @dataclass
