@@ -10,7 +10,12 @@ from pullfactory.inference.closing import (
     known_predictions,
     measure_closure,
 )
-from pullfactory.inference.comparison import ComparedPull, compared_pulls, optimal_errors
+from pullfactory.inference.comparison import (
+    ComparedPull,
+    compared_pulls,
+    optimal_errors,
+    optimal_methods,
+)
 from pullfactory.inference.correlation import CorrelationSums
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
@@ -37,6 +42,7 @@ __all__ = [
     "measure_closure",
     "observable_weights",
     "optimal_errors",
+    "optimal_methods",
     "predict_pulls",
     "summarise_pulls",
 ]

@@ -7,10 +7,14 @@ from typing import Annotated, Self
 from pullfactory.calibration import Calibration
 from pullfactory.described import Later, SizeOrNaN
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
-from pullfactory.methods import optimal_method
+from pullfactory.methods import Method, optimal_method
+from pullfactory.settings.study import Study
 
 Key = tuple[str, float, str]
 """Method, rho and parameter."""
+
+OptimalMethods = Mapping[str, Mapping[float, Method]]
+"""Optimal combinations by the method that they improve, and rho; without what cannot be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +43,37 @@ class ComparedPull(PredictedPull):
         return cls(**own, optimal_error=known)
 
 
-def optimal_errors(
+def optimal_methods(
     calibration: Calibration, methods: Iterable[str], scan: Sequence[float]
-) -> Mapping[Key, float]:
-    """Actual errors of the optimal combinations, at the centre of the truth.
+) -> OptimalMethods:
+    """The optimal combinations of a study.
 
     Args:
         calibration: What the fits know.
-        methods: Names of what is improved; others are passed over, and what cannot be.
+        methods: Names of what is improved; others are passed over.
         scan: Every rho.
     """
-    errors: dict[Key, float] = {}
-    for name in methods:
-        found = {rho: optimal_method(name, calibration, rho) for rho in scan}
-        built = {rho: [method] for rho, method in found.items() if method is not None}
-        for row in predict_pulls(calibration.study, built):
-            errors[name, row.rho, row.parameter] = row.actual_error
-    return errors
+    every = {
+        name: {rho: optimal_method(name, calibration, rho) for rho in scan} for name in methods
+    }
+    return {
+        name: {rho: method for rho, method in found.items() if method is not None}
+        for name, found in every.items()
+    }
+
+
+def optimal_errors(study: Study, optimal: OptimalMethods) -> Mapping[Key, float]:
+    """Actual errors of the optimal combinations, at the centre of the truth.
+
+    Args:
+        study: The calibrated study.
+        optimal: From `optimal_methods`.
+    """
+    return {
+        (name, row.rho, row.parameter): row.actual_error
+        for name, found in optimal.items()
+        for row in predict_pulls(study, {rho: [method] for rho, method in found.items()})
+    }
 
 
 def compared_pulls(

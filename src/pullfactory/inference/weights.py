@@ -6,7 +6,7 @@ through observable o, and by U_kk P_kk through its constraint. A part may be neg
 observable is there to take off what another one has too much.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from pullfactory._jax import jnp
 from pullfactory.calibration import Calibration
 from pullfactory.described import RhoOrNaN
+from pullfactory.inference.comparison import OptimalMethods
 from pullfactory.inference.prediction import expected_observation
 from pullfactory.likelihoods.optimal import OptimalLikelihood
-from pullfactory.methods import Method, optimal_method
+from pullfactory.methods import Method
 from pullfactory.numbers import finite_or_none
 
 CONSTRAINT = "constraint"
@@ -50,27 +51,22 @@ class WeightRow:
         return finite_or_none(asdict(self))
 
 
-def observable_weights(
-    calibration: Calibration, methods: Iterable[str], scan: Sequence[float]
-) -> tuple[WeightRow, ...]:
+def observable_weights(calibration: Calibration, optimal: OptimalMethods) -> tuple[WeightRow, ...]:
     """Weights at the centre of the truth.
 
     Args:
         calibration: What the fits know.
-        methods: Names; those without an optimal combination are passed over.
-        scan: Every rho.
+        optimal: The combinations, from `optimal_methods`.
     """
     study, rows = calibration.study, list[WeightRow]()
     names = [*study.observable_names, CONSTRAINT]
-    for name in methods:
-        for rho in scan:
-            if (method := optimal_method(name, calibration, rho)) is None:
-                continue
-            found = _weights(method, calibration, rho)
+    for name, found in optimal.items():
+        for rho, method in found.items():
+            both = _weights(method, calibration, rho)
             for k, parameter in enumerate(study.parameter_names):
                 rows += [
                     WeightRow(method=name, rho=rho, parameter=parameter, observable=one, **weights)
-                    for one, weights in zip(names, found[k], strict=True)
+                    for one, weights in zip(names, both[k], strict=True)
                     if one != CONSTRAINT or any(weights.values())
                 ]
     return tuple(rows)

@@ -14,6 +14,7 @@ from pullfactory.inference import (
     known_predictions,
     observable_weights,
     optimal_errors,
+    optimal_methods,
     predict_pulls,
 )
 from pullfactory.methods import MethodKind, build_methods, method_kind
@@ -78,9 +79,10 @@ def predict(
             verdicts = closure_verdicts(known, kinds, built[0])
             advance(1)
         scan = () if any_rho else chosen.ensemble.rho
-        optimal = optimal_errors(known, chosen.methods, scan)
-        compared = compared_pulls(known_predictions(rows, verdicts), optimal)
-        weights = observable_weights(known, chosen.methods, scan)
+        optimal = optimal_methods(known, chosen.methods, scan)
+        errors = optimal_errors(known.study, optimal)
+        compared = compared_pulls(known_predictions(rows, verdicts), errors)
+        weights = observable_weights(known, optimal)
     return PredictionResult(
         study=known.study,
         rows=compared,

@@ -7,7 +7,7 @@ from math import isfinite
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
-from pullfactory.inference import optimal_errors, predict_pulls
+from pullfactory.inference import optimal_errors, optimal_methods, predict_pulls
 from pullfactory.inference.rows import SelectionRow, SkippedSet
 from pullfactory.inference.sets import count_sets, search_sets
 from pullfactory.methods import UNBINNED, MethodKind, build_method, method_kind
@@ -114,7 +114,7 @@ class _Search:
             reason = "it does not determine all free parameters; add an observable"
             self.skipped.append(SkippedSet(observables=observables, reason=reason))
             return []
-        optimal = optimal_errors(part, self.methods, [self.rho])
+        optimal = optimal_errors(part.study, optimal_methods(part, self.methods, [self.rho]))
         return [
             SelectionRow(
                 observables=observables,

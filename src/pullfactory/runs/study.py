@@ -23,6 +23,7 @@ from pullfactory.inference import (
     compared_pulls,
     known_predictions,
     optimal_errors,
+    optimal_methods,
     predict_pulls,
 )
 from pullfactory.inference.coverage import CoverageSums
@@ -210,8 +211,8 @@ def _run(
     toys = campaign.run(executor, n_workers, progress, keep)
     with progress("prediction", 1) as advance:
         known = known_predictions(_predict(study, methods), verdicts)
-        optimal = optimal_errors(calibrations[0], study.methods, study.ensemble.rho)
-        predictions = compared_pulls(known, optimal)
+        optimal = optimal_methods(calibrations[0], study.methods, study.ensemble.rho)
+        predictions = compared_pulls(known, optimal_errors(study, optimal))
         advance(1)
     return StudyResult(
         study=study,
