@@ -1,5 +1,7 @@
 """Large models, each in a fresh process: CPU time a toy with errors, compilation, memory."""
 
+import importlib
+import json
 import resource
 import sys
 from collections.abc import Callable
@@ -53,6 +55,7 @@ class Figures(NamedTuple):
     batch: int
     failed: int
     minuit: str
+    nextstat: str
 
 
 def measure(settings: Settings) -> list[Row]:
@@ -77,7 +80,8 @@ def measure(settings: Settings) -> list[Row]:
 def figures_of(make: Callable[[], pyhf.Workspace], toys: int, *, minuit: bool = True) -> Figures:
     """Measure one model in this process."""
     started = process_time()
-    likelihood = BinnedLikelihood.from_pyhf(make())
+    workspace = make()
+    likelihood = BinnedLikelihood.from_pyhf(workspace)
     data = throw_toys(likelihood, toys, _SEED).data
     fits = fit_toys(likelihood, data)
     first = process_time() - started
@@ -100,11 +104,47 @@ def figures_of(make: Callable[[], pyhf.Workspace], toys: int, *, minuit: bool = 
             f"estimates within {far:.2g} sigma"
         )
     failed = int(np.sum(fits.status > 2))
-    return Figures(min(times), first, memory, likelihood.batch, failed, peer)
+    beside = beside_nextstat(workspace, likelihood, toys)
+    return Figures(min(times), first, memory, likelihood.batch, failed, peer, beside)
+
+
+def beside_nextstat(workspace: pyhf.Workspace, likelihood: BinnedLikelihood, toys: int) -> str:
+    """Fits with errors of the same toys by both in turns, where NextStat is installed.
+
+    It takes counts alone: the auxiliary data of these toys are the observed ones.
+    """
+    try:
+        nextstat = importlib.import_module("nextstat")
+    except ImportError:
+        return "NextStat is not installed"
+    data = throw_toys(likelihood, toys, _SEED, ensemble="prior").data
+    model = nextstat.HistFactoryModel.from_workspace(json.dumps(workspace))
+    order = [model.parameter_names().index(name) for name in likelihood.names]
+    fit_toys(likelihood, data)
+    started = process_time()
+    fits = fit_toys(likelihood, data)
+    ours = (process_time() - started) / toys
+    started = process_time()
+    others = [nextstat.fit(model, data=list(row[: likelihood.n_main])) for row in data]
+    theirs = (process_time() - started) / toys
+    kept = [i for i, other in enumerate(others) if other.converged]
+    if not kept:
+        return f"NextStat {duration(theirs)}, no fit converged"
+    estimates = np.array([others[i].bestfit for i in kept])[:, order]
+    errors = np.array([others[i].uncertainties for i in kept])[:, order]
+    nll = [float(likelihood.nll(at, row)) for at, row in zip(estimates, data[kept], strict=True)]
+    higher = 2 * np.max(fits.nll[kept] - nll)
+    far = np.nanmax(np.abs(fits.estimate[kept] - estimates) / fits.error[kept])
+    apart = np.nanmax(np.abs(errors / fits.error[kept] - 1))
+    return (
+        f"NextStat {duration(theirs)}, ours {duration(ours)} on the same toys; "
+        f"{toys - len(kept)} of its fits did not converge; our minimum at most {higher:.2g} above "
+        f"its, estimates within {far:.2g} sigma, errors within {100 * apart:.2g} %"
+    )
 
 
 def _rows(name: str, model: _Model, figures: Figures) -> list[Row]:
-    detail = f"{figures.failed} failed; {figures.minuit}"
+    detail = f"{figures.failed} failed; {figures.minuit}; {figures.nextstat}"
     return [
         Row(
             what=f"{name}: CPU a toy with errors",

@@ -99,6 +99,40 @@ def patch_set(**changes: Any) -> dict[str, Any]:
 # --- what comes out --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("no_figures")
+def test_errors_of_the_parameter_of_interest(
+    invoke: Invoke, here: Path, likelihood: BinnedLikelihood
+) -> None:
+    outcome = invoke("toys", "small.json", "--n-toys", TOYS, "--errors", "poi")
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    folder = here / "results" / "small_toys"
+    (row,) = read_summary(folder)["pulls"]
+    whole = run_toys(likelihood, TOYS, 0)
+    assert row == next(pull.to_dict() for pull in whole.pulls if pull.pulls.parameter == "mu")
+    table = pq.read_table(folder / "toys.parquet")
+    assert table.num_rows == TOYS * 5
+    assert table["estimate"].null_count == 0
+    known = table.filter(pc.is_valid(table["error"]))
+    assert known["parameter"].to_pylist() == ["mu"] * TOYS
+    assert [pull.pulls.parameter for pull in ToysResult.read(folder).pulls] == ["mu"]
+    again = invoke("toys", "small.json", "--n-toys", 2 * TOYS)
+    assert again.returncode == 0
+    assert len(read_summary(folder)["pulls"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--fix", "mu"], "'mu' is fixed"),
+        (["--measurement", "second"], "no parameter of interest"),
+    ],
+)
+def test_no_parameter_of_interest(invoke: Invoke, options: list[str], words: str) -> None:
+    outcome = invoke("toys", "small.json", "--errors", "poi", *options)
+    assert outcome.returncode == 2
+    assert words in outcome.stderr
+
+
 def test_folder_tables_and_figures(invoke: Invoke, here: Path) -> None:
     outcome = invoke("toys", "small.json", "--n-toys", TOYS)
     assert (outcome.returncode, outcome.stderr) == (0, "")

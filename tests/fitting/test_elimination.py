@@ -11,6 +11,7 @@ from pullfactory.likelihoods.arrow import Arrow, Layout
 
 LAYERS, BINS, CORNER = 3, 5, 4
 solve, invert = jax.jit(elimination.solve), jax.jit(elimination.invert)
+variances = jax.jit(elimination.variances)
 CONDITION = 1e3  # of the matrices below, at most
 CLOSE = 1e3 * CONDITION * float(np.finfo(float).eps)
 
@@ -72,6 +73,8 @@ def test_an_arrow_is_solved() -> None:
     )
     inverse = np.linalg.inv(dense)
     np.testing.assert_allclose(invert(arrow), inverse, atol=CLOSE * np.abs(inverse).max())
+    diagonal = np.diag(inverse)
+    np.testing.assert_allclose(variances(arrow), diagonal, atol=CLOSE * diagonal.max())
 
 
 @pytest.mark.parametrize("n", [5, 49, 64, 100])
@@ -120,3 +123,4 @@ def test_a_flat_direction_of_an_arrow_has_no_solution(where: str, value: float) 
     bad = Arrow(corner=corner, edge=edge, inner=inner, layout=layout)
     assert np.all(np.isnan(solve(bad, jax.numpy.ones(layout.size))))
     assert np.all(np.isnan(invert(bad)))
+    assert np.all(np.isnan(variances(bad)))

@@ -57,6 +57,19 @@ def test_minima_are_those_of_minuit(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_one_error_is_that_among_all() -> None:
+    likelihood = _likelihood(large_workspace(10, bins=4))
+    data = throw_toys(likelihood, 8, 5).data
+    fits = fit_toys(likelihood, data)
+    some = fit_toys(likelihood, data, errors=["mu"])
+    np.testing.assert_array_equal(some.status, fits.status)
+    np.testing.assert_array_equal(some.estimate, fits.estimate)
+    mu = likelihood.names.index("mu")
+    np.testing.assert_allclose(some.error[:, mu], fits.error[:, mu], rtol=1e-10)
+    assert np.all(np.isnan(np.delete(some.covariance, mu, axis=2)))
+
+
+@pytest.mark.slow
 def test_pulls_have_unit_width() -> None:
     """Of a right model, for every parameter; one in a hundred seeds would fail."""
     likelihood = _likelihood(shape_workspace(100, 10, 9, gammas=True))

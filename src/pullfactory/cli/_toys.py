@@ -119,6 +119,13 @@ def _number(name: str, text: str) -> float:
     help="Draw the auxiliary data, or the constrained parameters.",
 )
 @click.option(
+    "--errors",
+    type=click.Choice(["all", "poi"]),
+    default="all",
+    show_default=True,
+    help="Whose errors and pulls: all parameters', or that of the parameter of interest.",
+)
+@click.option(
     "--fix",
     "fixed",
     multiple=True,
@@ -157,6 +164,7 @@ def toys(
     seed: int,
     truth: str | dict[str, float],
     ensemble: Literal["fixed", "prior"],
+    errors: Literal["all", "poi"],
     fixed: dict[str, float | None],
     freed: tuple[str, ...],
     modifier_settings: dict[str, str] | None,
@@ -183,6 +191,7 @@ def toys(
             seed,
             truth=truth,
             ensemble=ensemble,
+            errors=errors,
             keep=keep,
             **request.work,
         )

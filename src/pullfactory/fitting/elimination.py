@@ -17,6 +17,7 @@ from pullfactory.likelihoods.arrow import Arrow
 _SINGULAR = 32 * float(np.finfo(np.float64).eps)
 """Pivot for each row, for a unit diagonal, that rounding alone may make; see `resolution`."""
 _ROWS = 16  # of a block: the products outweigh the pivots, and these stay few
+_MOST_BLOCKS = 12  # of few, compilation is short
 _BLOCKED = 48  # parameters above which blocks are faster
 
 
@@ -43,6 +44,26 @@ def invert(matrix: jax.Array | Arrow) -> jax.Array:
     if isinstance(matrix, Arrow):
         return _invert_arrow(matrix)
     return _solve_dense(matrix, jnp.eye(len(matrix)))
+
+
+def variances(arrow: Arrow) -> jax.Array:
+    """Diagonal of the inverse, shape (parameters,); not finite unless it is positive definite.
+
+    Args:
+        arrow: The matrix.
+    """
+    layout = arrow.layout
+    n_layers, bins = layout.inner.shape
+    left = _without_gammas(arrow)
+    unit = jnp.eye(len(layout.corner))
+    corner, smallest = _scaled(left.corner, jnp.diag(arrow.corner), unit)
+    units = [jnp.eye(n_layers)[:, k, None] * jnp.ones(bins) for k in range(n_layers)]
+    alone = [own[k] for k, own in enumerate(left.back(left.forward(units)))]
+    through = [jnp.sum(along * (corner @ along), axis=0) for along in left.back(left.edges)]
+    inner = [one + other for one, other in zip(alone, through, strict=True)]
+    found = layout.join(jnp.diag(corner), _stacked(inner, layout.inner.shape))
+    smallest = jnp.minimum(smallest, left.smallest)
+    return jnp.where(smallest > _SINGULAR * layout.size, found, jnp.nan)
 
 
 def _solve_dense(matrix: jax.Array, right: jax.Array) -> jax.Array:
@@ -81,28 +102,27 @@ def _eliminate(augmented: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def _eliminate_blocks(augmented: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The same, some rows at once."""
+    """The same, some rows at once: downwards, and back upwards."""
     n = len(augmented)
-    blocks = -(-n // _ROWS)
-    size = blocks * _ROWS
-    square = jnp.eye(size).at[:n, :n].set(augmented[:, :n])
+    blocks = min(-(-n // _ROWS), _MOST_BLOCKS)
+    height = -(-n // blocks)
+    size = blocks * height
+    rest = jnp.eye(size).at[:n, :n].set(augmented[:, :n])
     columns = jnp.pad(augmented[:, n:], ((0, size - n), (0, 0)))
-
-    def step(k: jax.Array, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        rows, smallest = state
-        at = k * _ROWS
-        block = jax.lax.dynamic_slice_in_dim(rows, at, _ROWS)
-        pivots = jax.lax.dynamic_slice_in_dim(block, at, _ROWS, axis=1)
-        inverse, least = _eliminate(jnp.concatenate([pivots, jnp.eye(_ROWS)], axis=1))
-        block = inverse @ block
-        rest = jax.lax.dynamic_slice_in_dim(rows, at, _ROWS, axis=1)
-        rest = jnp.where((jnp.arange(size) // _ROWS == k)[:, None], 0.0, rest)
-        rows = jax.lax.dynamic_update_slice_in_dim(rows - rest @ block, block, at, axis=0)
-        return rows, jnp.minimum(smallest, least)
-
-    start = jnp.concatenate([square, columns], axis=1), jnp.inf
-    rows, smallest = jax.lax.fori_loop(0, blocks, step, start)
-    return rows[:n, size:], smallest
+    rest = jnp.concatenate([rest, columns], axis=1)
+    done, smallest = [], jnp.asarray(jnp.inf)
+    for _ in range(blocks):
+        pivots = jnp.concatenate([rest[:height, :height], jnp.eye(height)], axis=1)
+        inverse, least = _eliminate(pivots)
+        block = inverse @ rest[:height, height:]
+        rest = rest[height:, height:] - rest[height:, :height] @ block
+        done.append(block)
+        smallest = jnp.minimum(smallest, least)
+    solved = columns[:0]
+    for block in reversed(done):
+        later = len(solved)
+        solved = jnp.concatenate([block[:, later:] - block[:, :later] @ solved, solved])
+    return solved[:n], smallest
 
 
 class _Eliminated(NamedTuple):

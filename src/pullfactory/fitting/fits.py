@@ -145,6 +145,7 @@ def fit_toys(
     *,
     start: ArrayLike | None = None,
     recover: bool = True,
+    errors: Collection[str] | None = None,
 ) -> FitBatch:
     """Fit every toy of a batch.
 
@@ -154,10 +155,12 @@ def fit_toys(
         start: Where each fit starts, shape (toys, parameters) or (parameters,); None for the
             likelihood's own start.
         recover: Try fits that failed once more with Minuit; the status tells.
+        errors: Parameters whose errors and covariances are wanted; those of others are NaN. None
+            for all. One parameter of a large model takes less time than all.
 
     Raises:
         LikelihoodError: If the data have no toys or different numbers of them, or come with
-            pairs.
+            pairs, or a name in `errors` is no parameter.
     """
     if isinstance(data, Observation):
         raise LikelihoodError(
@@ -171,7 +174,8 @@ def fit_toys(
     n_toys = lengths.pop()
     first = np.asarray(likelihood.start if start is None else start, dtype=np.float64)
     starts = np.broadcast_to(first, (n_toys, len(likelihood.parameters)))
-    found = minimise(likelihood, data, starts)
+    wanted = _wanted(likelihood, errors)
+    found = minimise(likelihood, data, starts, variances_only=wanted.sum() == 1)
     batch = FitBatch(
         parameters=likelihood.parameters,
         estimate=found.estimate,
@@ -181,7 +185,19 @@ def fit_toys(
     )
     if recover:
         _recover(likelihood, data, starts, batch)
+    batch.covariance[:, ~(wanted[:, None] & wanted)] = np.nan
     return batch
+
+
+def _wanted(likelihood: Likelihood, errors: Collection[str] | None) -> NDArray[np.bool_]:
+    """Which parameters' errors are, shape (parameters,)."""
+    known = likelihood.parameters
+    for name in errors or ():
+        if name not in known:
+            raise LikelihoodError(
+                f"{name!r} is no parameter of the model; known: {', '.join(known)}"
+            )
+    return np.isin(known, list(known if errors is None else errors))
 
 
 def _recover(

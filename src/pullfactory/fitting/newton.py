@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit, jnp
-from pullfactory.fitting.elimination import invert, solve
+from pullfactory.fitting.elimination import invert, solve, variances
 from pullfactory.fitting.resolution import Spectrum, spectrum
 from pullfactory.fitting.status import FitStatus
 from pullfactory.likelihoods import Expansion, Likelihood
@@ -34,9 +34,10 @@ _SMALL = 1e-4
 """The same before a full step after which `_LEFT` remains, if it contracts as the one before."""
 _LEFT = 1e-15
 _FIRST_STEPS = 4  # with the cheap curvature: what remains is small beside a standard deviation
-_LARGE_STEPS = 16  # the same in an arrow: a step there costs no more than a Hessian
+_LARGE_STEPS = 6  # the same in an arrow
 _STEPS = 10  # of every other round
 _ROUNDS = 12
+_SHORTEST = 1 / 16  # part of a step
 _LOOK_STEPS = 6  # towards another minimum: what remains is small beside what is worth going for
 _LOWER = 1e-5  # in units of the NLL: by how much another minimum has to be lower to be taken
 _FIRST_DAMPING = 1e-3
@@ -92,15 +93,19 @@ class _End(NamedTuple):
     finite: Any
 
 
-def minimise(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
+def minimise(
+    likelihood: Likelihood, data: Any, start: NDArray[np.float64], *, variances_only: bool = False
+) -> Minimum:
     """Minimise the likelihood of every toy.
 
     Args:
         likelihood: What to minimise; gives bounds and fixed parameters.
         data: Its data, every array with a leading toy axis.
         start: Where each fit starts, shape (toys, parameters).
+        variances_only: Covariances need not have more than their diagonal.
     """
-    return _in_batches(_minimise_batch, likelihood, data, start)
+    work = partial(_minimise_batch, variances_only=variances_only)
+    return _in_batches(work, likelihood, data, start)
 
 
 def settle(likelihood: Likelihood, data: Any, theta: NDArray[np.float64]) -> Minimum:
@@ -137,7 +142,9 @@ def _settle_batch(likelihood: Likelihood, data: Any, theta: NDArray[np.float64])
     return _finish_batch(likelihood, data, end)
 
 
-def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64]) -> Minimum:
+def _minimise_batch(
+    likelihood: Likelihood, data: Any, start: NDArray[np.float64], *, variances_only: bool
+) -> Minimum:
     """Rounds of cheap steps; what has not arrived goes on with the Hessian of where it is."""
     missing = _nothing(likelihood, start)
     cheap = _FIRST_STEPS if likelihood.layout is None else _LARGE_STEPS
@@ -150,7 +157,7 @@ def _minimise_batch(likelihood: Likelihood, data: Any, start: NDArray[np.float64
     end = _arrive(likelihood, data, end)
     if likelihood.folded:
         end = _look_behind(likelihood, data, end)
-    return _finish_batch(likelihood, data, end)
+    return _finish_batch(likelihood, data, end, variances_only=variances_only)
 
 
 def _arrive(likelihood: Likelihood, data: Any, end: _End) -> _End:
@@ -212,13 +219,18 @@ def _choose(first: NDArray[np.bool_], one: _End, other: _End) -> _End:
     return chosen
 
 
-def _finish_batch(likelihood: Likelihood, data: Any, end: _End) -> Minimum:
+def _finish_batch(
+    likelihood: Likelihood, data: Any, end: _End, *, variances_only: bool = False
+) -> Minimum:
     """Estimate, minimum, covariance and status of each descent."""
     exact = likelihood.exact
     hessian: Any = end.here.curvature if exact else _hessian(likelihood, data, end.theta)
-    *columns, weakness = (np.array(column) for column in _finish(likelihood, data, end, hessian))
+    finish = _finish_variances if variances_only and isinstance(hessian, Arrow) else _finish
+    *columns, weakness = (np.array(column) for column in finish(likelihood, data, end, hessian))
     found = Minimum(*columns)
     weak = np.asarray(end.arrived) & ~(weakness * _WEAK < 1)
+    if weak.any() and finish is _finish_variances:  # whose measure of weakness is coarse
+        return _finish_batch(likelihood, data, end)
     if weak.any():
         _judge_weak(likelihood, data, end, _dense(hessian), weak, found)
     return found
@@ -374,7 +386,8 @@ def _descend_one(
         diagonal = _diagonal(matrix)
         damped = _with(matrix, state.damping * jnp.where(diagonal > 0, diagonal, 1.0))
         move = solve(damped, -gradient)
-        trial = jnp.clip(state.theta + move, lower, upper)
+        length = _length(likelihood, data, state.theta, move)
+        trial = jnp.clip(state.theta + length * move, lower, upper)
         there = likelihood.outline(trial, data)
         usable = jnp.all(jnp.isfinite(move))
         distance = -0.5 * jnp.dot(gradient, move) * (1.0 + state.damping)
@@ -385,7 +398,7 @@ def _descend_one(
         raised = jnp.maximum(10.0 * state.damping, _FIRST_DAMPING)
         damping = jnp.where(accept, eased, raised)
         count = state.iterations + 1
-        full = accept & (state.damping == 0)
+        full = accept & (state.damping == 0) & (length == 1)
         near = usable & (distance < _TOLERANCE)
         near |= full & (distance < _SMALL) & (distance**2 < _LEFT * state.last)
         near &= begun
@@ -413,23 +426,70 @@ def _descend_one(
     return jax.lax.while_loop(lambda state: ~state.done, step, initial)
 
 
+def _length(
+    likelihood: Likelihood, data: Any, theta: jax.Array, move: jax.Array
+) -> jax.Array | float:
+    """The part of a step to go: in a large model half of it, as long as that is lower.
+
+    The likelihood alone costs little there beside its curvature and the equations of a step.
+    """
+    if likelihood.layout is None:
+        return 1.0
+    lower, upper = jnp.asarray(likelihood.bounds).T
+
+    def at(length: jax.Array) -> jax.Array:
+        return likelihood.outline(jnp.clip(theta + length * move, lower, upper), data).nll
+
+    def shorter(state: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        length, whole, half = state
+        allowed = _ROUNDING * jnp.abs(half)
+        return jnp.all(jnp.isfinite(move)) & (length > _SHORTEST) & ~(whole <= half + allowed)
+
+    def halve(
+        state: tuple[jax.Array, jax.Array, jax.Array],
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        length, _, half = state
+        return 0.5 * length, half, at(0.25 * length)
+
+    one = jnp.ones(())
+    length, _, _ = jax.lax.while_loop(shorter, halve, (one, at(one), at(0.5 * one)))
+    return length
+
+
 @jit
 def _finish(
     likelihood: Likelihood, data: Any, end: _End, hessian: Any
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     """Estimate, minimum, covariance, status and weakness of each descent."""
-    finish = partial(_finish_one, likelihood)
     ended: tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
-    ended = _each(likelihood, finish, data, end, hessian)
+    ended = _each(likelihood, partial(_finish_one, likelihood, invert), data, end, hessian)
+    return ended
+
+
+@jit
+def _finish_variances(
+    likelihood: Likelihood, data: Any, end: _End, hessian: Arrow
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
+    """The same without covariances of two parameters."""
+
+    def diagonal(matrix: Arrow) -> jax.Array:
+        return jnp.diag(variances(matrix))
+
+    ended: tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
+    ended = _each(likelihood, partial(_finish_one, likelihood, diagonal), data, end, hessian)
     return ended
 
 
 def _finish_one(
-    likelihood: Likelihood, data: Any, end: _End, hessian: Any
+    likelihood: Likelihood,
+    inverted: Callable[[Any], jax.Array],
+    data: Any,
+    end: _End,
+    hessian: Any,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]:
     held = _held(likelihood, end.theta, end.here.gradient)
     moving = _reduce(hessian, held)
-    inverse = invert(moving)
+    inverse = inverted(moving)
     definite = jnp.all(jnp.isfinite(inverse))
     outside = held[:, None] | held[None, :]
     usable = definite & ~_exceeds(likelihood, jnp.where(outside, 0.0, inverse))
@@ -443,7 +503,11 @@ def _finish_one(
         jnp.where(jnp.isfinite(end.here.nll), end.here.nll + likelihood.constant(data), jnp.nan),
         jnp.where(outside | ~(end.arrived & usable), jnp.nan, inverse),
         jnp.where(end.arrived, ended, stuck).astype(jnp.int8),
-        jnp.where(jnp.any(held & ~pushed), jnp.inf, _weakness(moving, inverse)),
+        jnp.where(
+            jnp.any(held & ~pushed),
+            jnp.inf,
+            _weakness(moving, inverse, whole=inverted is invert),
+        ),
     )
 
 
@@ -454,13 +518,14 @@ def _held(likelihood: Likelihood, theta: jax.Array, gradient: jax.Array) -> jax.
     return jnp.asarray(outward | likelihood.fixed)
 
 
-def _weakness(matrix: Any, inverse: jax.Array) -> jax.Array:
+def _weakness(matrix: Any, inverse: jax.Array, *, whole: bool) -> jax.Array:
     """No less than 1 / smallest eigenvalue, for a unit diagonal.
 
-    It is the sum of all of these; of many, the fourth root of the sum of their fourth powers.
+    It is the sum of all of these; of many, where the inverse is whole, the fourth root of the sum
+    of their fourth powers.
     """
     diagonal = _diagonal(matrix)
-    if not isinstance(matrix, Arrow):
+    if not isinstance(matrix, Arrow) or not whole:
         return jnp.sum(jnp.diag(inverse) * diagonal)
     scale = jnp.sqrt(diagonal)
     scaled = inverse * jnp.outer(scale, scale)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
 from pullfactory.errors import LikelihoodError, WorkspaceError, printable
+from pullfactory.likelihoods._bends import kinked, one_sided
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._expanding import Rates, expand_rates, expand_weighted
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood
@@ -28,15 +29,12 @@ from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import refuse_bad
 from pullfactory.workspaces.reading import build_model, refuse_rates
 
-_KINKED_CODES = ("code0", "code1")
 _BLOCK_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BLOCK = 256
 _DENSE_VALUES = _BLOCK_VALUES // _MAX_BLOCK  # more of them, and structure is worth its overhead
 _CURVATURES = 6  # of one toy: steps, corrections, Hessians, the covariance
 _BATCH_VALUES = 2**26  # numbers in the curvatures of the toys that are fitted at once: 512 MB
 _ABREAST_VALUES = 2**16  # numbers of the toys that are computed side by side: within a cache
-_BEND = 0.2  # standard deviations of the counts; two minima take counts 1.3 of them away
-_BEND_PER_TILT = 0.5  # 1 where one side is the nominal template, more where both are alike
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
 
 
@@ -161,7 +159,7 @@ class BinnedLikelihood(Likelihood):
             init=np.array(config.suggested_init(), dtype=np.float64),
             limits=np.array(config.suggested_bounds(), dtype=np.float64).reshape(-1, 2),
             held=np.array(config.suggested_fixed(), dtype=bool),
-            one_sided=_one_sided(model),
+            one_sided=one_sided(model),
             observed=np.concatenate([counts, auxdata]),
             aux_factor=np.array([term.factor for term in terms], dtype=np.float64),
             aux_sigma=np.array([term.sigma for term in terms], dtype=np.float64),
@@ -176,7 +174,7 @@ class BinnedLikelihood(Likelihood):
             channels=tuple(zip(_shown(config.channels), bins, strict=True)),
             aux_index=tuple(term.position for term in terms),
             aux_poisson=tuple(term.poisson for term in terms),
-            kinked=_kinked(model),
+            kinked=kinked(model),
         )
 
     @property
@@ -557,56 +555,6 @@ def _digest(model: pyhf.Model) -> NDArray[np.uint8]:
     config = model.config
     content = json.dumps([model.spec, config.poi_name, config.modifier_settings], sort_keys=True)
     return np.frombuffer(sha256(content.encode()).digest(), np.uint8)
-
-
-def _kinked(model: pyhf.Model) -> tuple[int, ...]:
-    """Positions of the parameters of modifiers with piecewise interpolation."""
-    appliers = model.main_model.modifiers_appliers
-    kinds = [
-        kind
-        for kind in ("histosys", "normsys")
-        if kind in appliers and appliers[kind].interpcode in _KINKED_CODES
-    ]
-    names = {name for name, kind in model.config.modifiers if kind in kinds}
-    return tuple(sorted(model.config.par_slice(name).start for name in names))
-
-
-def _one_sided(model: pyhf.Model) -> NDArray[np.bool_]:
-    """The parameters whose templates bend the rates about as much as they tilt them.
-
-    For a parameter alpha the rates are n + alpha t + alpha^2 b at alpha = -1, 0 and 1. A second
-    minimum takes a noticeable b: in standard deviations of the counts, and beside t.
-    """
-    squares: dict[str, NDArray[np.float64]] = {}
-    for channel in model.spec["channels"]:
-        nominal = sum(np.array(sample["data"]) for sample in channel["samples"])
-        weight = 1 / np.sqrt(np.maximum(nominal, 1.0))
-        shifts: dict[str, NDArray[np.float64]] = {}
-        for sample in channel["samples"]:
-            for modifier in sample["modifiers"]:
-                both = _up_and_down(sample, modifier)
-                if both is not None:
-                    shifts[modifier["name"]] = shifts.get(modifier["name"], 0.0) + both
-        for name, (up, down) in shifts.items():
-            parts = weight * np.array([up + down, up - down]) / 2
-            squares[name] = squares.get(name, 0.0) + np.sum(parts**2, axis=1)
-    found = np.zeros(model.config.npars, dtype=bool)
-    for name, (bend, tilt) in squares.items():
-        found[model.config.par_slice(name)] = bend > max(_BEND**2, _BEND_PER_TILT**2 * tilt)
-    return found
-
-
-def _up_and_down(
-    sample: Mapping[str, Any], modifier: Mapping[str, Any]
-) -> NDArray[np.float64] | None:
-    """What an interpolated modifier adds to a sample at 1 and -1, shape (2, bins)."""
-    nominal = np.array(sample["data"], dtype=np.float64)
-    values = modifier["data"]
-    if modifier["type"] == "histosys":
-        return np.array([values["hi_data"], values["lo_data"]]) - nominal
-    if modifier["type"] == "normsys":
-        return np.outer([values["hi"] - 1.0, values["lo"] - 1.0], nominal)
-    return None
 
 
 def _poisson_nll(rates: jax.Array, counts: jax.Array) -> jax.Array:

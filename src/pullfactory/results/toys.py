@@ -135,10 +135,20 @@ class ToysResult(Result):
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
-        """Pull summaries, one per parameter."""
+        """Pull summaries, one per parameter with errors: all, or the parameter of interest."""
         summaries = PullSummary.from_sums(self.parameters, self.sums)
-        rows = tuple(PullRow(method=BINNED.name, rho=None, pulls=pulls) for pulls in summaries)
+        rows = tuple(
+            PullRow(method=BINNED.name, rho=None, pulls=pulls)
+            for pulls, without in zip(summaries, self._without_errors, strict=True)
+            if not without
+        )
         return toys_table(rows, self.truth)
+
+    @property
+    def _without_errors(self) -> NDArray[np.bool_]:
+        """Parameters whose errors were not asked for: a fit that converged has all others."""
+        converged = self.sums.status[[FitStatus.CONVERGED, FitStatus.RECOVERED]].sum()
+        return np.asarray((self.sums.counted[0] == 0) & (converged > 0))
 
     @cached_property
     def shapes(self) -> Shapes:

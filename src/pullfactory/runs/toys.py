@@ -39,6 +39,7 @@ class _Plan:
     theta: NDArray[np.float64]
     ensemble: Literal["fixed", "prior"]
     moving: tuple[str, ...]
+    errors: tuple[str, ...] | None = None
 
     @property
     def positions(self) -> list[int]:
@@ -69,7 +70,7 @@ class _Plan:
         ]
         data = np.concatenate([one.data for one in thrown])
         truth = np.concatenate([one.truth for one in thrown])
-        fits = fit_toys(self.likelihood, data).select(self.moving)
+        fits = fit_toys(self.likelihood, data, errors=self.errors).select(self.moving)
         truth = np.ascontiguousarray(truth[:, self.positions])
         return (Fitted(None, BINNED.name, truth, fits),)
 
@@ -90,6 +91,7 @@ def run_toys(
     *,
     truth: Truth = "init",
     ensemble: Literal["fixed", "prior"] = "fixed",
+    errors: Literal["all", "poi"] = "all",
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -106,6 +108,8 @@ def run_toys(
         seed: The same seed gives the same toys.
         truth: As in `throw_toys`.
         ensemble: As in `throw_toys`.
+        errors: "poi" for the error of the parameter of interest alone, which takes less time in
+            models of hundreds of parameters; others have estimates, and neither errors nor pulls.
         executor: Where the blocks of toys are computed; None for a pool of threads. Process
             pools must start their processes with "spawn".
         workers: Threads of the default pool; None for one per processor.
@@ -114,8 +118,8 @@ def run_toys(
             another one was stopped; a `Keep` says more. None: a temporary file.
 
     Raises:
-        LikelihoodError: As `throw_toys`, if no parameter moves, or if the likelihood does not
-            change along some direction.
+        LikelihoodError: As `throw_toys`, if no parameter moves, if the likelihood does not
+            change along some direction, or if the one parameter with an error does not move.
         OutputError: If toys cannot be kept, or others are there.
         RunError: If blocks failed for good; the others are kept.
         StudyError: If the executor forks, or there are fewer than one workers.
@@ -132,11 +136,19 @@ def run_toys(
     )
     if not moving:
         raise LikelihoodError("every parameter is fixed; there is nothing to fit")
+    wanted = _wanted(likelihood, errors, moving)
     if truth == "fit":
         refuse_flat(likelihood, likelihood.init)
     theta = resolve_truth(likelihood, truth)
     refuse_flat(likelihood, theta)
-    plan = _Plan(likelihood=likelihood, seed=seed, theta=theta, ensemble=ensemble, moving=moving)
+    plan = _Plan(
+        likelihood=likelihood,
+        seed=seed,
+        theta=theta,
+        ensemble=ensemble,
+        moving=moving,
+        errors=wanted,
+    )
     slices = _slices(plan)
     campaign = Campaign(
         plan=plan,
@@ -162,6 +174,27 @@ def run_toys(
     )
 
 
+def _wanted(
+    likelihood: BinnedLikelihood, errors: str, moving: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Parameters with errors; None for all."""
+    if errors == "all":
+        return None
+    if errors != "poi":
+        raise LikelihoodError(f"errors = {errors!r} is neither 'all' nor 'poi'")
+    if likelihood.poi is None:
+        raise LikelihoodError(
+            "errors = 'poi', but the measurement names no parameter of interest; "
+            "name one there, or use errors = 'all'"
+        )
+    if likelihood.poi not in moving:
+        raise LikelihoodError(
+            f"errors = 'poi', but {likelihood.poi!r} is fixed, and no parameter would have an "
+            "error; let it move, or use errors = 'all'"
+        )
+    return (likelihood.poi,)
+
+
 def _identity(plan: _Plan, truth: Truth) -> str:
     """What decides the toys of a model."""
     values = (
@@ -173,6 +206,7 @@ def _identity(plan: _Plan, truth: Truth) -> str:
         seed=plan.seed,
         ensemble=plan.ensemble,
         truth=values,
+        **({} if plan.errors is None else {"errors": list(plan.errors)}),
         block=plan.likelihood.block * plan.streams * plan.together,
     )
 
