@@ -108,7 +108,7 @@ def jit(
 
 def accelerator() -> str:
     """What programs run on instead of the processor, such as a graphics card, or nothing."""
-    found = jax.devices()[0]  # type: ignore[no-untyped-call]
+    found = jax.devices()[0]
     return "" if found.platform == "cpu" else str(found.device_kind)
 
 

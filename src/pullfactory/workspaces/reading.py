@@ -153,19 +153,18 @@ def _modelled(workspace: pyhf.Workspace, name: str, codes: Mapping[str, str]) ->
 
 
 def _refuse_idle_codes(workspace: pyhf.Workspace, codes: Mapping[str, str]) -> None:
-    """Refuse a code of what the workspace does not have."""
+    """Refuse codes of what the workspace does not have; one of several may be for others."""
     kinds = {
         modifier["type"]
         for channel in workspace["channels"]
         for sample in channel["samples"]
         for modifier in sample["modifiers"]
     }
-    for kind, code in codes.items():
-        if kind not in kinds:
-            raise WorkspaceError(
-                f"modifier setting {kind}={code} has no effect: no modifier is a {kind}; leave it "
-                "out"
-            )
+    if codes and not kinds & codes.keys():
+        kind, code = next(iter(codes.items()))
+        raise WorkspaceError(
+            f"modifier setting {kind}={code} has no effect: no modifier is a {kind}; leave it out"
+        )
 
 
 def _check_settings(workspace: pyhf.Workspace, model: pyhf.Model, measurement: str) -> None:
