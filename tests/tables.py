@@ -37,6 +37,8 @@ from pullfactory.results.schemas.parts import ShapeRow, Status, StudyKeys, Verdi
 from pullfactory.results.schemas.scan import ScanFile
 from pullfactory.results.schemas.selection import SelectionFile
 from pullfactory.results.schemas.summary import StudyFile, ToysFile
+from pullfactory.results.schemas.workspace_audit import WorkspaceAuditFile
+from pullfactory.sharing.rows import SharedRow, SharingRow
 
 __all__ = ["PAGE", "filled"]
 
@@ -48,7 +50,7 @@ _KINDS = (
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(AnyRho, CoverageRow, OptimalFit, OptimalRow, RatioRow),
     *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
-    *(ShapeRow, StudyFile, ToysFile, WeightRow),
+    *(ShapeRow, SharedRow, SharingRow, StudyFile, ToysFile, WeightRow, WorkspaceAuditFile),
 )
 _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a key has
     {
@@ -73,6 +75,8 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         SelectionRow: "#prediction",
         SetRow: "#tables-of-an-audit",
         ShapeRow: "#rows-of-shapes",
+        SharedRow: "#audit-of-a-workspace",
+        SharingRow: "#audit-of-a-workspace",
         Status: "#status",
         StudyKeys: "study.md",
         VerdictRow: "#verdicts-of-a-closure",

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pullfactory.results.study import StudyResult
     from pullfactory.results.tables import failure_table
     from pullfactory.results.toys import ToysResult
+    from pullfactory.results.workspace_audit import WorkspaceAuditResult
     from pullfactory.runs.audit import audit
     from pullfactory.runs.bootstrap import bootstrap_toy
     from pullfactory.runs.calibrate import calibrate
@@ -60,7 +61,10 @@ if TYPE_CHECKING:
     from pullfactory.runs.select import select
     from pullfactory.runs.study import run
     from pullfactory.runs.toys import run_toys
+    from pullfactory.runs.workspace_audit import audit_workspace
     from pullfactory.settings.audit import AuditConfig
+    from pullfactory.settings.cabinetry import read_cabinetry
+    from pullfactory.settings.mapping import EventMap
     from pullfactory.settings.study import Study
     from pullfactory.simulation.response import Response
     from pullfactory.simulation.toys import draw_toys
@@ -80,6 +84,7 @@ __all__ = [
     "BootstrapSummary",
     "Calibration",
     "ClosureResult",
+    "EventMap",
     "FitBatch",
     "FitStatus",
     "Intervals",
@@ -100,9 +105,11 @@ __all__ = [
     "ThrownToys",
     "ToysResult",
     "UnbinnedLikelihood",
+    "WorkspaceAuditResult",
     "__version__",
     "audit",
     "audit_answer",
+    "audit_workspace",
     "bootstrap",
     "bootstrap_toy",
     "build_joint_workspace",
@@ -128,6 +135,7 @@ __all__ = [
     "predict",
     "pull_table",
     "read",
+    "read_cabinetry",
     "read_summary",
     "read_workspace",
     "run",
@@ -149,6 +157,7 @@ _HOMES = {
     "BootstrapSummary": "results.bootstrap",
     "Calibration": "calibration",
     "ClosureResult": "results.closure",
+    "EventMap": "settings.mapping",
     "FitBatch": "fitting",
     "FitStatus": "fitting",
     "Intervals": "fitting",
@@ -167,8 +176,10 @@ _HOMES = {
     "ThrownToys": "fitting",
     "ToysResult": "results.toys",
     "UnbinnedLikelihood": "likelihoods",
+    "WorkspaceAuditResult": "results.workspace_audit",
     "audit": "runs.audit",
     "audit_answer": "results.audit_tables",
+    "audit_workspace": "runs.workspace_audit",
     "bootstrap": "inference",
     "bootstrap_toy": "runs.bootstrap",
     "build_joint_workspace": "workspaces.study",
@@ -196,6 +207,7 @@ _HOMES = {
     "predict": "runs.predict",
     "pull_table": "report.table",
     "read": "results.reading",
+    "read_cabinetry": "settings.cabinetry",
     "read_summary": "results.rows",
     "read_workspace": "workspaces.reading",
     "run": "runs.study",

@@ -36,6 +36,7 @@ class Stream(Enum):
     AUDIT_CLOSURE = ("closure of an audit", 2)
     AUDIT_FITTED = ("goodness of an audit", 3)
     AUDIT_BLINDING = ("blinding of an audit", 4)
+    SHARING = ("audit of a workspace",)
 
     @property
     def key(self) -> tuple[int, ...]:

@@ -27,6 +27,14 @@ PICTURE = "toys/figures/pulls.png"
 PART = "toys.parquet/part-000000000000-000000000008.parquet"
 _INPUTS = CASES / "inputs"
 _ROWS = 60
+_CABINETRY = """
+General: {InputPath: "{SamplePath}"}
+Regions:
+  - {Name: x, Variable: x, Filter: "y > 0", Binning: [0, 1, 2]}
+Samples:
+  - {Name: Data, Tree: data, SamplePath: data.root, Data: True}
+  - {Name: signal, Tree: signal, SamplePath: [a.root, b.root], Weight: "2 * w"}
+"""
 
 
 def make_corpus(folder: Path) -> None:
@@ -40,6 +48,9 @@ def make_corpus(folder: Path) -> None:
             shutil.copyfile(source, folder / source.name)
     for source in (CASES / "toys_patches").glob("*.json"):
         shutil.copyfile(source, folder / source.name)
+    for name in ("two.json", "events.toml", "events.csv"):
+        shutil.copyfile(CASES / "audit_workspace" / name, folder / name)
+    (folder / "config.yml").write_text(_CABINETRY)
     (folder / "modifiers.json").write_text(json.dumps(_every_modifier()))
     for name in EVENTS:
         _write_events(folder / name)

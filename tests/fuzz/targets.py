@@ -16,6 +16,7 @@ from pullfactory.calibration import Calibration
 from pullfactory.events import open_source, parse_expression
 from pullfactory.files import check_file
 from pullfactory.results.folders import check_folder
+from pullfactory.sharing import read_mapped
 from pullfactory.workspaces.reading import build_model
 from tests.fuzz.corpus import EVENTS, PART, PICTURE
 from tests.fuzz.expressions import make_expression
@@ -77,6 +78,17 @@ def _workspace(file: str, folder: Path) -> None:
 def _patch(file: str, folder: Path) -> None:
     patch = str(folder / file) + ("#shift" if file == "signals.json" else "")
     build_model(pf.read_workspace(folder / "small.json", patches=[patch]))
+
+
+def _mapped(file: str, folder: Path) -> None:
+    mapped = pf.EventMap.from_toml(folder / file)
+    workspace = pf.read_workspace(folder / "two.json")
+    likelihood = pf.BinnedLikelihood.from_pyhf(workspace)
+    read_mapped(mapped, likelihood, workspace, base=folder)
+
+
+def _cabinetry(file: str, folder: Path) -> None:
+    pf.read_cabinetry(folder / file)
 
 
 def _calibration(file: str, folder: Path) -> None:
@@ -232,6 +244,8 @@ TARGETS: Mapping[str, Target] = {
         *_of(mutate_toml, _study, "tiny.toml", "three.toml"),
         *_of(mutate_toml, _audit, "audit.toml", "whole.toml"),
         *_of(mutate_bytes, _audited, "nominal.parquet"),
+        *_of(mutate_toml, _mapped, "events.toml"),
+        *_of(mutate_bytes, _cabinetry, "config.yml"),
         *_of(mutate_json, _workspace, "small.json", "modifiers.json"),
         *_of(mutate_json, _patch, "double.json", "signals.json"),
         *_of(_mutate_signed, _calibration, "calibration.json", "joint_calibration.json"),

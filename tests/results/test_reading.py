@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -18,9 +19,13 @@ from pullfactory import BinnedLikelihood, Study, ToysResult
 from pullfactory.errors import OutputError
 from pullfactory.results.result import Result
 from pullfactory.simulation.toys import block_size
+from tests.sharing.workspaces import copies
 
 SIMULATED = {"calibration.source": "simulated", "calibration.events_per_point": 20_000}
-KINDS = ("summary", "audit", "prediction", "scan", "selection", "bootstrap", "closure")
+KINDS = (
+    *("summary", "audit", "prediction", "scan", "selection", "bootstrap", "closure"),
+    "workspace_audit",
+)
 ALL = ["unbinned", "binned", "unbinned_joint", "binned_joint"]
 
 
@@ -50,6 +55,12 @@ def run_failing_toys(_study: Study) -> ToysResult:
     return pf.run_toys(replace(likelihood, limits=limits), 300, seed=0, ensemble="prior")
 
 
+def audit_copies(_study: Study) -> Result:
+    """Two channels of the same events."""
+    bins = np.repeat(np.arange(2), [40, 60])[:, None] + 2 * np.arange(2)
+    return pf.audit_workspace(copies(2, np.array([40.0, 60.0])), data=bins)
+
+
 RESULTS: dict[str, Callable[[Study], Result]] = {
     "study": run_study,
     "toys": run_prior_toys,
@@ -59,6 +70,7 @@ RESULTS: dict[str, Callable[[Study], Result]] = {
     "selection": lambda study: pf.select(study, rho=0.5),
     "closure": lambda study: pf.closure(study, points=4),
     "bootstrap": lambda study: pf.bootstrap_toy(study, rho=0.5, replicas=20),
+    "workspace_audit": audit_copies,
 }
 
 

@@ -27,7 +27,10 @@ from pullfactory.inference.closing import ClosureVerdict
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.shapes import PullShape
 
-KINDS = ("summary", "audit", "prediction", "selection", "bootstrap", "closure", "scan")
+KINDS = (
+    *("summary", "audit", "prediction", "selection", "bootstrap", "closure", "scan"),
+    "workspace_audit",
+)
 CASES = Path(__file__).parents[1] / "cases"
 SCHEMA = json_schema("summary")
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -9,6 +9,7 @@ import click
 from pullfactory.cli._completion import audit_keys
 from pullfactory.cli._request import Request, figures_option, kept_options, result_options
 from pullfactory.cli._shared import PLACE, command, console, warn_of_lost, warn_of_mixed
+from pullfactory.cli._workspace_audit import is_workspace, refuse_options, show_workspace_audit
 from pullfactory.progress import tell
 
 if TYPE_CHECKING:
@@ -22,8 +23,33 @@ if TYPE_CHECKING:
     "pullfactory init --audit audit.toml           a configuration to fill in",
     "pullfactory audit audit.toml                  ... and its verdict",
     "pullfactory audit audit.toml --n-toys 500 --set workspace.n_bins=10",
+    "pullfactory audit workspace.json              how wrong its errors can be, without events",
+    "pullfactory audit workspace.json events.toml  ... and are, with the events that are in it",
 )
-@click.argument("config_file", metavar="CONFIG.toml", type=PLACE)
+@click.argument("config_file", metavar="CONFIG.toml|WORKSPACE.json", type=PLACE)
+@click.argument("events_file", metavar="[EVENTS.toml]", type=PLACE, required=False)
+@click.option(
+    "--patch",
+    "patches",
+    multiple=True,
+    type=PLACE,
+    help="JSON patch of a workspace, or FILE#NAME for one of a patch set. Repeatable.",
+)
+@click.option(
+    "--cabinetry",
+    metavar="CONFIG.yml",
+    type=PLACE,
+    help="Configuration of cabinetry that says which events are in a workspace.",
+)
+@click.option("--measurement", help="Measurement of a workspace.  [default: the first]")
+@click.option(
+    "--tolerate",
+    "tolerance",
+    type=click.FloatRange(0, 1),
+    default=1e-6,
+    show_default=True,
+    help="Part of a template of a workspace by which its simulated events may differ.",
+)
 @click.option("--seed", metavar="N", help="Seed of all random numbers.")
 @click.option("--n-toys", metavar="N", help="Toys drawn from the events; 0: none.")
 @click.option(
@@ -44,12 +70,32 @@ if TYPE_CHECKING:
 def audit(
     request: Request,
     config_file: str,
+    events_file: str | None,
+    patches: tuple[str, ...],
+    cabinetry: str | None,
+    measurement: str | None,
+    tolerance: float,
     seed: str | None,
     n_toys: str | None,
     blind: bool | None,
     settings: tuple[str, ...],
 ) -> None:
-    """May the observables in your events be fitted as if they were independent?"""
+    """May the observables in your events, or the channels of a workspace, be fitted as independent?
+
+    A file that ends in .json is a workspace, - one on standard input.
+    """
+    refuse_options(workspace=is_workspace(config_file))
+    if is_workspace(config_file):
+        show_workspace_audit(
+            request,
+            config_file,
+            patches,
+            events_file=events_file,
+            cabinetry=cabinetry,
+            measurement=measurement,
+            tolerance=tolerance,
+        )
+        return
     from pullfactory.auditing import GateError
     from pullfactory.results.audit_tables import response_table
     from pullfactory.runs.audit import audit as run_audit

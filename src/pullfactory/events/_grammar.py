@@ -111,7 +111,8 @@ class _Translation:
             case ast.UnaryOp():
                 part = self.sign(node, depth)
             case ast.BinOp(op=op, left=left, right=right) if type(op) in _ARITHMETIC:
-                sides = [self.number(side, depth) for side in (left, right)]
+                side_of = self.factor if isinstance(op, ast.Mult) else self.number
+                sides = [side_of(side, depth) for side in (left, right)]
                 if isinstance(op, ast.Div | ast.Mod) and sides[1].value == 0:
                     self.text.refuse(
                         f"{self.text.source(node)} is not finite", "divide by a number"
@@ -138,6 +139,15 @@ class _Translation:
             source = self.text.source(node)
             self.text.refuse(f"{source} is a condition where a number is needed", _TO_NUMBER)
         return part
+
+    def factor(self, node: ast.AST, depth: int) -> Part:
+        """Translate a factor of a product; a condition is 1 or 0 there, as in weights."""
+        part = self.part(node, depth)
+        if not part.condition:
+            return part
+        if part.value is not None:
+            return self.constant(float(part.value), node)
+        return Part(code=f"where({part.code}, 1.0, 0.0)", condition=False)
 
     def condition(self, node: ast.AST, joint: str, depth: int) -> Part:
         """Translate a node that must be a condition, because `joint` wants one."""
@@ -179,13 +189,14 @@ class _Translation:
 
     def call(self, name: str, node: ast.Call, depth: int) -> Part:
         """Translate a function and its arguments."""
-        wanted = {"where": 3, "arctan2": 2}.get(name, 1)
+        wanted = {"where": 3, "arctan2": 2, "atan2": 2}.get(name, 1)
         if len(node.args) != wanted:
             self.text.refuse(f"{name} has {len(node.args)} arguments", f"give it {wanted}")
         if name != "where":
             parts = [self.number(argument, depth) for argument in node.args]
-            form = f"{name}({', '.join(f'{{{i}}}' for i in range(wanted))})"
-            return self.combine(form, getattr(np, name), node, parts)
+            known = {"atan2": "arctan2"}.get(name, name)  # as in C
+            form = f"{known}({', '.join(f'{{{i}}}' for i in range(wanted))})"
+            return self.combine(form, getattr(np, known), node, parts)
         test = self.condition(node.args[0], "where", depth)
         yes, no = (self.number(argument, depth) for argument in node.args[1:])
         if test.value is not None:

@@ -25,6 +25,7 @@ FUNCTIONS = (
     "arccos",
     "arctan",
     "arctan2",
+    "atan2",
     "sinh",
     "cosh",
     "tanh",

@@ -95,8 +95,9 @@ def parse_expression(text: str, *, place: str) -> Expression:
 
     There are numbers, names of columns, ``+ - * / ** %``, comparisons (also ``1 < x < 2``),
     ``and or not``, ``& | ~`` between conditions, and the functions abs, sqrt, exp, expm1, log,
-    log10, log1p, sin, cos, tan, arcsin, arccos, arctan, arctan2, sinh, cosh, tanh, floor, ceil
-    and ``where(condition, a, b)``. They mean what they mean in NumPy, with every number a float64.
+    log10, log1p, sin, cos, tan, arcsin, arccos, arctan, arctan2 (or atan2), sinh, cosh, tanh,
+    floor, ceil and ``where(condition, a, b)``. A condition as a factor of a product, as in
+    ``(x > 0) * w``, is 1 or 0. They mean what they mean in NumPy, with every number a float64.
 
     Args:
         text: What the user wrote.

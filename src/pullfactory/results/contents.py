@@ -260,6 +260,10 @@ def _of_scan(numbers: Numbers) -> Iterator[str]:
     return chain(("study.toml",), _figures(SCAN, rho=endings))
 
 
+def _of_workspace_audit(_numbers: Numbers) -> Iterator[str]:
+    return iter(("errors.csv", "shared.csv", "covariance.json", "covariance.npz"))
+
+
 def _of_study_alone(kinds: Kinds, _numbers: Numbers) -> Iterator[str]:
     return chain(("study.toml",), _figures(kinds))
 
@@ -273,5 +277,6 @@ _FILES: Mapping[str, Callable[[Numbers], Iterator[str]]] = MappingProxyType(
         "closure": partial(_of_study_alone, CLOSURE),
         "scan": _of_scan,
         "audit": _of_audit,
+        "workspace_audit": _of_workspace_audit,
     }
 )

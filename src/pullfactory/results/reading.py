@@ -23,10 +23,11 @@ from pullfactory.results.scan import ScanResult
 from pullfactory.results.selection import SelectionResult
 from pullfactory.results.study import StudyResult
 from pullfactory.results.toys import ToysResult
+from pullfactory.results.workspace_audit import WorkspaceAuditResult
 
 _KINDS: tuple[type[Result], ...] = (
     *(StudyResult, ToysResult, AuditResult, PredictionResult, ScanResult, SelectionResult),
-    *(BootstrapSummary, ClosureResult),
+    *(BootstrapSummary, ClosureResult, WorkspaceAuditResult),
 )
 
 

@@ -68,9 +68,10 @@ def _text(details: ErrorDetails, model: type[BaseModel]) -> str:
 
 def _unknown_key(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     for step in location[:-1]:
-        if isinstance(step, str):
+        if isinstance(step, str) and step in model.model_fields:  # else a name that is free
             annotation = model.model_fields[step].annotation
-            kinds = (annotation, *get_args(annotation))
+            parts = (annotation, *get_args(annotation))
+            kinds = (*parts, *(inner for part in parts for inner in get_args(part)))
             model = next(k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel))
     near = get_close_matches(str(location[-1]), model.model_fields, n=1)
     if near:

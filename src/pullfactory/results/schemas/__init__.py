@@ -13,6 +13,7 @@ from pullfactory.results.schemas.prediction import PredictionFile
 from pullfactory.results.schemas.scan import ScanFile
 from pullfactory.results.schemas.selection import SelectionFile
 from pullfactory.results.schemas.summary import StudyFile, ToysFile
+from pullfactory.results.schemas.workspace_audit import WorkspaceAuditFile
 
 __all__ = ["json_schema"]
 
@@ -25,6 +26,7 @@ _FILES: Mapping[str, Any] = MappingProxyType(
         "bootstrap": BootstrapFile,
         "closure": ClosureFile,
         "scan": ScanFile,
+        "workspace_audit": WorkspaceAuditFile,
     }
 )
 

@@ -1,0 +1,160 @@
+"""Errors of a workspace whose channels share events, in tables and words."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from pullfactory.inference.judgement import TOLERATED
+from pullfactory.numbers import plain, rounded, significant
+from pullfactory.report.tabular import (
+    Column,
+    Table,
+    count,
+    decimals,
+    digits,
+    measured,
+    text,
+)
+from pullfactory.sharing.rows import SharedRow, SharingRow
+
+_MOST = 15  # parameters in the table of the terminal, beside that of interest
+_FITTED = ("converged", "recovered", "at_bound")
+
+
+def sharing_table(rows: Sequence[SharingRow]) -> Table[SharingRow]:
+    """Errors of a workspace, one row for each parameter.
+
+    Args:
+        rows: In the order of the table.
+    """
+    columns: list[Column] = [
+        text("parameter", "parameter"),
+        digits("estimate", "estimate"),
+        digits("claimed_error", "claimed\nerror"),
+    ]
+    if any(row.factor is not None for row in rows):
+        columns += [
+            digits("actual_error", "actual\nerror"),
+            measured("factor", "actual / claimed"),
+            text("matters", "correlation"),
+        ]
+    for key, heading in (("factor_data", "of the data"), ("factor_alone", "others alone")):
+        if any(getattr(row, key) not in (None, row.factor) for row in rows):
+            columns.append(decimals(key, heading, 3))
+    columns += [
+        decimals("largest_factor", "factor\nat most", 3),
+        decimals("largest_factor_simulated", "... with shared\nsimulation", 3),
+    ]
+    return Table(columns=tuple(columns), rows=tuple(rows), sections=("kind",))
+
+
+def shared_table(rows: Sequence[SharedRow]) -> Table[SharedRow]:
+    """Events that channels share, one row for each pair that shares some.
+
+    Args:
+        rows: In the order of the table.
+    """
+    columns = (
+        text("channel", "channel"),
+        text("other", "and"),
+        count("data", "events of the\ndata in both"),
+        digits("simulated", "expected\nin both"),
+        decimals("part", "of those in\neither [%]", 1, scale=100.0),
+    )
+    return Table(columns=columns, rows=tuple(rows), title="Events in two channels")
+
+
+def shown_rows(rows: Sequence[SharingRow]) -> tuple[SharingRow, ...]:
+    """Those that a terminal shows: of interest, and others that are or may be most wrong.
+
+    Args:
+        rows: Of all parameters.
+    """
+    others = [row for row in rows if row.kind == "parameter"]
+    wrong = sorted(others, key=_distance, reverse=True)[:_MOST]
+    kept = {row.parameter for row in wrong}
+    return tuple(row for row in rows if row.kind == "interest" or row.parameter in kept)
+
+
+def sharing_answer(rows: Sequence[SharingRow], status: str, channels: int) -> tuple[str, ...]:
+    """What follows, line by line.
+
+    Args:
+        rows: Of all parameters.
+        status: How the fit ended.
+        channels: How many the workspace has.
+    """
+    return tuple(_lines(rows, status, channels))
+
+
+def _lines(rows: Sequence[SharingRow], status: str, channels: int) -> Iterator[str]:
+    if status not in _FITTED:
+        yield f"The fit to the observations failed ({status}): this is at the initial values."
+    for row in rows:
+        if row.kind == "interest":
+            yield _of_interest(row, channels)
+    gammas = [row for row in rows if row.kind == "gamma" and not math.isnan(row.claimed_error)]
+    if gammas:
+        yield _of_gammas(gammas)
+    hidden = sum(row.kind == "parameter" for row in rows) - _MOST
+    if hidden > 0:
+        yield f"{hidden} parameters whose errors are less off are in errors.csv."
+
+
+def _of_gammas(rows: Sequence[SharingRow]) -> str:
+    many = f"Of {len(rows)} gammas the factor is"
+    known = [row.factor for row in rows if row.factor is not None and not math.isnan(row.factor)]
+    if known:
+        return f"{many} {min(known):.3f} to {max(known):.3f}."
+    most = max(row.largest_factor for row in rows)
+    both = max(row.largest_factor_simulated for row in rows)
+    return f"{many} at most {most:.2f}, or {both:.2f} with shared simulation."
+
+
+def _of_interest(row: SharingRow, channels: int) -> str:
+    if math.isnan(row.claimed_error):
+        return f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error."
+    if channels == 1:
+        return f"The error of {row.parameter} is what the fit claims: one channel shares no events."
+    if row.factor is not None:
+        return _with_events(row)
+    most, both = row.largest_factor, row.largest_factor_simulated
+    known = f"Whatever events the {channels} channels share, the error of {row.parameter} is"
+    if both - 1.0 <= TOLERATED:
+        return f"{known} at most {most:.3f} times what the fit claims: no events are needed."
+    if most - 1.0 <= TOLERATED:
+        return (
+            f"{known} at most {most:.3f} times what the fit claims, {both:.2f} times if templates "
+            "share simulated events too: only those are worth looking at."
+        )
+    return (
+        f"{known} at most {most:.2f} times what the fit claims, {both:.2f} times if templates "
+        "share simulated events too: which events are in which bins says how much."
+    )
+
+
+def _with_events(row: SharingRow) -> str:
+    """The answer for a parameter, with the line that a paper needs."""
+    if row.factor is None or math.isnan(row.factor):
+        return (
+            f"The variance of {row.parameter} is not positive with these events: whether its error "
+            "is right cannot be told."
+        )
+    quoted = rounded(row.estimate, row.actual_error)
+    factor = rounded(row.factor, row.factor_error)
+    line = f"{row.parameter} = {quoted} (the fit claims {significant(row.claimed_error)})"
+    asked = f"May the channels be fitted as if they shared no events? For {row.parameter}"
+    if row.matters == "small":
+        return f"{asked} yes: the error is {factor} times what the fit claims. {line}."
+    if row.matters == "matters":
+        wrong = "too small" if row.factor > 1.0 else "too large"
+        return f"{asked} no: the claimed error is {wrong}, by a factor {factor}. {line}."
+    return f"{asked} it is not known: the error is {factor} times what the fit claims. {line}."
+
+
+def _distance(row: SharingRow) -> float:
+    """How far off an error is, or may be; numbers for parameters without one are lowest."""
+    if math.isnan(row.claimed_error):
+        return -1.0
+    if row.factor is not None:
+        return math.inf if math.isnan(row.factor) else abs(math.log(row.factor or 1e-9))
+    return row.largest_factor_simulated

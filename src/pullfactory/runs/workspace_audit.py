@@ -1,0 +1,140 @@
+"""The audit of a workspace as it is."""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyhf
+
+from pullfactory._jax import double_precision
+from pullfactory.errors import EventsError
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.progress import Progress, silent
+from pullfactory.results.workspace_audit import WorkspaceAuditResult
+from pullfactory.settings.mapping import EventMap
+from pullfactory.sharing import (
+    EXACT,
+    Answers,
+    Covariance,
+    Filled,
+    Point,
+    filled,
+    find_answers,
+    fitted,
+    gamma_bins,
+    largest_factors,
+    read_mapped,
+    refuse_mismatch,
+    shared_rows,
+    sharing_rows,
+)
+from pullfactory.workspaces.reading import read_workspace
+
+
+@double_precision
+def audit_workspace(
+    workspace: str | Path | Mapping[str, Any],
+    *,
+    events: EventMap | str | Path | None = None,
+    data: Any = None,
+    simulated: Mapping[str, Any] | None = None,
+    weights: Mapping[str, Any] | None = None,
+    disjoint: Collection[str] = (),
+    tolerance: float = EXACT,
+    measurement: str | None = None,
+    name: str = "workspace",
+    seed: int = 0,
+    progress: Progress = silent,
+) -> WorkspaceAuditResult:
+    """How wrong the errors of a workspace are, because channels share events.
+
+    Without events the answer is how wrong at most. Events say how much: those of the data, of
+    the nominal simulation, or both. They are in files, or given: as an array of whole numbers with
+    one row an event, the bins that it fills, counted through all channels in the order of the model
+    (-1: none); or as a sparse matrix of scipy, of shape (events, bins), with the weights.
+
+    Args:
+        workspace: From `read_workspace`, a JSON file, or the content of one.
+        events: Which events of files are in which bins, or a TOML file that says so, to whose
+            folder files are relative; None where they are given, or there are none.
+        data: Events of the data, of weight 1; None for none.
+        simulated: Events of samples by name; a sample left out has none.
+        weights: Weights of those that are given as numbers, by sample, with which they make the
+            templates, of shape (events,) or that of the numbers; 1 for others.
+        disjoint: Channels whose events are in no other, and are not given.
+        tolerance: Part of a template by which simulated events may differ from it; data are to be
+            there exactly.
+        measurement: Name of the measurement; None for the first.
+        name: Of the result.
+        seed: Of the random numbers that the error of a factor takes.
+        progress: How to show progress.
+
+    Raises:
+        WorkspaceError: If the workspace cannot be read, or the measurement is unknown.
+        EventsError: If events do not make the histograms of the workspace.
+        LikelihoodError: If the workspace does not tell its parameters apart.
+    """
+    spec = workspace if isinstance(workspace, pyhf.Workspace) else read_workspace(workspace)
+    likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
+    if events is None:
+        of_data = None if data is None else filled(data, likelihood.channels, None, place="data")
+        of_samples = _samples(likelihood, simulated or {}, weights or {})
+    elif data is not None or simulated or weights or disjoint:
+        raise EventsError("events are named in a file, and given too; leave one of them out")
+    else:
+        base = None if isinstance(events, EventMap) else Path(events).parent
+        events = events if isinstance(events, EventMap) else EventMap.from_toml(events)
+        of_data, of_samples = read_mapped(events, likelihood, spec, base=base, progress=progress)
+        disjoint = events.disjoint
+    refuse_mismatch(likelihood, spec, of_data, of_samples, disjoint=disjoint, tolerance=tolerance)
+    with progress("fit", 1) as advance:
+        theta, status = fitted(likelihood)
+        advance(1)
+    point = Point.at(likelihood, theta)
+    gammas = gamma_bins(point, spec)
+    with progress("pairs", 1) as advance:
+        answers = find_answers(point, spec, of_data, of_samples, gammas, seed)
+        advance(1)
+    return WorkspaceAuditResult(
+        name=name,
+        measurement=measurement or spec.measurement_names[0],
+        model_sha256=likelihood.digest,
+        seed=seed,
+        status=status,
+        channels=tuple(channel for channel, _ in likelihood.channels),
+        rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), answers),
+        pairs=shared_rows(point, answers),
+        without=answers.without,
+        notes=tuple(_notes(answers, bool(gammas))),
+        covariance=Covariance.of(point, answers),
+    )
+
+
+def _samples(
+    likelihood: BinnedLikelihood, simulated: Mapping[str, Any], weights: Mapping[str, Any]
+) -> dict[str, Filled]:
+    for name in weights:
+        if name not in simulated:
+            raise EventsError(f"weights of {name!r}, which has no events; leave them out")
+    return {
+        name: filled(bins, likelihood.channels, weights.get(name), place=f"sample {name!r}")
+        for name, bins in simulated.items()
+    }
+
+
+def _notes(answers: Answers, gammas: bool) -> Iterator[str]:
+    """What the events do not say."""
+    if answers.best is None:
+        return
+    if gammas and answers.simulated is None:
+        yield (
+            "gammas of channels whose templates share simulated events are taken as independent: "
+            "only simulated events say otherwise"
+        )
+    if answers.simulated is not None:
+        yield "variations of templates are taken as exact, for their events are not given"
+    if answers.without:
+        yield (
+            f"samples without events ({', '.join(answers.without)}) are taken to share events as "
+            "the others do; factor_alone is with none of theirs shared"
+        )

@@ -1,0 +1,33 @@
+"""Events that channels of a workspace share, and what they do to its errors."""
+
+from pullfactory.sharing.answer import Answer, Answers, find_answers
+from pullfactory.sharing.bound import Largest, largest_factors
+from pullfactory.sharing.checks import EXACT, MappingError, refuse_mismatch
+from pullfactory.sharing.covariance import Covariance
+from pullfactory.sharing.filled import Filled, filled
+from pullfactory.sharing.point import Point, fitted, gamma_bins
+from pullfactory.sharing.reading import MappedEvents, read_mapped
+from pullfactory.sharing.rows import SharedRow, SharingRow, shared_rows, sharing_rows
+
+__all__ = [
+    "EXACT",
+    "Answer",
+    "Answers",
+    "Covariance",
+    "Filled",
+    "Largest",
+    "MappedEvents",
+    "MappingError",
+    "Point",
+    "SharedRow",
+    "SharingRow",
+    "filled",
+    "find_answers",
+    "fitted",
+    "gamma_bins",
+    "largest_factors",
+    "read_mapped",
+    "refuse_mismatch",
+    "shared_rows",
+    "sharing_rows",
+]

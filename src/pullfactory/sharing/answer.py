@@ -1,0 +1,150 @@
+"""What events say of a workspace: pairs of bins, and errors that know of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from pullfactory.random import Stream, generator
+from pullfactory.sharing.checks import templates_of
+from pullfactory.sharing.filled import Filled, column_sums
+from pullfactory.sharing.gammas import gamma_covariance
+from pullfactory.sharing.pairs import Factors, factors, joint_counts, point_spread
+from pullfactory.sharing.point import Point
+from pullfactory.sharing.raking import raked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """What one kind of events says: those of the data, or simulated ones.
+
+    Attributes:
+        events: With weights that make the rates of the point; as they are for data.
+        joint: Covariance of the counts beside its diagonal, shape (bins, bins).
+        counts: Errors with events of the data shared.
+        whole: The same with simulated events shared too; of data the same as `counts`.
+        spread: Of the factors within the errors of the point, shape (parameters,).
+    """
+
+    events: Filled
+    joint: NDArray[np.float64]
+    counts: Factors
+    whole: Factors
+    spread: NDArray[np.float64]
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Of the factors, shape (parameters,)."""
+        return np.hypot(self.whole.error, self.spread)
+
+    @classmethod
+    def of_data(cls, point: Point, events: Filled, seed: int) -> Self:
+        """What the pairs of the data say.
+
+        Args:
+            point: Of the workspace.
+            events: Of the data.
+            seed: Of random numbers.
+        """
+        joint = joint_counts(events)
+        found = factors(point, joint, events)
+        rng = generator(seed, Stream.SHARING, 0)
+        spread = point_spread(point, joint, found, rng, scaled=False)
+        return cls(events=events, joint=joint, counts=found, whole=found, spread=spread)
+
+    @classmethod
+    def of_simulation(
+        cls,
+        point: Point,
+        simulated: Mapping[str, Filled],
+        target: NDArray[np.float64],
+        gammas: NDArray[np.float64],
+        seed: int,
+    ) -> Self:
+        """What simulated pairs say, scaled to the rates of the point.
+
+        Args:
+            point: Of the workspace.
+            simulated: Events of each sample, with the weights of the templates.
+            target: Rate that they stand for in each bin, shape (bins,).
+            gammas: From `gamma_covariance`.
+            seed: Of random numbers.
+        """
+        stacked = sparse.vstack(list(simulated.values()), format="csr")
+        events = raked(stacked, target, point.channel)
+        joint = joint_counts(events)
+        counts = factors(point, joint, events)
+        rng = generator(seed, Stream.SHARING, 1)
+        spread = point_spread(point, joint, counts, rng, scaled=True)
+        whole = factors(point, joint, events, gammas)
+        return cls(events=events, joint=joint, counts=counts, whole=whole, spread=spread)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What events say of the errors of a workspace.
+
+    Attributes:
+        data: Of the data, or None.
+        simulated: Of simulation, samples without events taken to be like the others; or None.
+        alone: The same with samples without events sharing none; None if there are no such.
+        without: Samples without events, in the order of the workspace.
+    """
+
+    data: Answer | None
+    simulated: Answer | None
+    alone: Answer | None
+    without: tuple[str, ...]
+
+    @property
+    def best(self) -> Answer | None:
+        """The one that is quoted: of simulation, which knows of gammas too, else of data."""
+        return self.simulated or self.data
+
+
+def find_answers(
+    point: Point,
+    workspace: Mapping[str, Any],
+    data: Filled | None,
+    simulated: Mapping[str, Filled],
+    gammas: Mapping[int, int],
+    seed: int,
+) -> Answers:
+    """What events say of the errors of a workspace.
+
+    Args:
+        point: Of the workspace.
+        workspace: Its content.
+        data: Events of the data, or None.
+        simulated: Events of each sample that has some.
+        gammas: Bin of each gamma, from `gamma_bins`.
+        seed: Of random numbers.
+    """
+    names = [name for name in templates_of(workspace) if name != "data"]
+    without = tuple(name for name in names if name not in simulated) if simulated else ()
+    of_data = None if data is None else Answer.of_data(point, data, seed)
+    of_simulation = alone = None
+    if simulated:
+        scores = gamma_covariance(point, workspace, simulated, gammas)
+        of_simulation = Answer.of_simulation(point, simulated, point.rates, scores, seed)
+        if without:
+            part = point.rates * _part(point, workspace, simulated)
+            alone = Answer.of_simulation(point, simulated, part, scores, seed)
+    return Answers(data=of_data, simulated=of_simulation, alone=alone, without=without)
+
+
+def _part(
+    point: Point, workspace: Mapping[str, Any], simulated: Mapping[str, Filled]
+) -> NDArray[np.float64]:
+    """Part of the templates that samples with events make, in each bin."""
+    whole = np.zeros(len(point.rates))
+    for name, channels in templates_of(workspace).items():
+        for channel, template in channels.items():
+            if name != "data":
+                whole[point.likelihood.channel_slice(channel)] += template
+    own = np.sum([column_sums(matrix) for matrix in simulated.values()], axis=0)
+    usable = (whole > 0) & (own > 0)
+    return np.where(usable, own, 0.0) / np.where(usable, whole, 1.0)

@@ -1,0 +1,105 @@
+"""The covariance of all bins of a workspace, for other tools."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pullfactory.sharing.answer import Answers
+from pullfactory.sharing.point import Point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Covariance:
+    """Counts of all bins that share events, and the estimates that come of them.
+
+    Attributes:
+        channels: Name of the channel of each bin.
+        bins: Number of each bin in its channel, shape (bins,).
+        observed: Counts, shape (bins,).
+        expected: Counts at the fitted point, shape (bins,).
+        counts: Covariance of the counts, shape (bins, bins).
+        parameters: Names.
+        estimates: Shape (parameters,).
+        claimed: Covariance of the estimates as the fit claims it, shape (parameters, parameters).
+        actual: The same with what the channels share.
+    """
+
+    channels: tuple[str, ...]
+    bins: NDArray[np.int_]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    parameters: tuple[str, ...]
+    estimates: NDArray[np.float64]
+    claimed: NDArray[np.float64]
+    actual: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, point: Point, answers: Answers) -> Self | None:
+        """At a point, of the events that are quoted; None without events.
+
+        Args:
+            point: Of the workspace.
+            answers: Of events.
+        """
+        best = answers.best
+        if best is None:
+            return None
+        channels = point.likelihood.channels
+        return cls(
+            channels=tuple(name for name, size in channels for _ in range(size)),
+            bins=np.concatenate([np.arange(size) for _, size in channels]),
+            observed=point.likelihood.observed[: len(point.rates)],
+            expected=point.rates,
+            counts=np.diag(point.rates) + best.joint,
+            parameters=point.parameters,
+            estimates=point.theta,
+            claimed=point.inverse,
+            actual=best.whole.covariance,
+        )
+
+    def write(self, path: Path) -> None:
+        """Write all arrays, under the names of the attributes.
+
+        Args:
+            path: Ends in .npz.
+        """
+        np.savez(
+            path,
+            channels=np.array(self.channels),
+            bins=self.bins,
+            observed=self.observed,
+            expected=self.expected,
+            counts=self.counts,
+            parameters=np.array(self.parameters),
+            estimates=self.estimates,
+            claimed=self.claimed,
+            actual=self.actual,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """Read what `write` wrote.
+
+        Args:
+            path: Of the file, which may be missing.
+        """
+        if not path.exists():
+            return None
+        with np.load(path, allow_pickle=False) as found:
+            arrays: dict[str, Any] = {name: found[name] for name in found.files}
+        names = {key: tuple(arrays.pop(key).tolist()) for key in ("channels", "parameters")}
+        return cls(**arrays | names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Bins, counts and their covariance, as in `covariance.json`."""
+        return {
+            "channels": list(self.channels),
+            "bins": self.bins.tolist(),
+            "observed": self.observed.tolist(),
+            "expected": self.expected.tolist(),
+            "covariance": self.counts.tolist(),
+        }

@@ -1,0 +1,206 @@
+"""Configurations of cabinetry: its yields, and the answer of a TOML file that says the same."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import cabinetry
+import numpy as np
+import pytest
+import uproot
+import yaml
+
+from pullfactory import EventMap, audit_workspace, read_cabinetry
+from pullfactory.errors import StudyError
+from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.sharing.filled import column_sums
+from pullfactory.sharing.reading import read_mapped
+from pullfactory.workspaces.reading import read_workspace
+
+Settings = dict[str, Any]
+
+
+def config() -> Settings:
+    """As the example of cabinetry, with a second region of the same events."""
+    return {
+        "General": {
+            "Measurement": "example",
+            "POI": "Signal_norm",
+            "HistogramFolder": "histograms/",
+            "InputPath": "{SamplePath}",
+        },
+        "Regions": [
+            {
+                "Name": "high",
+                "Variable": "jet_pt",
+                "Filter": "lep_charge > 0",
+                "Binning": [200, 300, 400, 500, 600],
+            },
+            {
+                "Name": "mass",
+                "Variable": "m",
+                "Filter": "(lep_charge > 0) & (jet_pt <= 550)",
+                "Binning": [0, 80, 120, 200],
+            },
+        ],
+        "Samples": [
+            {"Name": "Data", "Tree": "pseudodata", "SamplePath": "data.root", "Data": True},
+            {
+                "Name": "Signal",
+                "Tree": "signal",
+                "SamplePath": "prediction.root",
+                "Weight": "weight",
+                "Filter": "lep_charge > -2",
+            },
+            {
+                "Name": "Background",
+                "Tree": "background",
+                "SamplePath": ["prediction.root"],
+                "Weight": "weight",
+            },
+        ],
+        "Systematics": [
+            {
+                "Name": "Luminosity",
+                "Up": {"Normalization": 0.05},
+                "Down": {"Normalization": -0.05},
+                "Type": "Normalization",
+            }
+        ],
+        "NormFactors": [
+            {"Name": "Signal_norm", "Samples": "Signal", "Nominal": 1, "Bounds": [0, 10]}
+        ],
+    }
+
+
+def fill(file: Any, name: str, events: Settings) -> None:
+    """A tree; of what uproot makes of arrays by itself, an RNTuple, it reads no expressions."""
+    file.mktree(name, {key: values.dtype for key, values in events.items()})
+    file[name].extend(events)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ntuples, the configuration, and the workspace that cabinetry makes of both."""
+    folder = tmp_path_factory.mktemp("cabinetry")
+    rng = np.random.default_rng(8)
+
+    def events(number: int, centre: float, weight: float) -> Settings:
+        jet_pt = 200.0 + rng.exponential(centre, number)
+        return {
+            "jet_pt": jet_pt,
+            "m": 0.3 * jet_pt + rng.normal(0.0, 10.0, number),
+            "lep_charge": rng.choice([-1, 1], number),
+            "weight": np.full(number, weight),
+        }
+
+    with uproot.recreate(folder / "prediction.root") as file:
+        fill(file, "signal", events(2000, 200.0, 0.05))
+        fill(file, "background", events(4000, 100.0, 0.1))
+    with uproot.recreate(folder / "data.root") as file:
+        fill(file, "pseudodata", events(900, 110.0, 1.0))
+    (folder / "config.yml").write_text(yaml.safe_dump(config()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        cabinetry.templates.build(config(), method="uproot")
+        cabinetry.templates.postprocess(config())
+        spec = cabinetry.workspace.build(config(), with_validation=False)
+    (folder / "workspace.json").write_text(json.dumps(spec))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def test_yields_are_those_of_cabinetry() -> None:
+    workspace = read_workspace("workspace.json")
+    likelihood = BinnedLikelihood.from_pyhf(workspace)
+    found = read_mapped(read_cabinetry("config.yml"), likelihood, workspace)
+    assert column_sums(found.data) == pytest.approx(likelihood.observed[:7], rel=1e-12)
+    for channel in workspace["channels"]:
+        for sample in channel["samples"]:
+            sums = column_sums(found.simulated[sample["name"]])
+            where = likelihood.channel_slice(channel["name"])
+            assert sums[where] == pytest.approx(np.array(sample["data"]), rel=1e-12)
+
+
+def test_toml_gives_the_same_answer(
+    invoke: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    regions = {
+        "high": {
+            "observable": "jet_pt",
+            "edges": [200.0, 300.0, 400.0, 500.0, 600.0],
+            "selection": "lep_charge > 0",
+        },
+        "mass": {
+            "observable": "m",
+            "edges": [0.0, 80.0, 120.0, 200.0],
+            "selection": "lep_charge > 0 and jet_pt <= 550",
+        },
+    }
+    background = {"files": "prediction.root:background", "weight": "weight"}
+    signal = {
+        "files": "prediction.root:signal",
+        "weight": "weight",
+        "selection": "lep_charge > -2",
+        "own_selection": True,
+    }
+    mapped = EventMap.from_dict(
+        {
+            "data": "data.root:pseudodata",
+            "simulated": {"Background": background, "Signal": signal},
+            "channel": regions,
+        }
+    )
+    by_toml = audit_workspace("workspace.json", events=mapped)
+    words = ("audit", "workspace.json", "--cabinetry", "config.yml", "--json")
+    ended = invoke(*words, "-o", tmp_path / "out")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    errors = json.loads(ended.stdout)["errors"]
+    told = [row.factor for row in by_toml.rows]
+    assert [row["factor"] for row in errors] == pytest.approx(told, rel=1e-12)
+    assert errors[0]["factor"] != pytest.approx(1.0, abs=0.01)
+
+
+def no_tree(content: Settings) -> None:
+    del content["Samples"][0]["Tree"]
+
+
+def no_regions(content: Settings) -> None:
+    del content["Regions"]
+
+
+def filtered_data(content: Settings) -> None:
+    content["Samples"][0]["Filter"] = "jet_pt > 0"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_tree, "sample 'Data' is read from histograms"),
+        (no_regions, "is no configuration of cabinetry .*Regions"),
+        (filtered_data, "the data have a filter of their own"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(
+    spoil: Callable[[Settings], None], message: str, tmp_path: Path
+) -> None:
+    content = config()
+    spoil(content)
+    path = tmp_path / "config.yml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(StudyError, match=message):
+        read_cabinetry(path)
+
+
+def test_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yml").write_text("a: [")
+    with pytest.raises(StudyError, match="is no YAML"):
+        read_cabinetry(tmp_path / "config.yml")
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_cabinetry(tmp_path / "other.yml")

@@ -1,0 +1,126 @@
+"""Events that do not make a workspace are refused, and the cause is named."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pullfactory import audit_workspace
+from pullfactory.errors import EventsError
+from pullfactory.sharing import MappingError
+from tests.sharing.analysis import PROCESSES, Analysis, analysis, bins_of
+
+Given = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made() -> Analysis:
+    return analysis(2000, scale=0.5)
+
+
+def halved(made: Analysis) -> Given:
+    return {"weights": {**made.weights, "bkg": made.weights["bkg"] / 0.7}}
+
+
+def twice(made: Analysis) -> Given:
+    bins, weights = (
+        {**each, "sig": np.concatenate([each["sig"]] * 2)} for each in (made.bins, made.weights)
+    )
+    return {"simulated": bins, "weights": weights}
+
+
+def changed(made: Analysis, change: Callable[[np.ndarray[Any, Any]], object]) -> Given:
+    bins = made.bins["sig"].copy()
+    change(bins)
+    return {"simulated": {**made.bins, "sig": bins}}
+
+
+def swap_channels(bins: np.ndarray[Any, Any]) -> None:
+    first, second = bins[:, 1].copy(), bins[:, 2].copy()
+    bins[:, 1] = np.where(second >= 0, second - 10, -1)
+    bins[:, 2] = np.where(first >= 0, first + 10, -1)
+
+
+def move_edge(bins: np.ndarray[Any, Any]) -> None:
+    some = np.flatnonzero(bins[:, 1] == 10)[:7]
+    bins[some, 1] = 11
+
+
+def no_selection(made: Analysis) -> Given:
+    events = {**made.events["sig"], "in_SR1": np.ones(2000, dtype=bool)}
+    return {"simulated": {**made.bins, "sig": bins_of(events)}}
+
+
+def other_tree(made: Analysis) -> Given:
+    return {"simulated": {**made.bins, "sig": bins_of(made.events["sig"], 1.0)}}
+
+
+def other_sample(made: Analysis) -> Given:
+    return {
+        "simulated": {**made.bins, "sig": made.bins["bkg"]},
+        "weights": {**made.weights, "sig": made.weights["bkg"]},
+    }
+
+
+def simulation_as_data(made: Analysis) -> Given:
+    return {"data": made.bins["sig"]}
+
+
+def nothing_selected(made: Analysis) -> Given:
+    return changed(made, lambda bins: bins[:, 0].fill(-1))
+
+
+def single_precision(made: Analysis) -> Given:
+    return {"weights": {**made.weights, "sig": made.weights["sig"] * (1.0 + 3e-6)}}
+
+
+WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
+    "weight": (halved, r"1\.42857 times what they should be: the weight lacks a factor"),
+    "twice": (twice, "2 times what they should be: a file is there 2 times, or the weight lacks"),
+    "channels": (lambda m: changed(m, swap_channels), "channel 'SR2' has: the two are exchanged"),
+    "edge": (lambda m: changed(m, move_edge), "in other bins: an edge is moved"),
+    "selection": (no_selection, "all bins have too much: a selection is missing"),
+    "tree": (other_tree, "another weight, another tree, a variation|an edge is moved"),
+    "sample": (other_sample, "what 'bkg' has: exchange them"),
+    "simulation": (simulation_as_data, "channel 'CR', data: bin "),
+    "nothing": (nothing_selected, "no event is in it: look at its selection"),
+    "float32": (single_precision, "as numbers in single precision do: tolerate 0.0001"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_mapping_is_refused(name: str, made: Analysis) -> None:
+    spoil, cause = WRONG[name]
+    given: Given = {"simulated": made.bins, "weights": made.weights} | spoil(made)
+    with pytest.raises(MappingError, match=cause) as refused:
+        audit_workspace(made.spec, **given)
+    assert all("in the workspace; " in line for line in refused.value.lines)
+
+
+def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
+    given: Given = {"simulated": made.bins, "weights": made.weights}
+    with pytest.raises(MappingError, match=r"'CR'.*called disjoint, but events fill it"):
+        audit_workspace(made.spec, **given, disjoint=["CR"])
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"simulated": {"top": np.zeros((1, 1), dtype=int)}},
+            "'top' is no sample of the workspace",
+        ),
+        ({"data": np.zeros((3, 2))}, "bins are float64 of shape"),
+        ({"data": np.array([[26]])}, "bins from 26 to 26, but the workspace has 0 to 25"),
+        ({"data": np.array([[7, 8]])}, "event 0 is in two bins of channel 'SR1'"),
+        ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),
+    ],
+)
+def test_events_of_the_wrong_kind_are_refused(given: Given, message: str, made: Analysis) -> None:
+    with pytest.raises(EventsError, match=message):
+        audit_workspace(made.spec, **given)
+
+
+def test_every_process_has_events(made: Analysis) -> None:
+    assert made.bins.keys() == PROCESSES.keys()
