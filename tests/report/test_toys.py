@@ -62,6 +62,7 @@ def figures_of(fits: FitBatch, names: Sequence[str] = FIGURES) -> dict[str, Figu
     with figure_style():
         made = make_toy_figures(
             parameters=fits.parameters,
+            pulls=summaries(fits),
             sums=PullSums.of(fits, truth),
             correlation=CorrelationSums.of(fits, truth).found,
             minima=fits.nll[np.isfinite(fits.error).any(axis=1)],
@@ -267,6 +268,7 @@ def test_same_numbers_give_the_same_files(tmp_path: Path) -> None:
             tmp_path / name / "figures",
             lambda: make_toy_figures(
                 parameters=fits.parameters,
+                pulls=summaries(fits),
                 sums=PullSums.of(fits, truth),
                 correlation=CorrelationSums.of(fits, truth).found,
                 minima=fits.nll,

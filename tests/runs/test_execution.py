@@ -168,6 +168,18 @@ def test_where_the_queue_is_full_tasks_wait_for_room() -> None:
             done(pool, lambda index: index, 3)
 
 
+class Eager(Silent):
+    """Gives the result itself."""
+
+    def submit(self, fn, /, *args, **options):  # type: ignore[no-untyped-def]
+        return fn(*args, **options)
+
+
+def test_an_executor_without_futures() -> None:
+    with Eager(1) as pool, pytest.raises(StudyError, match="gave 0 instead of a future"):
+        done(pool, lambda index: index, 2)
+
+
 def test_no_executor() -> None:
     for wrong in (ThreadPoolExecutor, "threads", 4):
         with pytest.raises(StudyError, match="is none; give one"):

@@ -44,6 +44,7 @@ _NLL_DECIMALS = 6  # differences below are of rounding
 def make_toy_figures(
     *,
     parameters: tuple[str, ...],
+    pulls: Sequence[PullSummary],
     sums: PullSums,
     correlation: Correlation,
     minima: NDArray[np.float64],
@@ -53,13 +54,14 @@ def make_toy_figures(
 
     Args:
         parameters: Names, in the order of all sums.
+        pulls: Of the parameters whose errors were asked for.
         sums: Sums over the pulls.
         correlation: Of the estimates.
         minima: Minimum of the negative log-likelihood, shape (toys,).
         failures: Fits that do not give all errors; None if all do.
     """
     figures: dict[str, Callable[[], Figure]] = {
-        "pulls": partial(_pulls, parameters, sums),
+        "pulls": partial(_pulls, pulls),
         "pull_ecdf": partial(_shapes, parameters, sums),
         "minimum_nll": partial(_minimum_nll, minima),
         "correlation": partial(_correlation, parameters, correlation, sums.toys),
@@ -223,9 +225,8 @@ def _say(ax: Axes, text: str) -> None:
     ax.text(0.5, 0.5, text, transform=ax.transAxes, color=REFERENCE, ha="center", va="center")
 
 
-def _pulls(parameters: tuple[str, ...], sums: PullSums) -> Figure:
-    """Pulls of all parameters, in as many columns as make a page that fits a screen."""
-    rows = PullSummary.from_sums(parameters, sums)
+def _pulls(rows: Sequence[PullSummary]) -> Figure:
+    """Pulls of parameters, in as many columns as make a page that fits a screen."""
     columns = max(round((_FLATNESS * len(rows)) ** 0.5), 1)
     per_column = -(-len(rows) // columns)
     names = _LETTER * max(len(row.parameter) for row in rows)

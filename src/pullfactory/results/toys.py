@@ -293,6 +293,7 @@ class ToysResult(Result):
 
         return make_toy_figures(
             parameters=self.parameters,
+            pulls=[row.pulls for row in self.pulls],
             sums=self.sums,
             correlation=self.correlation,
             minima=self.minima,

@@ -227,6 +227,11 @@ class _Flight(Generic[Result]):
                 if not self.flying:  # nothing will end, and make room
                     self._give_up(error)
                 return
+            if not callable(getattr(future, "add_done_callback", None)):
+                raise StudyError(
+                    f"the executor's submit gave {future!r:.60} instead of a future; give one of "
+                    "concurrent.futures"
+                )
             self.flying[index] = future
             future.add_done_callback(partial(self._ended, index))
 

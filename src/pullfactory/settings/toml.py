@@ -58,7 +58,8 @@ def parse_toml(text: str | bytes, place: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         if text.lstrip()[:1] in ("{", b"{"):
             raise StudyError(
-                f"{place} is JSON, not TOML; 'pullfactory toys' takes workspaces"
+                f"{place} is JSON, not TOML; 'pullfactory toys' and 'pullfactory audit' take "
+                "workspaces"
             ) from None
         raise StudyError(f"{place} is no TOML: {error}; mend that line") from None
     except ValueError as error:
