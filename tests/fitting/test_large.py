@@ -4,8 +4,10 @@
 """
 
 import os
+from collections.abc import Callable, Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyhf
 import pytest
@@ -15,6 +17,7 @@ from benchmarks.models import large_workspace, shape_workspace
 from pullfactory import BinnedLikelihood, FitStatus, fit_toys, throw_toys
 from pullfactory.fitting import fit_minuit
 
+Function = Callable[[jax.Array, jax.Array], jax.Array]
 FITS = int(os.environ.get("FITS", "1"))
 TOYS = 1000
 
@@ -33,27 +36,48 @@ def _likelihood(workspace: pyhf.Workspace) -> BinnedLikelihood:
     return found
 
 
+@pytest.fixture
+def hessian_of() -> Iterator[Callable[[pyhf.Workspace], Function]]:
+    """Hessians of what pyhf itself calls the probability of its data."""
+    before = pyhf.get_backend()
+    pyhf.set_backend("jax", precision="64b")
+
+    def make(workspace: pyhf.Workspace) -> Function:
+        codes = {"normsys": "code4", "histosys": "code4p"}
+        model = workspace.model(
+            modifier_settings={kind: {"interpcode": code} for kind, code in codes.items()}
+        )
+        return jax.jit(jax.hessian(lambda theta, data: -model.logpdf(theta, data)[0]))
+
+    yield make
+    pyhf.set_backend(*before)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_minima_are_those_of_minuit(name: str) -> None:
+def test_minima_are_those_of_minuit(
+    name: str, hessian_of: Callable[[pyhf.Workspace], Function]
+) -> None:
     """Never above Minuit's by 1e-4 in 2 NLL, and estimates are Minuit's there.
 
-    Errors are compared with the inverse of the Hessian that JAX makes of the whole likelihood:
+    Errors are compared with the inverse of the Hessian that JAX makes of pyhf's own probability:
     those of HESSE, finite differences, are off it by up to a sixth in these models.
     """
-    likelihood = _likelihood(MODELS[name]())
+    workspace = MODELS[name]()
+    likelihood, hessian = _likelihood(workspace), hessian_of(workspace)
     data = throw_toys(likelihood, FITS, 3).data
     fits = fit_toys(likelihood, data)
     assert np.all(fits.status <= FitStatus.AT_BOUND)
     for toy, row in enumerate(data):
-        reference = fit_minuit(likelihood, row, start=fits.estimate[toy], hesse_calls=1)
+        reference = fit_minuit(likelihood, row, hesse_calls=1)
         assert 2 * (fits.nll[toy] - reference.nll) < 1e-4
         if fits.status[toy] == FitStatus.AT_BOUND:
             continue
-        hessian = jax.hessian(likelihood.nll)(fits.estimate[toy], row)
-        error = np.sqrt(np.diag(np.linalg.inv(hessian)))
-        assert np.all(np.abs(fits.estimate[toy] - reference.estimate) < 0.01 * error)
+        exact = np.asarray(hessian(jnp.asarray(fits.estimate[toy]), jnp.asarray(row)))
+        error = np.sqrt(np.diag(np.linalg.inv(exact)))
         np.testing.assert_allclose(fits.error[toy], error, rtol=1e-6)
+        if reference.nll < fits.nll[toy] + 1e-4:  # Minuit may stop early, or beside
+            assert np.all(np.abs(fits.estimate[toy] - reference.estimate) < 0.01 * error)
 
 
 @pytest.mark.slow
