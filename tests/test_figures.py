@@ -61,7 +61,11 @@ def test_without_figures_nothing_is_drawn(
 
 def test_command_line_beats_the_file(invoke: Any, study_file: Path, tmp_path: Path) -> None:
     few = ("--n-toys", 20, "--methods", "unbinned", "--rho", "0", "-o", tmp_path / "out")
-    outcome = invoke("run", study_file, *few, "--figures", "none", "--set", "figures=png,pdf")
+    file = tmp_path / "study.toml"
+    text = study_file.read_text()
+    assert text.count('figures = ["png"]') == 1
+    file.write_text(text.replace('figures = ["png"]', 'figures = ["png", "pdf"]'))
+    outcome = invoke("run", file, *few, "--figures", "none")
     assert outcome.returncode == 0
     assert endings(tmp_path / "out") == set()
     assert "Figures" not in outcome.stdout

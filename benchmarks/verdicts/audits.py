@@ -101,6 +101,7 @@ def config_of(line: Line) -> dict[str, Any]:
     return {
         "name": "verdict",
         "poi": "m",
+        "optimal": False,  # says nothing of the verdict
         "n_events_law": "poisson" if line.poisson else "fixed",
         "weight": "w" if line.weights else "",
         "parameter": [_parameter(line, knob) for knob in line.knobs],

@@ -82,6 +82,7 @@ MIXTURE: dict[str, Any] = {
     "name": "mixture",
     "seed": 7,
     "poi": "m",
+    "optimal": False,  # tests of their own
     "weight": "w",
     "identifier": ["event"],
     "parameter": [
@@ -163,6 +164,7 @@ LOCATION: dict[str, Any] = {
     "name": "location",
     "seed": 11,
     "poi": "t",
+    "optimal": False,  # tests of their own
     "parameter": [{"name": "t", "constraint": "free"}],
     "observable": [{"name": "x", "density": "normal"}, {"name": "y", "density": "normal"}],
     "toys": {"n_toys": 0},

@@ -75,6 +75,7 @@ def config(k: int, events: float, part: float, norm: float | str = 0.1) -> dict[
     return {
         "name": "fit",
         "poi": "m",
+        "optimal": False,  # tests of their own
         "joint": {"n_bins": 0},
         "parameter": [{"name": "m", "constraint": "free"}, {"name": "tune"}],
         "observable": [

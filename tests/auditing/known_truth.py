@@ -22,6 +22,7 @@ def config(**more: Any) -> dict[str, Any]:
     return {
         "name": "known",
         "poi": "m",
+        "optimal": False,  # tests of their own
         "n_events_law": "fixed",
         "parameter": [free, {"name": "j"}],
         "observable": [{"name": "a"}, {"name": "b"}],

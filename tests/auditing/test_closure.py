@@ -43,6 +43,7 @@ def audited(slopes: list[list[float]], n_events: float, **changes: Any) -> Audit
         {
             "name": "closure",
             "poi": "mass",
+            "optimal": False,  # tests of their own
             "replicas": 20,
             "toys": {"n_toys": 0},
             "joint": {"n_bins": 0},
@@ -143,6 +144,7 @@ def alike(n_samples: int, n_events: float, morphing: str, seed: int = 3) -> Audi
         {
             "name": "alike",
             "poi": "mass",
+            "optimal": False,  # tests of their own
             "replicas": 20,
             "n_events_law": "fixed",
             "toys": {"n_toys": 0, "unbinned": "none"},

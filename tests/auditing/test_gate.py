@@ -22,6 +22,7 @@ N = 8000
 CONFIG: dict[str, Any] = {
     "name": "gate",
     "poi": "m",
+    "optimal": False,  # tests of their own
     "weight": "w",
     "identifier": ["event"],
     "workspace": {"n_bins": 8},

@@ -22,7 +22,7 @@ from tests.auditing.judged_fits import Case, judged
 
 pytestmark = pytest.mark.slow
 
-SETS = int(os.environ.get("SETS", "400"))  # 2000 take four minutes of two processors
+SETS = int(os.environ.get("SETS", "200"))  # 2000 take four minutes of two processors
 PARTS = 10
 UNLIKELY = 1e-3  # of 16 tests
 MODELS = list(product((2, 3), (0.0, 0.5, 0.9), (0.0, 0.2)))

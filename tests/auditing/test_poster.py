@@ -48,6 +48,7 @@ def _audit(folder: Path, rho: float) -> AuditResult:
     config = {
         "name": "poster",
         "poi": "m_t",
+        "optimal": False,  # tests of their own
         "n_events_law": "fixed",
         "identifier": ["number"],
         "parameter": [{"name": "m_t", "constraint": "free"}, {"name": "JSF"}, {"name": "JRF"}],

@@ -19,6 +19,7 @@ Table = dict[str, NDArray[Any]]
 CONFIG: dict[str, Any] = {
     "name": "response",
     "poi": "t",
+    "optimal": False,  # tests of their own
     "weight": "w",
     "workspace": {"n_bins": 10},
     "joint": {"n_bins": 0},

@@ -19,6 +19,7 @@ SPLIT = Path(__file__).parents[1] / "events" / "two_leptons.root"
 LEPTONS: dict[str, Any] = {
     "name": "leptons",
     "poi": "esc",
+    "optimal": False,  # tests of their own
     "workspace": {"n_bins": 6},
     "joint": {"n_bins": 0},
     "toys": {"n_toys": 0, "unbinned": "none"},

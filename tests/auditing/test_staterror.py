@@ -51,6 +51,7 @@ def prepared(table: Table, shifts: Array, nominal: dict[str, Any], **settings: A
         {
             "name": "staterror",
             "poi": "t",
+            "optimal": False,  # tests of their own
             "replicas": 10,
             "joint": {"n_bins": 0},
             "workspace": {"staterror": True},

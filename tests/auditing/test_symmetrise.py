@@ -17,6 +17,7 @@ Table = dict[str, NDArray[Any]]
 CONFIG: dict[str, Any] = {
     "name": "mirror",
     "poi": "m",
+    "optimal": False,  # tests of their own
     "weight": "w",
     "replicas": 50,
     "workspace": {"n_bins": 8},

@@ -35,6 +35,7 @@ def test_a_given_number_of_events_is_no_noise(
         {
             "name": "noise",
             "poi": "shift",
+            "optimal": False,  # tests of their own
             "weight": "w",
             "replicas": 10,
             "workspace": {"n_bins": 8},
@@ -72,6 +73,7 @@ def test_noise_in_slopes_is_what_the_information_has_too_much() -> None:
         {
             "name": "noise",
             "poi": "t",
+            "optimal": False,  # tests of their own
             "parameter": [{"name": "t", "constraint": "free"}],
             "observable": [{"name": "x", "edges": np.linspace(-2, 2, 9).tolist()}],
             "samples": {

@@ -35,6 +35,7 @@ CONFIG: dict[str, Any] = {
     "name": "rows",
     "seed": 5,
     "poi": "t",
+    "optimal": False,  # tests of their own
     "replicas": 10,
     "identifier": ["event"],
     "repeated": "cluster",

@@ -37,6 +37,7 @@ CONFIG: dict[str, Any] = {
     "name": "weights",
     "seed": 5,
     "poi": "t",
+    "optimal": False,  # tests of their own
     "replicas": 10,
     "joint": {"n_bins": 0},
     "parameter": [{"name": "t", "constraint": "free"}],

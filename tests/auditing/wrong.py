@@ -91,6 +91,7 @@ def config() -> Config:
         "name": "right",
         "seed": 3,
         "poi": "m_t",
+        "optimal": False,  # tests of their own
         "selection": "pt > 30",
         "weight": "w",
         "identifier": ["event"],

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyhf
@@ -48,8 +49,8 @@ def test_second_tries_end_where_no_fit_works(
     converged = 0
     tried: list[object] = []
 
-    def lost(*arguments: object) -> Minimum:
-        found = minimise(*arguments)  # type: ignore[arg-type]
+    def lost(*arguments: Any, **options: Any) -> Minimum:
+        found = minimise(*arguments, **options)
         status = np.full_like(found.status, FitStatus.ITERATION_LIMIT)
         status[:converged] = FitStatus.CONVERGED
         return found._replace(status=status)

@@ -155,7 +155,11 @@ class ScorePlaces:
 
     @property
     def root(self) -> NDArray[np.float64]:
-        """R, with W = R R^T."""
+        """R, with W = R R^T.
+
+        Raises:
+            CalibrationError: If W is not positive definite.
+        """
         try:
             return np.asarray(np.linalg.cholesky(self.information))
         except np.linalg.LinAlgError:

@@ -8,8 +8,6 @@ from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.methods import BUILT_IN
 from pullfactory.settings.study import Study
 
-__all__ = ["idle_keys", "refuse_idle", "refuse_idle_file"]
-
 _CHOSEN = ("joint.", "optimal.", "calibration.", "tree")  # one file serves several choices
 
 
