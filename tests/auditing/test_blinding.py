@@ -25,7 +25,8 @@ def tables() -> dict[str, Any]:
 
 
 def asked(**settings: Any) -> AuditConfig:
-    return AuditConfig.from_dict(config(2, 1000.0, 0.0)).with_settings(QUICK | settings)
+    whole = config(2, 1000.0, 0.0) | {"optimal": True}
+    return AuditConfig.from_dict(whole).with_settings(QUICK | settings)
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def prepared(
             table["event"] = np.arange(N, dtype=np.float64) // 2
             for name in ("x", "y"):
                 table[name][1::2] = 0.8 * table[name][::2] + 0.6 * table[name][1::2]
-    asked = config(k, EVENTS, part, norm)
+    asked = config(k, EVENTS, part, norm) | {"optimal": True}
     del asked["samples"]["data"]
     if gaps:
         asked["observable"][1]["missing"] = "allow"
@@ -117,7 +117,7 @@ def test_what_is_refused_says_why() -> None:
 def prepared_few() -> AuditModel:
     """Fewer events than 50 for each of 19 independent bins."""
     tables = simulated(np.random.default_rng(6), 900, 2, RHO, 0.0)
-    asked = config(2, EVENTS, 0.0)
+    asked = config(2, EVENTS, 0.0) | {"optimal": True}
     del asked["samples"]["data"]
     whole = AuditConfig.from_dict(asked).with_settings({"replicas": 10})
     expected = Expected.of(whole, read_events(whole, tables))
