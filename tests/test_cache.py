@@ -285,7 +285,7 @@ def test_other_closures_are_others(home: Path, change: dict[str, object]) -> Non
     "words",
     [
         ("toys", str(WORKSPACE), "--n-toys", "300"),
-        ("run", "--methods", "all", "--rho", "0.5", "--n-toys", "200"),
+        ("run", "--methods", "unbinned,binned_joint", "--rho", "0.5", "--n-toys", "200"),
     ],
 )
 def test_fits_are_the_same_bit_for_bit(tmp_path: Path, words: tuple[str, ...]) -> None:

@@ -67,7 +67,7 @@ DOCS = sorted(ROOT.glob("docs/**/*.md"))
 EXAMPLES = [ROOT / "README.md", *DOCS]
 PAGES = [*EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("notebooks/*")]
 SMALL = {"ensemble.n_toys": 16, "calibration.events_per_point": 20_000}
-FEW_RHO = "ensemble.rho=0,0.3"
+FEW_RHO = "0,0.3"
 PACKAGE = ROOT / "src" / "pullfactory"
 
 
@@ -130,14 +130,23 @@ def edit_study(file: Path, block: str) -> None:
     file.write_text(changed.to_toml(), encoding="utf-8")
 
 
+def made_small(verb: str, line: str) -> str:
+    """Options that make a study small, of those that have an effect."""
+    options = dict[str, object]()
+    if "--calibration" not in line and "calibration.source=exact" not in line:
+        options["calibration.events_per_point"] = SMALL["calibration.events_per_point"]
+    if verb in {"run", "scan"} and "--n-toys" not in line:
+        options["ensemble.n_toys"] = SMALL["ensemble.n_toys"]
+    if verb not in {"closure", "workspace"} and "rho" not in line:
+        options["ensemble.rho"] = FEW_RHO
+    return " ".join(f"--set {key}={value}" for key, value in options.items())
+
+
 def run_in_shell(line: str) -> None:
     """Run a line in the current folder with the commands of this Python, studies made small."""
-    options = " ".join(f"--set {key}={value}" for key, value in SMALL.items())
-    if "--rho" not in line and "init" not in line:
-        options += f" --set {FEW_RHO}"
     command = re.sub(
         r"\bpullfactory (run|predict|closure|scan|bootstrap|calibrate|workspace)\b",
-        rf"\g<0> {options}",
+        lambda found: f"{found[0]} {made_small(found[1], line)}",
         line,
     )
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -73,7 +73,7 @@ def test_against_pyhf_with_minuit(which: str, request: pytest.FixtureRequest) ->
     workspace = request.getfixturevalue(which)
     model = workspace.model()
     found = BinnedLikelihood.from_pyhf(workspace)
-    toys = TOYS if which == "seven" else 8
+    toys = 40 if which == "seven" else 8
     thrown = throw_toys(found, toys, seed=3)
     fits = fit_toys(found, thrown.data)
     assert np.all(fits.status <= FitStatus.AT_BOUND)
