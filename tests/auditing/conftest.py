@@ -82,7 +82,6 @@ MIXTURE: dict[str, Any] = {
     "name": "mixture",
     "seed": 7,
     "poi": "m",
-    "optimal": False,  # tests of their own
     "weight": "w",
     "identifier": ["event"],
     "parameter": [

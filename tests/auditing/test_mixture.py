@@ -104,6 +104,7 @@ def few_config(config: dict[str, Any], *, weighted: bool) -> dict[str, Any]:
     config = copy.deepcopy(config)
     config["toys"]["n_toys"] = 20 if weighted else 0
     config["workspace"] = {"n_bins": 8}
+    config["optimal"] = False
     for observable in config["observable"]:
         observable["density"] = "normal"  # a smooth one takes longer
     if not weighted:

@@ -50,6 +50,7 @@ def clustered(location: dict[str, Any]) -> dict[str, Any]:
     """The configuration of a free location, with identifiers."""
     location["samples"]["nominal"] = {"in_memory": True, "events": ROWS}
     location |= {"identifier": ["run", "event"], "repeated": "cluster", "joint": {"n_bins": 0}}
+    location["optimal"] = True
     location["workspace"] = {"n_bins": 10, "smooth": "none"}
     return location
 
