@@ -93,7 +93,8 @@ class Document(Frozen, Generic[Parameter, Observable]):
             EventsError: If an expression is none.
         """
         place = f"{cls.kind} file '{path}'"
-        return cls.from_read(read_toml(path, place, cls.command), place=place)
+        remedy = f"'{cls.command}' writes one"
+        return cls.from_read(read_toml(path, place, remedy), place=place)
 
     @classmethod
     def from_read(cls, data: Mapping[str, Any], *, place: str) -> Self:

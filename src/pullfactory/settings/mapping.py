@@ -7,10 +7,9 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from pullfactory.errors import StudyError
 from pullfactory.events import parse_expression
-from pullfactory.files import read_given
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.fields import Frozen, Listed, listed
-from pullfactory.settings.toml import parse_toml
+from pullfactory.settings.toml import read_toml
 
 Files = Annotated[Listed[str], BeforeValidator(listed)]
 """Files, each as FILE or FILE:TREE; globs allowed."""
@@ -112,13 +111,7 @@ class EventMap(Frozen):
             EventsError: If an expression is none.
         """
         place = f"event file '{path}'"
-        try:
-            content = read_given(path)
-        except OSError as error:
-            raise StudyError(
-                f"{place} cannot be read ({error.strerror}); give a TOML file of events"
-            ) from None
-        return cls.from_dict(parse_toml(content, place), place=place)
+        return cls.from_dict(read_toml(path, place, "give a TOML file of events"), place=place)
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], *, place: str = "event file") -> Self:

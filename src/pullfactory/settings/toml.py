@@ -27,7 +27,7 @@ def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
     Args:
         path: The file.
         place: What it is, for messages.
-        remedy: The command that writes one.
+        remedy: What to do if it cannot be read.
 
     Raises:
         StudyError: If it cannot be read or is no TOML.
@@ -35,9 +35,7 @@ def read_toml(path: str | Path, place: str, remedy: str) -> dict[str, Any]:
     try:
         content = read_given(path)
     except OSError as error:
-        raise StudyError(
-            f"{place} cannot be read ({error.strerror}); '{remedy}' writes one"
-        ) from None
+        raise StudyError(f"{place} cannot be read ({error.strerror}); {remedy}") from None
     return parse_toml(content, place)
 
 
