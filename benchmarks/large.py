@@ -2,15 +2,18 @@
 
 import importlib
 import json
+import os
 import resource
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from time import process_time
 from typing import NamedTuple
 
 import numpy as np
 import pyhf
+from numpy.typing import NDArray
 
 from benchmarks.measure import POSTER, Settings, in_fresh_process
 from benchmarks.models import gamma_workspace, shape_workspace
@@ -46,6 +49,12 @@ MODELS = {
 }
 
 
+SIZES = [(parameters, 100) for parameters in (15, 30, 60, 120, 240)]
+SIZES += [(60, bins) for bins in (50, 200, 400)]
+"""Parameters, half of them normalisations and half of them shapes, and bins of one channel."""
+_WHOLE_TOYS = 2  # fitted without structure, each of which takes up to a second
+
+
 class Figures(NamedTuple):
     """Seconds of CPU a toy, of the first toys with reading and compilation, and peak memory."""
 
@@ -59,7 +68,8 @@ class Figures(NamedTuple):
 
 
 def measure(settings: Settings) -> list[Row]:
-    """Rows of every model."""
+    """Rows of every model, and of the scaling with their size."""
+    use_one_thread()
     chosen = list(MODELS)[:: settings.size(1, 3)]
     models = {name: MODELS[name] for name in chosen}
     if settings.workspace:
@@ -74,7 +84,42 @@ def measure(settings: Settings) -> list[Row]:
         toys = settings.size(model.toys, 2)
         figures = in_fresh_process(figures_of, model.make, toys)
         rows += _rows(name, model, figures)
+    rows += [in_fresh_process(scaling_of, *size) for size in SIZES[:: settings.size(1, 4)]]
     return rows
+
+
+def use_one_thread() -> None:
+    """Let XLA compute in one thread: two of them take CPU time while they wait for each other."""
+    os.environ.setdefault("NPROC", "1")
+
+
+def scaling_of(parameters: int, bins: int) -> Row:
+    """The same toys by structure and as a whole, which is how they were fitted before."""
+    workspace = shape_workspace(bins, parameters // 2, parameters - 1 - parameters // 2)
+    likelihood = BinnedLikelihood.from_pyhf(workspace)
+    data = throw_toys(likelihood, 32, _SEED).data
+    structured = _cpu_of_fits(likelihood, data)
+    whole = structured
+    if likelihood.structure is not None:
+        dense = replace(likelihood, structure=None, numbers=None)
+        whole = _cpu_of_fits(dense, data[:_WHOLE_TOYS])
+    return Row(
+        what=f"{parameters} parameters, {bins} bins: CPU a toy as a whole / by structure",
+        value=whole / structured,
+        unit="x",
+        detail=f"{duration(whole)} and {duration(structured)}",
+    )
+
+
+def _cpu_of_fits(likelihood: BinnedLikelihood, data: NDArray[np.float64]) -> float:
+    """Seconds of CPU a toy, compiled before, the best of three."""
+    fit_toys(likelihood, data)
+    times = []
+    for _ in range(3):
+        started = process_time()
+        fit_toys(likelihood, data)
+        times.append((process_time() - started) / len(data))
+    return min(times)
 
 
 def figures_of(make: Callable[[], pyhf.Workspace], toys: int, *, minuit: bool = True) -> Figures:
@@ -85,27 +130,23 @@ def figures_of(make: Callable[[], pyhf.Workspace], toys: int, *, minuit: bool = 
     data = throw_toys(likelihood, toys, _SEED).data
     fits = fit_toys(likelihood, data)
     first = process_time() - started
-    times = []
-    for _ in range(3):
-        started = process_time()
-        fits = fit_toys(likelihood, data)
-        times.append((process_time() - started) / toys)
+    spent = _cpu_of_fits(likelihood, data)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
     peer = ""
     if minuit:
         fit_minuit(likelihood, data[0])
         started = process_time()
         other = fit_minuit(likelihood, data[0])
-        spent = process_time() - started
+        taken = process_time() - started
         higher = 2 * (fits.nll[0] - other.nll)
         far = np.nanmax(np.abs(fits.estimate[0] - other.estimate) / fits.error[0])
         peer = (
-            f"Minuit {duration(spent)}, minimum {higher:.2g} above its, "
+            f"Minuit {duration(taken)}, minimum {higher:.2g} above its, "
             f"estimates within {far:.2g} sigma"
         )
     failed = int(np.sum(fits.status > 2))
     beside = beside_nextstat(workspace, likelihood, toys)
-    return Figures(min(times), first, memory, likelihood.batch, failed, peer, beside)
+    return Figures(spent, first, memory, likelihood.batch, failed, peer, beside)
 
 
 def beside_nextstat(workspace: pyhf.Workspace, likelihood: BinnedLikelihood, toys: int) -> str:
@@ -170,7 +211,11 @@ def _rows(name: str, model: _Model, figures: Figures) -> list[Row]:
 
 
 if __name__ == "__main__":
+    use_one_thread()
     for _name, _model in MODELS.items():
         if any(word in _name for word in sys.argv[1:]):
             sys.stdout.write(f"{_name}: {figures_of(_model.make, _model.toys)}\n")
             sys.stdout.flush()
+    for _parameters, _bins in SIZES if "scaling" in sys.argv[1:] else []:
+        sys.stdout.write("  ".join(scaling_of(_parameters, _bins).cells) + "\n")
+        sys.stdout.flush()

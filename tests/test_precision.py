@@ -11,7 +11,7 @@ import pyhf
 import pytest
 
 import pullfactory as pf
-from pullfactory import BinnedLikelihood, Study, build_method, calibrate, fit_toys
+from pullfactory import BinnedLikelihood, Study, _jax, build_method, calibrate, fit_toys
 from pullfactory.errors import LikelihoodError
 from pullfactory.fitting import fit_events, fit_minuit, throw_toys
 from pullfactory.inference import bootstrap
@@ -103,3 +103,10 @@ def test_every_evaluation_refuses(
             else:  # the block belongs to the thread that entered it
                 assert done.result()
     assert np.all(fit_toys(likelihood, toys.data).status <= pf.FitStatus.AT_BOUND)
+
+
+def test_an_option_that_jax_does_not_know_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = _jax._options.__wrapped__()
+    assert known == _jax._QUICK
+    monkeypatch.setattr(_jax, "_QUICK", {"xla_no_such_option": False})
+    assert _jax._options.__wrapped__() == {}
