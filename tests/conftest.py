@@ -24,6 +24,7 @@ _CACHE = Path(__file__).parents[1] / "build" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("NPROC", "1")  # of XLA's threads: pytest's workers are side by side already
 _MOST_MAPS = 30_000  # Linux allows 65 530, and aborts the process that needs more
 
 
