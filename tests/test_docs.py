@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -66,6 +67,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = sorted(ROOT.glob("docs/**/*.md"))
 EXAMPLES = [ROOT / "README.md", *DOCS]
 PAGES = [*EXAMPLES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *ROOT.glob("notebooks/*")]
+Invoke = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = {"ensemble.n_toys": 16, "calibration.events_per_point": 20_000}
 FEW_RHO = "0,0.3"
 PACKAGE = ROOT / "src" / "pullfactory"
@@ -87,7 +89,9 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES, ids=page_id)
-def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, invoke: Invoke
+) -> None:
     preset = Study.preset
     monkeypatch.setattr(
         Study,
@@ -103,7 +107,7 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         if language == "console":
             for line in block.splitlines():
                 if line.startswith("$ ") and not line.startswith("$ make"):
-                    run_in_shell(line.removeprefix("$ "))
+                    run_line(line.removeprefix("$ "), invoke)
         elif language == "toml":
             (file,) = Path.cwd().glob("*.toml")
             edit_study(file, block)
@@ -142,21 +146,25 @@ def made_small(verb: str, line: str) -> str:
     return " ".join(f"--set {key}={value}" for key, value in options.items())
 
 
-def run_in_shell(line: str) -> None:
-    """Run a line in the current folder with the commands of this Python, studies made small."""
+def run_line(line: str, invoke: Invoke) -> None:
+    """Run a line in the current folder, studies made small: in a shell what needs one."""
     command = re.sub(
         r"\bpullfactory (run|predict|closure|scan|bootstrap|calibrate|workspace)\b",
         lambda found: f"{found[0]} {made_small(found[1], line)}",
         line,
     )
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    ended = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    name, *words = shlex.split(command, comments=True)
+    if name == "pullfactory" and not {"|", ">", "&&"} & set(words):
+        ended = invoke(*words)
+    else:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        ended = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert ended.returncode == 0, f"{command}\n{ended.stdout}{ended.stderr}"
 
 
