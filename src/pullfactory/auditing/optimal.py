@@ -179,9 +179,9 @@ class OptimalModel:
         own = np.linalg.inv(back @ np.asarray(data.weight)[0] @ back.T)
         whole = own + basis.T @ self.template @ basis
         position, factor, information = likelihood.constraints
-        used = (information > 0) & ~likelihood.held[position]
+        used = (np.diag(information) > 0) & ~likelihood.held[position]
         pulls = factor * theta[position] - np.asarray(data.aux)[0]
-        square = left @ np.linalg.solve(whole, left) + np.sum(information * pulls**2)
+        square = left @ np.linalg.solve(whole, left) + pulls @ information @ pulls
         measured = self.directions.number + int(np.sum(used))
         return float(square), measured - int(np.sum(~likelihood.held))
 

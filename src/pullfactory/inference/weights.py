@@ -2,8 +2,8 @@
 
 With U the covariance of the estimate, to whose inverse observable o adds (D^T Omega^-1)_o D_o, the
 estimate of parameter k moves by 1 for a shift of its truth by 1: by [U (D^T Omega^-1)_o D_o]_kk
-through observable o, and by U_kk P_kk through its constraint. A part may be negative, where the
-observable is there to take off what another one has too much.
+through observable o, and by (U P)_kk through its constraint, with those that are correlated. A
+part may be negative, where the observable is there to take off what another one has too much.
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +112,8 @@ def _parts(
         Shape (parameters, observables + 1).
     """
     combined = slopes.T @ weight
-    information = combined @ slopes + np.diag(np.where(moving, prior, 1.0))
+    still = np.diag(np.where(moving, 0.0, 1.0))
+    information = combined @ slopes + np.where(np.outer(moving, moving), prior, still)
     inverse = np.linalg.inv(information)
     learnt = [np.diag(inverse @ combined[:, one] @ slopes[one]) for one in groups]
-    return np.stack([*learnt, np.diag(inverse) * prior], axis=1)
+    return np.stack([*learnt, np.diag(inverse @ prior)], axis=1)

@@ -152,7 +152,7 @@ def _likelihood(first: BinnedLikelihood, slices: tuple[slice, ...]) -> OptimalLi
         constraints=Constraints(
             np.array(first.aux_index, dtype=int),
             first.aux_factor,
-            first.aux_used / np.square(first.aux_sigma),
+            first.aux_precision,
         ),
         first=first.start,
         limits=first.limits,

@@ -62,7 +62,9 @@ def density_combination(product: Method) -> OptimalLikelihood:
     return OptimalLikelihood(
         scores=DensityScores(response=first.response, families=first.families),
         constraints=Constraints(
-            np.array(first.constrained, dtype=int), np.ones(n_constrained), np.ones(n_constrained)
+            np.array(first.constrained, dtype=int),
+            np.ones(n_constrained),
+            np.eye(n_constrained) + (0.0 if first.coupling is None else first.coupling),
         ),
         first=first.start,
         limits=first.bounds,
@@ -137,7 +139,7 @@ def unbinned_optimal_noise(
     """
     study = calibration.study
     source = combined_response_noise(calibration, theta, event_covariance(study, rho))
-    return MethodNoise(study.constrained.astype(np.float64), (source,))
+    return MethodNoise(study.constraint_information, (source,))
 
 
 def event_covariance(study: Study, rho: float) -> NDArray[np.float64]:
