@@ -129,7 +129,7 @@ def straight(slopes: list[float]) -> OptimalLikelihood:
     nothing = np.zeros(0)
     return OptimalLikelihood(
         scores=Straight(slopes),
-        constraints=Constraints(nothing.astype(int), nothing, nothing),
+        constraints=Constraints(nothing.astype(int), nothing, np.zeros((0, 0))),
         first=np.zeros(1),
         limits=np.array([[-10.0, 10.0]]),
         held=np.zeros(1, dtype=bool),

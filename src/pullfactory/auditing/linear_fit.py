@@ -248,7 +248,7 @@ class LinearFit:
     @cached_property
     def nuisances(self) -> "tuple[Nuisance, ...]":
         """What truths with a known spread do, independent of each other."""
-        number, block = connected_components(self.prior != 0.0, directed=False)
+        number, block = connected_components(self.penalty != 0.0, directed=False)
         found = []
         for each in range(number):
             where = np.flatnonzero(block == each)
