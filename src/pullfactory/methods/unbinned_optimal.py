@@ -185,10 +185,11 @@ def _weigh(
     products = multiply_scores(first, theta, seen.pairs)
     counted = products[:, 0, 0]
     if covariance is None:
+        number = events**2 / counted  # of events of one weight
         mean = products[:, 0, 1:] / counted[:, None]
         spread = products[:, 1:, 1:] - counted[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        own = spread * (counted / (counted - 1.0))[:, None, None]
-        weight = measured_weight(directions, own, counted)
+        own = spread * (number / (number - 1.0))[:, None, None]
+        weight = measured_weight(directions, own, number)
     else:
         weight = directions.weight(covariance) / counted[:, None, None]
     data = OptimalData(events, totals, reference, weight, seen.data.aux)
