@@ -108,7 +108,9 @@ def test_pulls_of_toys_have_unit_width(audited: pf.AuditResult) -> None:
 @pytest.mark.slow
 def test_it_is_said_in_what_is_written(audited: pf.AuditResult, tmp_path: Path) -> None:
     folder = audited.write(tmp_path / "out", figures=())
-    assert pf.read(folder).config.correlated == ("JSF", "JRF")
+    read = pf.read(folder)
+    assert isinstance(read, pf.AuditResult)
+    assert read.config.correlated == ("JSF", "JRF")
     (path,) = (folder / "workspaces").glob("combined.json")
     _, told = json.loads(path.read_text())["measurements"]
     assert "JRF_independent" in told["name"]
@@ -164,7 +166,7 @@ def test_turned_parameters_have_the_same_errors(*, held: bool) -> None:
         held=np.full(2, held),
         template=0.05 * made.scatter,
     )
-    root = np.linalg.cholesky(fit.prior)
+    root = np.asarray(np.linalg.cholesky(fit.prior), dtype=np.float64)
     other = replace(turned(fit, root), penalty=np.eye(2))
     np.testing.assert_allclose(other.prior, np.eye(2), atol=1e-12)
     assert len(fit.nuisances) == 1

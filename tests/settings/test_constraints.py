@@ -10,7 +10,7 @@ import pullfactory as pf
 from pullfactory.errors import StudyError
 from tests.auditing.test_optimal import config
 
-BOTH = {
+BOTH: dict[str, Any] = {
     "constraints.parameters": ["JSF", "JRF"],
     "constraints.correlation": [[1.0, 0.5], [0.5, 1.0]],
 }
@@ -58,12 +58,8 @@ def test_what_is_no_correlation_is_refused(changes: dict[str, Any], said: str) -
     with pytest.raises(StudyError, match=said):
         POSTER.with_settings(settings)
     with pytest.raises(StudyError, match=said.replace("m_t", "m")):
-        config(
-            **{
-                key: ["m" if one == "m_t" else one for one in value]
-                for key, value in settings.items()
-            }
-        )
+        names = [name.replace("m_t", "m") for name in settings["constraints.parameters"]]
+        config(**settings | {"constraints.parameters": names})
 
 
 def test_held_and_measured_ones_are_not_correlated() -> None:

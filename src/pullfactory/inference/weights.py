@@ -86,20 +86,33 @@ def _weights(
     weight, groups = np.asarray(data.weight)[0], likelihood.scores.groups
     reference = jnp.asarray(data.reference)[0]
     slopes = float(data.events[0]) * np.asarray(likelihood.slopes(jnp.asarray(theta), reference))
-    alone = np.zeros_like(weight)
-    covariance = np.linalg.pinv(weight, rcond=1e-9, hermitian=True)
-    for group in groups:
-        alone[group, group] = np.linalg.pinv(covariance[group, group], rcond=1e-9, hermitian=True)
     moving = ~likelihood.held
     prior = likelihood.prior
-    both = [_parts(one, slopes, prior, moving, groups)[where] for one in (alone, weight)]
+    both = [
+        learnt_parts(one, slopes, prior, moving, groups)[where]
+        for one in (alone(weight, groups), weight)
+    ]
     return [
         [{"product": float(p), "optimal": float(o)} for p, o in zip(*rows, strict=True)]
         for rows in zip(*both, strict=True)
     ]
 
 
-def _parts(
+def alone(weight: NDArray[np.float64], groups: Sequence[slice]) -> NDArray[np.float64]:
+    """The weights of observables that are taken as independent, shape (elements, elements).
+
+    Args:
+        weight: Inverse of the covariance of all elements, same shape.
+        groups: The elements of each observable.
+    """
+    found = np.zeros_like(weight)
+    covariance = np.linalg.pinv(weight, rcond=1e-9, hermitian=True)
+    for group in groups:
+        found[group, group] = np.linalg.pinv(covariance[group, group], rcond=1e-9, hermitian=True)
+    return found
+
+
+def learnt_parts(
     weight: NDArray[np.float64],
     slopes: NDArray[np.float64],
     prior: NDArray[np.float64],
@@ -107,6 +120,13 @@ def _parts(
     groups: Sequence[slice],
 ) -> NDArray[np.float64]:
     """What estimates learn from each observable and from the constraint.
+
+    Args:
+        weight: Of the elements, shape (elements, elements).
+        slopes: Of their expectations, shape (elements, parameters).
+        prior: Information of the constraints, shape (parameters, parameters).
+        moving: Which parameters are fitted, shape (parameters,).
+        groups: The elements of each observable.
 
     Returns:
         Shape (parameters, observables + 1).
