@@ -129,8 +129,8 @@ def test_it_is_never_worse_with_any_background() -> None:
             better += (row.claimed_error or np.inf) < 0.98 * product[row.parameter]
         sums: dict[str, Any] = {}
         for weight in found.tell(product).weights:
-            before = sums.get(weight.parameter, np.zeros(2))
-            sums[weight.parameter] = before + (weight.product, weight.optimal)
+            both = np.array([weight.product, weight.optimal])
+            sums[weight.parameter] = sums.get(weight.parameter, 0.0) + both
         for both in sums.values():
             assert both == pytest.approx(np.ones(2), rel=1e-6)
     assert better

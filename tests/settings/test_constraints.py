@@ -57,8 +57,8 @@ def test_what_is_no_correlation_is_refused(changes: dict[str, Any], said: str) -
     settings = BOTH | {f"constraints.{key}": value for key, value in changes.items()}
     with pytest.raises(StudyError, match=said):
         POSTER.with_settings(settings)
+    names = [name.replace("m_t", "m") for name in settings["constraints.parameters"]]
     with pytest.raises(StudyError, match=said.replace("m_t", "m")):
-        names = [name.replace("m_t", "m") for name in settings["constraints.parameters"]]
         config(**settings | {"constraints.parameters": names})
 
 
