@@ -15,6 +15,7 @@ from pullfactory.auditing import (
     ImpactRow,
     OptimalFit,
     OptimalRow,
+    OptimalWeight,
     PaperRow,
     RatioRow,
     ResponseRow,
@@ -48,7 +49,7 @@ _KINDS = (
     *(CalibrationCurve, CurveLine, CurvePoint),
     *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
-    *(AnyRho, CoverageRow, OptimalFit, OptimalRow, RatioRow),
+    *(AnyRho, CoverageRow, OptimalFit, OptimalRow, OptimalWeight, RatioRow),
     *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
     *(ShapeRow, SharedRow, SharingRow, StudyFile, ToysFile, WeightRow, WorkspaceAuditFile),
 )

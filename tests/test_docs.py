@@ -379,6 +379,7 @@ def test_files_of_an_audit_are_complete(audit_folder: Path, tiny_audit: AuditRes
         "audit name": [config.name],
         "parameter": config.parameter_names,
         "method": methods,
+        "optimal method": [fit.method for fit in tiny_audit.optimal if fit.weights],
     }
     assert files_in(audit_folder) == stated_files("Files of an audit", names)
 

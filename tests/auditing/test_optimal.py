@@ -96,11 +96,12 @@ def unbinned_truth() -> Array:
     return np.asarray(np.sqrt(np.diag(covariance)))
 
 
-def binned_truth(sets: Array) -> tuple[Array, Array]:
+def binned_truth(sets: Array, constraints: Array = CONSTRAINED) -> tuple[Array, Array]:
     """Errors of generalised least squares and of the product, in 20 bins of equal population.
 
     Args:
         sets: Correlated normal numbers that the joint probabilities are counted of.
+        constraints: Their information.
     """
     edges = norm.ppf(np.linspace(0.0, 1.0, BINS + 1))
     inner = np.concatenate([[-np.inf], edges[1:-1], [np.inf]])
@@ -117,9 +118,9 @@ def binned_truth(sets: Array) -> tuple[Array, Array]:
     full = np.block([[np.eye(BINS) / BINS, joint], [joint.T, np.eye(BINS) / BINS]])
     counts = EVENTS * (full - 1.0 / BINS**2)
     slopes = EVENTS * logs / BINS
-    best = np.linalg.inv(slopes.T @ np.linalg.pinv(counts, rcond=1e-6) @ slopes + CONSTRAINED)
-    bread = np.linalg.inv(slopes.T @ logs + CONSTRAINED)
-    product = bread @ (logs.T @ counts @ logs + CONSTRAINED) @ bread
+    best = np.linalg.inv(slopes.T @ np.linalg.pinv(counts, rcond=1e-6) @ slopes + constraints)
+    bread = np.linalg.inv(slopes.T @ logs + constraints)
+    product = bread @ (logs.T @ counts @ logs + constraints) @ bread
     return np.sqrt(np.diag(best)), np.sqrt(np.diag(product))
 
 

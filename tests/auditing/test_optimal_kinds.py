@@ -1,5 +1,6 @@
 """Optimal combinations of all that an audit can have: free rates, gaps, rows, factors of bins."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,13 @@ def prepared(
     norm: float | str = 0.1,
     gaps: bool = False,
     rows: bool = False,
+    seed: int = 6,
+    rho: float = RHO,
     **settings: Any,
 ) -> AuditModel:
     """An audit of simulated events alone."""
-    rng = np.random.default_rng(6)
-    tables = simulated(rng, N, k, RHO, part)
+    rng = np.random.default_rng(seed)
+    tables = simulated(rng, N, k, rho, part)
     for table in tables.values():
         if gaps:  # the farther out the first, the more
             table["y"] = np.where(np.abs(table["x"]) > rng.exponential(3.0, N), np.nan, table["y"])
@@ -99,6 +102,38 @@ def test_it_is_never_worse_and_agrees_with_its_sandwich(kind: str) -> None:
     wanted = information[np.ix_(moving, moving)]
     size = np.sqrt(np.diag(wanted))
     assert whole / np.outer(size, size) == pytest.approx(wanted / np.outer(size, size), abs=1e-6)
+
+
+BACKGROUNDS = int(os.environ.get("AUDITS", "4"))
+
+
+@pytest.mark.slow
+def test_it_is_never_worse_with_any_background() -> None:
+    """Random parts, correlations, numbers of observables, and uncertainties of the rate."""
+    better = 0
+    for seed in range(BACKGROUNDS):
+        rng = np.random.default_rng(seed)
+        model = prepared(
+            k=int(rng.integers(2, 4)),
+            part=float(rng.uniform(0.1, 0.6)),
+            norm="free" if rng.random() < 0.5 else float(rng.uniform(0.02, 0.5)),
+            seed=seed,
+            rho=float(rng.uniform(0.0, 0.95)),
+        )
+        errors = ErrorModel.of(model)
+        predicted = predict_errors(errors)
+        product = dict(zip(predicted.parameters, predicted.errors[1].tolist(), strict=True))
+        (found,), _ = optimal_models(model, LinearFit.of(errors), None)
+        for row in found.tell(product).rows:
+            assert (row.claimed_error or np.inf) <= product[row.parameter] * (1.0 + 1e-6)
+            better += (row.claimed_error or np.inf) < 0.98 * product[row.parameter]
+        sums: dict[str, Any] = {}
+        for weight in found.tell(product).weights:
+            both = np.array([weight.product, weight.optimal])
+            sums[weight.parameter] = sums.get(weight.parameter, 0.0) + both
+        for both in sums.values():
+            assert both == pytest.approx(np.ones(2), rel=1e-6)
+    assert better
 
 
 def _one(data: Any) -> Any:

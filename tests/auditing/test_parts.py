@@ -89,7 +89,7 @@ def test_far_from_nominal_the_estimate_is_divided() -> None:
 def test_several_free_parameters_are_divided_by_a_matrix() -> None:
     free = np.array([True, True])
     fit = noisy()
-    fit = replace(fit, free=free, held=free, penalty=np.zeros(2), auxiliary=np.zeros((2, 2)))
+    fit = replace(fit, free=free, held=free, penalty=np.zeros((2, 2)), auxiliary=np.zeros((2, 2)))
     slopes = SlopeMatrix.of(fit, np.array([0.0, 1.0]), NAMES, 0)
     away = slopes.calibrated({"m": 1.0, "j": 1.5})
     np.testing.assert_allclose(away, np.linalg.solve(fit.slope, [1.0, 0.5]), rtol=1e-12)
@@ -100,7 +100,7 @@ def test_several_free_parameters_are_divided_by_a_matrix() -> None:
 
 def test_correlated_auxiliary_measurements_are_one_part() -> None:
     both = np.array([[2.0, 0.7], [0.7, 1.0]])
-    fit = replace(noisy(), penalty=np.array([2.0, 1.0]), auxiliary=both, free=np.zeros(2, bool))
+    fit = replace(noisy(), penalty=np.diag([2.0, 1.0]), auxiliary=both, free=np.zeros(2, bool))
     parts = divide_error(fit, direction(fit, 0, calibrated=False), NAMES)
     moved = fit.claimed[0]
     assert sizes(parts)["nuisance", "m+j"] == pytest.approx(np.sqrt(moved @ both @ moved))
@@ -179,7 +179,7 @@ def test_part_of_a_nuisance_is_what_its_auxiliary_value_moves() -> None:
 
 def test_impacts_are_sorted_and_sum_up_with_the_other_parts() -> None:
     fit = noisy()
-    third = replace(fit, free=np.array([False, False]), penalty=np.array([0.5, 1.0]))
+    third = replace(fit, free=np.array([False, False]), penalty=np.diag([0.5, 1.0]))
     along = direction(third, 0, calibrated=False)
     rows = nuisance_impacts(third, along, 0, NAMES, {"j": 0.25}, "binned")
     assert [row.parameter for row in rows] == ["j"]

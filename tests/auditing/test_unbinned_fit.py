@@ -56,7 +56,7 @@ def test_claimed_and_actual_errors_are_those_of_the_prediction(density: str | No
     model, densities, fit = learnt(settings(density), tables)
     predicted = double_precision(predict_unbinned)(model, densities, fit)
     np.testing.assert_allclose(fit.claimed, predicted.claimed, rtol=1e-7)
-    score = fit.scatter + np.diag(fit.penalty)
+    score = fit.scatter + fit.penalty
     np.testing.assert_allclose(fit.claimed @ score @ fit.claimed, predicted.actual, rtol=1e-7)
 
 

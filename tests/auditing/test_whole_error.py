@@ -64,7 +64,7 @@ def fit_of(
         rates=RATES,
         scatter=log_slopes.T @ COUNTS @ log_slopes,
         counts=COUNTS,
-        penalty=PENALTY,
+        penalty=np.diag(PENALTY),
         auxiliary=np.diag(np.where(kept, 0.0, PENALTY)),
         template=np.zeros((2, 2)),
         free=np.array([True, False]),

@@ -38,7 +38,7 @@ def noisy_slopes(
             )
 
     covariance = SIGMA**2 * np.eye(n * BINS)
-    return MethodNoise(study.constrained.astype(float), (NoiseSource(covariance, points),))
+    return MethodNoise(study.constraint_information, (NoiseSource(covariance, points),))
 
 
 def test_leaked_truth_is_that_of_drawn_templates() -> None:
@@ -48,7 +48,7 @@ def test_leaked_truth_is_that_of_drawn_templates() -> None:
     """
     rng = np.random.default_rng(1)
     jacobian = rng.normal(size=(BINS, 3)) * np.sqrt([18.0, 20.0, 4.0]) / np.sqrt(BINS)
-    theta = typical_truth(POSTER.ensemble.truth, POSTER.parameter)
+    theta = typical_truth(POSTER)
     told = leaked_truth(POSTER.aux_centre, noisy_slopes(POSTER, jacobian, theta), theta)
     prior = np.diag([0.0, 1.0, 1.0])
     sigma = np.array([parameter.truth_sigma for parameter in POSTER.parameter])
@@ -64,7 +64,7 @@ def test_leaked_truth_is_that_of_drawn_templates() -> None:
 
 def test_nothing_leaks_of_a_truth_that_is_held() -> None:
     study = POSTER.with_settings({"ensemble.truth": "fixed"})
-    theta = typical_truth(study.ensemble.truth, study.parameter)
+    theta = typical_truth(study)
     jacobian = np.random.default_rng(2).normal(size=(BINS, 3))
     leaked = leaked_truth(study.aux_centre, noisy_slopes(study, jacobian, theta), theta)
     assert np.all(leaked == 0.0)

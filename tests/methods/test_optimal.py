@@ -6,6 +6,7 @@ Their predicted errors are compared with matrices and with statsmodels in `refer
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pullfactory.likelihoods.optimal import (
     OptimalLikelihood,
     measured_weight,
 )
+from pullfactory.simulation.toys import ToyBlock
 
 OPTIMAL = ("unbinned_optimal", "binned_optimal")
 POSTER = Study.preset("poster").with_settings(
@@ -129,7 +131,7 @@ def straight(slopes: list[float]) -> OptimalLikelihood:
     nothing = np.zeros(0)
     return OptimalLikelihood(
         scores=Straight(slopes),
-        constraints=Constraints(nothing.astype(int), nothing, nothing),
+        constraints=Constraints(nothing.astype(int), nothing, np.zeros((0, 0))),
         first=np.zeros(1),
         limits=np.array([[-10.0, 10.0]]),
         held=np.zeros(1, dtype=bool),
@@ -195,6 +197,41 @@ def test_raking_keeps_what_depends_and_gives_the_sums() -> None:
     assert odds[0] == pytest.approx(odds[1], rel=1e-6)
     one = joint[:-1, :-1] * joint[1:, 1:] / (joint[:-1, 1:] * joint[1:, :-1])
     assert odds[0] == pytest.approx(one, rel=1e-6)
+
+
+def weighed(block: ToyBlock, as_: str) -> ToyBlock:
+    """Every event of a block with weight 2, or as two rows of one event."""
+    toys, rows = block.events.shape[:2]
+    if as_ == "weights":
+        return replace(block, event_weights=np.full((toys, rows), 2.0))
+    owners = np.tile(np.repeat(2 * np.arange(rows), 2), (toys, 1))
+    return replace(block, events=np.repeat(block.events, 2, axis=1), owners=owners)
+
+
+@pytest.mark.parametrize("weights", ["expected", "own"])
+@pytest.mark.parametrize("method", OPTIMAL)
+def test_weight_2_is_the_event_twice_with_four_times_its_variance(
+    method: str, weights: str
+) -> None:
+    """Sums are double and their variance four times: estimates and errors are those of weight 1.
+
+    But for where the product is, which takes it for twice the events: of second order.
+    """
+    study = POSTER.with_settings({"ensemble.n_events": 2000, "optimal.weights": weights})
+    made = build_method(method, calibrate(study), 0.9)
+    block = pf.draw_toys(study, 0, 0.9)
+    if (method, weights) == ("binned_optimal", "own"):
+        for as_ in ("weights", "rows"):
+            with pytest.raises(LikelihoodError, match="has no weights of its own for events with"):
+                pf.fit_events(made, weighed(block, as_))
+        return
+    once = pf.fit_events(made, block)
+    two, rows = (pf.fit_events(made, weighed(block, as_)) for as_ in ("weights", "rows"))
+    for key in ("estimate", "error", "corrected_error"):
+        assert getattr(rows, key) == pytest.approx(getattr(two, key), rel=1e-5, abs=1e-6)
+    assert two.error == pytest.approx(once.error, rel=0.02)
+    assert two.corrected_error == pytest.approx(once.corrected_error, rel=0.02)
+    assert np.abs((two.estimate - once.estimate) / once.error).max() < 0.1
 
 
 # --- in a study ------------------------------------------------------------------------------

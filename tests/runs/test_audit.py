@@ -143,6 +143,7 @@ def test_folder(files: Path, summary: Any) -> None:
         "goodness",
         "errors",
         "impacts",
+        "optimal_binned_optimal",
         "calibration",
         "sets",
         "correlations",

@@ -27,7 +27,7 @@ from pullfactory.auditing.measurement import (
 )
 from pullfactory.auditing.model import AuditModel, audit_likelihood
 from pullfactory.auditing.optimal import LearntDensities, OptimalModel, optimal_models
-from pullfactory.auditing.optimal_rows import OptimalFit, OptimalRow
+from pullfactory.auditing.optimal_rows import OptimalFit, OptimalRow, OptimalWeight
 from pullfactory.auditing.paper import ErrorParts, PaperRow
 from pullfactory.auditing.pool import EventPool
 from pullfactory.auditing.prediction import (
@@ -72,6 +72,7 @@ __all__ = [
     "OptimalFit",
     "OptimalModel",
     "OptimalRow",
+    "OptimalWeight",
     "PairDependence",
     "PaperRow",
     "PredictedErrors",

@@ -30,7 +30,6 @@ from pullfactory.auditing.half_models import HalfModels
 from pullfactory.auditing.halves import Halves
 from pullfactory.auditing.model import (
     AuditModel,
-    constraint_information,
     rates_and_slopes,
     rates_and_slopes_at,
 )
@@ -38,6 +37,7 @@ from pullfactory.auditing.templates import build_audit_workspace
 from pullfactory.errors import CalibrationError
 from pullfactory.inference.judgement import SURE, TOLERATED_BIAS, TOLERATED_OFF
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.auxiliary import constraint_information
 from pullfactory.random import Stream, generator
 from pullfactory.settings.audit import AuditWorkspace
 from pullfactory.workspaces.evaluating import evaluate_rates
@@ -215,7 +215,7 @@ def _moved(
         score = (first.slopes[..., moving] / weight[..., None]).transpose(0, 2, 1)
     information = score @ second.slopes[..., moving]
     information = (information + information.transpose(0, 2, 1)) / 2
-    information += np.diag(constraint_information(likelihood)[moving])
+    information += constraint_information(likelihood)[np.ix_(moving, moving)]
     good = (weight > 0).all(axis=1)
     information[~good] = np.eye(len(moving))
     good &= np.linalg.eigvalsh(information)[:, 0] > 0
@@ -261,14 +261,17 @@ def _ensemble(
     moving = np.flatnonzero(~likelihood.held)
     normal = ndtri(qmc.Sobol(len(constrained) + len(moving), rng=rng).random_base2(_POINTS))
     truth = np.zeros((len(normal), len(likelihood.names)))
-    for i, name in enumerate(constrained):
-        (k,) = likelihood.positions(name)
-        truth[:, k] = likelihood.units[k] * normal[:, i]
+    at = [likelihood.positions(name)[0] for name in constrained]
+    truth[:, at] = likelihood.units[at] * normal[:, : len(at)]
+    if likelihood.aux_root is not None:
+        terms = [likelihood.aux_index.index(k) for k in at]
+        root = likelihood.aux_root[np.ix_(terms, terms)]
+        truth[:, at] = likelihood.units[at] * (normal[:, : len(at)] @ root.T)
     information = slopes[:, moving].T @ (slopes[:, moving] / rates[:, None])
     size, direction = np.linalg.eigh(information)
     root = direction * np.sqrt(np.where(size > _WEAK * size[-1], size, 0.0)) @ direction.T
     inverse = np.linalg.pinv(
-        information + np.diag(constraint_information(likelihood)[moving]), hermitian=True
+        information + constraint_information(likelihood)[np.ix_(moving, moving)], hermitian=True
     )
     score = truth[:, moving] @ information + normal[:, len(constrained) :] @ root
     found = np.zeros_like(truth)
@@ -281,8 +284,7 @@ def _ensemble(
 def _rates(pair: _Pair, theta: NDArray[np.float64], *, sums: bool) -> _Rates:
     """Rates of a pair; products are scaled to the total that sums have in each channel."""
     rates, slopes = rates_and_slopes_at(pair.own, theta)
-    values = (theta / pair.own.units).T
-    other = evaluate_rates(pair.other, dict(zip(pair.own.names, values, strict=True)))
+    other = evaluate_rates(pair.other, pair.own.model_values(theta))
     sizes = [bins for _, bins in pair.own.channels]
     channel = np.repeat(np.eye(len(sizes)), sizes, axis=1)
     total, products = (rates, other) if sums else (other, rates)

@@ -49,7 +49,7 @@ def crossed_slopes(fit: LinearFit, at: list[int]) -> CrossedSlopes:
     """
     half = fit.information + fit.noise[0]  # noise of half the events is double
     claimed = np.asarray(np.linalg.inv(half), dtype=np.float64)
-    pull = np.where(fit.free, fit.penalty, 0.0)
+    pull = np.where(fit.free, np.diag(fit.penalty), 0.0)
     expected, closed = (
         (np.eye(len(claimed)) - each * pull)[np.ix_(at, at)] for each in (claimed, fit.claimed)
     )

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.expected import Expected
 from pullfactory.auditing.half_models import HalfModels
-from pullfactory.auditing.model import AuditModel, constraint_information, rates_and_slopes_at
+from pullfactory.auditing.model import AuditModel, rates_and_slopes_at
 from pullfactory.errors import CalibrationError
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.auxiliary import constraint_information
 from pullfactory.settings.audit import AuditConfig
 
 _STEPS = 50
@@ -160,13 +161,13 @@ def _scored(
     if not (np.isfinite(theta).all() and (rates > 0).all()):
         raise CalibrationError("fits of one half of the events to the other leave positive rates")
     main, aux = np.split(data, [likelihood.n_main], axis=1)
-    measured = np.eye(theta.shape[1])[list(likelihood.aux_index)]
-    weight = likelihood.aux_used * likelihood.aux_factor / likelihood.aux_sigma**2
+    measured = likelihood.aux_slopes
     score = np.einsum("pb,pbk->pk", main / rates - 1.0, slopes)
-    score += (weight * (aux - likelihood.aux_factor * (theta @ measured.T))) @ measured
+    score += (aux - theta @ measured.T) @ likelihood.aux_precision @ measured
     slopes = slopes[..., moving]
     information = slopes.transpose(0, 2, 1) @ (slopes / rates[..., None])
-    return score[:, moving], information + np.diag(constraint_information(likelihood)[moving])
+    penalty = constraint_information(likelihood)[np.ix_(moving, moving)]
+    return score[:, moving], information + penalty
 
 
 def _updated(

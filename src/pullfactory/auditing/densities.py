@@ -28,6 +28,7 @@ from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.inference.judgement import DENSITY_MISFIT, DISCERNED
 from pullfactory.likelihoods import BinnedLikelihood, Observation, UnbinnedLikelihood
+from pullfactory.likelihoods.unbinned import constraint_coupling
 from pullfactory.methods import UNBINNED, Method
 from pullfactory.settings.audit import AuditObservable
 from pullfactory.simulation.response import Response
@@ -162,6 +163,7 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         names=names,
         families=tuple(members),
         constrained=tuple(k for k, parameter in enumerate(config.parameter) if not parameter.free),
+        coupling=constraint_coupling(config),
     )
 
     def at_places(places: NDArray[np.float64]) -> Method:
@@ -314,15 +316,18 @@ def _method(
         shifted = block.events + offsets if offsets.any() else block.events
         return likelihood.observe(replace(block, aux=block.aux[:, terms], events=shifted))
 
-    constrained = np.zeros(len(likelihood.names))
-    constrained[list(likelihood.constrained)] = 1.0
+    constrained = list(likelihood.constrained)
+    information = np.zeros((len(likelihood.names),) * 2)
+    information[constrained, constrained] = 1.0
+    if likelihood.coupling is not None:
+        information[np.ix_(constrained, constrained)] += likelihood.coupling
     return Method(
         name=UNBINNED.name,
         likelihood=likelihood,
         observe=observe,
         scatter=likelihood.scatter,
         expect=lambda _population: None,
-        aux_scatter=np.diag(constrained),
+        aux_scatter=information,
     )
 
 

@@ -180,12 +180,13 @@ def measure_distances(model: AuditModel, data: NDArray[np.float64], fits: FitBat
         ).sum(axis=1)
         for place, n, nu in zip(places, observed.T, fitted.T, strict=True)
     ]
+    away = np.sum(likelihood.aux_used * pulls**2, axis=1)
+    if likelihood.coupling is not None:
+        away = away + np.einsum("ti,ij,tj->t", pulls, likelihood.coupling, pulls)
     most = int(np.argmax(fitted.sum(axis=0)))
     number = np.maximum(_deviance(observed[:, most], fitted[:, most]), 0.0)
     return Distances(
-        values=np.stack(
-            [total + np.sum(likelihood.aux_used * pulls**2, axis=1), *shapes, number], axis=1
-        ),
+        values=np.stack([total + away, *shapes, number], axis=1),
         excess=np.sign(observed[:, most] - fitted[:, most]) * np.sqrt(number),
         status=fits.status,
     )

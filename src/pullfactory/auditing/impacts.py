@@ -36,7 +36,8 @@ class ImpactRow:
         corrected_impact: The same of the covariance E.
         part: Of the error of the parameter of interest, from the auxiliary measurement of the
             nuisance: this and what follows add in quadrature. Of the estimate divided by its slope
-            where the answer is `calibrate`, else as it stands.
+            where the answer is `calibrate`, else as it stands. None where the constraint is
+            correlated with others: the parts of the error have them together.
         leakage: From the noise of its templates.
     """
 
@@ -110,14 +111,17 @@ def nuisance_impacts(
     claimed, whole = fit.claimed, fit.whole
     moved, shared = along @ claimed, along @ whole
     found = []
-    for k, prior in fit.nuisances:
+    blocks = {k: nuisance.positions for nuisance in fit.nuisances for k in nuisance.positions}
+    for k, block in blocks.items():
         if k == poi:
             continue
+        prior = float(fit.prior[k, k])
         claimed_spread, corrected_spread = pull_spread(fit, k)
         away = prior * float(along @ fit.slope[:, k]) ** 2
         chance = prior * float(along @ fit.slope_scatters[k] @ along)
         measured = float(moved[k]) ** 2 * float(fit.auxiliary[k, k])
         part, leakage = (away, chance) if fit.held[k] else (measured, away + chance)
+        alone = len(block) == 1
         row = ImpactRow(
             method=method,
             parameter=names[k],
@@ -130,8 +134,8 @@ def nuisance_impacts(
             corrected_constraint=float(np.sqrt(whole[k, k] / prior)),
             claimed_impact=float(claimed[poi, k] / np.sqrt(claimed[k, k])),
             corrected_impact=float(shared[k] / np.sqrt(whole[k, k])),
-            part=float(np.sqrt(part)),
-            leakage=float(np.sqrt(leakage)),
+            part=float(np.sqrt(part)) if alone else None,
+            leakage=float(np.sqrt(leakage)) if alone else None,
         )
         found.append(ImpactRow(**row.to_dict()))
     return tuple(sorted(found, key=_size, reverse=True))

@@ -20,9 +20,11 @@ leaks into the estimates of others; what A is off by chance belongs to it.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 
 from pullfactory.auditing.bends import bend_scores
 from pullfactory.auditing.prediction import ErrorModel
@@ -44,7 +46,7 @@ class LinearFit:
         rates: Shape (bins,).
         scatter: C, shape (parameters, parameters).
         counts: Covariance of the counts of the data, shape (bins, bins).
-        penalty: Diagonal of P, shape (parameters,).
+        penalty: P, shape (parameters, parameters).
         auxiliary: K, shape (parameters, parameters).
         template: Covariance of the score over new nominal templates, same shape.
         free: Which parameters have no constraint that anyone has measured, shape (parameters,).
@@ -81,7 +83,7 @@ class LinearFit:
         log_slopes = model.slopes / model.rates[:, None]
         pairs = model.drawn(np.ones((1, GROUPS))).pairs
         names = np.array(audit.likelihood.names)
-        free = (model.penalty == 0) | np.isin(names, config.free_names)
+        free = (np.diag(model.penalty) == 0) | np.isin(names, config.free_names)
         held = free | np.isin(names, [p.name for p in config.parameter if p.auxiliary == "held"])
         auxiliary = audit.aux_scatter.copy()
         auxiliary[held] = auxiliary[:, held] = 0.0
@@ -110,7 +112,7 @@ class LinearFit:
     @cached_property
     def information(self) -> NDArray[np.float64]:
         """H + P, shape (parameters, parameters)."""
-        return np.asarray(self.slopes.T @ self.log_slopes + np.diag(self.penalty))
+        return np.asarray(self.slopes.T @ self.log_slopes + self.penalty)
 
     @cached_property
     def claimed(self) -> NDArray[np.float64]:
@@ -139,7 +141,7 @@ class LinearFit:
     def slope(self) -> NDArray[np.float64]:
         """A, shape (parameters, parameters); of held values U (H - noise(H))."""
         information, _ = self.noise
-        pulled = self.claimed * np.where(self.held, self.penalty, 0.0)
+        pulled = self.claimed @ np.where(self.held, self.penalty, 0.0)
         return np.asarray(np.eye(len(self.free)) - self.claimed @ information - pulled)
 
     @cached_property
@@ -182,19 +184,23 @@ class LinearFit:
         Of parameter k: sum over units u != v of (X_u . E_v) (X_v . E_u), with X_u = U D_u^T.
         """
         found = np.zeros_like(self.claimed)
-        for k in (int(each) for each in np.flatnonzero(~self.local)):
-            moving = [(f, e) for f in self.units if (e := f.column(k)) is not None]
-            if not moving:
-                continue
-            own = np.concatenate([each for _, each in moving])
-            score = np.concatenate(
-                [self.claimed[:, f.columns] @ f.log_slopes.swapaxes(1, 2) for f, _ in moving]
-            )
-            products = score.swapaxes(0, 1) @ own.T  # (parameters, units, units)
-            same = np.diagonal(products, axis1=1, axis2=2)
-            pairs = np.einsum("iuv,ivu->i", products, products) - np.sum(same**2, axis=1)
-            found[:, k] = np.maximum(pairs, 0.0)
+        for k in np.flatnonzero(~self.local):
+            found[:, k] = self._pairs(np.eye(len(found))[k])
         return found
+
+    def _pairs(self, along: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same with respect to a combination of parameters, shape (parameters,)."""
+        moving = [(f, e) for f in self.units if (e := _along(f, along)) is not None]
+        if not moving:
+            return np.zeros(len(along))
+        own = np.concatenate([each for _, each in moving])
+        score = np.concatenate(
+            [self.claimed[:, f.columns] @ f.log_slopes.swapaxes(1, 2) for f, _ in moving]
+        )
+        products = score.swapaxes(0, 1) @ own.T  # (parameters, units, units)
+        same = np.diagonal(products, axis1=1, axis2=2)
+        pairs = np.einsum("iuv,ivu->i", products, products) - np.sum(same**2, axis=1)
+        return np.asarray(np.maximum(pairs, 0.0))
 
     @cached_property
     def slope_scatters(self) -> tuple[NDArray[np.float64], ...]:
@@ -227,14 +233,72 @@ class LinearFit:
     def constraints(self) -> NDArray[np.float64]:
         """K, and P for truths around auxiliary values that stay as they are."""
         return np.asarray(
-            self.auxiliary + np.diag(np.where(self.held & ~self.free, self.penalty, 0.0))
+            self.auxiliary + np.where(_both(self.held & ~self.free), self.penalty, 0.0)
         )
 
     @cached_property
-    def nuisances(self) -> tuple[tuple[int, float], ...]:
-        """Positions and variances of the parameters whose truth has a known spread."""
-        known = np.flatnonzero(~self.free & ~self.local)
-        return tuple((int(k), float(1.0 / self.penalty[k])) for k in known)
+    def prior(self) -> NDArray[np.float64]:
+        """Sigma, shape (parameters, parameters); 0 for those whose truth has no known spread."""
+        known = ~self.free & ~self.local
+        found = np.zeros_like(self.penalty)
+        inside = np.ix_(known, known)
+        found[inside] = np.linalg.inv(self.penalty[inside])
+        return found
+
+    @cached_property
+    def nuisances(self) -> "tuple[Nuisance, ...]":
+        """What truths with a known spread do, independent of each other."""
+        number, block = connected_components(self.penalty != 0.0, directed=False)
+        found = []
+        for each in range(number):
+            where = np.flatnonzero(block == each)
+            inside = self.prior[np.ix_(where, where)]
+            if not inside.any():
+                continue
+            moved = np.zeros((len(where), len(block)))
+            moved[:, where] = np.linalg.cholesky(inside).T
+            found.append(Nuisance(tuple(where.tolist()), moved))
+        return tuple(found)
+
+    def slope_moves(self, along: NDArray[np.float64]) -> tuple[NDArray[np.float64] | None, ...]:
+        """As `slope_units`, with respect to a combination of parameters.
+
+        Args:
+            along: Shape (parameters,).
+        """
+        found: list[NDArray[np.float64] | None] = [None for _ in self.units]
+        for k in np.flatnonzero(along):
+            for i, each in enumerate(self.slope_units(int(k))):
+                if each is not None:
+                    before = found[i]
+                    found[i] = along[k] * each + (0.0 if before is None else before)
+        return tuple(found)
+
+    def pair_moves(self, along: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As a column of `slope_pairs`, with respect to a combination of parameters.
+
+        Args:
+            along: Shape (parameters,).
+        """
+        (some,) = np.nonzero(along)
+        if len(some) == 1:
+            return np.asarray(along[some[0]] ** 2 * self.slope_pairs[:, some[0]])
+        return self._pairs(along)
+
+    def slope_scatter(self, along: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `slope_scatters`, with respect to a combination of parameters.
+
+        Args:
+            along: Shape (parameters,).
+        """
+        (some,) = np.nonzero(along)
+        if len(some) == 1:
+            return np.asarray(along[some[0]] ** 2 * self.slope_scatters[some[0]])
+        total = np.diag(self.pair_moves(along))
+        for each in self.slope_moves(along):
+            if each is not None:
+                total = total + each.T @ each
+        return total
 
     @property
     def bend_shifts(self) -> NDArray[np.float64]:
@@ -244,7 +308,9 @@ class LinearFit:
         """
         if self.bends is None:
             return np.zeros_like(self.claimed)
-        step = np.sqrt(np.where(self.penalty > 0, self.penalty, 1.0))
+        prior, penalty = np.diag(self.prior), np.diag(self.penalty)
+        size = np.divide(1.0, prior, where=prior > 0, out=penalty.copy())
+        step = np.sqrt(np.where(size > 0, size, 1.0))
         moved = np.abs(self.claimed) * self.bends * step
         return np.asarray(moved / np.sqrt(np.diag(self.claimed))[:, None])
 
@@ -252,9 +318,10 @@ class LinearFit:
     def whole(self) -> NDArray[np.float64]:
         """E, shape (parameters, parameters)."""
         found = self.sampling.copy()
-        for k, variance in self.nuisances:
-            away = self.slope[:, k] - np.eye(len(self.free))[k]
-            found += variance * (np.outer(away, away) + self.slope_scatters[k])
+        for nuisance in self.nuisances:
+            for along in nuisance.moves:
+                away = self.slope @ along - along
+                found += np.outer(away, away) + self.slope_scatter(along)
         return found
 
     @property
@@ -287,6 +354,34 @@ class LinearFit:
         inverse = np.linalg.inv(self.slope[inside])
         found[free] = np.sqrt(np.diag(inverse @ error @ inverse.T))
         return found
+
+
+class Nuisance(NamedTuple):
+    """Truths that are known together: of one parameter, or of several with correlated constraints.
+
+    Attributes:
+        positions: Of the parameters.
+        moves: Independent moves by one standard deviation, whose products add up to Sigma; shape
+            (moves, parameters).
+    """
+
+    positions: tuple[int, ...]
+    moves: NDArray[np.float64]
+
+
+def _along(family: UnitFamily, along: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """What groups add to the slopes of a combination of parameters; None for nothing."""
+    found = None
+    for k in np.flatnonzero(along):
+        own = family.column(int(k))
+        if own is not None:
+            found = along[k] * own + (0.0 if found is None else found)
+    return found
+
+
+def _both(some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pairs of some parameters, shape (parameters, parameters)."""
+    return np.asarray(some & some[:, None])
 
 
 def _sum_of_squares(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

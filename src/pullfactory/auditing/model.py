@@ -90,6 +90,9 @@ class AuditModel:
         """
         likelihood, config = self.likelihood, self.expected.config
         result = np.diag(np.where(self.aux_drawn, np.square(likelihood.aux_sigma), 0.0))
+        if likelihood.aux_root is not None:
+            correlation = likelihood.aux_root @ likelihood.aux_root.T
+            result += correlation - np.diag(np.diag(correlation))
         if not config.workspace.staterror:
             return result
         rates, _ = rates_and_slopes(likelihood, likelihood.init)
@@ -205,15 +208,3 @@ def _rates_and_slopes_at(
     likelihood: BinnedLikelihood, theta: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     return jax.vmap(likelihood.expected)(theta), jax.vmap(likelihood.slopes)(theta)
-
-
-def constraint_information(likelihood: BinnedLikelihood) -> NDArray[np.float64]:
-    """Information of the constraints, 1 / sigma^2, shape (parameters,).
-
-    Args:
-        likelihood: Of an audit: its terms are Gaussian.
-    """
-    result = np.zeros(len(likelihood.names))
-    weights = likelihood.aux_used * (likelihood.aux_factor / likelihood.aux_sigma) ** 2
-    np.add.at(result, list(likelihood.aux_index), weights)
-    return result

@@ -21,7 +21,8 @@ from pullfactory.auditing.measurement import data_block, in_units, unbinned_obst
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.optimal_counts import OptimalCounts
 from pullfactory.auditing.optimal_linear import OptimalNoise, combined_fit
-from pullfactory.auditing.optimal_rows import OptimalFit, OptimalRow
+from pullfactory.auditing.optimal_rows import OptimalFit, OptimalRow, OptimalWeight
+from pullfactory.auditing.optimal_weights import optimal_weights
 from pullfactory.auditing.scatter import template_scatter
 from pullfactory.auditing.unbinned_fit import ScorePlaces, linear_unbinned
 from pullfactory.errors import LikelihoodError
@@ -115,9 +116,22 @@ class OptimalModel:
             elements=self.directions.number,
             null=self.directions.null,
             rows=rows,
+            weights=self._weights(),
         )
         seen = self._data()
         return found if seen is None else self._measured(found, seen)
+
+    def _weights(self) -> tuple[OptimalWeight, ...]:
+        likelihood = self.method.likelihood
+        assert isinstance(likelihood, OptimalLikelihood)
+        return optimal_weights(
+            likelihood,
+            self.weight,
+            self.change @ self.linear.slopes,
+            self.linear.penalty,
+            self.audit.expected.config.observable_names,
+            self.positions,
+        )
 
     def _shown(self, fits: FitBatch) -> FitBatch:
         return in_units(fits, self.units).select(self.parameters)
@@ -179,9 +193,9 @@ class OptimalModel:
         own = np.linalg.inv(back @ np.asarray(data.weight)[0] @ back.T)
         whole = own + basis.T @ self.template @ basis
         position, factor, information = likelihood.constraints
-        used = (information > 0) & ~likelihood.held[position]
+        used = (np.diag(information) > 0) & ~likelihood.held[position]
         pulls = factor * theta[position] - np.asarray(data.aux)[0]
-        square = left @ np.linalg.solve(whole, left) + np.sum(information * pulls**2)
+        square = left @ np.linalg.solve(whole, left) + pulls @ information @ pulls
         measured = self.directions.number + int(np.sum(used))
         return float(square), measured - int(np.sum(~likelihood.held))
 

@@ -89,8 +89,8 @@ class OptimalCounts:
         totals = [total_name(name) for name, _ in first.channels]
         held = first.held | np.isin(first.names, totals)
         held[list(self.scores.measured)] = True
-        information = first.aux_used / np.square(first.aux_sigma)
-        information[self._gammas] = 0.0
+        information = first.aux_precision
+        information[self._gammas] = information[:, self._gammas] = 0.0
         return OptimalLikelihood(
             scores=self.scores,
             constraints=Constraints(

@@ -90,7 +90,7 @@ def combined_fit(
         rates=np.ones(len(slopes)),
         scatter=information,
         counts=np.eye(len(slopes)),
-        penalty=product.penalty[kept],
+        penalty=product.penalty[inside],
         auxiliary=product.auxiliary[inside],
         template=weighed.T @ template @ weighed,
         free=product.free[kept],

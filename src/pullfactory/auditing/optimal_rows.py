@@ -64,6 +64,24 @@ class OptimalRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptimalWeight:
+    """How much one observable counts for one parameter.
+
+    Attributes:
+        parameter: Name.
+        observable: Name, or "constraint" for what the auxiliary value of the parameter adds.
+        product: Part of a shift of the parameter that the estimate of the product learns from it;
+            those of a parameter add up to 1.
+        optimal: The same in the optimal combination.
+    """
+
+    parameter: str
+    observable: str
+    product: float
+    optimal: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OptimalFit:
     """The observables combined optimally, beside their product.
 
@@ -77,6 +95,7 @@ class OptimalFit:
         degrees: Its degrees of freedom.
         p_value: Probability of a larger one.
         rows: Of the parameters; empty where there is none.
+        weights: How much each observable counts for each parameter; absent in earlier audits.
     """
 
     method: str
@@ -88,11 +107,17 @@ class OptimalFit:
     degrees: Count | None = None
     p_value: Part | None = None
     rows: tuple[OptimalRow, ...] = ()
+    weights: Annotated[tuple[OptimalWeight, ...], Later] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in `audit.json`."""
         own = {key: getattr(self, key) for key in self.__slots__}
-        return {**finite_or_none(own), "rows": [row.to_dict() for row in self.rows]}
+        weights = [asdict(row) for row in self.weights]
+        return {
+            **finite_or_none(own),
+            "rows": [row.to_dict() for row in self.rows],
+            "weights": weights,
+        }
 
     @classmethod
     def from_dict(cls, row: Mapping[str, Any]) -> Self:
@@ -102,4 +127,5 @@ class OptimalFit:
             row: From `to_dict`.
         """
         rows = tuple(row_of(OptimalRow, one) for one in row["rows"])
-        return cls(**{**row, "rows": rows})
+        weights = tuple(row_of(OptimalWeight, one) for one in row.get("weights", ()))
+        return cls(**{**row, "rows": rows, "weights": weights})

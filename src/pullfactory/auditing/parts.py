@@ -115,14 +115,15 @@ def _auxiliary(
 
 def _truths(fit: LinearFit, along: NDArray[np.float64], names: Sequence[str]) -> Iterator[_Square]:
     """What truths of the nuisances do: held ones as such, of others the noise."""
-    for k, variance in fit.nuisances:
-        away = variance * float(along @ fit.slope[:, k] - along[k]) ** 2
-        chance = variance * float(along @ fit.slope_scatters[k] @ along)
-        if fit.held[k]:
-            yield "nuisance", names[k], away
-            yield "leakage", names[k], chance
+    for nuisance in fit.nuisances:
+        name = "+".join(names[k] for k in nuisance.positions)
+        away = sum(float(along @ (fit.slope @ move - move)) ** 2 for move in nuisance.moves)
+        chance = sum(float(along @ fit.slope_scatter(move) @ along) for move in nuisance.moves)
+        if fit.held[nuisance.positions[0]]:
+            yield "nuisance", name, away
+            yield "leakage", name, chance
         else:
-            yield "leakage", names[k], away + chance
+            yield "leakage", name, away + chance
 
 
 def slope_variances(fit: LinearFit, along: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,9 +143,9 @@ def pull_spread(fit: LinearFit, k: int) -> tuple[float, float]:
     """Standard deviation of estimate - auxiliary value of a nuisance: claimed, and actual.
 
     A fit whose claim is right has Sigma - U; what is claimed wrongly enters both the estimate and
-    its covariance with the auxiliary value: E + K / P^2 - 2 U K / P, which for an auxiliary value
-    with the width of its constraint is E + Sigma - 2 U (Demortier and Lyons, CDF note 5776, is the
-    case E = U).
+    its covariance with the auxiliary value: E + Sigma K Sigma - 2 U K Sigma, which for auxiliary
+    values with the widths of their constraints is E + Sigma - 2 U (Demortier and Lyons, CDF note
+    5776, is the case E = U).
 
     Args:
         fit: Around the nominal point.
@@ -153,13 +154,12 @@ def pull_spread(fit: LinearFit, k: int) -> tuple[float, float]:
     Returns:
         In its unit; NaN where there is none.
     """
-    penalty = float(fit.penalty[k])
-    prior, claimed, whole = 1.0 / penalty, float(fit.claimed[k, k]), float(fit.whole[k, k])
+    prior, claimed, whole = (float(each[k, k]) for each in (fit.prior, fit.claimed, fit.whole))
     if fit.held[k]:  # a = 0, and the truth has the variance of the constraint
-        actual = whole + 2.0 * prior * float(fit.slope[k, k] - 1.0) + prior
+        actual = whole + 2.0 * float((fit.slope[k] @ fit.prior)[k] - prior) + prior
     else:
-        drawn = float(fit.auxiliary[k, k])
-        actual = whole + drawn / penalty**2 - 2.0 * claimed * drawn / penalty
+        drawn = fit.auxiliary @ fit.prior[k]
+        actual = whole + float(fit.prior[k] @ drawn) - 2.0 * float(fit.claimed[k] @ drawn)
     return _root(prior - claimed), _root(actual)
 
 

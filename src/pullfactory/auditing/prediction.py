@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing.model import (
     AuditModel,
-    constraint_information,
     rates_and_slopes,
 )
 from pullfactory.auditing.scatter import template_scatter
@@ -22,6 +21,7 @@ from pullfactory.fitting.flatness import flat_parameters, listed
 from pullfactory.fitting.information import inverted
 from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.auxiliary import constraint_information
 from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.settings.document import total_name
 
@@ -176,7 +176,7 @@ def claimed_errors(parameters: Sequence[str], likelihood: BinnedLikelihood) -> N
         Shape (parameters,); NaN where they are not determined.
     """
     rates, slopes = rates_and_slopes(likelihood, likelihood.init)
-    information = slopes.T @ (slopes / rates[:, None]) + np.diag(constraint_information(likelihood))
+    information = slopes.T @ (slopes / rates[:, None]) + constraint_information(likelihood)
     chosen = [likelihood.positions(name)[0] for name in parameters]
     return np.asarray(
         np.sqrt(np.diag(inverted(information, terms=len(rates), size=rates.sum())))[chosen]
@@ -219,7 +219,7 @@ class ErrorModel:
             interpolates.
         rates: Of the bins, shape (bins,).
         slopes: Their derivatives, shape (bins, parameters).
-        penalty: Information of the constraints, shape (parameters,).
+        penalty: Information of the constraints, shape (parameters, parameters).
     """
 
     audit: AuditModel
@@ -258,7 +258,7 @@ class ErrorModel:
         slopes, rates = drawn.slopes[:, bins], drawn.rates[:, bins]
         log_slopes = _per_rate(drawn.slopes, drawn.rates)
         information = slopes.transpose(0, 2, 1) @ _per_rate(slopes, rates)
-        information += np.diag(self.penalty)
+        information += self.penalty
         for k, o in self._totals().items():  # alone, it would not be determined
             information[:, k, k] += o not in observables
         inverse = inverted(information, terms=len(bins), size=rates.sum(axis=1))

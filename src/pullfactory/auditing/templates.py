@@ -13,6 +13,7 @@ from pullfactory.errors import CalibrationError
 from pullfactory.settings.audit import AuditConfig, AuditParameter, AuditWorkspace
 from pullfactory.settings.samples import ProcessSamples
 from pullfactory.workspaces.morphing import Process, assemble, plain_numbers
+from pullfactory.workspaces.rotation import Rotation, named
 
 _Bins = Callable[[ExpectedPoint, int], NDArray[np.float64]]
 
@@ -117,13 +118,18 @@ def _build(
     for position, (name, rates) in enumerate(asimov.items()):
         _refuse_rates(name, np.asarray(rates), processes, position)
     observed = {name: np.asarray((data or asimov)[name]) for name in names}
+    rotation = Rotation.of(config)
     return assemble(
         config.name,
         observed,
-        tuple(processes),
+        tuple(processes if rotation is None else map(rotation.rotate, processes)),
         config.poi,
-        [*map(_parameter, config.parameter), *_free_rates(config.sample_set.processes)],
+        [
+            *named(rotation, list(map(_parameter, config.parameter))),
+            *_free_rates(config.sample_set.processes),
+        ],
         free_totals=workspace.frees_totals(config.n_events_law),
+        statement=None if rotation is None else rotation.statement,
     )
 
 

@@ -57,8 +57,8 @@ def linear_unbinned(
     root = places.root
     free = np.array([p.free for p in parameters])
     held = free | np.array([p.auxiliary == "held" for p in parameters])
-    penalty = np.where(free, 0.0, 1.0 / model.steps**2)
-    information = slopes.T @ places.information @ slopes + np.diag(penalty)
+    penalty = expected.config.constraint_information / np.outer(model.steps, model.steps)
+    information = slopes.T @ places.information @ slopes + penalty
     values = sum(sample.read.rows.values.size for sample in expected.nominal)
     if not np.isfinite(inverted(information, terms=values, size=expected.n_events)).all():
         raise CalibrationError(
@@ -72,7 +72,7 @@ def linear_unbinned(
         scatter=slopes.T @ places.scatter @ slopes,
         counts=inverse @ places.scatter @ inverse.T,
         penalty=penalty,
-        auxiliary=np.diag(np.where(held, 0.0, penalty)),
+        auxiliary=np.where(held | held[:, None], 0.0, penalty),
         template=slopes.T @ places.template @ slopes,
         free=free,
         held=held,

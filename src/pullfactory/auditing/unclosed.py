@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing.influence import centred, influence
-from pullfactory.auditing.model import constraint_information, rates_and_slopes_at
+from pullfactory.auditing.model import rates_and_slopes_at
 from pullfactory.auditing.prediction import ErrorModel
 from pullfactory.auditing.tally import GROUPS
+from pullfactory.likelihoods.auxiliary import constraint_information
 
 _Groups = dict[str, NDArray[np.float64]]
 """What groups of events add to the rates, by family of samples, shape (groups, bins)."""
@@ -49,7 +50,7 @@ def unclosed_noise(model: ErrorModel, parameter: str) -> UnclosedNoise:
     theta = np.tile(likelihood.init, (2, 1))
     theta[:, k] = step, -step
     rates, slopes = rates_and_slopes_at(likelihood, theta)
-    penalty = np.diag(constraint_information(likelihood))
+    penalty = constraint_information(likelihood)
     moved = []
     for theta_rates, theta_slopes, groups in zip(
         rates, slopes, _left(model, parameter), strict=True

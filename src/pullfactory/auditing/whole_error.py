@@ -166,7 +166,7 @@ def told_slopes(fit: LinearFit, at: Sequence[int] | NDArray[np.intp]) -> NDArray
 
 def _pulled(fit: LinearFit) -> NDArray[np.float64]:
     """What held auxiliary values take off the slopes, shape (parameters,)."""
-    return np.asarray(np.diag(fit.claimed) * np.where(fit.held, fit.penalty, 0.0))
+    return np.asarray(np.diag(fit.claimed @ np.where(fit.held, fit.penalty, 0.0)))
 
 
 def factor_error(fit: LinearFit) -> NDArray[np.float64]:
@@ -195,12 +195,13 @@ def factor_error(fit: LinearFit) -> NDArray[np.float64]:
             moved[i] += more * _diagonals(claimed @ family.scores @ claimed)
             moved[i] += square * _diagonals(change @ claimed) - 2.0 * _diagonals(change @ total)
     variance = np.zeros(len(size))
-    for k, prior in fit.nuisances:
-        for i, slopes in enumerate(fit.slope_units(k)):
+    for along in (move for nuisance in fit.nuisances for move in nuisance.moves):
+        far = 2.0 * away @ along
+        for i, slopes in enumerate(fit.slope_moves(along)):
             if slopes is not None:
-                moved[i] += 2.0 * prior * away[:, k] * slopes
-        variance += (2.0 * prior * away[:, k]) ** 2 * fit.slope_pairs[:, k]
-        variance += 2.0 * (prior * np.diag(fit.slope_scatters[k])) ** 2  # of the square of noise
+                moved[i] += far * slopes
+        variance += far**2 * fit.pair_moves(along)
+        variance += 2.0 * np.diag(fit.slope_scatter(along)) ** 2  # of the square of noise
     for each in moved:
         variance += np.sum(each**2, axis=0)
     return np.asarray(np.sqrt(variance / square) / (2.0 * size))

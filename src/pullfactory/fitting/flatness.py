@@ -73,7 +73,7 @@ def refuse_flat_study(study: Study) -> None:
         Response.from_study(study), study.truth_mean, np.eye(n_observables)
     )
     found = spectrum(
-        events + np.diag(study.constrained.astype(np.float64)),
+        events + study.constraint_information,
         terms=2 * n_observables,
         size=study.ensemble.n_events,
         theta=study.truth_mean,

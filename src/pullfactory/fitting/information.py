@@ -79,11 +79,10 @@ def joint_errors(study: Study, rho: float) -> NDArray[np.float64] | None:
     events = study.ensemble.n_events * joint_information(
         Response.from_study(study), study.truth_mean, population.correlation
     )
-    constraints = study.constrained.astype(np.float64)
     inverse = inverted(
-        events + np.diag(constraints),
+        events + study.constraint_information,
         terms=2 * len(study.observable) ** 2,
         size=study.ensemble.n_events,
     )
-    covariance = sandwich_covariance(inverse, events, np.diag(constraints * study.aux_variance))
+    covariance = sandwich_covariance(inverse, events, study.aux_scatter)
     return np.asarray(np.sqrt(np.diag(covariance)))

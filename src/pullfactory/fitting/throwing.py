@@ -103,6 +103,13 @@ def check_toys(
         raise LikelihoodError(f"seed = {seed} must be 0 or more")
     if ensemble not in ("fixed", "prior"):
         raise LikelihoodError(f"ensemble = {ensemble!r} is neither 'fixed' nor 'prior'")
+    if ensemble == "prior":
+        held = [likelihood.names[k] for k in likelihood.coupled if likelihood.held[k]]
+        if held:
+            raise LikelihoodError(
+                f"parameter {held[0]!r} is fixed, and its constraint is correlated with others, "
+                "which the 'prior' ensemble draws; let it move, or use the 'fixed' ensemble"
+            )
     if ensemble == "prior" and isinstance(truth, Mapping):
         drawn = set(_drawn_parameters(likelihood))
         for name in truth:
@@ -214,7 +221,9 @@ def _draw_aux(
     """Auxiliary data around the truth, shape (toys, auxdata)."""
     expected = truth[:, list(likelihood.aux_index)] * likelihood.aux_factor
     poisson = np.array(likelihood.aux_poisson, dtype=bool)
-    gauss = expected + likelihood.aux_sigma * rng.standard_normal(expected.shape)
+    terms = np.arange(expected.shape[1])
+    normal = _correlated(likelihood, rng.standard_normal(expected.shape), terms)
+    gauss = expected + likelihood.aux_sigma * normal
     return np.where(poisson, rng.poisson(np.where(poisson, expected, 0.0)), gauss)
 
 
@@ -234,7 +243,8 @@ def _draw_truth(
     low, high = likelihood.limits[columns].T
     wanted = np.ones(len(truth), dtype=bool)
     for _ in range(_TRIES):
-        gauss = (observed + sigma * rng.standard_normal((len(truth), len(terms)))) / factor
+        normal = _correlated(likelihood, rng.standard_normal((len(truth), len(terms))), terms)
+        gauss = (observed + sigma * normal) / factor
         gamma = rng.gamma(np.where(poisson, observed, 1.0), 1 / factor, gauss.shape)
         draws = np.where(poisson, gamma, gauss)
         truth[np.ix_(wanted, columns)] = draws[wanted]
@@ -247,6 +257,14 @@ def _draw_truth(
         f"{_TRIES} draws of the parameters from their constraints left their bounds or gave a "
         "negative rate; use the 'fixed' ensemble or narrower constraints"
     )
+
+
+def _correlated(
+    likelihood: BinnedLikelihood, normal: NDArray[np.float64], terms: NDArray[np.int_]
+) -> NDArray[np.float64]:
+    """Normal numbers with the correlation of some auxiliary values, shape (toys, terms)."""
+    root = likelihood.aux_root
+    return normal if root is None else np.asarray(normal @ root[np.ix_(terms, terms)].T)
 
 
 def _refuse_rates(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:

@@ -94,8 +94,8 @@ def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
     study = calibration.study
     if study.calibration.source == "exact":
         return ()
-    theta = typical_truth(study.ensemble.truth, study.parameter)
-    drawn = study.constrained & (study.ensemble.truth == "fixed")
+    theta = typical_truth(study)
+    drawn = study.aux_scatter * (study.ensemble.truth == "fixed")
     events = study.calibration.events_per_point
     rows: list[CalibrationNoise] = []
     for method in study.methods:
@@ -120,17 +120,18 @@ def calibration_noise(calibration: Calibration) -> tuple[CalibrationNoise, ...]:
     return tuple(rows)
 
 
-def _propagate(told: MethodNoise, pull: Array, drawn: NDArray[np.bool_]) -> tuple[Array, Array]:
+def _propagate(told: MethodNoise, pull: Array, drawn: Array) -> tuple[Array, Array]:
     """Shift and width of the pulls of each parameter of the fit, averaged over true values.
 
     Args:
         told: By the method.
         pull: Score of the constraints at these values, shape (points, parameters).
-        drawn: Which parameters of the study have drawn auxiliary values.
+        drawn: Covariance of the score of auxiliary values that are drawn, of the parameters of the
+            study.
     """
     sums = NoiseSums.of(told, len(pull), _LITTLE)
-    constraint = np.diag(told.constraint)
-    measured = np.diag(np.pad(drawn.astype(np.float64), (0, len(told.constraint) - len(drawn))))
+    constraint = told.constraint
+    measured = np.pad(drawn, (0, len(constraint) - len(drawn)))
     ideal = _squared_widths(sums.data + constraint, sums.data + measured + covariance_of_rows(pull))
     information = sums.data + sums.noise + sums.fake + constraint
     within = sums.data + sums.noise + measured + covariance_of_rows(pull + sums.draw)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pullfactory.errors import StudyError
 from pullfactory.inference.expectation import Expectations, normal_points
 from pullfactory.random import Stream, generator
+from pullfactory.simulation.toys import correlated_constraints
 
 _WEAK = 1e-9  # part of the largest information below which nothing is told
 
@@ -99,10 +100,12 @@ def _ensemble(
     centre = np.tile(study.truth_mean, (len(normal), 1))
     aux = np.tile(study.aux_centre, (len(normal), 1))
     if study.ensemble.truth == "prior":
-        truth = centre + normal * [p.truth_sigma for p in study.parameter]
+        widths = [parameter.truth_sigma for parameter in study.parameter]
+        truth = centre + correlated_constraints(study, normal) * widths
     else:
         truth = centre
-        aux = aux + np.where(study.constrained, normal, 0.0)
+        drawn = correlated_constraints(study, normal)
+        aux = aux + np.where(study.constrained, drawn, 0.0)
     kept = model.possible(truth)
     if not kept.any():
         raise StudyError(
@@ -124,16 +127,16 @@ def _data(
     per_rate = slopes / rates[:, :, None]
     penalty = model.penalty
     information = per_rate.transpose(0, 2, 1) @ slopes
-    covariance = np.linalg.pinv(information + np.diag(penalty), hermitian=True)
+    covariance = np.linalg.pinv(information + penalty, hermitian=True)
     error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    score = np.einsum("pbk,pb->pk", per_rate, counts - rates) + penalty * (aux - truth)
-    scatter = information + np.diag(penalty**2 * study.aux_variance)
+    score = np.einsum("pbk,pb->pk", per_rate, counts - rates) + (aux - truth) @ penalty
+    scatter = information + penalty @ study.aux_covariance @ penalty
     variance = np.einsum("pkl,plm,pkm->pk", covariance, scatter, covariance)
     return ClosureData(
         truth=truth,
         aux=aux,
         counts=counts,
         linear=np.einsum("pkl,pl->pk", covariance, score) / error,
-        mean=covariance @ (penalty * (study.aux_centre - study.truth_mean)) / error,
+        mean=covariance @ (penalty @ (study.aux_centre - study.truth_mean)) / error,
         variance=variance / error**2,
     )

@@ -21,6 +21,7 @@ from pullfactory.binning.edges import count_events, exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.fitting.fits import fit_toys
 from pullfactory.likelihoods import BinnedLikelihood
+from pullfactory.likelihoods.auxiliary import constraint_information
 from pullfactory.methods import BINNED, Method, build_method
 from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
@@ -169,12 +170,8 @@ class Expectations:
 
     @property
     def penalty(self) -> NDArray[np.float64]:
-        """Information of the workspace's constraints, shape (parameters,)."""
-        likelihood = self.likelihood
-        found = np.zeros(len(likelihood.names))
-        weight = likelihood.aux_used * np.square(likelihood.aux_factor / likelihood.aux_sigma)
-        np.add.at(found, list(likelihood.aux_index), weight)
-        return found[self.positions]
+        """Information of the workspace's constraints, shape (parameters, parameters)."""
+        return constraint_information(self.likelihood)[np.ix_(self.positions, self.positions)]
 
     def fit(self, data: NDArray[np.float64], n_events: float | None = None) -> ExpectationFits:
         """Fit data with the workspace, in batches of one size: that of the toys' compiled fit.
@@ -220,8 +217,8 @@ class Expectations:
             rates, slopes = self.slopes(at)
             per_rate = slopes / np.maximum(rates, _RARE)[:, :, None]
             gradient = ratio * np.einsum("pbk,pb->pk", per_rate, counts - rates)
-            gradient -= penalty * (at - aux)
-            information = ratio * per_rate.transpose(0, 2, 1) @ slopes + np.diag(penalty)
+            gradient -= (at - aux) @ penalty
+            information = ratio * per_rate.transpose(0, 2, 1) @ slopes + penalty
             covariance = np.linalg.pinv(information, hermitian=True)
             error = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
             step = np.einsum("pkl,pl->pk", covariance, gradient)

@@ -2,8 +2,8 @@
 
 With U the covariance of the estimate, to whose inverse observable o adds (D^T Omega^-1)_o D_o, the
 estimate of parameter k moves by 1 for a shift of its truth by 1: by [U (D^T Omega^-1)_o D_o]_kk
-through observable o, and by U_kk P_kk through its constraint. A part may be negative, where the
-observable is there to take off what another one has too much.
+through observable o, and by (U P)_kk through its constraint, with those that are correlated. A
+part may be negative, where the observable is there to take off what another one has too much.
 """
 
 from collections.abc import Mapping, Sequence
@@ -86,20 +86,33 @@ def _weights(
     weight, groups = np.asarray(data.weight)[0], likelihood.scores.groups
     reference = jnp.asarray(data.reference)[0]
     slopes = float(data.events[0]) * np.asarray(likelihood.slopes(jnp.asarray(theta), reference))
-    alone = np.zeros_like(weight)
-    covariance = np.linalg.pinv(weight, rcond=1e-9, hermitian=True)
-    for group in groups:
-        alone[group, group] = np.linalg.pinv(covariance[group, group], rcond=1e-9, hermitian=True)
     moving = ~likelihood.held
     prior = likelihood.prior
-    both = [_parts(one, slopes, prior, moving, groups)[where] for one in (alone, weight)]
+    both = [
+        learnt_parts(one, slopes, prior, moving, groups)[where]
+        for one in (alone(weight, groups), weight)
+    ]
     return [
         [{"product": float(p), "optimal": float(o)} for p, o in zip(*rows, strict=True)]
         for rows in zip(*both, strict=True)
     ]
 
 
-def _parts(
+def alone(weight: NDArray[np.float64], groups: Sequence[slice]) -> NDArray[np.float64]:
+    """The weights of observables that are taken as independent, shape (elements, elements).
+
+    Args:
+        weight: Inverse of the covariance of all elements, same shape.
+        groups: The elements of each observable.
+    """
+    found = np.zeros_like(weight)
+    covariance = np.linalg.pinv(weight, rcond=1e-9, hermitian=True)
+    for group in groups:
+        found[group, group] = np.linalg.pinv(covariance[group, group], rcond=1e-9, hermitian=True)
+    return found
+
+
+def learnt_parts(
     weight: NDArray[np.float64],
     slopes: NDArray[np.float64],
     prior: NDArray[np.float64],
@@ -108,11 +121,19 @@ def _parts(
 ) -> NDArray[np.float64]:
     """What estimates learn from each observable and from the constraint.
 
+    Args:
+        weight: Of the elements, shape (elements, elements).
+        slopes: Of their expectations, shape (elements, parameters).
+        prior: Information of the constraints, shape (parameters, parameters).
+        moving: Which parameters are fitted, shape (parameters,).
+        groups: The elements of each observable.
+
     Returns:
         Shape (parameters, observables + 1).
     """
     combined = slopes.T @ weight
-    information = combined @ slopes + np.diag(np.where(moving, prior, 1.0))
+    still = np.diag(np.where(moving, 0.0, 1.0))
+    information = combined @ slopes + np.where(np.outer(moving, moving), prior, still)
     inverse = np.linalg.inv(information)
     learnt = [np.diag(inverse @ combined[:, one] @ slopes[one]) for one in groups]
-    return np.stack([*learnt, np.diag(inverse) * prior], axis=1)
+    return np.stack([*learnt, np.diag(inverse @ prior)], axis=1)

@@ -28,11 +28,21 @@ def score_covariance(
     Returns:
         Shape (parameters, parameters), in inverse products of the parameters' units.
     """
-    scores = np.zeros((len(likelihood.aux_index), len(likelihood.names)))
-    scores[np.arange(len(scores)), list(likelihood.aux_index)] = (
-        likelihood.aux_used * likelihood.aux_factor / np.square(likelihood.aux_sigma)
-    )
+    scores = likelihood.aux_precision @ likelihood.aux_slopes
     return np.asarray(scores.T @ values @ scores)
+
+
+def constraint_information(likelihood: "BinnedLikelihood") -> NDArray[np.float64]:
+    """Information P of Gaussian constraints.
+
+    Args:
+        likelihood: Of a workspace of ours.
+
+    Returns:
+        Shape (parameters, parameters), in inverse products of the parameters' units.
+    """
+    slopes = likelihood.aux_slopes
+    return np.asarray(slopes.T @ likelihood.aux_precision @ slopes)
 
 
 def gamma_terms(likelihood: "BinnedLikelihood") -> NDArray[np.int_]:
@@ -83,11 +93,14 @@ def study_scatter(
     Returns:
         Shape (parameters, parameters), in inverse products of the parameters' units.
     """
-    own = dict(zip(study.parameter_names, study.aux_variance, strict=True))
-    spread = [own.get(likelihood.names[k], 0.0) for k in likelihood.aux_index]
-    values = np.diag(np.square(likelihood.aux_factor) * np.array(spread))
+    place = {name: i for i, name in enumerate(study.parameter_names)}
+    terms = [t for t, k in enumerate(likelihood.aux_index) if likelihood.names[k] in place]
+    own = [place[likelihood.names[likelihood.aux_index[term]]] for term in terms]
+    values = np.zeros((len(likelihood.aux_index),) * 2)
+    values[np.ix_(terms, terms)] = study.aux_covariance[np.ix_(own, own)]
+    values *= np.outer(likelihood.aux_factor, likelihood.aux_factor)
     if study.workspace.staterror and study.calibration.replicas > 1:
-        terms = gamma_terms(likelihood)
+        gammas = gamma_terms(likelihood)
         sizes = tuple(bins for _, bins in likelihood.channels)
-        values[np.ix_(terms, terms)] = counting_noise(contents, sizes)
+        values[np.ix_(gammas, gammas)] = counting_noise(contents, sizes)
     return score_covariance(likelihood, values)

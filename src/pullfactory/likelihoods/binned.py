@@ -28,6 +28,7 @@ from pullfactory.likelihoods.structure import Constants, Structure, read_structu
 from pullfactory.workspaces._pyhf import PYHF_LOCK, pyhf
 from pullfactory.workspaces.checking import refuse_bad
 from pullfactory.workspaces.reading import build_model, refuse_rates
+from pullfactory.workspaces.rotation import Rotation, stated_rotation
 
 _BLOCK_VALUES = 2**22  # numbers held at once, a few times over: 32 MB
 _MAX_BLOCK = 256
@@ -35,6 +36,7 @@ _DENSE_VALUES = _BLOCK_VALUES // _MAX_BLOCK  # more of them, and structure is wo
 _CURVATURES = 6  # of one toy: steps, corrections, Hessians, the covariance
 _BATCH_VALUES = 2**26  # numbers in the curvatures of the toys that are fitted at once: 512 MB
 _ABREAST_VALUES = 2**16  # numbers of the toys that are computed side by side: within a cache
+_SHOWN = 60  # letters of a name
 _OFF_KINK = 0.01  # derivatives at a kink, exactly 0, are not those of either side
 
 
@@ -70,6 +72,11 @@ class BinnedLikelihood(Likelihood):
         aux_index: Position of the parameter of each auxiliary value.
         aux_poisson: Whether an auxiliary term is Poisson.
         kinked: Positions of parameters whose interpolation has a kink at 0.
+        model_names: What the model calls the parameters.
+        rotation: From the parameters to those of the model, which are independent where these are
+            correlated; shape (parameters, parameters). None where they are the same.
+        coupling: Inverse correlation of the auxiliary values, less 1, shape (auxdata, auxdata);
+            None where all are independent.
     """
 
     constants: tuple[jax.Array, ...]
@@ -93,6 +100,9 @@ class BinnedLikelihood(Likelihood):
     aux_index: tuple[int, ...] = field(metadata={"static": True})
     aux_poisson: tuple[bool, ...] = field(metadata={"static": True})
     kinked: tuple[int, ...] = field(metadata={"static": True})
+    model_names: tuple[str, ...] = field(metadata={"static": True})
+    rotation: NDArray[np.float64] | None = None
+    coupling: NDArray[np.float64] | None = None
 
     @classmethod
     def from_pyhf(
@@ -103,6 +113,9 @@ class BinnedLikelihood(Likelihood):
         modifier_settings: Mapping[str, str] | None = None,
     ) -> Self:
         """Make a likelihood of an unmodified pyhf model.
+
+        A workspace that says of which correlated parameters its own are made (`build_workspace`)
+        gives a likelihood of these.
 
         Args:
             source: A model, or a workspace.
@@ -116,7 +129,9 @@ class BinnedLikelihood(Likelihood):
         """
         require_double_precision()
         with PYHF_LOCK:
-            return cls._from_pyhf(source, measurement, modifier_settings)
+            made = cls._from_pyhf(source, measurement, modifier_settings)
+        told = stated_rotation(source) if isinstance(source, pyhf.Workspace) else None
+        return made if told is None else made.rotated(told)
 
     @classmethod
     def _from_pyhf(
@@ -175,6 +190,58 @@ class BinnedLikelihood(Likelihood):
             aux_index=tuple(term.position for term in terms),
             aux_poisson=tuple(term.poisson for term in terms),
             kinked=kinked(model),
+            model_names=_shown(config.par_names),
+        )
+
+    def rotated(self, told: Rotation) -> Self:
+        """The likelihood of correlated parameters, of which those of the model are made.
+
+        Args:
+            told: By the workspace.
+
+        Raises:
+            WorkspaceError: If the model has not all of its own, or one of them has no Gaussian
+                constraint of width 1 around 0, or is fixed.
+        """
+        names, shown = list(self.names), dict(zip(told.independent, told.parameters, strict=True))
+        where = []
+        for name in set(told.parameters).difference(told.independent).intersection(names):
+            raise WorkspaceError(
+                f"the workspace has a parameter {name!r}, and says that it is made of others; "
+                f"leave out the measurement {told.statement[:_SHOWN]!r}"
+            )
+        for name in told.independent:
+            k = names.index(name) if name in names else -1
+            terms = [term for term, position in enumerate(self.aux_index) if position == k]
+            plain = [
+                term
+                for term in terms
+                if not self.aux_poisson[term]
+                and self.aux_sigma[term] == 1.0
+                and self.observed[self.n_main + term] == 0.0
+            ]
+            if not plain or self.held[k]:
+                raise WorkspaceError(
+                    f"the workspace says that {', '.join(told.parameters)} are made of {name!r}, "
+                    "which is no parameter with a unit Gaussian constraint around 0; leave out "
+                    f"the measurement {told.statement[:_SHOWN]!r}"
+                )
+            where.append((k, plain[0]))
+        at, used = (np.array(part) for part in zip(*where, strict=True))
+        rotation, coupling = np.eye(len(names)), np.zeros((len(self.aux_index),) * 2)
+        rotation[np.ix_(at, at)] = np.linalg.inv(told.root)
+        inverse = np.linalg.inv(told.root @ told.root.T)
+        coupling[np.ix_(used, used)] = inverse - np.eye(len(used))
+        one_sided = self.one_sided.copy()
+        one_sided[at] = False
+        return replace(
+            self,
+            names=tuple(shown.get(name, name) for name in names),
+            one_sided=one_sided,
+            rotation=rotation,
+            coupling=coupling,
+            structure=None,
+            numbers=None,
         )
 
     @property
@@ -238,6 +305,8 @@ class BinnedLikelihood(Likelihood):
         found = sha256(self.source.tobytes())
         for values in (self.init, self.limits, self.held, self.observed, self.aux_used, self.units):
             found.update(values.tobytes())
+        if self.rotation is not None:
+            found.update(self.rotation.tobytes())
         return found.hexdigest()
 
     def channel_slice(self, name: str) -> slice:
@@ -265,8 +334,21 @@ class BinnedLikelihood(Likelihood):
     def expected(self, theta: Array) -> jax.Array:
         """Rates of the bins, shape (bins,), for theta of shape (parameters,)."""
         require_double_precision()
-        arguments = (jnp.asarray(theta) / self.units)[np.array(self.order)]
-        return self.program(self.constants, arguments)[0]
+        values = jnp.asarray(theta) / self.units
+        if self.rotation is not None:
+            values = jnp.asarray(self.rotation @ values)
+        return self.program(self.constants, values[np.array(self.order)])[0]
+
+    def model_values(self, theta: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Values of the parameters of the model, by the names that it has for them.
+
+        Args:
+            theta: Shape (..., parameters).
+        """
+        values = theta / self.units
+        if self.rotation is not None:
+            values = values @ self.rotation.T
+        return dict(zip(self.model_names, np.moveaxis(values, -1, 0), strict=True))
 
     def slopes(self, theta: Array) -> jax.Array:
         """Derivatives of the rates, shape (bins, parameters), for theta of shape (parameters,)."""
@@ -310,7 +392,7 @@ class BinnedLikelihood(Likelihood):
         return Expansion(
             _poisson_nll(rates, counts) + penalty,
             jacobian.T @ (1.0 - seen) + slope,
-            (jacobian * weight[:, None]).T @ jacobian + jnp.diag(bend),
+            (jacobian * weight[:, None]).T @ jacobian + jnp.diag(bend) + self.coupled_information,
         )
 
     def outline(self, theta: Array, data: Array) -> Expansion:
@@ -410,11 +492,17 @@ class BinnedLikelihood(Likelihood):
             names: Constrained parameters; a name of several components frees them all.
 
         Raises:
-            LikelihoodError: If a name is no constrained parameter.
+            LikelihoodError: If a name is no constrained parameter, or its constraint is correlated
+                with others.
         """
         used, held = self.aux_used.copy(), self.held.copy()
         for name in names:
             for k in self.positions(name):
+                if k in self.coupled:
+                    raise LikelihoodError(
+                        f"the constraint of {name!r} is correlated with others, and cannot be "
+                        "dropped alone; keep it, or make a workspace without the correlation"
+                    )
                 if k not in self.aux_index:
                     raise LikelihoodError(
                         f"parameter {name!r} has no constraint that could be dropped"
@@ -480,6 +568,54 @@ class BinnedLikelihood(Likelihood):
             )
 
     @property
+    def coupled(self) -> tuple[int, ...]:
+        """Positions of the parameters with correlated constraints."""
+        if self.coupling is None:
+            return ()
+        some = np.flatnonzero(np.abs(self.coupling).sum(axis=0))
+        return tuple(self.aux_index[term] for term in some)
+
+    @property
+    def coupled_information(self) -> NDArray[np.float64] | float:
+        """What correlated constraints know beyond independent ones.
+
+        Shape (parameters, parameters), in inverse products of their units; or 0.
+        """
+        if self.coupling is None:
+            return 0.0
+        pulls = self.aux_slopes / self.aux_sigma[:, None]
+        found: NDArray[np.float64] = pulls.T @ self.coupling @ pulls
+        return found
+
+    @property
+    def aux_slopes(self) -> NDArray[np.float64]:
+        """Derivatives of the expected auxiliary values, shape (auxdata, parameters)."""
+        measured: NDArray[np.float64] = np.eye(len(self.names))[self._aux_positions]
+        return measured * self.aux_factor[:, None]
+
+    @property
+    def aux_root(self) -> NDArray[np.float64] | None:
+        """Lower triangular factor of the correlation of the auxiliary values.
+
+        Shape (auxdata, auxdata); None where all are independent.
+        """
+        if self.coupling is None:
+            return None
+        precision = np.eye(len(self.coupling)) + self.coupling
+        return np.asarray(np.linalg.cholesky(np.linalg.inv(precision)))
+
+    @property
+    def aux_precision(self) -> NDArray[np.float64]:
+        """Inverse covariance of the auxiliary values of Gaussian terms that are used.
+
+        Shape (auxdata, auxdata).
+        """
+        found = np.diag(self.aux_used)
+        if self.coupling is not None:
+            found = found + self.coupling
+        return np.asarray(found / np.outer(self.aux_sigma, self.aux_sigma))
+
+    @property
     def _aux_positions(self) -> NDArray[np.int_]:
         return np.array(self.aux_index, dtype=int)
 
@@ -494,12 +630,13 @@ class BinnedLikelihood(Likelihood):
         pulls = (values - expected) / self.aux_sigma
         positive = jnp.where(poisson, expected, 1.0)  # keeps the unused branch finite
         counts = positive - values * jnp.log(positive)
-        return jnp.sum(self.aux_used * jnp.where(poisson, counts, 0.5 * pulls**2))
+        total = jnp.sum(self.aux_used * jnp.where(poisson, counts, 0.5 * pulls**2))
+        return total if self.coupling is None else total + 0.5 * pulls @ self.coupling @ pulls
 
     def _penalty_expansion(
         self, theta: Array, values: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Value, gradient and diagonal of the Hessian of `_penalty`."""
+        """Value and gradient of `_penalty`; of its Hessian what is not coupled, the diagonal."""
         poisson = np.array(self.aux_poisson, dtype=bool)
         at = self._aux_positions
         own = jnp.asarray(theta)[at]
@@ -511,9 +648,15 @@ class BinnedLikelihood(Likelihood):
         )
         bend = jnp.where(poisson, values / own**2, self.aux_factor * weight)
         zero = jnp.zeros(len(self.names))
+        coupled = zero
+        if self.coupling is not None:
+            pulls = (self.expected_aux(theta) - values) / self.aux_sigma
+            coupled = coupled + (self.aux_slopes / self.aux_sigma[:, None]).T @ (
+                self.coupling @ pulls
+            )
         return (
             self._penalty(theta, values),
-            zero.at[at].add(self.aux_used * slope),
+            coupled + zero.at[at].add(self.aux_used * slope),
             zero.at[at].add(self.aux_used * bend),
         )
 

@@ -51,12 +51,13 @@ class Scores(Protocol):
 
 
 class Constraints(NamedTuple):
-    """Gaussian measurements of single parameters.
+    """Gaussian measurements, each of one parameter.
 
     Attributes:
         position: Of the parameter, shape (auxdata,).
         factor: Expected auxiliary value per unit of it, same shape.
-        information: Inverse variance of the auxiliary value; 0 if it is not used; same shape.
+        information: Inverse covariance of the auxiliary values; 0 of those that are not used;
+            shape (auxdata, auxdata).
     """
 
     position: NDArray[np.int_]
@@ -139,10 +140,17 @@ class OptimalLikelihood(Likelihood):
 
     @property
     def prior(self) -> NDArray[np.float64]:
-        """Information of the constraints, shape (parameters,)."""
-        position, factor, information = self.constraints
-        found = np.zeros(len(self.names))
-        np.add.at(found, position, information * np.square(factor))
+        """Information of the constraints, shape (parameters, parameters)."""
+        _, _, information = self.constraints
+        slopes = self._aux_slopes
+        return np.asarray(slopes.T @ information @ slopes)
+
+    @property
+    def _aux_slopes(self) -> NDArray[np.float64]:
+        """Derivatives of the expected auxiliary values, shape (auxdata, parameters)."""
+        position, factor, _ = self.constraints
+        found = np.zeros((len(position), len(self.names)))
+        found[np.arange(len(position)), position] = factor
         return found
 
     def nll(self, theta: jax.Array, data: OptimalData) -> jax.Array:
@@ -153,17 +161,17 @@ class OptimalLikelihood(Likelihood):
         """Value, gradient and expected curvature, D^T Omega^-1 D and the constraints."""
         require_double_precision()
         position, factor, information = (jnp.asarray(part) for part in self.constraints)
+        apart = jnp.zeros((len(position), theta.size)).at[jnp.arange(len(position)), position]
+        measures = apart.set(factor)
         reference = jnp.asarray(data.reference)
         left = data.totals - data.events * self.scores(theta, reference)
         slopes = data.events * self.slopes(theta, reference)
         pulls = factor * theta[position] - data.aux
-        weighed = data.weight @ left
-        zero = jnp.zeros_like(theta)
+        weighed, pulled = data.weight @ left, information @ pulls
         return Expansion(
-            0.5 * (jnp.dot(left, weighed) + jnp.sum(information * pulls**2)),
-            zero.at[position].add(information * factor * pulls) - slopes.T @ weighed,
-            jnp.asarray(slopes.T @ data.weight @ slopes)
-            + jnp.diag(zero.at[position].add(information * factor**2)),
+            0.5 * (jnp.dot(left, weighed) + jnp.dot(pulls, pulled)),
+            measures.T @ pulled - slopes.T @ weighed,
+            jnp.asarray(slopes.T @ data.weight @ slopes) + measures.T @ information @ measures,
         )
 
     def hessian(self, theta: jax.Array, data: OptimalData) -> jax.Array:

@@ -1,7 +1,9 @@
 """The single-event likelihood: the product of one density per observable.
 
 -log L = sum over events and observables of -log p_o(x_o | theta)
-         + sum over constrained parameters of (theta_k - a_k)^2 / 2.
+         + sum over constrained parameters of (theta_k - a_k)^2 / 2,
+
+with the inverse of their correlation between them where constraints are correlated.
 
 All densities are location-scale families, so the likelihood depends on theta through the
 location mu and scale sigma of each observable only: seven sums over the events give value and
@@ -11,7 +13,7 @@ and the exact Hessian in theta.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from pullfactory.densities.sums import event_moments, event_nll, event_sums
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
 from pullfactory.likelihoods.rows import EventRows, sum_rows
+from pullfactory.settings.document import Document
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
@@ -57,6 +60,8 @@ class UnbinnedLikelihood(Likelihood):
         names: Names of the parameters.
         families: Density family of each observable.
         constrained: Positions of the parameters with a unit Gaussian constraint.
+        coupling: Inverse correlation of the constraints, less 1, shape (constrained, constrained);
+            None where they are independent.
     """
 
     exact: ClassVar[bool] = True
@@ -66,6 +71,7 @@ class UnbinnedLikelihood(Likelihood):
     names: tuple[str, ...] = field(metadata={"static": True})
     families: tuple[Family, ...] = field(metadata={"static": True})
     constrained: tuple[int, ...] = field(metadata={"static": True})
+    coupling: NDArray[np.float64] | None = None
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -101,8 +107,12 @@ class UnbinnedLikelihood(Likelihood):
         bend = jax.jacfwd(jax.jacfwd(self.response.__call__))(theta)
         selected = jnp.array(self.constrained, dtype=int)
         nll = self._penalty(theta, data)
-        gradient = jnp.zeros_like(theta).at[selected].set(theta[selected] - data.aux)
+        pulls = theta[selected] - data.aux
+        gradient = jnp.zeros_like(theta).at[selected].set(pulls)
         curvature = jnp.zeros((theta.size, theta.size)).at[selected, selected].set(1.0)
+        if self.coupling is not None:
+            gradient = gradient.at[selected].add(self.coupling @ pulls)
+            curvature = curvature.at[jnp.ix_(selected, selected)].add(self.coupling)
         for o, member in enumerate(self.families):
             sigma = scale[o]
             sums = event_sums(member, location[o], sigma, data.observables[o], data.weights)
@@ -255,7 +265,24 @@ class UnbinnedLikelihood(Likelihood):
 
     def _penalty(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         pulls = theta[jnp.array(self.constrained, dtype=int)] - data.aux
-        return 0.5 * jnp.sum(pulls**2)
+        total = 0.5 * jnp.sum(pulls**2)
+        return total if self.coupling is None else total + 0.5 * pulls @ self.coupling @ pulls
+
+
+def constraint_coupling(document: Document[Any, Any]) -> NDArray[np.float64] | None:
+    """What the constraints of a study or an audit have beyond independent ones.
+
+    Args:
+        document: With its constraints.
+
+    Returns:
+        Inverse correlation less 1, shape (constrained, constrained); None where it is nothing.
+    """
+    if not document.correlated:
+        return None
+    information = document.constraint_information
+    where = np.flatnonzero(np.diag(information))
+    return np.asarray(information[np.ix_(where, where)] - np.eye(len(where)))
 
 
 def _refuse_negative(block: ToyBlock) -> None:

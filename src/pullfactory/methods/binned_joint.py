@@ -85,7 +85,7 @@ def _leak(calibration: Calibration, rho: float, names: tuple[str, ...]) -> NDArr
     leak = np.zeros((len(names), len(names)))
     if study.calibration.source == "exact":
         return leak
-    theta = typical_truth(study.ensemble.truth, study.parameter)
+    theta = typical_truth(study)
     told = binned_joint_noise(calibration, rho, theta)
     if isinstance(told, Untold):
         return leak + np.nan

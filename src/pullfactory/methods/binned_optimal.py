@@ -152,7 +152,7 @@ def _likelihood(first: BinnedLikelihood, slices: tuple[slice, ...]) -> OptimalLi
         constraints=Constraints(
             np.array(first.aux_index, dtype=int),
             first.aux_factor,
-            first.aux_used / np.square(first.aux_sigma),
+            first.aux_precision,
         ),
         first=first.start,
         limits=first.limits,
@@ -204,18 +204,31 @@ def _weigh(
     theta: NDArray[np.float64],
     seen: Observation,
 ) -> Observation:
-    """Weights of the counts at the estimate of the product: expected ones, or None for own."""
+    """Weights of the counts at the estimate of the product: expected ones, or None for own.
+
+    Raises:
+        LikelihoodError: If events have weights or several rows, and the weights are their own.
+    """
     pairs: PairCounts = seen.pairs
     n, counts = first.n_main, np.asarray(seen.data)
     totals = counts[:, :n]
     events = totals[:, slices[0]].sum(axis=1)
     if expected is None:
+        if pairs.squares is not None or (0, 0) in pairs.joint:
+            raise LikelihoodError(
+                f"method {BINNED_OPTIMAL.name!r} has no weights of its own for events with weights "
+                'or several rows; set optimal.weights = "expected"'
+            )
         some = events[:, None, None]
         joint = {pair: found / some for pair, found in pairs.joint.items()}
         covariance = covariance_of_bins(slices, totals / events[:, None], joint)
         weight = measured_weight(directions, covariance * some**2 / (some - 1.0), events)
     else:
-        weight = directions.weight(expected(theta)) / events[:, None, None]
+        squares = pairs.counts if pairs.squares is None else pairs.squares
+        spread = squares[0].sum(axis=1)  # of the number of events: sums of squared weights
+        if (0, 0) in pairs.joint:  # of events with several rows
+            spread = spread + 2.0 * pairs.joint[0, 0].sum(axis=(1, 2))
+        weight = directions.weight(expected(theta)) / spread[:, None, None]
     data = OptimalData(events, totals, theta, weight, counts[:, n:])
     return Observation(data, OptimalPairs(data, pairs))
 

@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.settings.sections import Parameter
+from pullfactory.settings.study import Study
 
 Array = NDArray[np.float64]
 
@@ -83,8 +83,8 @@ class MethodNoise(NamedTuple):
     """What the fit of a method owes to its calibration.
 
     Attributes:
-        constraint: Information of the constraint of each parameter of the fit, those of the study
-            first; shape (parameters,).
+        constraint: Information P of the constraints of the parameters of the fit, those of the
+            study first; shape (parameters, parameters).
         sources: Of its noise.
     """
 
@@ -149,20 +149,22 @@ class NoiseSums(NamedTuple):
         return cls(data, noise, fake, draw, spread, common)
 
 
-def typical_truth(truth: str, parameters: Sequence[Parameter]) -> Array:
+def typical_truth(study: Study) -> Array:
     """Points with the mean and covariance of the true values, shape (points, parameters).
 
-    They lie on the axes (Arasaratnam and Haykin, doi:10.1109/TAC.2009.2019800, eq. 24).
+    They lie on the axes, or on those of independent parameters where the true ones are correlated
+    (Arasaratnam and Haykin, doi:10.1109/TAC.2009.2019800, eq. 24).
 
     Args:
-        truth: "prior", or "fixed" for the centre alone.
-        parameters: Their true values.
+        study: Its centre alone, where the truth is fixed.
     """
-    mean = np.array([parameter.truth_mean for parameter in parameters])
-    sigma = np.array([parameter.truth_sigma for parameter in parameters])
-    if truth == "fixed" or not sigma.any():
+    mean, covariance = study.truth_mean, study.truth_covariance
+    drawn = np.flatnonzero(np.diag(covariance))
+    if study.ensemble.truth == "fixed" or not len(drawn):
         return mean[None]
-    steps = np.sqrt(np.count_nonzero(sigma)) * np.diag(sigma)[sigma > 0]
+    steps = np.zeros((len(drawn), len(mean)))
+    steps[:, drawn] = np.linalg.cholesky(covariance[np.ix_(drawn, drawn)]).T
+    steps *= np.sqrt(len(drawn))
     return np.concatenate([mean + steps, mean - steps])
 
 
@@ -181,7 +183,7 @@ def constraint_pulls(centre: Array, told: MethodNoise, theta: Array) -> Array:
         theta: True values of the parameters of the study, shape (points, parameters).
     """
     extra = len(told.constraint) - len(centre)
-    return np.asarray(told.constraint * np.pad(theta - centre, ((0, 0), (0, extra))))
+    return np.asarray(np.pad(theta - centre, ((0, 0), (0, extra))) @ told.constraint)
 
 
 def leaked_truth(centre: Array, told: MethodNoise, theta: Array) -> Array:

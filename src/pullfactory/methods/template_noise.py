@@ -96,17 +96,18 @@ def template_noise(templates: Templates, channel: int, bins: Bins, theta: Array)
 
 
 def workspace_constraint(templates: Templates) -> Array:
-    """Information of the constraint of each parameter in our fits of a workspace.
+    """Information of the constraints in our fits of a workspace, shape (parameters, parameters).
 
     Args:
         templates: Of the workspace.
     """
     names, workspace = templates.study.parameter_names, templates.workspace
     free = templates.study.free_names
-    information = np.array([0.0 if name in free else 1.0 for name in names])
+    information = templates.study.constraint_information.copy()
     if workspace.mass_constraint:
         for name in workspace.unduly_constrained(free):
-            information[names.index(name)] = 1.0 / templates.units.get(name, 1.0) ** 2
+            k = names.index(name)
+            information[k, k] = 1.0 / templates.units.get(name, 1.0) ** 2
     return information
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods.unbinned import UnbinnedLikelihood
+from pullfactory.likelihoods.unbinned import UnbinnedLikelihood, constraint_coupling
 from pullfactory.methods.method import Method, MethodKind
 from pullfactory.methods.noise import MethodNoise
 from pullfactory.methods.response_noise import response_noise
@@ -23,6 +23,7 @@ def unbinned_method(calibration: Calibration, _rho: float = 0.0) -> Method:
         names=study.parameter_names,
         families=study.families,
         constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+        coupling=constraint_coupling(study),
     )
     return Method(
         name=UNBINNED.name,
@@ -30,7 +31,7 @@ def unbinned_method(calibration: Calibration, _rho: float = 0.0) -> Method:
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=likelihood.expect,
-        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        aux_scatter=study.aux_scatter,
     )
 
 
@@ -45,7 +46,7 @@ def unbinned_noise(
     """
     study = calibration.study
     return MethodNoise(
-        study.constrained.astype(np.float64),
+        study.constraint_information,
         tuple(response_noise(calibration, o, theta) for o in range(len(study.observable))),
     )
 

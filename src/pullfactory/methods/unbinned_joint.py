@@ -35,14 +35,13 @@ def unbinned_joint_method(calibration: Calibration, rho: float) -> Method:
         likelihood = JointLikelihood.known(marginals, study.correlation(rho))
     else:
         likelihood = JointLikelihood.known(marginals, calibration.joint_at(rho).correlation)
-    own = np.diag(np.where(study.constrained, study.aux_variance, 0.0))
     return Method(
         name=UNBINNED_JOINT.name,
         likelihood=likelihood,
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=lambda _: None,
-        aux_scatter=np.pad(own, (0, int(likelihood.fits_correlation))),
+        aux_scatter=np.pad(study.aux_scatter, (0, int(likelihood.fits_correlation))),
     )
 
 
@@ -62,11 +61,11 @@ def unbinned_joint_noise(
     study = calibration.study
     if not study.has_normal_scores:
         return Untold(study.without_normal_scores)
-    constraint = study.constrained.astype(np.float64)
+    constraint = study.constraint_information
     correlation, noise, pattern = study.correlation(rho), None, None
     match study.joint.correlation:
         case "fitted":
-            constraint = np.append(constraint, 0.0)
+            constraint = np.pad(constraint, (0, 1))
             pattern = study.correlation(1.0) - np.eye(len(study.observable))
         case "calibration":
             correlation = calibration.joint_at(rho).correlation

@@ -62,7 +62,9 @@ def density_combination(product: Method) -> OptimalLikelihood:
     return OptimalLikelihood(
         scores=DensityScores(response=first.response, families=first.families),
         constraints=Constraints(
-            np.array(first.constrained, dtype=int), np.ones(n_constrained), np.ones(n_constrained)
+            np.array(first.constrained, dtype=int),
+            np.ones(n_constrained),
+            np.eye(n_constrained) + (0.0 if first.coupling is None else first.coupling),
         ),
         first=first.start,
         limits=first.bounds,
@@ -137,7 +139,7 @@ def unbinned_optimal_noise(
     """
     study = calibration.study
     source = combined_response_noise(calibration, theta, event_covariance(study, rho))
-    return MethodNoise(study.constrained.astype(np.float64), (source,))
+    return MethodNoise(study.constraint_information, (source,))
 
 
 def event_covariance(study: Study, rho: float) -> NDArray[np.float64]:
@@ -183,10 +185,11 @@ def _weigh(
     products = multiply_scores(first, theta, seen.pairs)
     counted = products[:, 0, 0]
     if covariance is None:
+        number = events**2 / counted  # of events of one weight
         mean = products[:, 0, 1:] / counted[:, None]
         spread = products[:, 1:, 1:] - counted[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        own = spread * (counted / (counted - 1.0))[:, None, None]
-        weight = measured_weight(directions, own, counted)
+        own = spread * (number / (number - 1.0))[:, None, None]
+        weight = measured_weight(directions, own, number)
     else:
         weight = directions.weight(covariance) / counted[:, None, None]
     data = OptimalData(events, totals, reference, weight, seen.data.aux)

@@ -221,6 +221,14 @@ AUDIT = _kinds(
         section="impacts",
     ),
     FigureKind(
+        stem="optimal",
+        caption="Errors of the {} fit over those that the product claims, and how much each "
+        "observable counts for each parameter: optimally, and as independent (hollow). The whole "
+        "error has the noise of the templates.",
+        section="optimal",
+        each="method",
+    ),
+    FigureKind(
         stem="calibration",
         caption="Estimate against generated value, with templates of one half of the simulated "
         "events and pseudo-data of the other; below less the line that the formula expects.",

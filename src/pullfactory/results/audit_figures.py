@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pullfactory.auditing import CalibrationCurve
 from pullfactory.auditing.goodness import GoodnessRow
+from pullfactory.auditing.optimal_rows import OptimalFit
 from pullfactory.methods import BINNED, method_kind
 from pullfactory.report.audit_plots import (
     plot_bin_pairs,
@@ -28,6 +29,11 @@ from pullfactory.report.impact_plots import (
     plot_constraints,
     plot_impacts,
     plot_pulls,
+)
+from pullfactory.report.optimal_plots import (
+    name_parameters,
+    plot_optimal_errors,
+    plot_optimal_weights,
 )
 from pullfactory.report.palette import axis_label, label_of, method_label
 from pullfactory.report.ratio_plots import plot_ratio
@@ -66,6 +72,9 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     ]
     if any(row.method == BINNED.name for row in result.impacts):
         figures.append(AUDIT["impacts"].drawn(partial(_impacts, result)))
+    for fit in result.optimal:
+        if fit.weights:
+            figures.append(AUDIT["optimal"].drawn(partial(_optimal, result, fit), fit.method))
     if result.dependence:
         figures += [
             AUDIT["correlations"].drawn(partial(_dependence, result)),
@@ -164,6 +173,23 @@ def _impacts(result: AuditNumbers) -> Figure:
         name_rows(ax, rows, labels)
         ax.tick_params(labelleft=ax is axes[0])
     legend_above(figure, axes[-1])
+    return figure
+
+
+def _optimal(result: AuditNumbers, fit: OptimalFit) -> Figure:
+    labels = _labels(result)
+    product = method_kind(fit.method).improves
+    claimed = {row.parameter: row.claimed_error for row in result.rows if row.method == product}
+    figure, stacks = new_panels(2, size=(5.2, 2.0 + 0.9 * len(fit.rows)))
+    (errors,), (weights,) = stacks
+    plot_optimal_errors(errors, fit, claimed)
+    plot_optimal_weights(
+        weights, fit, {one.name: label_of(one) for one in result.config.observable}
+    )
+    for ax in (errors, weights):
+        name_parameters(ax, [labels[row.parameter] for row in fit.rows])
+    weights.tick_params(labelleft=False)
+    legend_above(figure, errors, weights)
     return figure
 
 

@@ -10,6 +10,7 @@ from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.fitting.flatness import refuse_flat_study
+from pullfactory.fitting.information import symmetric_root
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.methods import MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
@@ -95,6 +96,7 @@ def _replicate(
 ) -> BootstrapResult:
     """Replicas of one toy, fitted with one of the methods."""
     study = calibration.study
+    measured = np.flatnonzero(study.constrained)
     block, position = _toy(calibration, rho, toy)
     result = bootstrap(
         build_method(kinds[index], calibration, rho),
@@ -103,6 +105,6 @@ def _replicate(
         replicas=replicas,
         seed=study.seed,
         n_events_law=study.ensemble.n_events_law,
-        aux_sigma=np.sqrt(study.aux_variance[study.constrained]),
+        aux_sigma=symmetric_root(study.aux_covariance[np.ix_(measured, measured)]),
     )
     return result.select(study.parameter_names)

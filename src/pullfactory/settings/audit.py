@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from pullfactory.densities import FAMILIES, family
 from pullfactory.events import parse_expression
 from pullfactory.settings.blocks import Morphing, ObservableBlock, ParameterBlock, WorkspaceBlock
-from pullfactory.settings.document import Document, refuse_unknown
+from pullfactory.settings.constraints import ConstraintSettings
+from pullfactory.settings.document import CONSTRAINTS, Document, refuse_unknown
 from pullfactory.settings.fields import (
     MOST_BINS,
     Bins,
@@ -219,6 +220,7 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
     workspace: AuditWorkspace = Field(default_factory=AuditWorkspace)
     joint: JointChannel = Field(default_factory=JointChannel)
     toys: AuditToys = Field(default_factory=AuditToys)
+    constraints: ConstraintSettings | None = CONSTRAINTS
     parameter: Listed[AuditParameter] = Field(min_length=1)
     observable: Listed[AuditObservable] = Field(min_length=1)
     samples: dict[str, Any] = Field(
@@ -248,7 +250,16 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
                 f"{self.workspace.morphing!r}, which constrains no free parameter; leave it out"
             )
         self._check_rates()
+        self._check_held()
         return self
+
+    def _check_held(self) -> None:
+        kinds = {one.auxiliary for one in self.parameter if one.name in self.correlated}
+        if len(kinds) > 1:
+            raise ValueError(
+                'constraints.parameters: some have auxiliary = "held", and some are measured; '
+                "what no data change is correlated with no measurement: make them the same"
+            )
 
     def _check_rates(self) -> None:
         processes = self.sample_set.processes

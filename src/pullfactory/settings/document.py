@@ -7,11 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from pullfactory.errors import StudyError
 from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
 from pullfactory.settings.complaints import complaint
+from pullfactory.settings.constraints import (
+    ConstraintSettings,
+    constraint_inverse,
+    full_correlation,
+)
 from pullfactory.settings.fields import FigureFormats, FileName, Frozen, Name, Whole
 from pullfactory.settings.toml import read_toml, to_toml
 
@@ -22,6 +29,12 @@ _OTHER: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Tables that one kind of file has alone, and what reads it."""
+
+CONSTRAINTS: Any = Field(
+    default=None,
+    description="correlation of the constraints of some parameters; absent: all are independent",
+    examples=[{"parameters": ("JSF", "JRF"), "correlation": ((1.0, 0.5), (0.5, 1.0))}],
+)
 
 Parameter = TypeVar("Parameter", bound=ParameterBlock)
 Observable = TypeVar("Observable", bound=ObservableBlock)
@@ -51,6 +64,7 @@ class Document(Frozen, Generic[Parameter, Observable]):
         examples=[("png", "pdf")],
     )
     if TYPE_CHECKING:  # fields, further down in the file
+        constraints: ConstraintSettings | None
         parameter: tuple[Parameter, ...]
         observable: tuple[Observable, ...]
 
@@ -62,6 +76,8 @@ class Document(Frozen, Generic[Parameter, Observable]):
         if self.poi not in self.parameter_names:
             known = ", ".join(self.parameter_names)
             raise ValueError(f"poi = {self.poi!r} is no parameter; use one of {known}")
+        if self.constraints is not None:
+            self.constraints.check_names(self.parameter_names, self.free_names)
         return self
 
     @classmethod
@@ -159,6 +175,29 @@ class Document(Frozen, Generic[Parameter, Observable]):
     def free_names(self) -> tuple[str, ...]:
         """Names of the parameters without a constraint."""
         return tuple(parameter.name for parameter in self.parameter if parameter.free)
+
+    @property
+    def constraint_correlation(self) -> NDArray[np.float64]:
+        """Covariance of the auxiliary values in widths of their constraints, 0 for free parameters.
+
+        Shape (parameters, parameters).
+        """
+        return full_correlation(self.constraints, self.parameter_names, self.free_names)
+
+    @property
+    def constraint_information(self) -> NDArray[np.float64]:
+        """Its inverse on the constrained parameters, same shape."""
+        return constraint_inverse(self.constraint_correlation)
+
+    @property
+    def correlated(self) -> tuple[str, ...]:
+        """Parameters whose constraints are correlated, the parameter of interest first."""
+        if self.constraints is None:
+            return ()
+        some = (self.constraint_correlation != 0).sum(axis=0) > 1
+        names = dict(zip(self.parameter_names, some.tolist(), strict=True))
+        found = [name for name in self.constraints.parameters if names[name]]
+        return tuple(sorted(found, key=lambda name: name != self.poi))
 
     @property
     def sha256(self) -> str:

@@ -11,7 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pullfactory.densities import Family
 from pullfactory.errors import StudyError
-from pullfactory.settings.document import Document, refuse_repeats, refuse_unknown
+from pullfactory.settings.constraints import ConstraintSettings
+from pullfactory.settings.document import CONSTRAINTS, Document, refuse_repeats, refuse_unknown
 from pullfactory.settings.fields import Listed, Name, listed
 from pullfactory.settings.methods import BUILT_IN, DEFAULT, Learns, learns
 from pullfactory.settings.sections import (
@@ -71,6 +72,7 @@ class Study(Document[Parameter, Observable]):
     calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
     workspace: WorkspaceSettings = Field(default_factory=WorkspaceSettings)
     joint: JointSettings = Field(default_factory=JointSettings)
+    constraints: ConstraintSettings | None = CONSTRAINTS
     parameter: Listed[Parameter] = Field(min_length=1)
     observable: Listed[Observable] = Field(min_length=1)
 
@@ -295,14 +297,29 @@ class Study(Document[Parameter, Observable]):
         return np.where(self.constrained, self.truth_mean, 0.0)
 
     @property
-    def aux_variance(self) -> NDArray[np.float64]:
-        """Variance over the ensemble of auxiliary value minus truth, shape (parameters,).
+    def truth_covariance(self) -> NDArray[np.float64]:
+        """Covariance of true values that are drawn, shape (parameters, parameters).
 
-        In squared units of the parameters; what a constraint would see.
+        In products of the parameters' units; those whose constraints are correlated are, too.
         """
-        if self.ensemble.truth == "prior":
-            return np.array([parameter.truth_sigma**2 for parameter in self.parameter])
-        return np.where(self.constrained, 1.0, 0.0)
+        widths = np.array([parameter.truth_sigma for parameter in self.parameter])
+        free = np.diag(np.where(self.constrained, 0.0, 1.0))
+        return np.asarray(np.outer(widths, widths) * (self.constraint_correlation + free))
+
+    @property
+    def aux_covariance(self) -> NDArray[np.float64]:
+        """Covariance over the ensemble of auxiliary value minus truth, what a constraint would see.
+
+        Shape (parameters, parameters), in products of the parameters' units.
+        """
+        fixed = self.ensemble.truth == "fixed"
+        return self.constraint_correlation if fixed else self.truth_covariance
+
+    @property
+    def aux_scatter(self) -> NDArray[np.float64]:
+        """Covariance K of the score of the constraints, shape (parameters, parameters)."""
+        information = self.constraint_information
+        return np.asarray(information @ self.aux_covariance @ information)
 
     @property
     def bounds(self) -> NDArray[np.float64]:

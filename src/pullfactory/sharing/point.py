@@ -64,7 +64,10 @@ class Point:
             rates=rates,
             slopes=slopes,
             constraint=constraint,
-            inverse=_inverse((slopes.T * rates) @ slopes + np.diag(constraint), moving),
+            inverse=_inverse(
+                (slopes.T * rates) @ slopes + np.diag(constraint) + likelihood.coupled_information,
+                moving,
+            ),
             moving=moving,
         )
 

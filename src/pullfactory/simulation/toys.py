@@ -5,7 +5,7 @@ how many there are, on the order of the blocks, or on who computes them; the sam
 serve every correlation of a scan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pullfactory.events import row_pairs
 from pullfactory.random import Stream, generator
-from pullfactory.settings.sections import Ensemble, Parameter
+from pullfactory.settings.sections import Ensemble
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel, Events
 
@@ -153,7 +153,7 @@ def draw_base(study: Study, block_index: int) -> ToyBase:
     """
     toys = block_size(study)
     ensemble = study.ensemble
-    theta_true, aux = _draw_truth(study.parameter, ensemble.truth, study.seed, block_index, toys)
+    theta_true, aux = _draw_truth(study, block_index, toys)
     counts = _draw_counts(ensemble, study.seed, block_index, toys)
     width = int(counts.max())
     weights = None
@@ -183,25 +183,44 @@ def draw_toys(study: Study, block_index: int, rho: float) -> ToyBlock:
 
 
 def _draw_truth(
-    parameters: Sequence[Parameter], truth: str, seed: int, block: int, toys: int
+    study: Study, block: int, toys: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """True parameters and auxiliary data, shapes (toys, parameters) and (toys, constrained).
 
     A constraint is a measurement a ~ N(theta_true, 1). Either the truth moves and the
-    measurement stays (`prior`), or the truth stays and the measurement moves (`fixed`).
+    measurement stays (`prior`), or the truth stays and the measurement moves (`fixed`). What
+    moves of correlated constraints is correlated.
     """
-    mean = np.array([parameter.truth_mean for parameter in parameters])
-    sigma = np.array([parameter.truth_sigma for parameter in parameters])
-    constrained = np.array([not parameter.free for parameter in parameters])
-    if truth == "prior":
-        rng = generator(seed, Stream.TRUTH, block)
-        theta_true = mean + sigma * rng.standard_normal((toys, len(mean)))
+    mean, constrained = study.truth_mean, study.constrained
+    if study.ensemble.truth == "prior":
+        rng = generator(study.seed, Stream.TRUTH, block)
+        normal = rng.standard_normal((toys, len(mean)))
+        sigma = np.array([parameter.truth_sigma for parameter in study.parameter])
+        theta_true = mean + sigma * correlated_constraints(study, normal)
         aux = np.tile(mean[constrained], (toys, 1))
     else:
-        rng = generator(seed, Stream.AUXDATA, block)
+        rng = generator(study.seed, Stream.AUXDATA, block)
         theta_true = np.tile(mean, (toys, 1))
-        aux = mean[constrained] + rng.standard_normal((toys, int(constrained.sum())))
+        normal = np.zeros((toys, len(mean)))
+        normal[:, constrained] = rng.standard_normal((toys, int(constrained.sum())))
+        aux = mean[constrained] + correlated_constraints(study, normal)[:, constrained]
     return theta_true, aux
+
+
+def correlated_constraints(study: Study, normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Normal numbers with the correlation of the constraints; as they are where there is none.
+
+    Args:
+        study: With its constraints.
+        normal: Independent standard normal numbers, shape (toys, parameters).
+    """
+    where = [study.parameter_names.index(name) for name in study.correlated]
+    if not where:
+        return normal
+    found = normal.copy()
+    root = np.linalg.cholesky(study.constraint_correlation[np.ix_(where, where)])
+    found[:, where] = normal[:, where] @ root.T
+    return found
 
 
 def _draw_counts(ensemble: Ensemble, seed: int, block: int, toys: int) -> NDArray[np.int64]:

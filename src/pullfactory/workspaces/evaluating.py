@@ -27,7 +27,10 @@ def evaluate_rates(
     points = len(next(iter(values.values())))
     with _numpy_backend():
         workspace = pyhf.Workspace(spec, validate=False)
-        model = workspace.model(poi_name=None, validate=False, batch_size=points)
+        first = workspace.measurement_names[0]
+        model = workspace.model(
+            measurement_name=first, poi_name=None, validate=False, batch_size=points
+        )
         theta = np.tile(np.array(model.config.suggested_init(), dtype=np.float64), (points, 1))
         for k, name in enumerate(map(printable, model.config.par_names)):
             if name in values:

@@ -78,6 +78,7 @@ def assemble(
     parameters: list[dict[str, Any]],
     *,
     free_totals: bool,
+    statement: str | None = None,
 ) -> dict[str, Any]:
     """Put processes together into a pyhf workspace.
 
@@ -90,6 +91,7 @@ def assemble(
         parameters: Settings of the measurement, as in the workspace.
         free_totals: Whether the total of each channel is a free parameter, so that the likelihood
             is that of a fixed number of events.
+        statement: Name of a second measurement, which says something; None for none.
 
     Returns:
         Plain data, valid against pyhf's workspace schema.
@@ -109,7 +111,11 @@ def assemble(
         "observations": [
             {"name": channel, "data": plain_numbers(counts)} for channel, counts in channels.items()
         ],
-        "measurements": [{"name": name, "config": {"poi": poi, "parameters": parameters}}],
+        "measurements": [
+            {"name": one, "config": {"poi": poi, "parameters": parameters}}
+            for one in (name, statement)
+            if one is not None
+        ],
         "version": "1.0.0",
     }
 

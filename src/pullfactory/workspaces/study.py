@@ -16,6 +16,7 @@ from pullfactory.errors import CalibrationError
 from pullfactory.files import write_text
 from pullfactory.settings.sections import Parameter
 from pullfactory.workspaces.morphing import Process, assemble
+from pullfactory.workspaces.rotation import Rotation, named
 
 
 def build_workspace(calibration: Calibration) -> dict[str, Any]:
@@ -67,14 +68,19 @@ def build_channels(templates: Templates) -> dict[str, Any]:
     study = templates.study
     _check_templates(templates)
     process = _process(templates)
+    rotation = Rotation.of(study)
     channels = {name: process.template(o, {}) for o, name in enumerate(templates.channels)}
     return assemble(
         study.name,
         channels,
-        (process,),
+        (process if rotation is None else rotation.rotate(process),),
         study.poi,
-        [_parameter(one, templates.units.get(one.name, 1.0)) for one in study.parameter],
+        named(
+            rotation,
+            [_parameter(one, templates.units.get(one.name, 1.0)) for one in study.parameter],
+        ),
         free_totals=templates.free_totals,
+        statement=None if rotation is None else rotation.statement,
     )
 
 

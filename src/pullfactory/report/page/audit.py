@@ -80,7 +80,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         Section(
             name="optimal",
             heading="The observables combined optimally",
-            blocks=_optimal(summary, units),
+            blocks=_optimal(folder, summary, units),
         ),
         Section(name="sets", heading="Which observables pay", blocks=_sets(folder, summary)),
         *_appendix(folder, summary, units),
@@ -339,7 +339,7 @@ def _intervals(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tupl
     return (table, *pictures(folder, AUDIT, "ratio"))
 
 
-def _optimal(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+def _optimal(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
     """What an optimal combination gives; nothing in earlier audits."""
     fits = summary.get("optimal", ())
     said = tuple(Text(text=one) for one in optimal_sentences(fits))
@@ -352,7 +352,8 @@ def _optimal(summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
         headings=2,
         tags=("method", "parameter"),
     )
-    return (table, *said)
+    methods = tuple(fit["method"] for fit in fits)
+    return (table, *said, *pictures(folder, AUDIT, "optimal", {"method": methods}))
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:
