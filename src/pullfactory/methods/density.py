@@ -8,7 +8,7 @@ import numpy as np
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, LogDensity
-from pullfactory.methods.method import Method, MethodKind
+from pullfactory.methods.method import KnownDensity, Method, MethodKind
 from pullfactory.methods.noise import ToldNoise, Untold
 from pullfactory.numbers import plain
 
@@ -20,6 +20,7 @@ def density_method(
     log_prob: LogDensity | Mapping[float, LogDensity],
     *,
     name: str = "density",
+    events: int | None = None,
     label: str = "",
     colour: str = _COLOUR,
     marker: str = _MARKER,
@@ -32,6 +33,8 @@ def density_method(
             density of each event, shape (events,). A function of JAX, normalised for all
             parameters. One for all correlations of the scan, or one for each by its rho.
         name: Of the method, in tables and files.
+        events: Of each calibration sample that the density was learnt from; None if it was not
+            learnt, or nobody knows.
         label: For people; empty: the name, with spaces.
         colour: In figures, as #RRGGBB.
         marker: Of its points.
@@ -40,8 +43,13 @@ def density_method(
         What `run`, `predict`, `closure` and the other verbs take among their `methods`.
 
     Raises:
-        LikelihoodError: If the name or the colour is none, or there is no density.
+        LikelihoodError: If the name or the colour is none, there is no density, or it was learnt
+            from fewer than one event.
     """
+    if events is not None and events < 1:
+        raise LikelihoodError(
+            f"method {name!r}: events = {events} must be at least 1; leave it out if nobody knows"
+        )
     densities = log_prob
     if isinstance(log_prob, Mapping):
         if not log_prob:
@@ -51,7 +59,7 @@ def density_method(
         densities = {float(rho): one for rho, one in log_prob.items()}
     return MethodKind(
         name=name,
-        build=partial(_build, name, densities),
+        build=partial(_build, name, KnownDensity(events), densities),
         noise=_noise,
         label=label,
         colour=colour,
@@ -84,6 +92,7 @@ def density_at(
 
 def _build(
     name: str,
+    known: KnownDensity,
     densities: LogDensity | Mapping[float, LogDensity],
     calibration: Calibration,
     rho: float,
@@ -103,6 +112,7 @@ def _build(
         scatter=likelihood.scatter,
         expect=lambda _: None,
         aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        density=known,
     )
 
 

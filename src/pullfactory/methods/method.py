@@ -30,6 +30,18 @@ class FirstFit(NamedTuple):
     weigh: Callable[[NDArray[np.float64], Observation], Observation]
 
 
+class KnownDensity(NamedTuple):
+    """What is known of the joint density that a method fits; the closure judges it.
+
+    Attributes:
+        events: Of each calibration sample that it was learnt from; None if nobody knows.
+        freedom: How its shape is let change with a parameter, in words; empty if nobody knows.
+    """
+
+    events: int | None = None
+    freedom: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A likelihood together with what it takes from a toy.
@@ -50,6 +62,8 @@ class Method:
             likelihood takes what these give.
         null: Number of combinations of the observations that always have the same value and are
             left out.
+        density: Of the likelihood, a `DensityLikelihood`, what is known of its density; None if
+            it has none that is judged.
     """
 
     name: str
@@ -60,6 +74,7 @@ class Method:
     aux_scatter: NDArray[np.float64]
     first: FirstFit | None = None
     null: int = 0
+    density: KnownDensity | None = None
 
     def weighed(self, theta: NDArray[np.float64], seen: Observation) -> Observation:
         """What the likelihood takes, of an observation.
