@@ -25,11 +25,9 @@ def _classes(theta: Any, xp: Any) -> tuple[Any, Any]:
     """Location and scale of each class, each of shape (classes, 2)."""
     mu, sigma = true_response(xp.zeros(3))
     found = [true_response(xp.asarray(row) * theta) for row in FOLLOWS]
-    location = xp.stack(
-        [at + s * sigma * at / mu for s, (at, _) in zip(SHIFTS, found, strict=True)]
-    )
+    locations = [at * (1 + s * sigma / mu) for s, (at, _) in zip(SHIFTS, found, strict=True)]
     scale = xp.stack([w * spread for w, (_, spread) in zip(WIDTHS, found, strict=True)])
-    return location, scale
+    return xp.stack(locations), scale
 
 
 def moments(theta: Any, xp: Any = np) -> tuple[Any, Any]:

@@ -1,11 +1,17 @@
 """How well the morphing of a study closes."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from pullfactory.cli._request import Request, figures_option, result_options
 from pullfactory.cli._shared import command, count_option
 from pullfactory.cli._study import calibration_option, read_calibration, read_study, study_options
 from pullfactory.cli._unused import UNUSED_BY_CLOSURE, unused_with
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from pullfactory.results.closure import ClosureResult
 
 
 @command(
@@ -36,4 +42,15 @@ def closure(
     folder = request.folder(f"{study.name}_closure")
     calibration = read_calibration(calibration_file)
     result = measure(study, calibration=calibration, points=points, events=events, **request.work)
-    request.answer(result, folder, [result.table], Closure="closure.json", Figures="figures")
+    shown = [result.table, *_told(result)]
+    request.answer(result, folder, shown, Closure="closure.json", Figures="figures")
+
+
+def _told(result: "ClosureResult") -> Iterator["RenderableType"]:
+    """What is said of joint densities, if there are any."""
+    if result.density_table is None:
+        return
+    yield result.density_table
+    for one in result.densities:
+        if one.reason:
+            yield f"{one.method} at rho = {one.rho:g} {one.answer}: {one.reason}"

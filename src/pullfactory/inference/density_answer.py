@@ -20,7 +20,7 @@ from pullfactory.inference.judgement import (
     judge_excess,
     judge_shift,
 )
-from pullfactory.numbers import rounded, roughly
+from pullfactory.numbers import roughly, rounded
 
 _NAMED = 3  # parameters that a reason names
 _MORE = 4  # times as many events, where something lies between right and wrong
@@ -77,11 +77,10 @@ def answer(
     off = [one for one in levels if judge_shift(one.level, one.level_error) == "wrong"]
     wide = [one for one in shifts if judge_error(one.width, one.width_error) == "wrong"]
     large = [one for one in levels if judge_excess(one.excess, one.excess_error) == "wrong"]
-    known = [*(one.counted for one in moved), *((one.level, one.level_error) for one in levels)]
-    surely = max(abs(size) - DISCERNED * error for size, error in known)
-    bad: Closing = "refused" if surely > REFUSED_SHIFT else "does not close"
+    moves, stays = [one.counted for one in moved], [(one.level, one.level_error) for one in levels]
+    bad: Closing = "refused" if _surely([*moves, *stays]) > REFUSED_SHIFT else "does not close"
     wasted = max(large, key=lambda one: one.excess, default=None)
-    if wrong:
+    if wrong and _surely(stays) <= REFUSED_SHIFT:
         return bad, _changing(wrong, left_out, wasted, judged)
     if off:
         return bad, _shifted(max(off, key=lambda one: abs(one.level)), judged)
@@ -89,6 +88,7 @@ def answer(
         return bad, _widened(max(wide, key=lambda one: abs(one.width - 1.0)))
     if wasted is not None:
         return bad, f"{_wasted(wasted)}; give the density more freedom"
+    known = [*moves, *stays]
     right = all(judge_shift(*pair) == "right" for pair in known)
     right &= all(judge_error(one.width, one.width_error) == "right" for one in shifts)
     right &= all(
@@ -97,6 +97,11 @@ def answer(
         if np.isfinite(one.excess)
     )
     return ("closes", None) if right else ("cannot tell", _unknown(known, levels, shifts, events))
+
+
+def _surely(known: Sequence[tuple[float, float]]) -> float:
+    """The largest of some numbers with their errors, as far as it is no chance."""
+    return max((abs(size) - DISCERNED * error for size, error in known), default=0.0)
 
 
 def _changing(

@@ -1,12 +1,18 @@
 """Rows of the verdict on a joint density."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from pullfactory.described import Count, NumberOrNaN, Part, Rho, Size, SizeOrNaN, row_of
 from pullfactory.inference.judgement import Closing
 from pullfactory.numbers import finite_or_none
+
+_MOVED = ("difference", "difference_error", "point")
+_NUMBERS = (
+    *("parameter", "level", "level_error", "width", "width_error", "claimed_error"),
+    *("excess", "excess_error", *_MOVED),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +138,24 @@ class DensityVerdict:
     shifts: tuple[DensityShift, ...]
     left_out: tuple[LeftOut, ...]
     transforms: tuple[TransformRow, ...]
+
+    def parameters(self) -> Iterator[dict[str, Any]]:
+        """Flat rows for a table: of each parameter its level, and where the shift moves most.
+
+        "Most" is in what the ensemble reaches of it. One row without numbers if there are none.
+        """
+        head = {"method": self.method, "rho": self.rho, "answer": self.answer}
+        if not self.levels:
+            yield {**head, **dict.fromkeys(_NUMBERS)}
+        for level in self.levels:
+            own = [one for one in self.shifts if one.parameter == level.parameter and one.along]
+            most = max(own, key=lambda one: abs(one.counted[0]), default=None)
+            moved = None if most is None else finite_or_none(asdict(most))
+            yield {
+                **head,
+                **finite_or_none(asdict(level)),
+                **{key: moved and moved[key] for key in _MOVED},
+            }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in `closure.json`; no NaN."""

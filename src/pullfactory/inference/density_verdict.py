@@ -7,7 +7,7 @@ that differs between points (`density_sums`), and what the fit leaves unused of 
 density; one that moves with a parameter is a shape that changes with it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -42,26 +42,25 @@ _MOST_HELD_OUT = 2**20
 
 
 def judge_densities(
-    calibration: Calibration, methods: Mapping[float, Sequence[Method]], events: int | None = None
+    calibration: Calibration, rho: float, methods: Sequence[Method], events: int | None = None
 ) -> tuple[DensityVerdict, ...]:
-    """Judge the densities that methods of a study fit.
+    """Judge the densities that methods of a study fit at one rho.
 
     Args:
         calibration: Gives the points; its events are not looked at.
-        methods: By rho.
+        rho: The correlation.
+        methods: That fit joint densities.
         events: Held-out events of each point; None for 200 for each event of a toy, up to 2^20.
     """
     study = calibration.study
     wanted = events or min(HELD_OUT * study.ensemble.n_events, _MOST_HELD_OUT)
     points = axis_points(calibration.points)
+    samples = tuple(held_out_events(study, rho, points, wanted))
     found = []
-    for rho, some in methods.items():
-        judged = [one for one in some if one.density is not None]
-        samples = tuple(held_out_events(study, rho, points, wanted)) if judged else ()
-        for method in judged:
-            assert isinstance(method.likelihood, DensityLikelihood)
-            found.append(judge_density(method.likelihood, samples, _asked(study, method, rho)))
-    return tuple(sorted(found, key=lambda one: study.methods.index(one.method)))
+    for method in methods:
+        assert isinstance(method.likelihood, DensityLikelihood)
+        found.append(judge_density(method.likelihood, samples, _asked(study, method, rho)))
+    return tuple(found)
 
 
 def _asked(study: Study, method: Method, rho: float) -> Judged:

@@ -76,7 +76,8 @@ def _below(
 
     def log_at(step: jax.Array) -> jax.Array:
         moved = jnp.where(column, events + spread * jnp.sinh(step), events)
-        return likelihood.density(moved, theta) + jnp.log(jnp.cosh(step))
+        found: jax.Array = likelihood.density(moved, theta) + jnp.log(jnp.cosh(step))
+        return found
 
     logs = jax.lax.map(log_at, y)
     values = jnp.exp(logs - logs.max(axis=0))

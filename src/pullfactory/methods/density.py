@@ -61,6 +61,7 @@ def density_method(
         name=name,
         build=partial(_build, name, KnownDensity(events), densities),
         noise=_noise,
+        density=True,
         label=label,
         colour=colour,
         marker=marker,

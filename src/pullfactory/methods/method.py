@@ -107,6 +107,8 @@ class MethodKind:
             rho.
         binned: Whether it fits bins, and is drawn among the methods that do.
         workspace: Whether it fits the pyhf workspace of the study, whose closure is judged.
+        density: Whether it fits a joint density, which the closure judges with held-out events; its
+            `Method` says what is known of it.
         improves: Name of the method whose observables it combines optimally, if it does.
         label: For people; empty: the name, with spaces.
         colour: Of everything that belongs to it in figures, as #RRGGBB.
@@ -123,6 +125,7 @@ class MethodKind:
     independent: bool = False
     binned: bool = False
     workspace: bool = False
+    density: bool = False
     improves: str = ""
     label: str = ""
     colour: str = "#009E73"
