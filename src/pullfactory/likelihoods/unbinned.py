@@ -159,7 +159,7 @@ class UnbinnedLikelihood(Likelihood):
         Raises:
             LikelihoodError: If events have negative weights.
         """
-        _refuse_negative(block)
+        refuse_negative(block)
         events = [block.events[..., o] for o in range(len(self.families))]
         sums, variances, owners = block.sums, block.variances, block.owners
         if self._sufficient:
@@ -258,7 +258,7 @@ class UnbinnedLikelihood(Likelihood):
         return 0.5 * jnp.sum(pulls**2)
 
 
-def _refuse_negative(block: ToyBlock) -> None:
+def refuse_negative(block: ToyBlock) -> None:
     """Refuse events that a likelihood of single events cannot take.
 
     Args:

@@ -12,6 +12,7 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.methods.binned import BINNED
 from pullfactory.methods.binned_joint import BINNED_JOINT
 from pullfactory.methods.binned_optimal import BINNED_OPTIMAL
+from pullfactory.methods.density import density_method
 from pullfactory.methods.method import FirstFit, Method, MethodKind
 from pullfactory.methods.unbinned import UNBINNED
 from pullfactory.methods.unbinned_joint import UNBINNED_JOINT
@@ -30,6 +31,7 @@ __all__ = [
     "MethodKind",
     "build_method",
     "build_methods",
+    "density_method",
     "given_methods",
     "method_kind",
     "optimal_method",
