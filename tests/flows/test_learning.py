@@ -39,7 +39,14 @@ def sample(truth: Truth, n: int, seed: int = 0) -> list[FlowSample]:
 def learn(
     samples: list[FlowSample], degree: int = 3, shape: Shape = "fixed", declared: bool = True
 ) -> LearntFlow:
-    plan = FlowPlan(order=(0, 1), shape=shape, degree=degree, declared=declared)
+    plan = FlowPlan(
+        observables=("m_t", "m_W"),
+        parameters=("m_t", "JSF", "JRF"),
+        order=(0, 1),
+        shape=shape,
+        degree=degree,
+        declared=declared,
+    )
     return learn_flow(samples, RESPONSE, FAMILIES, plan)
 
 

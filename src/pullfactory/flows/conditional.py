@@ -14,7 +14,7 @@ coefficients.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
@@ -84,18 +84,9 @@ class Conditional:
             given: Normal scores of the observables before it, each of shape (events,).
             score: Its own, shape (events,).
         """
-        one = jnp.ones_like(jnp.asarray(score))
-        columns = [_chebyshev(q, max(self.shift_degree, self.shape_degree)) for q in given]
-        bumps, integrals = _partition(jnp.asarray(score))
-        return MapParts(
-            [
-                *_products(columns, one, self.before, self.shift_degree),
-                *(jnp.asarray(q) for q in given),
-            ],
-            _products(columns, one, self.before, self.shape_degree),
-            bumps,
-            integrals,
-        )
+        shifts, shapes = self._features(given, jnp.ones_like(jnp.asarray(score)))
+        steps, ramps = zip(*_sigmoids(jnp.asarray(score)), strict=True)
+        return MapParts(shifts, shapes, _differences(steps), _differences(ramps))
 
     def map(
         self, given: Sequence[Array], score: Array, coefficients: Array
@@ -107,20 +98,31 @@ class Conditional:
             score: As in `parts`.
             coefficients: Shape (size,).
         """
-        parts, weights = self.parts(given, score), jnp.asarray(coefficients)
-        value = _combine(weights[: self.shifts], parts.shifts)
-        slope = jnp.zeros_like(value)
-        for m, (bump, integral) in enumerate(zip(parts.bumps, parts.integrals, strict=True)):
+        one, weights = jnp.ones_like(jnp.asarray(score)), jnp.asarray(coefficients)
+        shifts, shapes = self._features(given, one)
+        value, previous = _combine(weights[: self.shifts], shifts), jnp.zeros_like(one)
+        slope = previous
+        for m, (step, ramp) in enumerate(_sigmoids(jnp.asarray(score))):
             first = self.shifts + m * self.shapes
-            height = jnp.exp(_combine(weights[first : first + self.shapes], parts.shapes))
-            value = value + height * integral
-            slope = slope + height * bump
+            height = jnp.exp(_combine(weights[first : first + self.shapes], shapes))
+            value = value + (height - previous) * ramp
+            slope = slope + (height - previous) * step
+            previous = height
         return value, slope
 
     def log_density(self, given: Sequence[Array], score: Array, coefficients: Array) -> jax.Array:
         """Log density of the score given those before it, shape (events,); arguments of `map`."""
         value, slope = self.map(given, score, coefficients)
         return jnp.log(slope) - 0.5 * value * value - _LOG_SQRT_2PI
+
+    def _features(
+        self, given: Sequence[Array], one: jax.Array
+    ) -> tuple[list[jax.Array], list[jax.Array]]:
+        """Of a, and of every b_m."""
+        columns = [_chebyshev(q, max(self.shift_degree, self.shape_degree)) for q in given]
+        shifts = _products(columns, one, self.before, self.shift_degree)
+        shapes = _products(columns, one, self.before, self.shape_degree)
+        return [*shifts, *(jnp.asarray(q) for q in given)], shapes
 
 
 def _combine(weights: jax.Array, features: Sequence[jax.Array]) -> jax.Array:
@@ -160,14 +162,15 @@ def _powers(before: int, degree: int) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted((p for p in every if sum(p) <= degree), key=lambda p: (sum(p), p)))
 
 
-def _partition(score: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
-    """D_m, which are positive and have the sum 1, and their integrals from 0."""
-    steps, ramps = [], []
+def _sigmoids(score: jax.Array) -> Iterator[tuple[jax.Array, jax.Array]]:
+    """1 and the sigmoid of each knot, with their integrals from 0; D_m are differences of these."""
+    yield jnp.ones_like(score), score
     for knot in KNOTS:
         z, zero = (score - knot) / _WIDTH, -knot / _WIDTH
         root = jnp.sqrt(1.0 + z * z)
-        steps.append(0.5 * (1.0 + z / root))
-        ramps.append(0.5 * _WIDTH * (z + root - zero - float(np.hypot(1.0, zero))))
-    bumps = [1.0 - steps[0], *(a - b for a, b in itertools.pairwise(steps)), steps[-1]]
-    integrals = [score - ramps[0], *(a - b for a, b in itertools.pairwise(ramps)), ramps[-1]]
-    return bumps, integrals
+        ramp = 0.5 * _WIDTH * (z + root - zero - float(np.hypot(1.0, zero)))
+        yield 0.5 * (1.0 + z / root), ramp
+
+
+def _differences(steps: Sequence[jax.Array]) -> list[jax.Array]:
+    return [*(a - b for a, b in itertools.pairwise(steps)), steps[-1]]

@@ -28,6 +28,8 @@ class LearntFlow:
     """A flow with what its learning tells.
 
     Attributes:
+        observables: Names, in the study's order.
+        parameters: Names.
         density: The flow.
         covariance: Of its coefficients in the order of `FlowDensity.free`, shape (coefficients,
             coefficients): of events as independent as they are, points of one sample together.
@@ -36,6 +38,8 @@ class LearntFlow:
         changes: Tests of whether maps change with the parameters.
     """
 
+    observables: tuple[str, ...]
+    parameters: tuple[str, ...]
     density: FlowDensity
     covariance: NDArray[np.float64]
     events: int
@@ -48,6 +52,8 @@ class FlowPlan:
     """How a flow is learnt.
 
     Attributes:
+        observables: Names.
+        parameters: Names.
         order: Positions of the observables in the order of the map.
         shape: Whether maps change with the parameters.
         degree: Largest degree of a polynomial.
@@ -55,6 +61,8 @@ class FlowPlan:
         declared: Whether the family of the first observable in the order is its exact marginal.
     """
 
+    observables: tuple[str, ...]
+    parameters: tuple[str, ...]
     order: tuple[int, ...]
     shape: Shape = "auto"
     degree: int = 5
@@ -80,7 +88,7 @@ def learn_flow(
         CalibrationError: If events have negative weights, or do not determine the flow.
     """
     _refuse_negative(samples)
-    unchanging = np.zeros(np.shape(response.mu_slopes)[1], dtype=bool)
+    unchanging = np.zeros(len(plan.parameters), dtype=bool)
     learnt = tuple(range(int(plan.declared), len(plan.order)))
     found = {k: _learn_map(k, samples, plan, len(learnt) * len(unchanging)) for k in learnt}
     maps = tuple(found[k][0] if k in found else None for k in range(len(plan.order)))
@@ -101,6 +109,8 @@ def learn_flow(
         ),
     )
     return LearntFlow(
+        observables=plan.observables,
+        parameters=plan.parameters,
         density=density,
         covariance=_covariance(density, trained, samples),
         events=sum(one.events for one in _used(samples, unchanging)),
