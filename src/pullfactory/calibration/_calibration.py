@@ -36,6 +36,7 @@ from pullfactory.calibration.templates import Templates
 from pullfactory.described import Size
 from pullfactory.errors import CalibrationError
 from pullfactory.files import read_given
+from pullfactory.flows.learning import LearntFlow
 from pullfactory.progress import Advance, Progress, silent, unseen
 from pullfactory.settings.sections import Observable, Parameter
 from pullfactory.settings.study import Study
@@ -158,6 +159,22 @@ class Calibration:
             "in ensemble.rho and the joint method among its methods"
         )
 
+    def flow(self, rho: float) -> LearntFlow:
+        """The flow at one correlation of the scan.
+
+        Args:
+            rho: Factor of the off-diagonal part of the correlation matrix.
+
+        Raises:
+            CalibrationError: If there is none.
+        """
+        found = self.joint_at(rho).flow
+        if found is None:
+            raise CalibrationError(
+                "the calibration has no flow; calibrate a study with 'flow' among its methods"
+            )
+        return found
+
     def joint_channel(self, rho: float) -> Templates:
         """The templates of the joint channel at one correlation of the scan, for a workspace.
 
@@ -233,6 +250,7 @@ class Calibration:
         self._check_points(study.parameter, study.name)
         if study.learns_correlation:
             keys = ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation")
+            keys += ("flow",) if study.learns.flow else ()
             for key in keys:
                 mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
                 if mine != theirs:
@@ -413,7 +431,7 @@ def make_calibration(
             advance(steps)
         else:
             made = _simulated(study, points, source, crew, advance)
-        joint = learn_joint(study, source, made.moments[0], crew)
+        joint = learn_joint(study, source, made.moments[0], made.response, crew)
     made = replace(made, joint=joint)
     if key is not None:
         keep("calibrations", key, made.to_dict())

@@ -133,6 +133,10 @@ class DensityLikelihood(Likelihood):
         found = jax.jacfwd(gradient)(theta)
         return jnp.asarray(0.5 * (found + found.T) + jnp.diag(constraint))
 
+    def information(self, theta: jax.Array, data: DensityData) -> jax.Array:
+        """The Hessian: products of scores equal it only where the density is right."""
+        return self.hessian(theta, data)
+
     def observe(self, block: ToyBlock) -> Observation:
         """Take from a block of toys what this likelihood needs of them.
 
