@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import Array, jax, jit, jnp
 from pullfactory.densities import Family
 from pullfactory.flows.conditional import Conditional
+from pullfactory.flows.sums import event_gradients
 from pullfactory.simulation.response import Response
 
 _LOG_SQRT_2PI = 0.5 * float(np.log(2.0 * np.pi))
@@ -89,6 +90,35 @@ class FlowDensity:
                 found = found + jnp.asarray(theta)[row - 1] * rows[row]
         return found
 
+    def shape_scores(self, x: Array, theta: Array) -> jax.Array:
+        """Derivatives of the log density by the coefficients at theta, map by map.
+
+        Args:
+            x: As in `log_prob`.
+            theta: As in `log_prob`.
+
+        Returns:
+            Shape (events, coefficients).
+        """
+        found: jax.Array = _shape_scores(self, x, theta)
+        return found
+
+    def left_out(self, parameter: int) -> NDArray[np.bool_]:
+        """Which coefficients, as in `shape_scores`, do not depend on a parameter.
+
+        Args:
+            parameter: Position.
+
+        Returns:
+            Shape (coefficients,).
+        """
+        parts = [
+            np.full(conditional.size, not self.linear[k][parameter])
+            for k, conditional in enumerate(self.maps)
+            if conditional is not None
+        ]
+        return np.concatenate([np.zeros(0, dtype=bool), *parts])
+
     def rows(self, k: int) -> tuple[int, ...]:
         """Rows of the coefficients of the k-th map that are learnt."""
         return (0, *(1 + p for p, changes in enumerate(self.linear[k]) if changes))
@@ -151,6 +181,17 @@ def _residuals(flow: FlowDensity, x: jax.Array, theta: jax.Array) -> jax.Array:
             for k, (conditional, score) in enumerate(zip(flow.maps, scores, strict=True))
         ]
     )
+
+
+@jit
+def _shape_scores(flow: FlowDensity, x: jax.Array, theta: jax.Array) -> jax.Array:
+    scores = jnp.stack(_place(flow, x, theta)[0])
+    parts = [
+        event_gradients(conditional, scores[: k + 1], flow.coefficients_at(k, theta))
+        for k, conditional in enumerate(flow.maps)
+        if conditional is not None
+    ]
+    return jnp.concatenate([jnp.zeros((0, len(x))), *parts]).T
 
 
 def _place(flow: FlowDensity, x: jax.Array, theta: jax.Array) -> tuple[list[jax.Array], jax.Array]:

@@ -14,10 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pullfactory._jax import Array, jax, jit, jnp
+from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration.held_out import HeldOut
 
+Array = NDArray[np.float64]
+
 _CHUNK = 2**13  # events at once
+_ROUNDING = 1e-12  # part of the variance of a gradient that differences of equal ones have
 _DETERMINED = 1e-9  # eigenvalue of a correlation matrix below which a direction is not looked at
 
 
@@ -73,8 +76,10 @@ def find_left_out(density: Any, samples: Sequence[HeldOut]) -> Iterator[ChangeTe
         free = np.asarray(density.left_out(k), dtype=bool)
         if sides[0] is None or sides[1] is None or not free.any():
             continue
-        difference, spread = _difference(density, sides[0], sides[1])
-        yield _test(k, difference[free], spread[np.ix_(free, free)])
+        difference, spread, size = _difference(density, sides[0], sides[1])
+        free &= np.diag(spread) > _ROUNDING * size
+        if free.any():
+            yield _test(k, difference[free], spread[np.ix_(free, free)])
 
 
 def _side(samples: Sequence[HeldOut], parameter: int, sign: float) -> HeldOut | None:
@@ -87,36 +92,36 @@ def _side(samples: Sequence[HeldOut], parameter: int, sign: float) -> HeldOut | 
     return min(on_axis, key=lambda one: abs(one.theta[parameter]), default=None)
 
 
-def _difference(
-    density: Any, plus: HeldOut, minus: HeldOut
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Half the difference of the mean gradients of two points, and its covariance."""
-    if plus.sample == minus.sample:
-        return _mean(density, (plus, minus), 0.5)
-    above, below = (_mean(density, (one,), 0.5) for one in (plus, minus))
-    return above[0] - below[0], above[1] + below[1]
+def _difference(density: Any, plus: HeldOut, minus: HeldOut) -> tuple[Array, Array, Array]:
+    """Half the difference of the mean gradients of two points, its covariance, and variances.
+
+    The variances are those that it would have if the points had events of their own.
+    """
+    above, below = (_mean(density, (one,)) for one in (plus, minus))
+    apart = above[1] + below[1]
+    if plus.sample != minus.sample:
+        return above[0] - below[0], apart, np.diag(apart)
+    return *_mean(density, (plus, minus)), np.diag(apart)
 
 
-def _mean(
-    density: Any, points: tuple[HeldOut, ...], factor: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over the events, and its covariance, of the gradient, or of that of two points."""
+def _mean(density: Any, points: tuple[HeldOut, ...]) -> tuple[Array, Array]:
+    """Half the mean over the events, and its covariance, of the gradient, or that of two points."""
     n, first = len(points[0].events), points[0]
     weights = np.ones(n) if first.weights is None else first.weights
-    total, square, mass = None, None, float(weights.sum())
+    total, square, mass = 0.0, 0.0, float(weights.sum())
     for start in range(0, n, _CHUNK):
         part = slice(start, start + _CHUNK)
         pad = max(start + _CHUNK - n, 0)
         some = [
-            np.concatenate([p.events[part], np.repeat(p.events[-1:], pad, axis=0)]) for p in points
+            np.concatenate([one.events[part], np.repeat(one.events[-1:], pad, axis=0)])
+            for one in points
         ]
-        weight = np.pad(weights[part], (0, pad)) * factor
-        one, two = _gradients(density, tuple(p.theta for p in points), tuple(some), weight)
-        total = one if total is None else total + one
-        square = two if square is None else square + two
+        weight = 0.5 * np.pad(weights[part], (0, pad))
+        sums = _gradients(density, tuple(one.theta for one in points), tuple(some), weight)
+        total, square = total + np.asarray(sums[0]), square + np.asarray(sums[1])
     mean = np.asarray(total) / mass
-    spread = np.asarray(square) / mass**2 - np.outer(mean, mean) * np.sum(weights**2) / mass**2
-    return mean, spread
+    centre = np.outer(mean, mean) * np.sum(np.square(weights)) / mass**2
+    return mean, np.asarray(square) / mass**2 - centre
 
 
 @jit
@@ -133,9 +138,7 @@ def _gradients(
     return jnp.sum(weighed, axis=0), weighed.T @ weighed
 
 
-def _test(
-    parameter: int, difference: NDArray[np.float64], spread: NDArray[np.float64]
-) -> ChangeTest:
+def _test(parameter: int, difference: Array, spread: Array) -> ChangeTest:
     scale = np.sqrt(np.maximum(np.diag(spread), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(spread / np.outer(scale, scale))
     used = values > _DETERMINED * values[-1]

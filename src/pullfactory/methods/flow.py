@@ -1,13 +1,22 @@
 """Fits of single events, with a joint density that is learnt from the calibration samples."""
 
+from types import MappingProxyType
+
 import numpy as np
-from numpy.typing import NDArray
 
 from pullfactory.calibration import Calibration
 from pullfactory.likelihoods.density import DensityLikelihood
-from pullfactory.methods.method import Method, MethodKind
-from pullfactory.methods.noise import ToldNoise, Untold
+from pullfactory.methods.flow_noise import flow_noise
+from pullfactory.methods.method import KnownDensity, Method, MethodKind
 from pullfactory.settings.methods import learns
+
+_FREEDOM = MappingProxyType(
+    {
+        "fixed": 'set flow.shape = "linear"',
+        "auto": 'set flow.shape = "linear", or calibrate with more events',
+        "linear": "calibrate with more events, or use closer calibration points",
+    }
+)
 
 
 def flow_method(calibration: Calibration, rho: float) -> Method:
@@ -34,18 +43,19 @@ def flow_method(calibration: Calibration, rho: float) -> Method:
         scatter=likelihood.scatter,
         expect=lambda _: None,
         aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        density=KnownDensity(
+            events=study.calibration.events_per_point,
+            freedom=_FREEDOM[study.flow_settings.shape],
+        ),
     )
-
-
-def _noise(_calibration: Calibration, _rho: float, _theta: NDArray[np.float64]) -> ToldNoise:
-    return Untold("that of its coefficients is not yet carried on to the pulls")
 
 
 FLOW = MethodKind(
     name="flow",
     build=flow_method,
-    noise=_noise,
+    noise=flow_noise,
     learns=learns("flow"),
+    density=True,
     colour="#009E73",
     marker="*",
 )
