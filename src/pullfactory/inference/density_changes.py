@@ -108,7 +108,7 @@ def _mean(density: Any, points: tuple[HeldOut, ...]) -> tuple[Array, Array]:
     """Half the mean over the events, and its covariance, of the gradient, or that of two points."""
     n, first = len(points[0].events), points[0]
     weights = np.ones(n) if first.weights is None else first.weights
-    total, square, mass = 0.0, 0.0, float(weights.sum())
+    mass, sums = float(weights.sum()), []
     for start in range(0, n, _CHUNK):
         part = slice(start, start + _CHUNK)
         pad = max(start + _CHUNK - n, 0)
@@ -117,11 +117,12 @@ def _mean(density: Any, points: tuple[HeldOut, ...]) -> tuple[Array, Array]:
             for one in points
         ]
         weight = 0.5 * np.pad(weights[part], (0, pad))
-        sums = _gradients(density, tuple(one.theta for one in points), tuple(some), weight)
-        total, square = total + np.asarray(sums[0]), square + np.asarray(sums[1])
-    mean = np.asarray(total) / mass
+        thetas = tuple(one.theta for one in points)
+        sums.append(_gradients(density, thetas, tuple(some), weight))
+    total, square = (np.sum([np.asarray(one[i]) for one in sums], axis=0) for i in (0, 1))
+    mean = total / mass
     centre = np.outer(mean, mean) * np.sum(np.square(weights)) / mass**2
-    return mean, np.asarray(square) / mass**2 - centre
+    return mean, square / mass**2 - centre
 
 
 @jit
