@@ -249,8 +249,8 @@ class Calibration:
             )
         self._check_points(study.parameter, study.name)
         if study.learns_correlation:
-            keys = ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation")
-            keys += ("flow",) if study.learns.flow else ()
+            keys = ["joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"]
+            keys += ["flow"] if study.learns.flow else []
             for key in keys:
                 mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
                 if mine != theirs:

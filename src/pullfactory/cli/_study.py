@@ -114,6 +114,7 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
 
 
 def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.flow import flow_lines
     from pullfactory.report.optimal import null_lines
     from pullfactory.report.table import closure_line, remark_lines
 
@@ -126,6 +127,8 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
         yield f"Pulls     {said}"
     for said in null_lines(result.null):
         yield f"Weights   {said}"
+    for said in flow_lines(result.calibration):
+        yield f"Flow      {said}"
     yield from result.answers
 
 
@@ -186,6 +189,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     """Make the calibration samples and learn from them."""
     from pullfactory.files import check_file, write_text
     from pullfactory.inference.calibration_noise import calibration_noise
+    from pullfactory.report.flow import flow_lines
     from pullfactory.report.table import calibration_table
     from pullfactory.runs.calibrate import calibrate as calibrate_study
 
@@ -204,6 +208,8 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
         return
     write_text(output, f"{text}\n")
     console().print(calibration_table(calibration))
+    for said in flow_lines(calibration):
+        say(f"Flow          {said}")
     say(f"Calibration   {output}")
     _warn_of_noise(calibration, calibration_noise(calibration))
 
