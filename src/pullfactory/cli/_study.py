@@ -288,6 +288,7 @@ def read_study(
     settings: tuple[str, ...],
     *,
     unused: Mapping[str, str],
+    used: "Callable[[Study], Iterable[str]]" = lambda _study: (),
     further: Iterable[Mapping[str, Any]] = ({},),
     **options: Any,
 ) -> "Study":
@@ -298,6 +299,7 @@ def read_study(
         preset: Its name, if it comes with the package.
         settings: Changes as KEY=VALUE.
         unused: Why the command makes no use of a key, or of all below it.
+        used: Keys among them that it makes use of after all, for this study.
         further: Settings that it is worked on with, one after the other.
         options: Values of short options.
 
@@ -318,7 +320,8 @@ def read_study(
     changes = given_changes(settings, options)
     study = written.with_settings(changes) if changes else written
     studies = [study.with_settings(more) for more in further]
-    refuse_idle(changes, studies, unused)
+    needed = set(used(study))
+    refuse_idle(changes, studies, {key: why for key, why in unused.items() if key not in needed})
     refuse_idle_file(written, f"study {written.name!r}", studies)
     return study
 

@@ -73,7 +73,7 @@ def answer(
             "can be fitted there; give the density more freedom"
         )
     moved = [one for one in shifts if one.along]
-    wrong = [one for one in moved if judge_shift(*one.counted, TOLERATED_DRIFT) == "wrong"]
+    wrong = [one for one in moved if judge_shift(*one.counted, _drift(one)) == "wrong"]
     off = [one for one in levels if judge_shift(one.level, one.level_error) == "wrong"]
     wide = [one for one in shifts if judge_error(one.width, one.width_error) == "wrong"]
     large = [one for one in levels if judge_excess(one.excess, one.excess_error) == "wrong"]
@@ -97,6 +97,11 @@ def answer(
         if np.isfinite(one.excess)
     )
     return ("closes", None) if right else ("cannot tell", _unknown(known, levels, shifts, events))
+
+
+def _drift(row: DensityShift) -> float:
+    """What is tolerated: more of other samples, whose noise slopes are learnt with."""
+    return TOLERATED_DRIFT if row.paired else TOLERATED_BIAS
 
 
 def _surely(known: Sequence[tuple[float, float]]) -> float:

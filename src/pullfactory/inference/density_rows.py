@@ -52,7 +52,8 @@ class DensityShift:
         shift: Of the estimate, in claimed errors.
         shift_error: Its standard error.
         difference: Of the shift from that at the nominal point; 0 there.
-        difference_error: Its standard error; points of the same events are paired.
+        difference_error: Its standard error.
+        paired: Whether the events are those of the nominal point; then it is known far better.
         reach: Part of the way to this point that truth or fit error go: what a difference counts.
         width: Pull width, over that of a right density.
         width_error: Its standard error.
@@ -65,6 +66,7 @@ class DensityShift:
     shift_error: SizeOrNaN
     difference: NumberOrNaN
     difference_error: SizeOrNaN
+    paired: bool
     reach: Part
     width: SizeOrNaN
     width_error: SizeOrNaN

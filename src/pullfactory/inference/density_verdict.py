@@ -184,6 +184,7 @@ def _shifts(
                 shift_error=float(np.sqrt(spread[i, i, k])),
                 difference=float(point.shift[0, k] - nominal.shift[0, k]),
                 difference_error=float(np.sqrt(max(apart[k], 0.0))),
+                paired=point.sample == nominal.sample,
                 reach=float(part),
                 width=float(point.width[0, k]),
                 width_error=float(np.sqrt(width_spread[i, i, k])),

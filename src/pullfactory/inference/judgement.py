@@ -35,8 +35,8 @@ TOLERATED_OFF = 0.1
 """Of an error: where a workspace is farther off, no corrected error is given."""
 
 TOLERATED_DRIFT = 0.05
-"""Of an error, by which a density may shift estimates more at one calibration point than at others:
-one of a wrong shape that loses a tenth of the precision moves them by no more."""
+"""Of an error, by which a density may shift estimates more at one calibration point than at another
+of the same events: a wrong shape that loses a sixth of the precision moves them by 0.09."""
 REFUSED_SHIFT = 0.5
 """Of an error, from which a density is refused that shifts an estimate by so much for sure."""
 

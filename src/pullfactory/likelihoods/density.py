@@ -222,7 +222,7 @@ def refuse_other_shapes(density: LogDensity, observables: int, parameters: int) 
     """
     events, theta = np.zeros((_TRIED, observables)), np.zeros(parameters)
     try:
-        found = jax.eval_shape(density, events, theta)
+        found = jax.eval_shape(_called, density, events, theta)
     except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise LikelihoodError(
@@ -241,6 +241,10 @@ def refuse_other_shapes(density: LogDensity, observables: int, parameters: int) 
             f"log_prob(x, theta) gives {found.dtype} numbers, and fits in single precision go "
             "wrong; let its numbers be float64"
         )
+
+
+def _called(density: LogDensity, events: jax.Array, theta: jax.Array) -> jax.Array:
+    return density(events, theta)
 
 
 def refuse_missing(events: Array, weights: Array | None = None) -> None:
