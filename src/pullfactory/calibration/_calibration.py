@@ -250,13 +250,14 @@ class Calibration:
         self._check_points(study.parameter, study.name)
         if study.learns_correlation:
             keys = ["joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"]
-            keys += ["flow"] if study.learns.flow else []
+            if study.learns.flow:
+                keys += ["flow_settings.shape", "flow_settings.degree", "flow_order"]
             for key in keys:
                 mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
                 if mine != theirs:
                     raise CalibrationError(
-                        f"the calibration was made for {key} = {mine}, study {study.name!r} has "
-                        f"{theirs}; calibrate that study"
+                        f"the calibration was made for {key.replace('flow_settings', 'flow')} = "
+                        f"{mine}, study {study.name!r} has {theirs}; calibrate that study"
                     )
             for rho in study.ensemble.rho:
                 self.joint_at(rho)
