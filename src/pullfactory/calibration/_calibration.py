@@ -439,6 +439,23 @@ def make_calibration(
     return made
 
 
+def with_joint(calibration: Calibration, crew: Crew) -> Calibration:
+    """A calibration with what samples tell of its observables together, learnt anew.
+
+    Args:
+        calibration: Of a set of observables; see `Calibration.subset`.
+        crew: Makes the samples. The result does not depend on it.
+
+    Raises:
+        CalibrationError: If something cannot be learnt.
+    """
+    source = SampleSource.of(calibration.study, 0)
+    moments, response = calibration.moments[0], calibration.response
+    return replace(
+        calibration, joint=learn_joint(calibration.study, source, moments, response, crew)
+    )
+
+
 def _recalled(key: str) -> Calibration | None:
     """The calibration as it was kept, if it was and is whole."""
     content = recall("calibrations", key)
