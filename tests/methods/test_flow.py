@@ -17,6 +17,7 @@ from pullfactory.settings.idle import idle_keys
 from pullfactory.simulation.toys import draw_toys
 
 TOYS = int(os.environ.get("TOYS", "400"))
+EVENTS = 1_000_000 if TOYS > 400 else 300_000
 
 SMALL = pf.Study.preset("poster").with_settings(
     {
@@ -138,6 +139,18 @@ def test_prediction_has_the_error_of_the_joint_fit() -> None:
         assert row.actual_error == pytest.approx(row.joint_error, rel=5e-3)
 
 
+def test_sets_have_flows_of_their_own() -> None:
+    """One observable has a flow without coefficients, the density of `unbinned`."""
+    study = SMALL.with_settings({"calibration.source": "exact", "flow": None, "poi": "JRF"})
+    study = study.with_settings({"parameter.m_t.constraint": "normal"})
+    result = pf.select(study, methods=["flow", "unbinned"])
+    errors = {(row.pull.method, row.observables): row.pull.claimed_error for row in result.rows}
+    assert len(errors) == 6
+    for names in (("m_t",), ("m_W",)):
+        assert errors["flow", names] == pytest.approx(errors["unbinned", names], rel=5e-3)
+    assert errors["flow", ("m_t", "m_W")] < errors["flow", ("m_t",)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [-0.6, 0.5])
 def test_poster_pulls_are_those_of_the_true_joint_fit(rho: float) -> None:
@@ -151,7 +164,7 @@ def test_poster_pulls_are_those_of_the_true_joint_fit(rho: float) -> None:
             "ensemble.rho": [rho],
             "ensemble.n_toys": TOYS,
             "ensemble.n_events": 2000,
-            "calibration.events_per_point": 1_000_000,
+            "calibration.events_per_point": EVENTS,
             "flow": None,
         }
     )
@@ -180,7 +193,7 @@ def test_t_copula_has_the_width_one() -> None:
             "ensemble.dependence": "t_copula",
             "ensemble.n_toys": TOYS,
             "ensemble.n_events": 2000,
-            "calibration.events_per_point": 1_000_000,
+            "calibration.events_per_point": EVENTS,
             "flow": None,
         }
     )

@@ -250,13 +250,14 @@ class Calibration:
         self._check_points(study.parameter, study.name)
         if study.learns_correlation:
             keys = ["joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"]
-            keys += ["flow"] if study.learns.flow else []
+            if study.learns.flow:
+                keys += ["flow_settings.shape", "flow_settings.degree", "flow_order"]
             for key in keys:
                 mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
                 if mine != theirs:
                     raise CalibrationError(
-                        f"the calibration was made for {key} = {mine}, study {study.name!r} has "
-                        f"{theirs}; calibrate that study"
+                        f"the calibration was made for {key.replace('flow_settings', 'flow')} = "
+                        f"{mine}, study {study.name!r} has {theirs}; calibrate that study"
                     )
             for rho in study.ensemble.rho:
                 self.joint_at(rho)
@@ -436,6 +437,23 @@ def make_calibration(
     if key is not None:
         keep("calibrations", key, made.to_dict())
     return made
+
+
+def with_joint(calibration: Calibration, crew: Crew) -> Calibration:
+    """A calibration with what samples tell of its observables together, learnt anew.
+
+    Args:
+        calibration: Of a set of observables; see `Calibration.subset`.
+        crew: Makes the samples. The result does not depend on it.
+
+    Raises:
+        CalibrationError: If something cannot be learnt.
+    """
+    source = SampleSource.of(calibration.study, 0)
+    moments, response = calibration.moments[0], calibration.response
+    return replace(
+        calibration, joint=learn_joint(calibration.study, source, moments, response, crew)
+    )
 
 
 def _recalled(key: str) -> Calibration | None:
