@@ -29,6 +29,13 @@ from pullfactory.described import keys_of
 from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.coverage import CoverageRow
+from pullfactory.inference.density_rows import (
+    DensityLevel,
+    DensityShift,
+    DensityVerdict,
+    LeftOut,
+    TransformRow,
+)
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
 from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow
@@ -47,6 +54,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
 _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
     *(CalibrationCurve, CurveLine, CurvePoint),
+    *(DensityLevel, DensityShift, DensityVerdict, LeftOut, TransformRow),
     *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(AnyRho, CoverageRow, OptimalFit, OptimalRow, OptimalWeight, RatioRow),
@@ -61,10 +69,14 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         CalibrationNoise: "#rows-of-calibration_noise",
         CoverageRow: "#rows-of-intervals",
         DataRow: "#fits-of-the-data-of-an-audit",
+        DensityLevel: "#verdicts-on-joint-densities",
+        DensityShift: "#verdicts-on-joint-densities",
+        DensityVerdict: "#verdicts-on-joint-densities",
         DependenceRow: "#correlations-of-an-audit",
         Finding: "#findings-of-an-audit",
         Goodness: "#goodness-of-the-fit-of-an-audit",
         GridVerdictRow: "#verdicts-of-a-closure",
+        LeftOut: "#verdicts-on-joint-densities",
         ImpactRow: "#impacts-of-an-audit",
         OptimalFit: "#the-optimal-combination-of-an-audit",
         PaperRow: "#the-line-for-the-paper-of-an-audit",
@@ -79,6 +91,7 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         SharedRow: "#audit-of-a-workspace",
         SharingRow: "#audit-of-a-workspace",
         Status: "#status",
+        TransformRow: "#verdicts-on-joint-densities",
         StudyKeys: "study.md",
         VerdictRow: "#verdicts-of-a-closure",
     }

@@ -55,6 +55,7 @@ from pullfactory.settings.samples import SampleTable
 from pullfactory.settings.sections import (
     CalibrationSettings,
     Ensemble,
+    FlowSettings,
     JointSettings,
     Observable,
     Parameter,
@@ -225,6 +226,7 @@ def keys(rows: list[list[str]]) -> list[str]:
         ("`[calibration]`", CalibrationSettings),
         ("`[workspace]`", WorkspaceSettings),
         ("`[joint]`", JointSettings),
+        ("The flow", FlowSettings),
         ("`[[parameter]]`", Parameter),
         ("`[[observable]]`", Observable),
     ],

@@ -33,7 +33,13 @@ if TYPE_CHECKING:
         summarise_pulls,
     )
     from pullfactory.likelihoods import BinnedLikelihood, JointLikelihood, UnbinnedLikelihood
-    from pullfactory.methods import Method, MethodKind, build_method, method_kind
+    from pullfactory.methods import (
+        Method,
+        MethodKind,
+        build_method,
+        density_method,
+        method_kind,
+    )
     from pullfactory.report.table import calibration_table, pull_table
     from pullfactory.results.audit import AuditResult
     from pullfactory.results.audit_tables import audit_answer, data_table, pay_line
@@ -119,6 +125,7 @@ __all__ = [
     "calibration_table",
     "closure",
     "data_table",
+    "density_method",
     "draw_toys",
     "event_intervals",
     "exact_probabilities",
@@ -192,6 +199,7 @@ _HOMES = {
     "calibration_table": "report.table",
     "closure": "runs.closure",
     "data_table": "results.audit_tables",
+    "density_method": "methods",
     "draw_toys": "simulation.toys",
     "event_intervals": "fitting",
     "exact_probabilities": "binning.edges",

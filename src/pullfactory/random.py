@@ -23,6 +23,7 @@ class Stream(Enum):
     REPLICAS = ("study", 7)
     JOINT = ("study", 8)
     BOOTSTRAP = ("study", 9)
+    HELD_OUT = ("study", 10)
 
     MODEL_TRUTH = ("toys of a model", 0)
     MODEL_COUNTS = ("toys of a model", 1)

@@ -39,6 +39,8 @@ IDLE = [
     ("run --fresh --tolerant", "leave one of them out"),
     ("closure --rho 0.5", "No such option"),
     ("closure --set methods=binned", "makes no use of it"),
+    ("closure --set ensemble.rho=0.5", "makes no use of it"),
+    ("closure --held-out 100", "no method of the study fits a joint density; add flow"),
     ("closure --set joint.morphing=additive", "channels one by one"),
     ("workspace --methods binned", "No such option"),
     ("workspace --rho 0.5", "add --joint"),

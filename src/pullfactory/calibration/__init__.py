@@ -1,7 +1,19 @@
 """What is learnt from samples: moments for the unbinned fit, templates for the binned one."""
 
-from pullfactory.calibration._calibration import Calibration, ResponseRow, make_calibration
+from pullfactory.calibration._calibration import (
+    Calibration,
+    ResponseRow,
+    make_calibration,
+    with_joint,
+)
 from pullfactory.calibration.joint import JointSample
 from pullfactory.calibration.templates import Templates
 
-__all__ = ["Calibration", "JointSample", "ResponseRow", "Templates", "make_calibration"]
+__all__ = [
+    "Calibration",
+    "JointSample",
+    "ResponseRow",
+    "Templates",
+    "make_calibration",
+    "with_joint",
+]

@@ -36,6 +36,7 @@ from pullfactory.calibration.templates import Templates
 from pullfactory.described import Size
 from pullfactory.errors import CalibrationError
 from pullfactory.files import read_given
+from pullfactory.flows.learning import LearntFlow
 from pullfactory.progress import Advance, Progress, silent, unseen
 from pullfactory.settings.sections import Observable, Parameter
 from pullfactory.settings.study import Study
@@ -158,6 +159,22 @@ class Calibration:
             "in ensemble.rho and the joint method among its methods"
         )
 
+    def flow(self, rho: float) -> LearntFlow:
+        """The flow at one correlation of the scan.
+
+        Args:
+            rho: Factor of the off-diagonal part of the correlation matrix.
+
+        Raises:
+            CalibrationError: If there is none.
+        """
+        found = self.joint_at(rho).flow
+        if found is None:
+            raise CalibrationError(
+                "the calibration has no flow; calibrate a study with 'flow' among its methods"
+            )
+        return found
+
     def joint_channel(self, rho: float) -> Templates:
         """The templates of the joint channel at one correlation of the scan, for a workspace.
 
@@ -232,13 +249,15 @@ class Calibration:
             )
         self._check_points(study.parameter, study.name)
         if study.learns_correlation:
-            keys = ("joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation")
+            keys = ["joint.binning", "joint_bins", "ensemble.dependence", "ensemble.correlation"]
+            if study.learns.flow:
+                keys += ["flow_settings.shape", "flow_settings.degree", "flow_order"]
             for key in keys:
                 mine, theirs = (attrgetter(key)(one) for one in (self.study, study))
                 if mine != theirs:
                     raise CalibrationError(
-                        f"the calibration was made for {key} = {mine}, study {study.name!r} has "
-                        f"{theirs}; calibrate that study"
+                        f"the calibration was made for {key.replace('flow_settings', 'flow')} = "
+                        f"{mine}, study {study.name!r} has {theirs}; calibrate that study"
                     )
             for rho in study.ensemble.rho:
                 self.joint_at(rho)
@@ -413,11 +432,28 @@ def make_calibration(
             advance(steps)
         else:
             made = _simulated(study, points, source, crew, advance)
-        joint = learn_joint(study, source, made.moments[0], crew)
+        joint = learn_joint(study, source, made.moments[0], made.response, crew)
     made = replace(made, joint=joint)
     if key is not None:
         keep("calibrations", key, made.to_dict())
     return made
+
+
+def with_joint(calibration: Calibration, crew: Crew) -> Calibration:
+    """A calibration with what samples tell of its observables together, learnt anew.
+
+    Args:
+        calibration: Of a set of observables; see `Calibration.subset`.
+        crew: Makes the samples. The result does not depend on it.
+
+    Raises:
+        CalibrationError: If something cannot be learnt.
+    """
+    source = SampleSource.of(calibration.study, 0)
+    moments, response = calibration.moments[0], calibration.response
+    return replace(
+        calibration, joint=learn_joint(calibration.study, source, moments, response, crew)
+    )
 
 
 def _recalled(key: str) -> Calibration | None:

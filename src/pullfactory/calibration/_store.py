@@ -28,5 +28,6 @@ def digest(study: Study, replica: int) -> str | None:
         settings["ensemble"] = {**settings["ensemble"], "n_toys": None}
     else:
         settings.update(ensemble=None, methods=None, joint=None)
+        settings.pop("flow", None)
     text = json.dumps([settings, replica, accelerator()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

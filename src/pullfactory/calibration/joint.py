@@ -19,13 +19,17 @@ from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
 from pullfactory.calibration._plain import finite
 from pullfactory.calibration.crew import Crew
+from pullfactory.calibration.flow import learn_flows
 from pullfactory.calibration.grid import calibration_points, sample_index
 from pullfactory.calibration.samples import SampleSource
 from pullfactory.densities import Family
 from pullfactory.errors import CalibrationError
+from pullfactory.flows.learning import LearntFlow
+from pullfactory.flows.stored import flow_from_dict, flow_to_dict
 from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel
+from pullfactory.simulation.response import Response
 
 _CHUNK = 2**18  # events at a time: bounded memory for any sample size
 _LEARNT_FROM = 2**20  # events of the nominal sample that edges and correlation are taken from
@@ -42,6 +46,7 @@ class JointSample:
         points: Where there are samples, shape (points, parameters), in calibration steps.
         bins: Bins of the joint channel; None if no method asks for it.
         counts: Events of each point in these bins, shape (points, bins); None likewise.
+        flow: Joint density of the observables; None if no method asks for it.
     """
 
     rho: float
@@ -49,6 +54,7 @@ class JointSample:
     points: NDArray[np.float64]
     bins: JointBins | None
     counts: NDArray[np.float64] | None
+    flow: LearntFlow | None = None
 
     def correlation_noise(self, events_per_point: int) -> NDArray[np.float64]:
         """Covariance of the correlations of all pairs of observables, learnt from samples.
@@ -75,12 +81,14 @@ class JointSample:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
+        flow = {} if self.flow is None else {"flow": flow_to_dict(self.flow)}
         return {
             "rho": self.rho,
             "correlation": self.correlation.tolist(),
             "points": self.points.tolist(),
             "edges": self.bins and [inner.tolist() for inner in self.bins.edges],
             "counts": None if self.counts is None else self.counts.tolist(),
+            **flow,
         }
 
     @classmethod
@@ -106,6 +114,7 @@ class JointSample:
             counts=None
             if counts is None
             else finite(counts, len(points), bins.size if bins else 0),
+            flow=flow_from_dict(data["flow"]) if "flow" in data else None,
         )
 
 
@@ -124,6 +133,7 @@ def learn_joint(
     study: Study,
     source: SampleSource,
     moments: NDArray[np.float64],
+    response: Response,
     crew: Crew,
 ) -> tuple[JointSample, ...]:
     """What the methods of a study need to know of the observables together.
@@ -133,6 +143,7 @@ def learn_joint(
         source: Of its calibration samples.
         moments: Calibrated location and scale of each observable at the nominal point, shape
             (observables, 2), in its unit.
+        response: Calibrated with these samples.
         crew: Makes the samples. The result does not depend on it.
 
     Returns:
@@ -152,8 +163,13 @@ def learn_joint(
     else:
         points = points[:1]
     if study.calibration.source == "exact":
-        return tuple(_exact(study, source.model, points, rho) for rho in study.ensemble.rho)
-    return _simulated(study, source, points, moments, crew)
+        found = tuple(_exact(study, source.model, points, rho) for rho in study.ensemble.rho)
+    else:
+        found = _simulated(study, source, points, moments, crew)
+    if not study.learns.flow:
+        return found
+    flows = learn_flows(study, source, response, crew)
+    return tuple(replace(one, flow=flow) for one, flow in zip(found, flows, strict=True))
 
 
 def _used(points: NDArray[np.float64], units: Sequence[float]) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
 
 
 def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.flow import flow_lines
     from pullfactory.report.optimal import null_lines
     from pullfactory.report.table import closure_line, remark_lines
 
@@ -126,6 +127,8 @@ def _shown(result: "StudyResult") -> Iterator["RenderableType"]:
         yield f"Pulls     {said}"
     for said in null_lines(result.null):
         yield f"Weights   {said}"
+    for said in flow_lines(result.calibration):
+        yield f"Flow      {said}"
     yield from result.answers
 
 
@@ -186,6 +189,7 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
     """Make the calibration samples and learn from them."""
     from pullfactory.files import check_file, write_text
     from pullfactory.inference.calibration_noise import calibration_noise
+    from pullfactory.report.flow import flow_lines
     from pullfactory.report.table import calibration_table
     from pullfactory.runs.calibrate import calibrate as calibrate_study
 
@@ -204,6 +208,8 @@ def calibrate(output: str | None, workers: int | None, **study_settings: Any) ->
         return
     write_text(output, f"{text}\n")
     console().print(calibration_table(calibration))
+    for said in flow_lines(calibration):
+        say(f"Flow          {said}")
     say(f"Calibration   {output}")
     _warn_of_noise(calibration, calibration_noise(calibration))
 
@@ -282,6 +288,7 @@ def read_study(
     settings: tuple[str, ...],
     *,
     unused: Mapping[str, str],
+    used: "Callable[[Study], Iterable[str]]" = lambda _study: (),
     further: Iterable[Mapping[str, Any]] = ({},),
     **options: Any,
 ) -> "Study":
@@ -292,6 +299,7 @@ def read_study(
         preset: Its name, if it comes with the package.
         settings: Changes as KEY=VALUE.
         unused: Why the command makes no use of a key, or of all below it.
+        used: Keys among them that it makes use of after all, for this study.
         further: Settings that it is worked on with, one after the other.
         options: Values of short options.
 
@@ -312,7 +320,8 @@ def read_study(
     changes = given_changes(settings, options)
     study = written.with_settings(changes) if changes else written
     studies = [study.with_settings(more) for more in further]
-    refuse_idle(changes, studies, unused)
+    needed = set(used(study))
+    refuse_idle(changes, studies, {key: why for key, why in unused.items() if key not in needed})
     refuse_idle_file(written, f"study {written.name!r}", studies)
     return study
 

@@ -24,6 +24,9 @@ UNUSED_BY_CLOSURE: Mapping[str, str] = MappingProxyType(
 )
 """Of the one that compares rates."""
 
+USED_BY_DENSITIES = ("methods", "ensemble.rho")
+"""Of these, what decides which joint densities it judges."""
+
 _OF_TOYS = ("methods", "optimal", "figures", "ensemble.truth", "joint.correlation")
 _OF_DEPENDENCE = ("rho", "correlation", "dependence", "t_dof", "wrong_fraction", "wrong_width")
 

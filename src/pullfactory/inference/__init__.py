@@ -17,6 +17,8 @@ from pullfactory.inference.comparison import (
     optimal_methods,
 )
 from pullfactory.inference.correlation import CorrelationSums
+from pullfactory.inference.density_rows import DensityVerdict
+from pullfactory.inference.density_verdict import judge_densities
 from pullfactory.inference.prediction import PredictedPull, predict_pulls
 from pullfactory.inference.pulls import PullSummary, PullSums, summarise_pulls
 from pullfactory.inference.weights import WeightRow, observable_weights
@@ -28,6 +30,7 @@ __all__ = [
     "ClosureVerdict",
     "ComparedPull",
     "CorrelationSums",
+    "DensityVerdict",
     "PredictedPull",
     "PullSummary",
     "PullSums",
@@ -38,6 +41,7 @@ __all__ = [
     "every_rho",
     "judge_any_rho",
     "judge_closure",
+    "judge_densities",
     "known_predictions",
     "measure_closure",
     "observable_weights",

@@ -7,6 +7,7 @@ Judgement = Literal["right", "wrong", "unknown"]
 Answer = Literal["yes", "no", "calibrate", "cannot", "unknown"]
 Matter = Literal["matters", "small", "unknown"]
 Agreement = Literal["agrees", "differs", "contradicts"]
+Closing = Literal["closes", "does not close", "cannot tell", "refused"]
 
 SURE = 2.0
 """Standard errors that must fit into what is tolerated for something to be right."""
@@ -32,6 +33,12 @@ TOLERATED_WIDTH = 0.05
 """Of a closing morphing: difference to the pull width that exact rates have."""
 TOLERATED_OFF = 0.1
 """Of an error: where a workspace is farther off, no corrected error is given."""
+
+TOLERATED_DRIFT = 0.05
+"""Of an error, by which a density may shift estimates more at one calibration point than at another
+of the same events: a wrong shape that loses a sixth of the precision moves them by 0.09."""
+REFUSED_SHIFT = 0.5
+"""Of an error, from which a density is refused that shifts an estimate by so much for sure."""
 
 TOLERATED_NOISE = 0.1
 """Of the error: shift and widening of the pulls by the noise of a calibration."""
@@ -193,3 +200,30 @@ def is_shifted(mean: float | None, error: float | None) -> bool:
     if mean is None or error is None:
         return False
     return abs(mean) > max(TOLERATED_SHIFT, DISCERNED * error)
+
+
+def judge_shift(shift: float, error: float, tolerated: float = TOLERATED_BIAS) -> Judgement:
+    """Whether a shift of estimates is none, as far as can be told.
+
+    Args:
+        shift: In errors of the fit; NaN where there is no fit.
+        error: Its standard error.
+        tolerated: From where it is one, if it is no chance.
+    """
+    off = abs(shift)
+    if not off <= max(tolerated, DISCERNED * error):
+        return "wrong"
+    return "right" if max(off, SURE * error) <= TOLERATED_BIAS else "unknown"
+
+
+def judge_excess(excess: float, error: float) -> Judgement:
+    """Whether an error is hardly larger than it has to be, as far as can be told.
+
+    Args:
+        excess: Over what it could be; NaN where that is not known.
+        error: Its standard error.
+    """
+    above = excess - 1.0
+    if above > max(TOLERATED, DISCERNED * error):
+        return "wrong"
+    return "right" if max(above, SURE * error) <= TOLERATED else "unknown"

@@ -160,7 +160,5 @@ def _errors(
 @jit
 def _information(likelihood: Likelihood, theta: jax.Array, data: Any) -> jax.Array:
     """Curvature, which at the expected data is the Hessian's expectation."""
-    found: jax.Array = jax.vmap(lambda at, one: likelihood.expansion(at, one).curvature)(
-        theta, data
-    )
+    found: jax.Array = jax.vmap(likelihood.information)(theta, data)
     return found

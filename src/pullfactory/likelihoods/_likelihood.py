@@ -123,6 +123,11 @@ class Likelihood(ABC):
         nll, gradient = jax.value_and_grad(self.nll)(theta, data)
         return Expansion(nll, gradient, self.hessian(theta, data))
 
+    def information(self, theta: jax.Array, data: Any) -> jax.Array:
+        """The Hessian of data without fluctuations; arguments as in `nll`."""
+        found: jax.Array = self.expansion(theta, data).curvature
+        return found
+
     def outline(self, theta: jax.Array, data: Any) -> Expansion:
         """The expansion, with a curvature that may be an arrow; arguments as in `nll`."""
         return self.expansion(theta, data)

@@ -169,7 +169,7 @@ class UnbinnedLikelihood(Likelihood):
         Raises:
             LikelihoodError: If events have negative weights.
         """
-        _refuse_negative(block)
+        refuse_negative(block)
         events = [block.events[..., o] for o in range(len(self.families))]
         sums, variances, owners = block.sums, block.variances, block.owners
         if self._sufficient:
@@ -285,7 +285,7 @@ def constraint_coupling(document: Document[Any, Any]) -> NDArray[np.float64] | N
     return np.asarray(information[np.ix_(where, where)] - np.eye(len(where)))
 
 
-def _refuse_negative(block: ToyBlock) -> None:
+def refuse_negative(block: ToyBlock) -> None:
     """Refuse events that a likelihood of single events cannot take.
 
     Args:

@@ -12,6 +12,8 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.methods.binned import BINNED
 from pullfactory.methods.binned_joint import BINNED_JOINT
 from pullfactory.methods.binned_optimal import BINNED_OPTIMAL
+from pullfactory.methods.density import density_method
+from pullfactory.methods.flow import FLOW
 from pullfactory.methods.method import FirstFit, Method, MethodKind
 from pullfactory.methods.unbinned import UNBINNED
 from pullfactory.methods.unbinned_joint import UNBINNED_JOINT
@@ -22,6 +24,7 @@ __all__ = [
     "BINNED",
     "BINNED_JOINT",
     "BINNED_OPTIMAL",
+    "FLOW",
     "UNBINNED",
     "UNBINNED_JOINT",
     "UNBINNED_OPTIMAL",
@@ -30,6 +33,7 @@ __all__ = [
     "MethodKind",
     "build_method",
     "build_methods",
+    "density_method",
     "given_methods",
     "method_kind",
     "optimal_method",
@@ -45,6 +49,7 @@ _BUILT_IN: Mapping[str, MethodKind] = MappingProxyType(
             BINNED_OPTIMAL,
             UNBINNED_JOINT,
             BINNED_JOINT,
+            FLOW,
         )
     }
 )

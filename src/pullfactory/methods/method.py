@@ -30,6 +30,18 @@ class FirstFit(NamedTuple):
     weigh: Callable[[NDArray[np.float64], Observation], Observation]
 
 
+class KnownDensity(NamedTuple):
+    """What is known of the joint density that a method fits; the closure judges it.
+
+    Attributes:
+        events: Of each calibration sample that it was learnt from; None if nobody knows.
+        freedom: How its shape is let change with a parameter, in words; empty if nobody knows.
+    """
+
+    events: int | None = None
+    freedom: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A likelihood together with what it takes from a toy.
@@ -50,6 +62,8 @@ class Method:
             likelihood takes what these give.
         null: Number of combinations of the observations that always have the same value and are
             left out.
+        density: Of the likelihood, a `DensityLikelihood`, what is known of its density; None if
+            it has none that is judged.
     """
 
     name: str
@@ -60,6 +74,7 @@ class Method:
     aux_scatter: NDArray[np.float64]
     first: FirstFit | None = None
     null: int = 0
+    density: KnownDensity | None = None
 
     def weighed(self, theta: NDArray[np.float64], seen: Observation) -> Observation:
         """What the likelihood takes, of an observation.
@@ -92,6 +107,8 @@ class MethodKind:
             rho.
         binned: Whether it fits bins, and is drawn among the methods that do.
         workspace: Whether it fits the pyhf workspace of the study, whose closure is judged.
+        density: Whether it fits a joint density, which the closure judges with held-out events; its
+            `Method` says what is known of it.
         improves: Name of the method whose observables it combines optimally, if it does.
         label: For people; empty: the name, with spaces.
         colour: Of everything that belongs to it in figures, as #RRGGBB.
@@ -108,6 +125,7 @@ class MethodKind:
     independent: bool = False
     binned: bool = False
     workspace: bool = False
+    density: bool = False
     improves: str = ""
     label: str = ""
     colour: str = "#009E73"

@@ -286,6 +286,17 @@ CLOSURE = _kinds(
     FigureKind(stem="rates", caption="Rates of the workspace over exact ones, in every bin."),
     FigureKind(stem="axes", caption="Bias in units of the error along each parameter."),
     FigureKind(stem="events", caption="Bias in units of the error against the events per toy."),
+    FigureKind(
+        stem="density_shifts",
+        caption="Shift of the estimates of the {} fit at every calibration point, in errors.",
+        each="method",
+    ),
+    FigureKind(
+        stem="density_transforms",
+        caption="Probability of values below those of held-out events given the other observables, "
+        "by the density of the {} fit; it is uniform for a right one.",
+        each="method",
+    ),
 )
 SCAN = _kinds(
     FigureKind(stem="scan", caption="Pull mean and width against the scanned key.", each="rho")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pullfactory.described import row_of
 from pullfactory.errors import OutputError
-from pullfactory.inference import Closure
+from pullfactory.inference import Closure, DensityVerdict
 from pullfactory.inference.closing import (
     ClosureGrid,
     ClosureScan,
@@ -21,7 +21,7 @@ from pullfactory.inference.expectation import ExpectationFits
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
 from pullfactory.results.of_study import ResultOfStudy
-from pullfactory.results.tables import closure_table
+from pullfactory.results.tables import closure_table, density_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -31,11 +31,13 @@ class ClosureResult(ResultOfStudy):
     Attributes:
         study: The study.
         closure: Rates, fits and verdicts.
+        densities: Verdicts on the joint densities of methods, by method and rho.
     """
 
     kind = "closure"
 
     closure: Closure
+    densities: tuple[DensityVerdict, ...] = ()
 
     @property
     def verdicts(self) -> tuple[dict[str, Any], ...]:
@@ -66,6 +68,11 @@ class ClosureResult(ResultOfStudy):
         """What the morphing does to each parameter."""
         return closure_table(self.verdicts)
 
+    @property
+    def density_table(self) -> Table[Mapping[str, Any]] | None:
+        """What held-out events say of the joint densities; None if no method has one."""
+        return density_table(self.densities) if self.densities else None
+
     def summary(self) -> dict[str, Any]:
         """Content of `closure.json`: plain data without NaN."""
         return {
@@ -75,6 +82,7 @@ class ClosureResult(ResultOfStudy):
             "worst_bins": self._worst_bins(),
             "grid": self._grid(),
             "scan": self._scan(),
+            "densities": [one.to_dict() for one in self.densities],
             "channels": [
                 {"name": name, "edges": edges.tolist()}
                 for (name, _), edges in zip(self.closure.channels, self.closure.edges, strict=True)
@@ -117,12 +125,17 @@ class ClosureResult(ResultOfStudy):
             verdicts=tuple(row_of(ClosureVerdict, row) for row in numbers["verdicts"]),
             sample_events=numbers["sample_events"],
         )
-        return cls(**head, closure=closure)
+        densities = tuple(map(DensityVerdict.from_dict, numbers.get("densities", ())))
+        return cls(**head, closure=closure, densities=densities)
 
     def _figures(self) -> Figures:
         from pullfactory.report.closure import make_closure_figures  # drawing is slow to load
+        from pullfactory.report.density import make_density_figures
 
-        return make_closure_figures(study=self.study, closure=self.closure)
+        return {
+            **make_closure_figures(study=self.study, closure=self.closure),
+            **make_density_figures(study=self.study, densities=self.densities),
+        }
 
     def _worst_bins(self) -> list[dict[str, Any]]:
         return [

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pullfactory.fitting import FitStatus
+from pullfactory.inference.density_rows import DensityVerdict
 from pullfactory.inference.rows import PullRow, ScanRow, SelectionRow
 from pullfactory.numbers import plain
 from pullfactory.report.palette import Described
@@ -152,6 +153,27 @@ def closure_table(rows: Sequence[Mapping[str, Any]]) -> Table[Mapping[str, Any]]
         yes_or_no("closes", "closes"),
     )
     return Table(columns=columns, rows=tuple(rows))
+
+
+def density_table(verdicts: Sequence[DensityVerdict]) -> Table[Mapping[str, Any]]:
+    """What held-out events say of joint densities, one row for each parameter.
+
+    Args:
+        verdicts: Of a closure.
+    """
+    columns = (
+        text("method", "method", once=True),
+        value("rho", "rho", once=True),
+        text("answer", "answer", once=True),
+        text("parameter", "parameter"),
+        measured("level", "shift\n[error]"),
+        measured("difference", "largest\ndifference [error]"),
+        text("point", "at"),
+        measured("width", "pull width /\nright"),
+        measured("excess", "error /\npossible"),
+    )
+    rows = tuple(row for one in verdicts for row in one.parameters())
+    return Table(columns=columns, rows=rows, sections=("method", "rho"), title="joint densities")
 
 
 def failure_table(status: Mapping[str, int], pulls: Sequence[PullRow]) -> Table[Mapping[str, Any]]:

@@ -5,13 +5,22 @@ from concurrent.futures import Executor
 
 from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
+from pullfactory.errors import StudyError
 from pullfactory.fitting.flatness import refuse_flat_study
-from pullfactory.inference import ClosureVerdict, judge_closure, measure_closure
+from pullfactory.inference import (
+    ClosureVerdict,
+    DensityVerdict,
+    judge_closure,
+    judge_densities,
+    measure_closure,
+)
+from pullfactory.inference.density_sums import BATCHES
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import Method, MethodKind
+from pullfactory.methods import Method, MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.closure import ClosureResult
 from pullfactory.runs.calibrate import calibrated
+from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.study import Study
 
 
@@ -19,9 +28,11 @@ from pullfactory.settings.study import Study
 def closure(
     study: Study,
     *,
+    methods: Sequence[str | MethodKind] | None = None,
     calibration: Calibration | None = None,
     points: int = 32,
     events: int | None = None,
+    held_out: int | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -36,27 +47,58 @@ def closure(
     Noise of simulated templates counts as bias, as it does in the pulls; with
     `calibration.source = "exact"` what remains is the morphing alone.
 
+    The joint densities of methods are judged with held-out events of the calibration points: by how
+    much they shift the estimates there, whether their pulls have the width 1, and what they leave
+    unused.
+
     Args:
         study: The study.
+        methods: As in `run`; of these the ones that fit a joint density are judged.
         calibration: As in `run`.
         points: Random points of the grid.
         events: Take the exact rates of the grid from independent samples of so many events, as
             a check; None for the cumulative distributions of the densities.
+        held_out: Events of each calibration point that joint densities are judged with; None for
+            200 for each event of a toy, up to 2^20.
         executor: As in `calibrate`.
         workers: As in `calibrate`.
         progress: As in `run`.
 
     Raises:
-        StudyError: If the executor forks, a number is out of range, no point of the grid is
-            possible, or the observables do not tell the parameters apart.
+        LikelihoodError: If a method has the name of another one, or its density is none.
+        StudyError: If a method is unknown, the executor forks, a number is out of range, no point
+            of the grid is possible, or the observables do not tell the parameters apart.
         CalibrationError: If the samples are unusable, or the calibration is of another study.
     """
-    refuse_flat_study(study)
-    known = calibrated(study, calibration, executor, workers, progress)
-    with progress("closure", 1) as advance:
-        measured = measure_closure(known, points=points, events=events)
-        advance(1)
-    return ClosureResult(study=known.study, closure=measured)
+    if held_out is not None and held_out < BATCHES:
+        raise StudyError(
+            f"held_out = {held_out} must be at least {BATCHES}; leave it out for enough of them"
+        )
+    with chosen_methods(study, methods) as (chosen, given):
+        refuse_flat_study(chosen)
+        known = calibrated(chosen, calibration, executor, workers, progress)
+        with progress("closure", 1) as advance:
+            measured = measure_closure(known, points=points, events=events)
+            advance(1)
+        densities = _judged(known, held_out, progress)
+    return ClosureResult(study=known.study, closure=measured, densities=densities, given=given)
+
+
+def _judged(
+    calibration: Calibration, held_out: int | None, progress: Progress
+) -> tuple[DensityVerdict, ...]:
+    """Verdicts on the joint densities that methods of the study fit."""
+    names, scan = calibration.study.methods, calibration.study.ensemble.rho
+    kinds = [kind for kind in map(method_kind, names) if kind.density]
+    found: list[DensityVerdict] = []
+    if not kinds:
+        return ()
+    with progress("densities", len(scan)) as advance:
+        for rho in scan:
+            some = [build_method(kind, calibration, rho) for kind in kinds]
+            found += judge_densities(calibration, rho, some, held_out)
+            advance(1)
+    return tuple(sorted(found, key=lambda one: names.index(one.method)))
 
 
 def closure_verdicts(

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from math import isfinite
 
 from pullfactory._jax import double_precision
-from pullfactory.calibration import Calibration
+from pullfactory.calibration import Calibration, with_joint
 from pullfactory.errors import StudyError
 from pullfactory.inference import optimal_errors, optimal_methods, predict_pulls
 from pullfactory.inference.rows import SelectionRow, SkippedSet
@@ -14,6 +14,7 @@ from pullfactory.methods import UNBINNED, MethodKind, build_method, method_kind
 from pullfactory.progress import Advance, Progress, silent
 from pullfactory.results.selection import SelectionResult
 from pullfactory.runs.calibrate import calibrated
+from pullfactory.runs.execution import Crew, require_workers, worker_pool
 from pullfactory.runs.methods import chosen_methods
 from pullfactory.settings.methods import BUILT_IN
 from pullfactory.settings.study import Study
@@ -39,7 +40,8 @@ def select(
     Args:
         study: The study.
         rho: Correlation; None for that of the study, if it has a single one.
-        methods: As in `run`, each taking the observables as independent; None for `unbinned`.
+        methods: As in `run`, each taking the observables as independent, or `flow`, which is
+            learnt for each set; None for `unbinned`.
         calibration: As in `run`.
         executor: As in `calibrate`.
         workers: As in `calibrate`.
@@ -54,16 +56,19 @@ def select(
     rho = study.single_rho(rho)
     with chosen_methods(study, methods or [UNBINNED.name]) as (chosen, given):
         for name in chosen.methods:
-            if not method_kind(name).independent:
-                others = " or ".join(one for one in BUILT_IN if method_kind(one).independent)
+            if not _selects(method_kind(name)):
+                others = " or ".join(one for one in BUILT_IN if _selects(method_kind(one)))
                 raise StudyError(
                     f"method {name!r} does not take the observables as independent; use {others}"
                 )
         chosen = chosen.with_settings({"ensemble.rho": [rho]})
         known = calibrated(chosen, calibration, executor, workers, progress)
-        search = _Search(known, rho)
-        names = chosen.observable_names
-        with progress("selection", count_sets(len(names))) as advance:
+        names, n_workers = chosen.observable_names, require_workers(executor, workers)
+        with (
+            worker_pool(executor, n_workers) as pool,
+            progress("selection", count_sets(len(names))) as advance,
+        ):
+            search = _Search(known, rho, Crew(pool=pool, workers=n_workers))
             search.advance = advance
             search_sets(names, search.look)
     return SelectionResult(
@@ -75,12 +80,18 @@ def select(
     )
 
 
+def _selects(kind: MethodKind) -> bool:
+    """Whether a method has a likelihood of each set: a product, or a flow of the set."""
+    return kind.independent or kind.learns.flow
+
+
 class _Search:
     """What has been looked at."""
 
-    def __init__(self, calibration: Calibration, rho: float) -> None:
+    def __init__(self, calibration: Calibration, rho: float, crew: Crew) -> None:
         self.calibration = calibration
         self.rho = rho
+        self.crew = crew
         self.methods = calibration.study.methods
         self.rows: list[SelectionRow] = []
         self.skipped: list[SkippedSet] = []
@@ -104,7 +115,10 @@ class _Search:
             reason = str(error).removeprefix(f"study {self.calibration.study.name!r}: ")
             self.skipped.append(SkippedSet(observables=observables, reason=reason))
             return []
-        methods = [build_method(name, part) for name in self.methods]
+        if part.study.learns.flow:
+            whole = len(observables) == len(order)
+            part = self.calibration if whole else with_joint(part, self.crew)
+        methods = [build_method(name, part, self.rho) for name in self.methods]
         pulls = [
             pull
             for pull in predict_pulls(part.study, {self.rho: methods})

@@ -8,7 +8,7 @@ from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.methods import BUILT_IN
 from pullfactory.settings.study import Study
 
-_CHOSEN = ("joint.", "optimal.", "calibration.", "tree")  # one file serves several choices
+_CHOSEN = ("joint.", "optimal.", "flow.", "calibration.", "tree")  # one file serves several choices
 
 
 def refuse_idle(
@@ -125,6 +125,8 @@ def _of_study_methods(study: Study) -> Iterator[tuple[str, str]]:
         needed |= dict.fromkeys(("joint.binning", "joint.n_bins", "joint.morphing"), "binned_joint")
     if not any(name.endswith("_optimal") for name in study.methods):
         needed["optimal.weights"] = "unbinned_optimal or binned_optimal"
+    if not study.learns.flow:
+        needed |= dict.fromkeys(("flow.shape", "flow.degree", "flow.order"), "flow")
     for key, method in needed.items():
         yield (
             key,

@@ -19,10 +19,12 @@ class Learns(NamedTuple):
     Attributes:
         correlation: The correlation of the observables, if the study takes it from there.
         bins: The contents of joint bins.
+        flow: A joint density of the observables.
     """
 
     correlation: bool = False
     bins: bool = False
+    flow: bool = False
 
 
 class StudyMethod(Protocol):
@@ -45,6 +47,7 @@ BUILT_IN: Mapping[str, Learns] = MappingProxyType(
         "binned_optimal": Learns(),
         "unbinned_joint": Learns(correlation=True),
         "binned_joint": Learns(bins=True),
+        "flow": Learns(flow=True),
     }
 )
 """Those of the package, in the order of tables."""

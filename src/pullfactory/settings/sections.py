@@ -267,3 +267,25 @@ class OptimalSettings(Frozen):
         description='how observables of an event belong together: as "expected" of the events of '
         'the study, or as each toy\'s "own" events say',
     )
+
+
+class FlowSettings(Frozen):
+    """The flow: a joint density that is learnt from the calibration samples."""
+
+    shape: Literal["auto", "fixed", "linear"] = Field(
+        default="auto",
+        description="whether the density changes with parameters beyond location and scale: "
+        '"fixed": no; "linear": its coefficients do; "auto": where a test finds it',
+    )
+    degree: Count = Field(
+        default=5,
+        ge=1,
+        le=9,
+        description="largest degree of its polynomials, which held-out events choose",
+    )
+    order: Listed[Name] | None = Field(
+        default=None,
+        description="observables in the order in which each is described given those before it; "
+        "absent: that of the study",
+        examples=[("m_W", "m_t")],
+    )

@@ -19,6 +19,7 @@ from pullfactory.settings.sections import (
     RHO,
     CalibrationSettings,
     Ensemble,
+    FlowSettings,
     JointSettings,
     Observable,
     OptimalSettings,
@@ -63,6 +64,11 @@ class Study(Document[Parameter, Observable]):
         'default), or each toy\'s "own"',
         examples=[{"weights": "own"}],
     )
+    flow: FlowSettings | None = Field(
+        default=None,
+        description='the method `flow`: how its density is learnt; absent: shape = "auto"',
+        examples=[{"shape": "linear"}],
+    )
     intervals: Annotated[Listed[Name] | None, BeforeValidator(listed)] = Field(
         default=None,
         description="parameters whose likelihood-ratio intervals are tested by toys; absent: none",
@@ -89,6 +95,7 @@ class Study(Document[Parameter, Observable]):
         self._check_slopes()
         self._check_dependence()
         self._check_joint()
+        self._check_flow()
         return self
 
     def _check_joint(self) -> None:
@@ -106,6 +113,14 @@ class Study(Document[Parameter, Observable]):
                     'joint.correlation = "fitted" has nothing to fit: ensemble.correlation has no '
                     'entries off its diagonal; use "given"'
                 )
+
+    def _check_flow(self) -> None:
+        order = self.flow and self.flow.order
+        if order and sorted(order) != sorted(self.observable_names):
+            raise ValueError(
+                f"flow.order = {', '.join(order)} is no order of the observables "
+                f"{', '.join(self.observable_names)}; name each once, or leave it out"
+            )
 
     def _check_slopes(self) -> None:
         known = self.parameter_names
@@ -230,6 +245,9 @@ class Study(Document[Parameter, Observable]):
         bins = data["joint"]["n_bins"]
         if isinstance(bins, list):
             data["joint"]["n_bins"] = [bins[o] for o in chosen]
+        if self.flow and self.flow.order:
+            names = [self.observable_names[o] for o in chosen]
+            data["flow"]["order"] = [name for name in self.flow.order if name in names]
         return type(self).from_dict(data, place=f"study {self.name!r}")
 
     def observable_positions(self, observables: Iterable[str]) -> tuple[int, ...]:
@@ -352,6 +370,17 @@ class Study(Document[Parameter, Observable]):
         return self.optimal is not None and self.optimal.weights == "own"
 
     @property
+    def flow_settings(self) -> FlowSettings:
+        """How the flow is learnt."""
+        return self.flow or FlowSettings()
+
+    @property
+    def flow_order(self) -> tuple[int, ...]:
+        """Positions of the observables in the order of the flow."""
+        names = self.flow_settings.order or self.observable_names
+        return tuple(self.observable_names.index(name) for name in names)
+
+    @property
     def joint_workspace(self) -> WorkspaceSettings:
         """The settings of the joint channel's workspace."""
         same = self.joint.morphing == self.workspace.morphing
@@ -379,7 +408,8 @@ class Study(Document[Parameter, Observable]):
     def learns_correlation(self) -> bool:
         """Whether a method needs calibration samples with the correlations of the scan."""
         wanted = self.learns
-        return wanted.bins or (wanted.correlation and self.joint.correlation == "calibration")
+        needed = wanted.correlation and self.joint.correlation == "calibration"
+        return wanted.bins or wanted.flow or needed
 
     @property
     def has_normal_scores(self) -> bool:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pullfactory.described import Count, Flat, Size
+from pullfactory.described import Count, Flat, Later, Size
+from pullfactory.inference.density_rows import DensityVerdict
 from pullfactory.results.schemas.parts import OfStudy, VerdictRow
 
 ByName = dict[str, float | None]
@@ -87,6 +88,7 @@ class ClosureFile(OfStudy):
             rates, channel by channel.
         scan: For each number of `events` per toy and `parameter`, the `bias` of the ensemble and
             the largest `grid_bias`.
+        densities: What held-out events say of the joint density of each method, at each rho.
         channels: For each channel its `name` and the `edges` of its bins.
     """
 
@@ -96,4 +98,5 @@ class ClosureFile(OfStudy):
     worst_bins: list[WorstBin]
     grid: list[GridPoint]
     scan: list[ScanPoint]
+    densities: Annotated[list[DensityVerdict], Later]
     channels: list[ChannelBins]

@@ -1,0 +1,1 @@
+"""A joint density of the observables that is learnt, a triangular flow."""

@@ -1,0 +1,61 @@
+"""Fits of single events, with a joint density that is learnt from the calibration samples."""
+
+from types import MappingProxyType
+
+import numpy as np
+
+from pullfactory.calibration import Calibration
+from pullfactory.likelihoods.density import DensityLikelihood
+from pullfactory.methods.flow_noise import flow_noise
+from pullfactory.methods.method import KnownDensity, Method, MethodKind
+from pullfactory.settings.methods import learns
+
+_FREEDOM = MappingProxyType(
+    {
+        "fixed": 'set flow.shape = "linear"',
+        "auto": 'set flow.shape = "linear", or calibrate with more events',
+        "linear": "calibrate with more events, or use closer calibration points",
+    }
+)
+
+
+def flow_method(calibration: Calibration, rho: float) -> Method:
+    """The method `flow` of a study at one correlation of its scan.
+
+    Args:
+        calibration: Gives the flow; the truth is not looked at.
+        rho: Factor of the off-diagonal part of the correlation matrix.
+
+    Raises:
+        CalibrationError: If there is no flow for this rho.
+    """
+    study = calibration.study
+    likelihood = DensityLikelihood(
+        density=calibration.flow(rho).density,
+        limits=study.bounds,
+        names=study.parameter_names,
+        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+    )
+    return Method(
+        name=FLOW.name,
+        likelihood=likelihood,
+        observe=likelihood.observe,
+        scatter=likelihood.scatter,
+        expect=lambda _: None,
+        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        density=KnownDensity(
+            events=study.calibration.events_per_point,
+            freedom=_FREEDOM[study.flow_settings.shape],
+        ),
+    )
+
+
+FLOW = MethodKind(
+    name="flow",
+    build=flow_method,
+    noise=flow_noise,
+    learns=learns("flow"),
+    density=True,
+    colour="#009E73",
+    marker="*",
+)
