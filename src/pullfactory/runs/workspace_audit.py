@@ -93,7 +93,7 @@ def audit_workspace(
     point = Point.at(likelihood, theta)
     gammas = gamma_bins(point, spec)
     with progress("pairs", 1) as advance:
-        answers = find_answers(point, spec, of_data, of_samples, gammas, seed)
+        answers = find_answers(point, spec, of_data, of_samples, gammas)
         advance(1)
     return WorkspaceAuditResult(
         name=name,
