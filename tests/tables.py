@@ -20,14 +20,14 @@ from pullfactory.auditing import (
     ResponseRow,
     SampleCheck,
 )
-from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.paper import SlopeMatrix
-from pullfactory.auditing.parts import Part
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
 from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.coverage import CoverageRow
+from pullfactory.inference.error_part import Part
+from pullfactory.inference.goodness import ChiSquare, GoodnessRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
 from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow

@@ -17,6 +17,7 @@ from pullfactory.report.figures import (
     PREDICTION,
     SCAN,
     SELECTION,
+    SHARING,
     STUDY,
     TOYS,
     Kinds,
@@ -261,7 +262,8 @@ def _of_scan(numbers: Numbers) -> Iterator[str]:
 
 
 def _of_workspace_audit(_numbers: Numbers) -> Iterator[str]:
-    return iter(("errors.csv", "shared.csv", "covariance.json", "covariance.npz"))
+    tables = ("errors.csv", "shared.csv", "covariance.json", "covariance.npz", "report.html")
+    return chain(tables, _figures(SHARING))
 
 
 def _of_study_alone(kinds: Kinds, _numbers: Numbers) -> Iterator[str]:

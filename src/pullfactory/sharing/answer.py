@@ -26,6 +26,8 @@ class Answer:
         counts: Errors with events of the data shared.
         whole: The same with simulated events shared too; of data the same as `counts`.
         error: Of the factors of `whole`, shape (parameters,).
+        gammas: Covariance of the scores of gammas beside its diagonal; 0 of data, which do not know
+            of it. Shape (parameters, parameters).
     """
 
     events: Filled
@@ -33,6 +35,7 @@ class Answer:
     counts: Factors
     whole: Factors
     error: NDArray[np.float64]
+    gammas: NDArray[np.float64]
 
     @classmethod
     def of_data(cls, point: Point, events: Filled) -> Self:
@@ -45,7 +48,8 @@ class Answer:
         joint = joint_counts(events)
         found = factors(point, joint)
         error = factor_errors(point, joint, events, found, found, simulated=False)
-        return cls(events=events, joint=joint, counts=found, whole=found, error=error)
+        none = np.zeros_like(point.inverse)
+        return cls(events=events, joint=joint, counts=found, whole=found, error=error, gammas=none)
 
     @classmethod
     def of_simulation(
@@ -68,7 +72,9 @@ class Answer:
         joint = joint_counts(events)
         counts, whole = factors(point, joint), factors(point, joint, gammas)
         error = factor_errors(point, joint, events, whole, counts, simulated=True)
-        return cls(events=events, joint=joint, counts=counts, whole=whole, error=error)
+        return cls(
+            events=events, joint=joint, counts=counts, whole=whole, error=error, gammas=gammas
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +92,11 @@ class Answers:
     simulated: Answer | None
     alone: Answer | None
     without: tuple[str, ...]
+
+    @property
+    def withheld(self) -> "Answers":
+        """None of them, where the workspace does not fit its observations."""
+        return Answers(data=None, simulated=None, alone=None, without=self.without)
 
     @property
     def best(self) -> Answer | None:
