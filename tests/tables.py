@@ -38,6 +38,7 @@ from pullfactory.results.schemas.scan import ScanFile
 from pullfactory.results.schemas.selection import SelectionFile
 from pullfactory.results.schemas.summary import StudyFile, ToysFile
 from pullfactory.results.schemas.workspace_audit import WorkspaceAuditFile
+from pullfactory.sharing.optimal import Combined, CombinedRow
 from pullfactory.sharing.rows import SharedRow, SharingRow
 
 __all__ = ["PAGE", "filled"]
@@ -46,7 +47,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
 _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
     *(CalibrationCurve, CurveLine, CurvePoint),
-    *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
+    *(ChiSquare, Combined, CombinedRow, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(AnyRho, CoverageRow, OptimalFit, OptimalRow, RatioRow),
     *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
@@ -58,6 +59,8 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         AuditRow: "#errors-of-an-audit",
         CalibrationCurve: "#calibration-curve-of-an-audit",
         CalibrationNoise: "#rows-of-calibration_noise",
+        Combined: "#audit-of-a-workspace",
+        CombinedRow: "#audit-of-a-workspace",
         CoverageRow: "#rows-of-intervals",
         DataRow: "#fits-of-the-data-of-an-audit",
         DependenceRow: "#correlations-of-an-audit",

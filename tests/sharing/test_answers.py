@@ -96,6 +96,10 @@ def test_covariance_of_the_counts(made: Analysis, result: WorkspaceAuditResult) 
     whole = member.T @ (expected[:, None] * member)
     assert found.counts == pytest.approx(whole, rel=0.1, abs=0.5)
     assert np.linalg.eigvalsh(found.counts).min() > 0
+    (one,) = found.to_hs3("all")["data"]
+    sigma, correlation = (np.array(one["uncertainty"][key]) for key in ("sigma", "correlation"))
+    assert correlation * np.outer(sigma, sigma) == pytest.approx(found.counts, rel=1e-12)
+    assert one["contents"] == found.observed.tolist()
 
 
 def test_copies_of_one_channel_are_root_n_off() -> None:

@@ -226,9 +226,9 @@ def test_command(
     ended = invoke(*words)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "May the channels be fitted as if they shared no events? For mu" in ended.stdout
-    names = {"errors.csv", "shared.csv", "covariance.npz", "covariance.json", "manifest.json"}
+    names = {"errors.csv", "shared.csv", "covariance.npz", "covariance.json", "covariance_hs3.json"}
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {*names, "workspace_audit.json", "report.html", "figures"}
+    assert found == {*names, "manifest.json", "workspace_audit.json", "report.html", "figures"}
     figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert figures == {"shared.png", "errors.png"}
     (folder / "events.toml").write_text("\n".join(lines).replace("2 * half", "half"))

@@ -262,8 +262,8 @@ def _of_scan(numbers: Numbers) -> Iterator[str]:
 
 
 def _of_workspace_audit(_numbers: Numbers) -> Iterator[str]:
-    tables = ("errors.csv", "shared.csv", "covariance.json", "covariance.npz", "report.html")
-    return chain(tables, _figures(SHARING))
+    covariance = (f"covariance{ending}" for ending in (".json", ".npz", "_hs3.json"))
+    return chain(("errors.csv", "shared.csv", "report.html"), covariance, _figures(SHARING))
 
 
 def _of_study_alone(kinds: Kinds, _numbers: Numbers) -> Iterator[str]:

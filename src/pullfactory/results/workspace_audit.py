@@ -145,8 +145,13 @@ class WorkspaceAuditResult(Result):
         self.shared.write_csv(folder / "shared.csv")
         self.covariance.write(folder / "covariance.npz")
         if len(self.covariance.bins) <= _MOST_BINS:
-            text = json.dumps(self.covariance.to_dict(), allow_nan=False)
-            (folder / "covariance.json").write_text(f"{text}\n", encoding="utf-8")
+            contents = {
+                "covariance.json": self.covariance.to_dict(),
+                "covariance_hs3.json": self.covariance.to_hs3(self.name),
+            }
+            for name, content in contents.items():
+                text = json.dumps(content, allow_nan=False)
+                (folder / name).write_text(f"{text}\n", encoding="utf-8")
 
 
 def _optimal(row: Mapping[str, Any] | None) -> Combined | None:

@@ -53,6 +53,10 @@ class CombinedRow:
     error: SizeOrNaN
     product_error: SizeOrNaN
 
+    def to_dict(self) -> dict[str, Any]:
+        """One flat row, as in `workspace_audit.json`; no NaN."""
+        return finite_or_none(asdict(self))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combined:
@@ -82,7 +86,7 @@ class Combined:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in `workspace_audit.json`; no NaN."""
-        return {**asdict(self), "rows": [finite_or_none(asdict(row)) for row in self.rows]}
+        return {**asdict(self), "rows": [row.to_dict() for row in self.rows]}
 
 
 def combine_optimally(point: Point, answer: Answer, gammas: Mapping[int, int]) -> Combined:
