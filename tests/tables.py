@@ -21,9 +21,7 @@ from pullfactory.auditing import (
     ResponseRow,
     SampleCheck,
 )
-from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.paper import SlopeMatrix
-from pullfactory.auditing.parts import Part
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.described import keys_of
 from pullfactory.inference import AnyRho, ComparedPull, WeightRow
@@ -36,6 +34,8 @@ from pullfactory.inference.density_rows import (
     LeftOut,
     TransformRow,
 )
+from pullfactory.inference.error_part import Part
+from pullfactory.inference.goodness import ChiSquare, GoodnessRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import PullRow, SelectionRow, SetRow
 from pullfactory.results.schemas.audit import AuditFile, AuditKeys, DataRow, DependenceRow
@@ -46,6 +46,7 @@ from pullfactory.results.schemas.scan import ScanFile
 from pullfactory.results.schemas.selection import SelectionFile
 from pullfactory.results.schemas.summary import StudyFile, ToysFile
 from pullfactory.results.schemas.workspace_audit import WorkspaceAuditFile
+from pullfactory.sharing.optimal import Combined, CombinedRow
 from pullfactory.sharing.rows import SharedRow, SharingRow
 
 __all__ = ["PAGE", "filled"]
@@ -55,7 +56,7 @@ _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
     *(CalibrationCurve, CurveLine, CurvePoint),
     *(DensityLevel, DensityShift, DensityVerdict, LeftOut, TransformRow),
-    *(ChiSquare, Finding, Goodness, GoodnessRow, ResponseRow),
+    *(ChiSquare, Combined, CombinedRow, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(AnyRho, CoverageRow, OptimalFit, OptimalRow, OptimalWeight, RatioRow),
     *(GridVerdictRow, ComparedPull, PullRow, Remark, SampleCheck, ScanFile, SelectionFile),
@@ -67,6 +68,8 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         AuditRow: "#errors-of-an-audit",
         CalibrationCurve: "#calibration-curve-of-an-audit",
         CalibrationNoise: "#rows-of-calibration_noise",
+        Combined: "#audit-of-a-workspace",
+        CombinedRow: "#audit-of-a-workspace",
         CoverageRow: "#rows-of-intervals",
         DataRow: "#fits-of-the-data-of-an-audit",
         DensityLevel: "#verdicts-on-joint-densities",

@@ -13,8 +13,9 @@ from pullfactory.auditing import (
     build_audit_workspace,
     read_events,
 )
-from pullfactory.auditing.goodness import Distances, Goodness, judge_fit, throw_distances
+from pullfactory.auditing.goodness import judge_data, throw_distances
 from pullfactory.fitting import fit_toys
+from pullfactory.inference.goodness import Distances, Goodness
 from pullfactory.settings.audit import AuditConfig
 from tests.auditing.fit_models import config, simulated, table
 
@@ -44,4 +45,4 @@ def judged(rng: np.random.Generator, case: Case, measured: NDArray[np.float64]) 
     pool = FittedPool.of(model, fit.estimate[0])
     blocks = range(-(-case.toys // pool.block_size))
     toys = Distances.join([throw_distances(pool, block) for block in blocks], case.toys)
-    return judge_fit(model, fit, toys, None)
+    return judge_data(model, fit, toys, None)

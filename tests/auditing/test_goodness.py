@@ -20,17 +20,14 @@ from pullfactory.auditing import (
 from pullfactory.auditing.answerable import doubts_on
 from pullfactory.auditing.fitted_pool import rake
 from pullfactory.auditing.goodness import (
-    Distances,
-    Goodness,
-    GoodnessRow,
     data_distance,
     goodness_findings,
-    judge_fit,
-    p_text,
+    judge_data,
     pulled_findings,
     throw_distances,
 )
 from pullfactory.fitting import FitBatch, FitStatus, fit_toys
+from pullfactory.inference.goodness import Distances, Goodness, GoodnessRow, p_text
 from pullfactory.report.audit_verdict import audit_answer_of
 from pullfactory.report.goodness import is_refused
 from pullfactory.settings.audit import AuditConfig
@@ -158,7 +155,7 @@ def test_shapes_and_number_add_up_to_all(right: AuditModel) -> None:
 
 
 def test_chi_square_has_a_degree_of_freedom_less_for_the_free_parameter(right: AuditModel) -> None:
-    chi = judge_fit(right, fitted(right), None, "none").chi_square
+    chi = judge_data(right, fitted(right), None, "none").chi_square
     assert chi
     assert chi.dof == right.likelihood.n_main - 1
     assert chi.p_value == pytest.approx(stats.chi2.sf(chi.statistic, chi.dof))
@@ -268,7 +265,7 @@ def test_negative_weights_leave_the_chi_square_alone() -> None:
 
 def test_no_goodness_of_a_fit_that_failed(right: AuditModel) -> None:
     fit = replace(fitted(right), status=np.array([FitStatus.ITERATION_LIMIT], dtype=np.int8))
-    found = judge_fit(right, fit, None, None)
+    found = judge_data(right, fit, None, None)
     assert found.reason == "the fit of the data ended as iteration_limit"
     assert found.chi_square is None
 
@@ -277,7 +274,7 @@ def test_failed_toys_are_counted_and_left_out(right: AuditModel) -> None:
     toys = thrown(right)
     status = toys.status.copy()
     status[:3] = FitStatus.NON_FINITE
-    found = judge_fit(right, fitted(right), replace(toys, status=status), None)
+    found = judge_data(right, fitted(right), replace(toys, status=status), None)
     assert found.failed == {"non_finite": 3}
     assert {row.toys for row in found.rows} == {len(status) - 3}
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pullfactory.auditing.impacts import nuisance_impacts
 from pullfactory.auditing.linear_fit import LinearFit
 from pullfactory.auditing.paper import PaperRow, SlopeMatrix, as_weighted
-from pullfactory.auditing.parts import Part, direction, divide_error, pull_spread
+from pullfactory.auditing.parts import direction, divide_error, pull_spread
+from pullfactory.inference.error_part import Part
 from tests.auditing.test_whole_error import COUNTS, PENALTY, RATES, SLOPES, fit_of
 
 NAMES = ("m", "j")

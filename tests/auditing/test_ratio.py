@@ -11,8 +11,8 @@ import pytest
 import pullfactory as pf
 from pullfactory.auditing import PaperRow, RatioRow
 from pullfactory.auditing.paper import SlopeMatrix
-from pullfactory.auditing.parts import Part
 from pullfactory.errors import StudyError
+from pullfactory.inference.error_part import Part
 from pullfactory.settings.audit import AuditConfig
 from tests.auditing.fit_models import config, data, simulated, table
 

@@ -26,7 +26,7 @@ JUDGED = Judged(
     method="density",
     rho=RHO,
     observables=("m_t", "m_W"),
-    ensemble=Ensemble(2000, np.array([0.0, 1.0, 1.0]), np.diag([0.0, 1.0, 1.0])),
+    ensemble=Ensemble(2000, np.diag([0.0, 1.0, 1.0]), np.diag([0.0, 1.0, 1.0])),
     reach=np.array([0.33, 1.0, 1.0]),
     learnt_from=None,
     freedom="",
@@ -36,7 +36,7 @@ JUDGED = Judged(
 def likelihood(density: Any) -> DensityLikelihood:
     limits = np.array([[-10.0, 10.0]] * 3)
     return DensityLikelihood.of(
-        density, limits=limits, names=NAMES, constrained=(1, 2), observables=2
+        density, limits=limits, names=NAMES, constraint=np.diag([0.0, 1.0, 1.0]), observables=2
     )
 
 

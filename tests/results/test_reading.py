@@ -58,7 +58,7 @@ def run_failing_toys(_study: Study) -> ToysResult:
 def audit_copies(_study: Study) -> Result:
     """Two channels of the same events."""
     bins = np.repeat(np.arange(2), [40, 60])[:, None] + 2 * np.arange(2)
-    return pf.audit_workspace(copies(2, np.array([40.0, 60.0])), data=bins)
+    return pf.audit_workspace(copies(2, np.array([40.0, 60.0])), data=bins, n_toys=16)
 
 
 RESULTS: dict[str, Callable[[Study], Result]] = {

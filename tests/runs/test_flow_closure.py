@@ -66,14 +66,14 @@ def judged(flow: LearntFlow) -> DensityVerdict:
         flow.density,
         limits=np.array([[-10.0, 10.0]] * 3),
         names=NAMES,
-        constrained=(1, 2),
+        constraint=np.diag([0.0, 1.0, 1.0]),
         observables=2,
     )
     asked = Judged(
         method="flow",
         rho=0.3,
         observables=("m_t", "m_W"),
-        ensemble=Ensemble(2000, np.array([0.0, 1.0, 1.0]), np.diag([0.0, 1.0, 1.0])),
+        ensemble=Ensemble(2000, np.diag([0.0, 1.0, 1.0]), np.diag([0.0, 1.0, 1.0])),
         reach=np.array([0.33, 1.0, 1.0]),
         learnt_from=EVENTS,
         freedom='set flow.shape = "linear"',

@@ -42,6 +42,7 @@ def test_correlation_makes_the_same_factors() -> None:
         result.workspace,
         simulated={sample: np.stack(columns, axis=1)},
         weights={sample: np.full(EVENTS, 500.0 / EVENTS)},
+        n_toys=0,
     )
     assert again.rows[0].claimed_error == pytest.approx(row.claimed_error, rel=1e-9)
     assert again.rows[0].factor_counts == pytest.approx(row.inflate_by, rel=1e-9)

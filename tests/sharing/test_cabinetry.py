@@ -157,7 +157,7 @@ def test_toml_gives_the_same_answer(
             "channel": regions,
         }
     )
-    by_toml = audit_workspace("workspace.json", events=mapped)
+    by_toml = audit_workspace("workspace.json", events=mapped, n_toys=0)
     words = ("audit", "workspace.json", "--cabinetry", "config.yml", "--json")
     ended = invoke(*words, "-o", tmp_path / "out")
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -71,7 +71,7 @@ def settings() -> Settings:
 
 def audited(folder: Path, content: Settings, patch: pytest.MonkeyPatch) -> WorkspaceAuditResult:
     patch.chdir(folder)
-    return audit_workspace("workspace.json", events=EventMap.from_dict(content))
+    return audit_workspace("workspace.json", events=EventMap.from_dict(content), n_toys=0)
 
 
 def test_files_say_what_arrays_say(
@@ -79,7 +79,7 @@ def test_files_say_what_arrays_say(
 ) -> None:
     found = audited(folder, settings(), monkeypatch)
     spec = json.loads((folder / "workspace.json").read_text())
-    given = audit_workspace(spec, simulated=made.bins, weights=made.weights)
+    given = audit_workspace(spec, simulated=made.bins, weights=made.weights, n_toys=0)
     assert [row.factor for row in found.rows] == pytest.approx(
         [row.factor for row in given.rows], rel=1e-12
     )
@@ -221,13 +221,15 @@ def test_command(
     for name, channel in settings()["channel"].items():
         lines += [f"[channel.{name}]", *(f"{k} = {json.dumps(v)}" for k, v in channel.items())]
     (folder / "events.toml").write_text("\n".join(lines))
-    words = ("audit", folder / "workspace.json", folder / "events.toml", "-o", tmp_path / "out")
-    ended = invoke(*words)
+    words = ("audit", folder / "workspace.json", folder / "events.toml", "--n-toys", "0")
+    ended = invoke(*words, "-o", tmp_path / "out")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "May the channels be fitted as if they shared no events? For mu" in ended.stdout
-    names = {"errors.csv", "shared.csv", "covariance.npz", "covariance.json", "manifest.json"}
+    names = {"errors.csv", "shared.csv", "covariance.npz", "covariance.json", "covariance_hs3.json"}
     found = {path.name for path in (tmp_path / "out").iterdir()}
-    assert found == {*names, "workspace_audit.json"}
+    assert found == {*names, "manifest.json", "workspace_audit.json", "report.html", "figures"}
+    figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
+    assert figures == {"shared.png", "errors.png"}
     (folder / "events.toml").write_text("\n".join(lines).replace("2 * half", "half"))
     ended = invoke(*words)
     assert ended.returncode == 2

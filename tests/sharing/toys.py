@@ -43,7 +43,26 @@ def paired_toys(
     """
     member, expected = cells(made)
     counts = rng.poisson(expected, (toys, len(expected))) @ member
-    return np.concatenate([counts, _auxiliary(made, likelihood, toys, rng)], axis=1)
+    values = auxiliary(likelihood, toys, rng)
+    gammas = [k - 26 for name, _ in SIZES for k in _gammas(likelihood, name)]
+    values[:, gammas] = rng.multivariate_normal(np.ones(26), _template_noise(made), toys)
+    return np.concatenate([counts, values], axis=1)
+
+
+def auxiliary(likelihood: BinnedLikelihood, toys: int, rng: np.random.Generator) -> Numbers:
+    """Auxiliary values of toys, independent of each other, shape (toys, auxdata).
+
+    Args:
+        likelihood: Of the workspace; the truth are its initial values.
+        toys: How many.
+        rng: Random numbers.
+    """
+    theta = likelihood.init[list(likelihood.aux_index)]
+    factor, sigma = likelihood.aux_factor, likelihood.aux_sigma
+    poisson = np.array(likelihood.aux_poisson)
+    mean = theta * factor
+    normal = mean + sigma * rng.standard_normal((toys, len(mean)))
+    return np.where(poisson, rng.poisson(mean, (toys, len(mean))), normal)
 
 
 def shuffled(data: Numbers, likelihood: BinnedLikelihood, rng: np.random.Generator) -> Numbers:
@@ -66,20 +85,6 @@ def _gammas(likelihood: BinnedLikelihood, region: str) -> list[int]:
     """Columns of the auxiliary values of the gammas of a region."""
     positions = likelihood.positions(f"staterror_{region}")
     return [26 + likelihood.aux_index.index(k) for k in positions]
-
-
-def _auxiliary(
-    made: Analysis, likelihood: BinnedLikelihood, toys: int, rng: np.random.Generator
-) -> Numbers:
-    theta = likelihood.init[list(likelihood.aux_index)]
-    factor, sigma = likelihood.aux_factor, likelihood.aux_sigma
-    poisson = np.array(likelihood.aux_poisson)
-    mean = theta * factor
-    normal = mean + sigma * rng.standard_normal((toys, len(mean)))
-    values = np.where(poisson, rng.poisson(mean, (toys, len(mean))), normal)
-    gammas = [k - 26 for name, _ in SIZES for k in _gammas(likelihood, name)]
-    values[:, gammas] = rng.multivariate_normal(np.ones(26), _template_noise(made), toys)
-    return values
 
 
 def _template_noise(made: Analysis) -> Numbers:

@@ -13,7 +13,6 @@ from pullfactory.auditing.expected import Expected, ExpectedPoint, ExpectedSampl
 from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.fitted_pool import FittedPool
 from pullfactory.auditing.gate import Gate, GateError, look
-from pullfactory.auditing.goodness import Goodness
 from pullfactory.auditing.half_models import HalfModels
 from pullfactory.auditing.impacts import ImpactRow
 from pullfactory.auditing.linear_fit import LinearFit
@@ -45,6 +44,7 @@ from pullfactory.auditing.templates import build_audit_workspace, build_joint_au
 from pullfactory.auditing.unbinned_fit import linear_unbinned
 from pullfactory.auditing.unbinned_prediction import predict_unbinned
 from pullfactory.auditing.whole_error import WholeErrors, whole_errors
+from pullfactory.inference.goodness import Goodness
 
 __all__ = [
     "AuditClosure",

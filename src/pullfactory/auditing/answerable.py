@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pullfactory.auditing.finding import Finding
-from pullfactory.auditing.goodness import Goodness
+from pullfactory.inference.goodness import Goodness
 
 _FIT = "goodness"  # told with its numbers
 _NOISE = "noise_in_slopes"

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from pullfactory.auditing.impacts import ImpactRow, nuisance_impacts
 from pullfactory.auditing.linear_fit import LinearFit
 from pullfactory.auditing.model import AuditModel
-from pullfactory.auditing.parts import Part, direction, divide_error, slope_variances
+from pullfactory.auditing.parts import direction, divide_error, slope_variances
 from pullfactory.described import Later, Size
+from pullfactory.inference.error_part import Part
 from pullfactory.inference.judgement import LIKELY, TOLERATED_PULL
 from pullfactory.methods import BINNED, UNBINNED
 

@@ -20,36 +20,15 @@ is added for free parameters at x. All matrices are those at the nominal point.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from pullfactory.auditing.linear_fit import LinearFit
-from pullfactory.described import Size
+from pullfactory.inference.error_part import Part, Source
 
-Source = Literal["statistics", "nuisance", "leakage", "templates", "slope"]
 _Square = tuple[Source, str | None, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """A part of the whole error of a parameter; the parts add in quadrature.
-
-    Attributes:
-        source: `statistics` of the data; `nuisance`: the auxiliary measurement of one; `leakage`:
-            noise of its templates, which its truth moves the estimate with; `templates`: noise of
-            the nominal ones; `slope`: what the slope is not known to, of an estimate divided by it.
-        parameter: The nuisance, or several with plus signs between them where their auxiliary
-            measurements are correlated; None where it is of none.
-        size: In the unit of the parameter of interest.
-    """
-
-    source: Source
-    parameter: str | None
-    size: Size
 
 
 def direction(fit: LinearFit, k: int, *, calibrated: bool) -> NDArray[np.float64]:

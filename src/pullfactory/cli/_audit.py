@@ -94,6 +94,7 @@ def audit(
             cabinetry=cabinetry,
             measurement=measurement,
             tolerance=tolerance,
+            **_whole_numbers(seed=seed, n_toys=n_toys),
         )
         return
     from pullfactory.auditing import GateError
@@ -137,6 +138,19 @@ def audit(
         )
     warn_of_mixed(result.mixed)
     warn_of_lost(result.status)
+
+
+def _whole_numbers(**given: str | None) -> dict[str, int]:
+    """Options that are whole numbers, of those that are given."""
+    found = {}
+    for name, text in given.items():
+        if text is None:
+            continue
+        if not text.isdecimal():
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} {text}: give a whole number, 0 or more")
+        found[name] = int(text)
+    return found
 
 
 def _refuse_toys(request: Request) -> None:

@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from pullfactory.results.workspace_audit import WorkspaceAuditResult
 
 _OF_EVENTS = (
-    "seed",
-    "n_toys",
     "blind",
     "settings",
-    "figures",
     "fresh",
     "tolerant",
     "blocks",
@@ -85,6 +82,10 @@ def show_workspace_audit(
 
     if cabinetry and events_file:
         raise click.UsageError("both EVENTS.toml and --cabinetry are given; choose one")
+    if not (cabinetry or events_file):
+        for option in ("--n-toys", "--seed"):
+            if option.removeprefix("--").replace("-", "_") in how:
+                raise click.UsageError(f"{option} has no effect without events; leave it out")
     name = "workspace" if workspace_file == "-" else Path(workspace_file).stem
     workspace = read_workspace(workspace_file, patches=patches)
     events = read_cabinetry(cabinetry) if cabinetry else events_file
@@ -94,17 +95,34 @@ def show_workspace_audit(
         result,
         folder,
         _shown(result),
+        Report="report.html",
         Numbers="workspace_audit.json",
         Errors="errors.csv",
         Shared="shared.csv",
         Covariance="covariance.npz",
+        Figures="figures",
     )
 
 
 def _shown(result: "WorkspaceAuditResult") -> Iterator["RenderableType"]:
+    from pullfactory.report.goodness import goodness_sentences, goodness_table
+    from pullfactory.report.optimal import optimal_sentences
+    from pullfactory.report.sharing import combined_table, parts_line
+
     if result.pairs:
         yield result.shared
+    if result.goodness:
+        goodness = result.goodness.to_dict()
+        if goodness["rows"]:
+            yield goodness_table(goodness)
+        yield from goodness_sentences(goodness)
     yield result.shown
     yield from result.answer
+    if result.parts:
+        yield parts_line(result.parts, result.rows[0].parameter)
+    if result.optimal:
+        if result.optimal.rows:
+            yield combined_table(result.optimal.rows)
+        yield from optimal_sentences([result.optimal.to_dict()])
     for note in result.notes:
         yield f"Note: {note}."

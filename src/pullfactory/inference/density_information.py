@@ -194,7 +194,7 @@ def _bound(omega: Array, change: Array) -> Array:
 
 def _errors(information: Array, ensemble: Ensemble) -> Array:
     """Errors of a fit with some information per event; NaN where there is none."""
-    matrix = ensemble.n_events * information + np.diag(ensemble.constraint)
+    matrix = ensemble.n_events * information + ensemble.constraint
     if np.linalg.eigvalsh(matrix)[0] <= 0:
         return np.full(len(matrix), np.nan)
     return np.sqrt(np.diag(np.linalg.inv(matrix)))

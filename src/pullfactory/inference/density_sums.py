@@ -29,7 +29,7 @@ class Ensemble(NamedTuple):
 
     Attributes:
         n_events: Of a toy.
-        constraint: Information of the constraint of each parameter, P, shape (parameters,).
+        constraint: Information P of the constraints, shape (parameters, parameters).
         aux_scatter: K, as in `Method`, shape (parameters, parameters).
     """
 
@@ -176,7 +176,7 @@ def _sums(
 def _fits(sums: _Sums, ensemble: Ensemble) -> tuple[NDArray[np.float64], ...]:
     """Numbers of a point from sums with a leading axis; NaN where there is no fit."""
     weight = np.asarray(sums.weight)[:, None]
-    n, prior = ensemble.n_events, np.diag(ensemble.constraint)
+    n, prior = ensemble.n_events, ensemble.constraint
     score = np.asarray(sums.score) / weight
     products = np.asarray(sums.products) / weight[..., None]
     curvature = np.asarray(sums.curvature) / weight[..., None]

@@ -73,7 +73,7 @@ def _asked(study: Study, method: Method, rho: float) -> Judged:
         rho=rho,
         observables=study.observable_names,
         ensemble=Ensemble(
-            study.ensemble.n_events, study.constrained.astype(np.float64), method.aux_scatter
+            study.ensemble.n_events, study.constraint_information, method.aux_scatter
         ),
         reach=np.abs(study.truth_mean) + (sigma if drawn else 0.0),
         learnt_from=known.events,

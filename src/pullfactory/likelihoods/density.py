@@ -53,11 +53,14 @@ class DensityLikelihood(Likelihood):
         density: Log density of events; see `LogDensity`.
         limits: Bounds of the parameters, shape (parameters, 2).
         names: Names of the parameters.
-        constrained: Positions of the parameters with a unit Gaussian constraint.
+        constraint: Information of the Gaussian constraints, shape (parameters, parameters): 1 on
+            the diagonal for a unit one, the inverse correlation of those that are correlated.
+        constrained: Positions of the parameters with a constraint.
     """
 
     density: Any
     limits: NDArray[np.float64]
+    constraint: NDArray[np.float64]
     names: tuple[str, ...] = field(metadata={"static": True})
     constrained: tuple[int, ...] = field(metadata={"static": True})
 
@@ -68,7 +71,7 @@ class DensityLikelihood(Likelihood):
         *,
         limits: NDArray[np.float64],
         names: tuple[str, ...],
-        constrained: tuple[int, ...],
+        constraint: NDArray[np.float64],
         observables: int,
     ) -> Self:
         """The likelihood of a density, which is tried first.
@@ -77,7 +80,7 @@ class DensityLikelihood(Likelihood):
             density: As described in `LogDensity`.
             limits: Bounds of the parameters, shape (parameters, 2).
             names: Names of the parameters.
-            constrained: Positions of the parameters with a unit Gaussian constraint.
+            constraint: Information of the Gaussian constraints, shape (parameters, parameters).
             observables: How many there are.
 
         Raises:
@@ -85,7 +88,13 @@ class DensityLikelihood(Likelihood):
         """
         made = as_tree(density)
         refuse_other_shapes(made, observables, len(names))
-        return cls(density=made, limits=limits, names=names, constrained=constrained)
+        return cls(
+            density=made,
+            limits=limits,
+            names=names,
+            constraint=constraint,
+            constrained=constrained_in(constraint),
+        )
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -106,20 +115,18 @@ class DensityLikelihood(Likelihood):
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         require_double_precision()
         each = _weighed(self.density(jnp.asarray(data.events), theta), data.weights)
-        pulls = theta[self._selected] - data.aux
-        return 0.5 * jnp.sum(pulls**2) - jnp.sum(each)
+        return 0.5 * jnp.dot(*self._pulls(theta, data)) - jnp.sum(each)
 
     def expansion(self, theta: jax.Array, data: DensityData) -> Expansion:
         """Value, gradient, and the products of the scores for the Hessian; arguments of `nll`."""
         require_double_precision()
         each, scores = self._value_and_scores(theta, jnp.asarray(data.events))
         weighed = _weighed(scores, data.weights)
-        pulls = theta[self._selected] - data.aux
-        constraint = jnp.zeros(theta.size).at[self._selected].set(1.0)
+        pulls, slopes = self._pulls(theta, data)
         return Expansion(
-            0.5 * jnp.sum(pulls**2) - jnp.sum(_weighed(each, data.weights)),
-            jnp.zeros_like(theta).at[self._selected].set(pulls) - weighed.sum(axis=1),
-            weighed @ scores.T + jnp.diag(constraint),
+            0.5 * jnp.dot(pulls, slopes) - jnp.sum(_weighed(each, data.weights)),
+            slopes - weighed.sum(axis=1),
+            weighed @ scores.T + self.constraint,
         )
 
     def hessian(self, theta: jax.Array, data: DensityData) -> jax.Array:
@@ -129,9 +136,8 @@ class DensityLikelihood(Likelihood):
             scores = self.scores(at, jnp.asarray(data.events))
             return -_weighed(scores, data.weights).sum(axis=1)
 
-        constraint = jnp.zeros(theta.size).at[self._selected].set(1.0)
         found = jax.jacfwd(gradient)(theta)
-        return jnp.asarray(0.5 * (found + found.T) + jnp.diag(constraint))
+        return jnp.asarray(0.5 * (found + found.T) + self.constraint)
 
     def information(self, theta: jax.Array, data: DensityData) -> jax.Array:
         """The Hessian: products of scores equal it only where the density is right."""
@@ -171,9 +177,11 @@ class DensityLikelihood(Likelihood):
         """
         return self._value_and_scores(theta, events)[1]
 
-    @property
-    def _selected(self) -> NDArray[np.intp]:
-        return np.array(self.constrained, dtype=np.intp)
+    def _pulls(self, theta: jax.Array, data: DensityData) -> tuple[jax.Array, jax.Array]:
+        """Distance to the auxiliary values, 0 without one, and the slope of the constraints."""
+        selected = np.array(self.constrained, dtype=np.intp)
+        pulls = jnp.zeros_like(theta).at[selected].set(theta[selected] - data.aux)
+        return pulls, jnp.asarray(self.constraint) @ pulls
 
     def _value_and_scores(self, theta: jax.Array, events: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Log density of each event, and its derivatives."""
@@ -184,6 +192,15 @@ class DensityLikelihood(Likelihood):
 
         slopes, value = jax.jacfwd(each, has_aux=True)(theta)
         return value, slopes.T
+
+
+def constrained_in(constraint: NDArray[np.float64]) -> tuple[int, ...]:
+    """Positions of the parameters that have a constraint.
+
+    Args:
+        constraint: Information of the constraints, shape (parameters, parameters).
+    """
+    return tuple(np.flatnonzero(np.diag(constraint)).tolist())
 
 
 def as_tree(density: LogDensity) -> LogDensity:

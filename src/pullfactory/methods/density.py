@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from functools import partial
 
-import numpy as np
-
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, LogDensity
@@ -103,7 +101,7 @@ def _build(
         density_at(name, densities, rho),
         limits=study.bounds,
         names=study.parameter_names,
-        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+        constraint=study.constraint_information,
         observables=len(study.observable),
     )
     return Method(
@@ -112,7 +110,7 @@ def _build(
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=lambda _: None,
-        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        aux_scatter=study.aux_scatter,
         density=known,
     )
 

@@ -2,10 +2,8 @@
 
 from types import MappingProxyType
 
-import numpy as np
-
 from pullfactory.calibration import Calibration
-from pullfactory.likelihoods.density import DensityLikelihood
+from pullfactory.likelihoods.density import DensityLikelihood, constrained_in
 from pullfactory.methods.flow_noise import flow_noise
 from pullfactory.methods.method import KnownDensity, Method, MethodKind
 from pullfactory.settings.methods import learns
@@ -34,7 +32,8 @@ def flow_method(calibration: Calibration, rho: float) -> Method:
         density=calibration.flow(rho).density,
         limits=study.bounds,
         names=study.parameter_names,
-        constrained=tuple(int(k) for k in np.flatnonzero(study.constrained)),
+        constraint=study.constraint_information,
+        constrained=constrained_in(study.constraint_information),
     )
     return Method(
         name=FLOW.name,
@@ -42,7 +41,7 @@ def flow_method(calibration: Calibration, rho: float) -> Method:
         observe=likelihood.observe,
         scatter=likelihood.scatter,
         expect=lambda _: None,
-        aux_scatter=np.diag(np.where(study.constrained, study.aux_variance, 0.0)),
+        aux_scatter=study.aux_scatter,
         density=KnownDensity(
             events=study.calibration.events_per_point,
             freedom=_FREEDOM[study.flow_settings.shape],

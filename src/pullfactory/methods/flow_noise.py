@@ -48,7 +48,7 @@ def flow_noise(calibration: Calibration, rho: float, theta: Array) -> MethodNois
         for at in theta:
             yield _local(flow, found[tuple(at)], at, taken, study.ensemble.n_events)
 
-    return MethodNoise(study.constrained.astype(np.float64), (NoiseSource(covariance, points),))
+    return MethodNoise(study.constraint_information, (NoiseSource(covariance, points),))
 
 
 def _taken_up(calibration: Calibration, flow: FlowDensity, rho: float) -> Array:

@@ -282,6 +282,24 @@ AUDIT = _kinds(
         each="method",
     ),
 )
+SHARING = _kinds(
+    FigureKind(
+        stem="shared",
+        caption="Part of the events in one or the other of two channels that is in both.",
+        section="shared",
+    ),
+    FigureKind(
+        stem="goodness",
+        caption="Distance of the observations from the fit, and those of toys of whole events.",
+        section="fit",
+    ),
+    FigureKind(
+        stem="errors",
+        caption="Actual over claimed errors, and what they are at most whatever channels share; "
+        "the band is 5 %.",
+        section="errors",
+    ),
+)
 CLOSURE = _kinds(
     FigureKind(stem="rates", caption="Rates of the workspace over exact ones, in every bin."),
     FigureKind(stem="axes", caption="Bias in units of the error along each parameter."),

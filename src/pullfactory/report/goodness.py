@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pullfactory.auditing.goodness import ASSUMED, p_text, row_name
+from pullfactory.inference.goodness import ASSUMED, p_text, row_name
 from pullfactory.inference.judgement import BAD_FIT
 from pullfactory.numbers import ABSENT, plain, significant
 from pullfactory.report.tabular import Cells, Column, Table, count, digits

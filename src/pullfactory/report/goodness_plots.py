@@ -4,13 +4,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 
 from pullfactory.methods import BINNED
-from pullfactory.report.style import inner_legend
+from pullfactory.report.style import inner_legend, new_panels
 
 if TYPE_CHECKING:
-    from pullfactory.auditing.goodness import GoodnessRow
+    from collections.abc import Sequence
+
+    from pullfactory.inference.goodness import GoodnessRow
 
 
 def plot_goodness(ax: Axes, row: "GoodnessRow") -> StepPatch:
@@ -35,3 +38,15 @@ def plot_goodness(ax: Axes, row: "GoodnessRow") -> StepPatch:
     ax.set_ylabel("toys")
     inner_legend(ax, row.name)
     return drawn
+
+
+def goodness_figure(rows: "Sequence[GoodnessRow]") -> Figure:
+    """Distances in a panel each.
+
+    Args:
+        rows: In order.
+    """
+    figure, stacks = new_panels(len(rows))
+    for (ax,), row in zip(stacks, rows, strict=True):
+        plot_goodness(ax, row)
+    return figure

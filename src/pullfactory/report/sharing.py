@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from pullfactory.inference.error_part import Part
+from pullfactory.inference.goodness import Goodness
 from pullfactory.inference.judgement import TOLERATED
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.tabular import (
@@ -14,9 +16,12 @@ from pullfactory.report.tabular import (
     measured,
     text,
 )
-from pullfactory.sharing.rows import SharedRow, SharingRow
+from pullfactory.report.verdict import Mood
+from pullfactory.sharing import CombinedRow, SharedRow, SharingRow
 
+ASKED = "May the channels be fitted as if they shared no events?"
 _MOST = 15  # parameters in the table of the terminal, beside that of interest
+_NAMED = 5  # nuisances in a sentence
 _FITTED = ("converged", "recovered", "at_bound")
 
 
@@ -36,6 +41,11 @@ def sharing_table(rows: Sequence[SharingRow]) -> Table[SharingRow]:
             digits("actual_error", "actual\nerror"),
             measured("factor", "actual / claimed"),
             text("matters", "correlation"),
+        ]
+    if any(row.corrected_pull is not None for row in rows):
+        columns += [
+            decimals("claimed_pull", "pull", 2),
+            decimals("corrected_pull", "corrected\npull", 2),
         ]
     for key, heading in (("factor_data", "of the data"), ("factor_alone", "others alone")):
         if any(getattr(row, key) not in (None, row.factor) for row in rows):
@@ -75,20 +85,30 @@ def shown_rows(rows: Sequence[SharingRow]) -> tuple[SharingRow, ...]:
     return tuple(row for row in rows if row.kind == "interest" or row.parameter in kept)
 
 
-def sharing_answer(rows: Sequence[SharingRow], status: str, channels: int) -> tuple[str, ...]:
+def sharing_answer(
+    rows: Sequence[SharingRow], status: str, channels: int, goodness: Goodness | None = None
+) -> tuple[str, ...]:
     """What follows, line by line.
 
     Args:
         rows: Of all parameters.
         status: How the fit ended.
         channels: How many the workspace has.
+        goodness: Whether the workspace fits its observations; None without events.
     """
-    return tuple(_lines(rows, status, channels))
+    return tuple(_lines(rows, status, channels, goodness))
 
 
-def _lines(rows: Sequence[SharingRow], status: str, channels: int) -> Iterator[str]:
+def _lines(
+    rows: Sequence[SharingRow], status: str, channels: int, goodness: Goodness | None
+) -> Iterator[str]:
     if status not in _FITTED:
         yield f"The fit to the observations failed ({status}): this is at the initial values."
+    if goodness and goodness.withheld:
+        yield f"{ASKED} That cannot be told: {goodness.withheld}."
+        return
+    if goodness and goodness.doubt:
+        yield f"What follows rests on the fit, but {goodness.doubt}."
     for row in rows:
         if row.kind == "interest":
             yield _of_interest(row, channels)
@@ -98,6 +118,58 @@ def _lines(rows: Sequence[SharingRow], status: str, channels: int) -> Iterator[s
     hidden = sum(row.kind == "parameter" for row in rows) - _MOST
     if hidden > 0:
         yield f"{hidden} parameters whose errors are less off are in errors.csv."
+
+
+def parts_line(parts: Sequence[Part], interest: str) -> str:
+    """What the corrected error of the parameter of interest is made of, in a sentence.
+
+    Args:
+        parts: The largest nuisances first.
+        interest: Name of the parameter.
+    """
+    shown = [part for part in parts if part.parameter is None]
+    nuisances = [part for part in parts if part.parameter is not None]
+    named = [*shown[:1], *nuisances[:_NAMED], *shown[1:]]
+    said = [f"{part.parameter or part.source} {significant(part.size)}" for part in named]
+    if rest := nuisances[_NAMED:]:
+        size = math.sqrt(sum(part.size**2 for part in rest))
+        said.append(f"{len(rest)} other nuisance parameters {significant(size)}")
+    return f"The error of {interest} is made, in quadrature, of {', '.join(said)}."
+
+
+def sharing_mood(rows: Sequence[SharingRow], goodness: Goodness | None) -> Mood:
+    """How the answer for the parameter of interest is.
+
+    Args:
+        rows: Of all parameters.
+        goodness: Whether the workspace fits its observations; None without events.
+    """
+    if goodness and goodness.withheld:
+        return "bad"
+    for row in rows:
+        if row.kind != "interest":
+            continue
+        if row.factor is None and row.largest_factor_simulated - 1.0 <= TOLERATED:
+            return "good"
+        if row.matters == "matters" and row.factor is not None:
+            return "bad" if row.factor > 1.0 else "large"
+        return "good" if row.matters == "small" else "open"
+    return "open"
+
+
+def combined_table(rows: Sequence[CombinedRow]) -> Table[CombinedRow]:
+    """The optimal combination beside the fit of the workspace.
+
+    Args:
+        rows: Of interest first.
+    """
+    columns = (
+        text("parameter", "combined optimally"),
+        digits("estimate", "estimate"),
+        digits("error", "error"),
+        digits("product_error", "actual error\nof the fit"),
+    )
+    return Table(columns=columns, rows=tuple(rows[: _MOST + 1]))
 
 
 def _of_gammas(rows: Sequence[SharingRow]) -> str:
@@ -142,7 +214,7 @@ def _with_events(row: SharingRow) -> str:
     quoted = rounded(row.estimate, row.actual_error)
     factor = rounded(row.factor, row.factor_error)
     line = f"{row.parameter} = {quoted} (the fit claims {significant(row.claimed_error)})"
-    asked = f"May the channels be fitted as if they shared no events? For {row.parameter}"
+    asked = f"{ASKED} For {row.parameter}"
     if row.matters == "small":
         return f"{asked} yes: the error is {factor} times what the fit claims. {line}."
     if row.matters == "matters":

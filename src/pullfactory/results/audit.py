@@ -17,7 +17,6 @@ from pullfactory.auditing import (
     CurveLine,
     CurvePoint,
     Finding,
-    Goodness,
     ImpactRow,
     OptimalFit,
     PairDependence,
@@ -27,13 +26,13 @@ from pullfactory.auditing import (
     SampleCheck,
 )
 from pullfactory.auditing.blinding import blind_offset
-from pullfactory.auditing.goodness import ChiSquare, GoodnessRow
 from pullfactory.auditing.measurement import ChannelFit
 from pullfactory.auditing.rows import AuditRow
 from pullfactory.auditing.tally import Axis
 from pullfactory.described import row_of
 from pullfactory.errors import OutputError
 from pullfactory.files import read_json, short_name
+from pullfactory.inference.goodness import read_goodness
 from pullfactory.inference.remarks import shape_rows
 from pullfactory.inference.rows import SetRow
 from pullfactory.numbers import filled_matrix, plain_matrix
@@ -251,7 +250,7 @@ class AuditResult(AuditNumbers, Result):
             data=tuple(map(_data, numbers["data"] or ())),
             closure=tuple(row_of(ClosureRow, row) for row in numbers["closure"]),
             gate=tuple(row_of(Finding, row) for row in numbers.get("gate", ())),
-            goodness=_goodness(numbers.get("goodness")),
+            goodness=read_goodness(numbers.get("goodness")),
             paper=tuple(map(PaperRow.from_dict, numbers.get("paper", ()))),
             impacts=tuple(row_of(ImpactRow, row) for row in numbers.get("impacts", ())),
             response=tuple(row_of(ResponseRow, row) for row in numbers.get("response", ())),
@@ -389,14 +388,6 @@ def _data(row: Mapping[str, Any]) -> AuditData:
 
 def _bins(values: NDArray[np.float64] | None) -> list[float] | None:
     return None if values is None else values.tolist()
-
-
-def _goodness(row: Mapping[str, Any] | None) -> Goodness | None:
-    if row is None:
-        return None
-    chi_square = row["chi_square"]
-    rows = tuple(row_of(GoodnessRow, one) for one in row["rows"])
-    return Goodness(**{**row, "rows": rows, "chi_square": chi_square and ChiSquare(**chi_square)})
 
 
 def _curve(row: Mapping[str, Any] | None) -> CalibrationCurve | None:

@@ -10,7 +10,6 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from pullfactory.auditing import CalibrationCurve
-from pullfactory.auditing.goodness import GoodnessRow
 from pullfactory.auditing.optimal_rows import OptimalFit
 from pullfactory.methods import BINNED, method_kind
 from pullfactory.report.audit_plots import (
@@ -23,7 +22,7 @@ from pullfactory.report.audit_plots import (
 from pullfactory.report.curve_plots import plot_curve
 from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import AUDIT, Figures, by_name
-from pullfactory.report.goodness_plots import plot_goodness
+from pullfactory.report.goodness_plots import goodness_figure
 from pullfactory.report.impact_plots import (
     name_rows,
     plot_constraints,
@@ -61,7 +60,7 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     """
     figures = []
     if result.goodness and result.goodness.rows:
-        figures.append(AUDIT["goodness"].drawn(partial(_goodness, result.goodness.rows)))
+        figures.append(AUDIT["goodness"].drawn(partial(goodness_figure, result.goodness.rows)))
     if result.response:
         figures.append(AUDIT["response"].drawn(partial(_response, result)))
     if result.curve and result.curve.lines:
@@ -123,13 +122,6 @@ def _ratio(result: AuditNumbers) -> Figure:
         plot_ratio(ax, row, labels[row.parameter], units.get(row.parameter, ""))
         if several:
             ax.set_title(method_label(row.method), loc="right")
-    return figure
-
-
-def _goodness(rows: Sequence[GoodnessRow]) -> Figure:
-    figure, stacks = new_panels(len(rows))
-    for (ax,), row in zip(stacks, rows, strict=True):
-        plot_goodness(ax, row)
     return figure
 
 

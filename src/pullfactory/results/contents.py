@@ -17,6 +17,7 @@ from pullfactory.report.figures import (
     PREDICTION,
     SCAN,
     SELECTION,
+    SHARING,
     STUDY,
     TOYS,
     Kinds,
@@ -261,7 +262,8 @@ def _of_scan(numbers: Numbers) -> Iterator[str]:
 
 
 def _of_workspace_audit(_numbers: Numbers) -> Iterator[str]:
-    return iter(("errors.csv", "shared.csv", "covariance.json", "covariance.npz"))
+    covariance = (f"covariance{ending}" for ending in (".json", ".npz", "_hs3.json"))
+    return chain(("errors.csv", "shared.csv", "report.html"), covariance, _figures(SHARING))
 
 
 def _of_study_alone(kinds: Kinds, _numbers: Numbers) -> Iterator[str]:

@@ -66,8 +66,8 @@ def write_report(
     """Write `report.html` into an output folder, from what the folder holds.
 
     Args:
-        folder: What `StudyResult.write`, `ToysResult.write` or `AuditResult.write` wrote; with
-            figures, that of any result that `read` reads.
+        folder: What `StudyResult.write`, `ToysResult.write`, `AuditResult.write` or
+            `WorkspaceAuditResult.write` wrote; with figures, that of any result that `read` reads.
         figures: Formats in which the figures are drawn again, such as ("png", "pdf"): the folder is
             then written anew, whole or not at all. None: they stay as they are.
         progress: How drawing shows that it goes on.
@@ -88,7 +88,7 @@ def write_report(
         return page if page.exists() else folder
     made, summary = _found(folder)
     what = summary["schema"].partition("/")[0].removeprefix("pullfactory-")
-    if what not in ("summary", "audit"):
+    if what not in ("summary", "audit", "workspace_audit"):
         raise OutputError(
             f"'{folder}' holds a {what}, which has no page; --figures draws its figures again"
         )

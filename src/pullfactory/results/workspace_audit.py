@@ -1,17 +1,21 @@
 """What an audit of a workspace gives back."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from pullfactory.described import row_of
+from pullfactory.inference.error_part import Part
+from pullfactory.inference.goodness import Goodness, read_goodness
 from pullfactory.report.figures import Figures
 from pullfactory.report.sharing import shared_table, sharing_answer, sharing_table, shown_rows
 from pullfactory.report.tabular import Table
+from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, schema_name
-from pullfactory.sharing import Covariance, SharedRow, SharingRow
+from pullfactory.sharing import Combined, CombinedRow, Covariance, SharedRow, SharingRow
 
 _MOST_BINS = 1000  # of which the covariance is written as JSON too
 
@@ -33,6 +37,10 @@ class WorkspaceAuditResult(Result):
         without: Samples that have no events though others have.
         notes: What is not known.
         covariance: Of all bins and of the estimates; None without events.
+        goodness: Whether the workspace fits its observations; None without events.
+        parts: Of the corrected error of the parameter of interest, which add in quadrature.
+        optimal: The optimal combination of the counts; None without events, or where the answer
+            is withheld.
     """
 
     kind = "workspace_audit"
@@ -48,6 +56,9 @@ class WorkspaceAuditResult(Result):
     without: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     covariance: Covariance | None = None
+    goodness: Goodness | None = None
+    parts: tuple[Part, ...] = ()
+    optimal: Combined | None = None
 
     @property
     def title(self) -> str:
@@ -72,7 +83,7 @@ class WorkspaceAuditResult(Result):
     @property
     def answer(self) -> tuple[str, ...]:
         """What follows for the parameter of interest and the others, line by line."""
-        return sharing_answer(self.rows, self.status, len(self.channels))
+        return sharing_answer(self.rows, self.status, len(self.channels), self.goodness)
 
     def summary(self) -> dict[str, Any]:
         """Content of `workspace_audit.json`: plain data without NaN."""
@@ -87,6 +98,9 @@ class WorkspaceAuditResult(Result):
             "shared": [row.to_dict() for row in self.pairs],
             "without": list(self.without),
             "notes": list(self.notes),
+            "goodness": self.goodness.to_dict() if self.goodness else None,
+            "parts": [asdict(part) for part in self.parts],
+            "optimal": self.optimal.to_dict() if self.optimal else None,
         }
 
     @classmethod
@@ -105,14 +119,24 @@ class WorkspaceAuditResult(Result):
             without=tuple(numbers.get("without", ())),
             notes=tuple(numbers.get("notes", ())),
             covariance=Covariance.read(folder / "covariance.npz"),
+            goodness=read_goodness(numbers.get("goodness")),
+            parts=tuple(row_of(Part, row) for row in numbers.get("parts", ())),
+            optimal=_optimal(numbers.get("optimal")),
         )
 
     def _figures(self) -> Figures:
-        return {}
+        from pullfactory.results.sharing_figures import (
+            make_sharing_figures,  # drawing is slow to load
+        )
+
+        return make_sharing_figures(self)
+
+    def _page(self, folder: Path, summary: dict[str, Any]) -> str:
+        return report_text(folder, summary)
 
     @property
     def _formats(self) -> tuple[str, ...]:
-        return ()
+        return ("png",)
 
     def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
         self.table.write_csv(folder / "errors.csv")
@@ -121,5 +145,16 @@ class WorkspaceAuditResult(Result):
         self.shared.write_csv(folder / "shared.csv")
         self.covariance.write(folder / "covariance.npz")
         if len(self.covariance.bins) <= _MOST_BINS:
-            text = json.dumps(self.covariance.to_dict(), allow_nan=False)
-            (folder / "covariance.json").write_text(f"{text}\n", encoding="utf-8")
+            contents = {
+                "covariance.json": self.covariance.to_dict(),
+                "covariance_hs3.json": self.covariance.to_hs3(self.name),
+            }
+            for name, content in contents.items():
+                text = json.dumps(content, allow_nan=False)
+                (folder / name).write_text(f"{text}\n", encoding="utf-8")
+
+
+def _optimal(row: Mapping[str, Any] | None) -> Combined | None:
+    if row is None:
+        return None
+    return Combined(**{**row, "rows": tuple(row_of(CombinedRow, one) for one in row["rows"])})

@@ -10,15 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.auditing import AuditModel, Expected, FittedPool
-from pullfactory.auditing.goodness import (
-    Distances,
-    Goodness,
-    is_fitted,
-    judge_fit,
-    throw_distances,
-)
+from pullfactory.auditing.goodness import judge_data, throw_distances
 from pullfactory.errors import EventsError
 from pullfactory.fitting import FitBatch
+from pullfactory.inference.goodness import Distances, Goodness, is_fitted
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress
 from pullfactory.runs.execution import completed, worker_pool
@@ -62,11 +57,11 @@ def goodness_of_fit(
     """
     wanted = model.expected.config.toys.n_toys
     if not (wanted and is_fitted(fit.status[0])):
-        return judge_fit(model, fit, None, "toys.n_toys = 0")
+        return judge_data(model, fit, None, "toys.n_toys = 0")
     try:
         pool = FittedPool.of(model, fit.estimate[0])
     except EventsError as error:
-        return judge_fit(model, fit, None, str(error))
+        return judge_data(model, fit, None, str(error))
     size = pool.block_size
     blocks, parts = range(-(-wanted // size)), dict[int, Distances]()
     with (
@@ -77,4 +72,4 @@ def goodness_of_fit(
         for index, part in completed(where, errand, blocks, workers):
             parts[index] = part
             advance(min(size, wanted - index * size))
-    return judge_fit(model, fit, Distances.join([parts[i] for i in blocks], wanted), None)
+    return judge_data(model, fit, Distances.join([parts[i] for i in blocks], wanted), None)

@@ -8,9 +8,11 @@ import pyhf
 
 from pullfactory._jax import double_precision
 from pullfactory.errors import EventsError
+from pullfactory.fitting import FitStatus
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.results.workspace_audit import WorkspaceAuditResult
+from pullfactory.runs.workspace_goodness import workspace_goodness
 from pullfactory.settings.mapping import EventMap
 from pullfactory.sharing import (
     EXACT,
@@ -18,6 +20,8 @@ from pullfactory.sharing import (
     Covariance,
     Filled,
     Point,
+    combine_optimally,
+    error_parts,
     filled,
     find_answers,
     fitted,
@@ -43,6 +47,7 @@ def audit_workspace(
     tolerance: float = EXACT,
     measurement: str | None = None,
     name: str = "workspace",
+    n_toys: int = 300,
     seed: int = 0,
     progress: Progress = silent,
 ) -> WorkspaceAuditResult:
@@ -66,7 +71,9 @@ def audit_workspace(
             there exactly.
         measurement: Name of the measurement; None for the first.
         name: Of the result.
-        seed: Of the random numbers that the error of a factor takes.
+        n_toys: Toys of whole events at the fitted point, beside which the observations are looked
+            at; 0 for none. Without events there are none.
+        seed: Of the toys.
         progress: How to show progress.
 
     Raises:
@@ -88,25 +95,33 @@ def audit_workspace(
         disjoint = events.disjoint
     refuse_mismatch(likelihood, spec, of_data, of_samples, disjoint=disjoint, tolerance=tolerance)
     with progress("fit", 1) as advance:
-        theta, status = fitted(likelihood)
+        fit = fitted(likelihood)
         advance(1)
-    point = Point.at(likelihood, theta)
+    point = Point.at(likelihood, fit.estimate[0])
     gammas = gamma_bins(point, spec)
     with progress("pairs", 1) as advance:
-        answers = find_answers(point, spec, of_data, of_samples, gammas, seed)
+        answers = find_answers(point, spec, of_data, of_samples, gammas)
         advance(1)
+    goodness = None
+    if answers.best is not None:
+        goodness = workspace_goodness(point, fit, answers.best, n_toys, seed, progress)
+    told = answers.withheld if goodness and goodness.withheld else answers
+    best = told.best
     return WorkspaceAuditResult(
         name=name,
         measurement=measurement or spec.measurement_names[0],
         model_sha256=likelihood.digest,
         seed=seed,
-        status=status,
+        status=FitStatus(int(fit.status[0])).label,
         channels=tuple(channel for channel, _ in likelihood.channels),
-        rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), answers),
+        rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), told),
         pairs=shared_rows(point, answers),
         without=answers.without,
         notes=tuple(_notes(answers, bool(gammas))),
         covariance=Covariance.of(point, answers),
+        goodness=goodness,
+        parts=() if best is None else error_parts(point, best, gammas),
+        optimal=None if best is None else combine_optimally(point, best, gammas),
     )
 
 

@@ -5,14 +5,19 @@ from pullfactory.sharing.bound import Largest, largest_factors
 from pullfactory.sharing.checks import EXACT, MappingError, refuse_mismatch
 from pullfactory.sharing.covariance import Covariance
 from pullfactory.sharing.filled import Filled, filled
+from pullfactory.sharing.optimal import Combined, CombinedRow, combine_optimally
+from pullfactory.sharing.parts import error_parts, pulls_of
 from pullfactory.sharing.point import Point, fitted, gamma_bins
 from pullfactory.sharing.reading import MappedEvents, read_mapped
 from pullfactory.sharing.rows import SharedRow, SharingRow, shared_rows, sharing_rows
+from pullfactory.sharing.toys import throw_paired
 
 __all__ = [
     "EXACT",
     "Answer",
     "Answers",
+    "Combined",
+    "CombinedRow",
     "Covariance",
     "Filled",
     "Largest",
@@ -21,13 +26,17 @@ __all__ = [
     "Point",
     "SharedRow",
     "SharingRow",
+    "combine_optimally",
+    "error_parts",
     "filled",
     "find_answers",
     "fitted",
     "gamma_bins",
     "largest_factors",
+    "pulls_of",
     "read_mapped",
     "refuse_mismatch",
     "shared_rows",
     "sharing_rows",
+    "throw_paired",
 ]

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pullfactory.random import Stream, generator
 from pullfactory.sharing.checks import templates_of
 from pullfactory.sharing.filled import Filled, column_sums
 from pullfactory.sharing.gammas import gamma_covariance
-from pullfactory.sharing.pairs import Factors, factors, joint_counts, point_spread
+from pullfactory.sharing.pairs import Factors, factor_errors, factors, joint_counts
 from pullfactory.sharing.point import Point
 from pullfactory.sharing.raking import raked
 
@@ -26,34 +25,31 @@ class Answer:
         joint: Covariance of the counts beside its diagonal, shape (bins, bins).
         counts: Errors with events of the data shared.
         whole: The same with simulated events shared too; of data the same as `counts`.
-        spread: Of the factors within the errors of the point, shape (parameters,).
+        error: Of the factors of `whole`, shape (parameters,).
+        gammas: Covariance of the scores of gammas beside its diagonal; 0 of data, which do not know
+            of it. Shape (parameters, parameters).
     """
 
     events: Filled
     joint: NDArray[np.float64]
     counts: Factors
     whole: Factors
-    spread: NDArray[np.float64]
-
-    @property
-    def error(self) -> NDArray[np.float64]:
-        """Of the factors, shape (parameters,)."""
-        return np.hypot(self.whole.error, self.spread)
+    error: NDArray[np.float64]
+    gammas: NDArray[np.float64]
 
     @classmethod
-    def of_data(cls, point: Point, events: Filled, seed: int) -> Self:
+    def of_data(cls, point: Point, events: Filled) -> Self:
         """What the pairs of the data say.
 
         Args:
             point: Of the workspace.
             events: Of the data.
-            seed: Of random numbers.
         """
         joint = joint_counts(events)
-        found = factors(point, joint, events)
-        rng = generator(seed, Stream.SHARING, 0)
-        spread = point_spread(point, joint, found, rng, scaled=False)
-        return cls(events=events, joint=joint, counts=found, whole=found, spread=spread)
+        found = factors(point, joint)
+        error = factor_errors(point, joint, events, found, found, simulated=False)
+        none = np.zeros_like(point.inverse)
+        return cls(events=events, joint=joint, counts=found, whole=found, error=error, gammas=none)
 
     @classmethod
     def of_simulation(
@@ -62,7 +58,6 @@ class Answer:
         simulated: Mapping[str, Filled],
         target: NDArray[np.float64],
         gammas: NDArray[np.float64],
-        seed: int,
     ) -> Self:
         """What simulated pairs say, scaled to the rates of the point.
 
@@ -71,16 +66,15 @@ class Answer:
             simulated: Events of each sample, with the weights of the templates.
             target: Rate that they stand for in each bin, shape (bins,).
             gammas: From `gamma_covariance`.
-            seed: Of random numbers.
         """
         stacked = sparse.vstack(list(simulated.values()), format="csr")
         events = raked(stacked, target, point.channel)
         joint = joint_counts(events)
-        counts = factors(point, joint, events)
-        rng = generator(seed, Stream.SHARING, 1)
-        spread = point_spread(point, joint, counts, rng, scaled=True)
-        whole = factors(point, joint, events, gammas)
-        return cls(events=events, joint=joint, counts=counts, whole=whole, spread=spread)
+        counts, whole = factors(point, joint), factors(point, joint, gammas)
+        error = factor_errors(point, joint, events, whole, counts, simulated=True)
+        return cls(
+            events=events, joint=joint, counts=counts, whole=whole, error=error, gammas=gammas
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +94,11 @@ class Answers:
     without: tuple[str, ...]
 
     @property
+    def withheld(self) -> "Answers":
+        """None of them, where the workspace does not fit its observations."""
+        return Answers(data=None, simulated=None, alone=None, without=self.without)
+
+    @property
     def best(self) -> Answer | None:
         """The one that is quoted: of simulation, which knows of gammas too, else of data."""
         return self.simulated or self.data
@@ -111,7 +110,6 @@ def find_answers(
     data: Filled | None,
     simulated: Mapping[str, Filled],
     gammas: Mapping[int, int],
-    seed: int,
 ) -> Answers:
     """What events say of the errors of a workspace.
 
@@ -121,18 +119,17 @@ def find_answers(
         data: Events of the data, or None.
         simulated: Events of each sample that has some.
         gammas: Bin of each gamma, from `gamma_bins`.
-        seed: Of random numbers.
     """
     names = [name for name in templates_of(workspace) if name != "data"]
     without = tuple(name for name in names if name not in simulated) if simulated else ()
-    of_data = None if data is None else Answer.of_data(point, data, seed)
+    of_data = None if data is None else Answer.of_data(point, data)
     of_simulation = alone = None
     if simulated:
         scores = gamma_covariance(point, workspace, simulated, gammas)
-        of_simulation = Answer.of_simulation(point, simulated, point.rates, scores, seed)
+        of_simulation = Answer.of_simulation(point, simulated, point.rates, scores)
         if without:
             part = point.rates * _part(point, workspace, simulated)
-            alone = Answer.of_simulation(point, simulated, part, scores, seed)
+            alone = Answer.of_simulation(point, simulated, part, scores)
     return Answers(data=of_data, simulated=of_simulation, alone=alone, without=without)
 
 

@@ -94,6 +94,37 @@ class Covariance:
         names = {key: tuple(arrays.pop(key).tolist()) for key in ("channels", "parameters")}
         return cls(**arrays | names)
 
+    def to_hs3(self, name: str) -> dict[str, Any]:
+        """Data of HS3: the counts of all bins with their standard deviations and correlations.
+
+        HS3 (https://hep-statistics-serialization-standard.github.io) has such an uncertainty within
+        one set of binned data alone, so that all channels are one set, along the number of the bin.
+
+        Args:
+            name: Of the set.
+        """
+        size = len(self.bins)
+        sigma = np.sqrt(np.diag(self.counts))
+        positive = np.where(sigma > 0, sigma, 1.0)
+        correlation = self.counts / np.outer(positive, positive)
+        np.fill_diagonal(correlation, 1.0)
+        return {
+            "metadata": {"hs3_version": "0.2"},
+            "data": [
+                {
+                    "name": name,
+                    "type": "binned",
+                    "axes": [{"name": "bin", "min": 0.0, "max": float(size), "nbins": size}],
+                    "contents": self.observed.tolist(),
+                    "uncertainty": {
+                        "type": "gaussian_uncertainty",
+                        "sigma": sigma.tolist(),
+                        "correlation": correlation.tolist(),
+                    },
+                }
+            ],
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Bins, counts and their covariance, as in `covariance.json`."""
         return {

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.sharing.filled import Filled, several
+from pullfactory.sharing.gradient import square_gradient
 from pullfactory.sharing.point import Point
 
 _BLOCK = 2**22  # numbers held at once
-_JITTER = 1e-10
 _LEAST = 0.1  # factor below which its error is not divided by it
 
 
@@ -26,12 +26,10 @@ class Factors(NamedTuple):
     Attributes:
         factor: Actual over claimed error, shape (parameters,); NaN for what is held, and where the
             variance is not positive.
-        error: Of the factor, from the number of events, shape (parameters,).
         covariance: V of the estimates, shape (parameters, parameters).
     """
 
     factor: NDArray[np.float64]
-    error: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
 
@@ -56,7 +54,6 @@ def joint_counts(matrix: Filled) -> NDArray[np.float64]:
 def factors(
     point: Point,
     joint: NDArray[np.float64],
-    events: Filled,
     gammas: NDArray[np.float64] | None = None,
 ) -> Factors:
     """What pairs of bins do to the errors.
@@ -64,7 +61,6 @@ def factors(
     Args:
         point: Of the workspace.
         joint: Covariance of the counts beside its diagonal, shape (bins, bins).
-        events: That it was made of.
         gammas: The same of the scores of the auxiliary data, shape (parameters, parameters).
     """
     pulls = point.pulls
@@ -74,71 +70,57 @@ def factors(
     covariance = point.inverse + added
     claimed = np.where(point.moving, np.diag(point.inverse), np.nan)
     square = 1.0 + np.diag(added) / claimed
-    factor = np.sqrt(np.where(square > 0, square, np.nan))
-    spread = np.sqrt(_squares(events, pulls)) / (2.0 * claimed)
-    return Factors(factor, spread / np.maximum(factor, _LEAST), covariance)
+    return Factors(np.sqrt(np.where(square > 0, square, np.nan)), covariance)
 
 
-def point_spread(
+def factor_errors(
     point: Point,
     joint: NDArray[np.float64],
+    events: Filled,
     found: Factors,
-    rng: np.random.Generator,
+    counts: Factors,
     *,
-    scaled: bool,
-    draws: int = 16,
+    simulated: bool,
 ) -> NDArray[np.float64]:
-    """How much the factors change within the errors of the fitted point, shape (parameters,).
+    """Standard errors of the factors, shape (parameters,).
+
+    An event of the data moves a factor f by x / (2 f U_kk), because its pairs are counted, and by
+    d . U s, because it moves the fitted point, where d are the derivatives of f. The error is the
+    root of the sum of squares over all events, with what the auxiliary data add. Simulated events
+    do not move the fitted point, whose errors are added as independent.
 
     Args:
-        point: The fitted one.
-        joint: As for `factors`.
-        found: At the fitted point.
-        rng: Random numbers.
-        scaled: Whether pairs follow the rates, as those of simulation do.
-        draws: How many points.
+        point: Of the workspace.
+        joint: Covariance of the counts beside its diagonal, shape (bins, bins).
+        events: That it was made of.
+        found: The factors.
+        counts: Those without gammas of simulated events.
+        simulated: Whether the events are simulated ones.
     """
-    low, high = point.likelihood.bounds.T
-    margin = 1e-6 * (high - low)
-    root = _root_of(point)
-    stretch = np.where(np.isfinite(found.factor), np.maximum(found.factor, 1.0), 1.0)
-    seen = []
-    for _ in range(draws):
-        away = stretch * (root @ rng.standard_normal(len(root)))
-        theta = np.clip(point.theta + away, low + margin, high - margin)
-        theta = np.where(point.moving, theta, point.theta)
-        other = point.moved(theta)
-        if other is None:
-            continue
-        ratio = np.sqrt(other.rates / np.where(point.rates > 0, point.rates, 1.0))
-        pairs = joint * np.outer(ratio, ratio) if scaled else joint
-        pulls = other.pulls
-        cross = np.einsum("bk,bk->k", pulls, pairs @ pulls)
-        variance = np.where(point.moving, np.diag(other.inverse), np.nan)
-        seen.append(np.sqrt(np.maximum(1.0 + cross / variance, 0.0)))
-    if len(seen) < 2:
-        return np.full(len(point.theta), np.nan)
-    return np.asarray(np.std(seen, axis=0, ddof=1), dtype=np.float64)
+    power = 0.5 if simulated else 0.0
+    slopes = square_gradient(point, joint, counts.factor**2, power=power)
+    claimed = np.where(point.moving, np.diag(point.inverse), np.nan)
+    own, both = _sums(events, point.pulls, point.pulls @ slopes.T)
+    square = own / claimed**2 + np.einsum("kj,ji,ki->k", slopes, found.covariance, slopes)
+    if not simulated:
+        square = square + 2.0 * both / claimed
+    return np.asarray(np.sqrt(np.maximum(square, 0.0)) / 2.0 / np.maximum(found.factor, _LEAST))
 
 
-def _root_of(point: Point) -> NDArray[np.float64]:
-    """A root of U by Cholesky, which rounding changes little, unlike eigenvectors."""
-    scale = np.where(point.moving, np.sqrt(np.diag(point.inverse)), 1.0)
-    correlation = point.inverse / np.outer(scale, scale)
-    np.fill_diagonal(correlation, 1.0 + _JITTER)  # positive for sure; what is held is not used
-    return np.asarray(scale[:, None] * np.linalg.cholesky(correlation), dtype=np.float64)
-
-
-def _squares(events: Filled, pulls: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over events of x^2, shape (parameters,)."""
-    total = np.zeros(pulls.shape[1])
+def _sums(
+    events: Filled, pulls: NDArray[np.float64], moves: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over events of x^2, and of x times what they move, both of shape (parameters,)."""
+    squares, products = np.zeros((2, pulls.shape[1]))
     for part in _blocks(several(events), pulls.shape[1]):
-        x = np.zeros((part.shape[0], pulls.shape[1]))
+        x, moved = np.zeros((2, part.shape[0], pulls.shape[1]))
         for sign in _signs(part):
             root = _root(part, sign)
             x += sign * ((root @ pulls) ** 2 - root.multiply(root).tocsr() @ pulls**2)
-        total += np.einsum("ek,ek->k", x, x)
-    return total
+            moved += sign * (root @ moves)
+        squares += np.einsum("ek,ek->k", x, x)
+        products += np.einsum("ek,ek->k", x, moved)
+    return squares, products
 
 
 def _blocks(matrix: Filled, width: int) -> Iterator[Filled]:

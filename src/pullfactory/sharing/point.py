@@ -1,7 +1,7 @@
 """A workspace at one point of its parameters: rates, what moves them, and the claimed errors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import double_precision, jax, jit
 from pullfactory.errors import LikelihoodError, printable
-from pullfactory.fitting import FitStatus, fit_toys
+from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.flatness import refuse_flat
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods._expanding import Rates, expand_rates
@@ -106,23 +106,20 @@ class Point:
         return np.repeat(np.arange(len(sizes)), sizes)
 
 
-def fitted(likelihood: BinnedLikelihood) -> tuple[NDArray[np.float64], str]:
-    """Where the fit to the observations ends.
+def fitted(likelihood: BinnedLikelihood) -> FitBatch:
+    """The fit to the observations; at the initial values if it failed.
 
     Args:
         likelihood: Of a workspace.
-
-    Returns:
-        The estimates, shape (parameters,), and how the fit ended; the initial values if it failed.
 
     Raises:
         LikelihoodError: If the likelihood does not change along some direction.
     """
     refuse_flat(likelihood, likelihood.init)
     fits = fit_toys(likelihood, likelihood.observed[None])
-    status = FitStatus(int(fits.status[0]))
-    good = status in (FitStatus.CONVERGED, FitStatus.RECOVERED, FitStatus.AT_BOUND)
-    return (fits.estimate[0] if good else likelihood.init), status.label
+    if fits.status[0] <= FitStatus.AT_BOUND:
+        return fits
+    return replace(fits, estimate=likelihood.init[None])
 
 
 def gamma_bins(point: Point, workspace: Mapping[str, Any]) -> dict[int, int]:

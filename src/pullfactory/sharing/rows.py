@@ -3,17 +3,18 @@
 import itertools
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.described import Count, SizeOrNaN
+from pullfactory.described import Count, Later, SizeOrNaN
 from pullfactory.inference.judgement import Matter, correlation_matters
 from pullfactory.numbers import finite_or_none
 from pullfactory.sharing.answer import Answer, Answers
 from pullfactory.sharing.bound import Largest
 from pullfactory.sharing.filled import column_sums
+from pullfactory.sharing.parts import pulls_of
 from pullfactory.sharing.point import Point
 
 Kind = Literal["interest", "parameter", "gamma"]
@@ -42,6 +43,9 @@ class SharingRow:
         factor_data: The same from events of the data; None without such.
         factor_data_error: Its standard error.
         factor_alone: `factor` if the samples without events share none; None if all have some.
+        claimed_pull: Estimate less auxiliary value over its spread as the fit claims it; None
+            without a constraint.
+        corrected_pull: The same over what the spread is; None without events.
     """
 
     parameter: str
@@ -58,6 +62,8 @@ class SharingRow:
     factor_data: SizeOrNaN | None = None
     factor_data_error: SizeOrNaN | None = None
     factor_alone: SizeOrNaN | None = None
+    claimed_pull: Annotated[float | None, Later] = None
+    corrected_pull: Annotated[float | None, Later] = None
 
     def to_dict(self) -> dict[str, Any]:
         """One flat row, as in `workspace_audit.json`; no NaN."""
@@ -98,7 +104,7 @@ def sharing_rows(
         largest: Factors of all parameters.
         answers: Of events.
     """
-    poi = point.likelihood.poi
+    poi, pulls = point.likelihood.poi, pulls_of(point, answers.best)
 
     def kind(k: int) -> Kind:
         return "interest" if point.parameters[k] == poi else "gamma" if k in gammas else "parameter"
@@ -111,13 +117,18 @@ def sharing_rows(
             claimed_error=float(point.claimed[k]),
             largest_factor=float(largest.counts[k]),
             largest_factor_simulated=float(largest.simulated[k]),
-            **_answered(k, float(point.claimed[k]), answers),
+            claimed_pull=_known(pulls[0, k]),
+            **_answered(k, float(point.claimed[k]), pulls[1, k], answers),
         )
         for k in sorted(range(len(point.parameters)), key=lambda k: _ORDER.index(kind(k)))
     )
 
 
-def _answered(k: int, claimed: float, answers: Answers) -> dict[str, Any]:
+def _known(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _answered(k: int, claimed: float, pull: float, answers: Answers) -> dict[str, Any]:
     """What events say of one parameter."""
     best = answers.best
     if best is None:
@@ -130,6 +141,7 @@ def _answered(k: int, claimed: float, answers: Answers) -> dict[str, Any]:
         "actual_error": factor * claimed,
         "matters": correlation_matters(factor, error) if known else "unknown",
         "factor_counts": float(best.counts.factor[k]),
+        "corrected_pull": _known(pull),
     }
     if answers.data is not None:
         found["factor_data"] = float(answers.data.whole.factor[k])

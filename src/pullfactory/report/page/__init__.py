@@ -13,6 +13,7 @@ from typing import Any
 from pullfactory.report.page.audit import audit_page
 from pullfactory.report.page.content import Page
 from pullfactory.report.page.rendering import render
+from pullfactory.report.page.sharing import sharing_page
 from pullfactory.report.page.study import study_page
 from pullfactory.report.page.toys import toys_page
 from pullfactory.settings.fields import FIGURE_FORMATS
@@ -21,7 +22,7 @@ __all__ = ["make_page", "render"]
 
 
 _PAGES: Mapping[str, Callable[[Path, Mapping[str, Any]], Page]] = MappingProxyType(
-    {"study": study_page, "toys": toys_page, "audit": audit_page}
+    {"study": study_page, "toys": toys_page, "audit": audit_page, "workspace_audit": sharing_page}
 )
 
 
