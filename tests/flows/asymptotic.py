@@ -101,7 +101,8 @@ def evaluate(density: FlowDensity, truth: Truth, events: int = 40_000) -> Asympt
 
 @jax.jit
 def _scores_of(density: FlowDensity, x: jax.Array, theta: jax.Array) -> jax.Array:
-    return jax.jacfwd(lambda at: density.log_prob(x, at))(theta).T
+    found: jax.Array = jax.jacfwd(lambda at: density.log_prob(x, at))(theta).T
+    return found
 
 
 def _scores(density: FlowDensity, x: Array, theta: Array) -> Array:
