@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
+from pullfactory.inference.goodness import Goodness
 from pullfactory.report.figures import SHARING, Figures, by_name
 from pullfactory.report.goodness_plots import goodness_figure
 from pullfactory.report.sharing import shown_rows
@@ -13,27 +13,32 @@ from pullfactory.report.sharing_plots import plot_factors, plot_shared
 from pullfactory.report.style import legend_above, new_panels
 from pullfactory.sharing import SharedRow, SharingRow
 
-if TYPE_CHECKING:
-    from pullfactory.results.workspace_audit import WorkspaceAuditResult
-
 _MOST = 9  # distances in a figure
 _ROW = 0.34  # inches of a parameter
 _CHANNEL = 0.55  # and of a channel
 
 
-def make_sharing_figures(result: "WorkspaceAuditResult") -> Figures:
+def make_sharing_figures(
+    channels: Sequence[str],
+    pairs: Sequence[SharedRow],
+    rows: Sequence[SharingRow],
+    goodness: Goodness | None,
+) -> Figures:
     """Every figure of an audit of a workspace.
 
     Args:
-        result: The audit.
+        channels: Names, in the order of the model.
+        pairs: Channels that share events.
+        rows: Of all parameters.
+        goodness: Whether the workspace fits its observations; None without events.
     """
     figures = []
-    if result.pairs:
-        figures.append(SHARING["shared"].drawn(partial(_shared, result.channels, result.pairs)))
-    if result.goodness and result.goodness.rows:
-        rows = result.goodness.rows[:_MOST]
-        figures.append(SHARING["goodness"].drawn(partial(goodness_figure, rows)))
-    figures.append(SHARING["errors"].drawn(partial(_factors, shown_rows(result.rows))))
+    if pairs:
+        figures.append(SHARING["shared"].drawn(partial(_shared, channels, pairs)))
+    if goodness and goodness.rows:
+        distances = goodness.rows[:_MOST]
+        figures.append(SHARING["goodness"].drawn(partial(goodness_figure, distances)))
+    figures.append(SHARING["errors"].drawn(partial(_factors, shown_rows(rows))))
     return by_name(figures)
 
 

@@ -129,7 +129,7 @@ class WorkspaceAuditResult(Result):
             make_sharing_figures,  # drawing is slow to load
         )
 
-        return make_sharing_figures(self)
+        return make_sharing_figures(self.channels, self.pairs, self.rows, self.goodness)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)

@@ -34,6 +34,7 @@ from pullfactory.sharing.raking import raked
 
 _EVENTS = 50  # for each direction: the noise of fewer looks like information
 _MOST_BINS = 3000  # of a covariance that is inverted
+_MOST_VALUES = 2**25  # of the derivatives of the rates: 256 MB, a few times over
 _METHOD = "binned_optimal"
 
 
@@ -107,6 +108,12 @@ def _combined(point: Point, answer: Answer, gammas: tuple[int, ...]) -> Combined
     bins = len(point.rates)
     if bins > _MOST_BINS:
         raise LikelihoodError(f"{bins} bins are more than {_MOST_BINS}, whose covariance is solved")
+    held = point.likelihood.program.size * len(point.theta)
+    if held > _MOST_VALUES:
+        raise LikelihoodError(
+            f"derivatives of the model with {len(point.theta)} parameters hold {held:.1g} numbers, "
+            f"more than {_MOST_VALUES:.1g}; hold some parameters, or take fewer bins"
+        )
     likelihood, reference = _likelihood(point, gammas)
     covariance = _covariance(point, answer, gammas)
     directions = Directions.of(likelihood, covariance, point.theta, reference)

@@ -101,7 +101,7 @@ def factor_errors(
     slopes = square_gradient(point, joint, counts.factor**2, power=power)
     claimed = np.where(point.moving, np.diag(point.inverse), np.nan)
     own, both = _sums(events, point.pulls, point.pulls @ slopes.T)
-    square = own / claimed**2 + np.einsum("kj,ji,ki->k", slopes, found.covariance, slopes)
+    square = own / claimed**2 + np.einsum("kj,kj->k", slopes @ found.covariance, slopes)
     if not simulated:
         square = square + 2.0 * both / claimed
     return np.asarray(np.sqrt(np.maximum(square, 0.0)) / 2.0 / np.maximum(found.factor, _LEAST))
