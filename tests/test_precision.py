@@ -110,3 +110,11 @@ def test_an_option_that_jax_does_not_know_is_left_out(monkeypatch: pytest.Monkey
     assert known == _jax._QUICK
     monkeypatch.setattr(_jax, "_QUICK", {"xla_no_such_option": False})
     assert _jax._options.__wrapped__() == {}
+
+
+def test_compiled_functions_are_parts_of_others() -> None:
+    double = _jax.jit(lambda x: 2.0 * x)
+    assert jax.jit(lambda x: double(x) + 1.0)(3.0) == 7.0
+    assert jax.grad(double)(3.0) == 2.0
+    assert jax.vmap(double)(jnp.ones(2)).tolist() == [2.0, 2.0]
+    assert double(3.0) == 6.0

@@ -39,6 +39,10 @@ __all__ = [
 Array = jax.Array | NDArray[np.float64]
 """What a compiled function takes; inside it every array is JAX's."""
 
+_trace: Callable[[], object] = jax.extend.core.get_opaque_trace_state
+_OUTSIDE = _trace()
+"""Where nothing is traced: options are of whole programs, not of a part of one."""
+
 _QUICK = {"xla_cpu_use_fusion_emitters": False}
 """Compilation takes two thirds of the time without, and programs run as fast."""
 
@@ -105,15 +109,16 @@ def jit(
         function: Pure, of arrays and trees of them.
         static_argnames: As in JAX.
     """
+    inner: Callable[..., Result] = jax.jit(function, static_argnames=static_argnames)
 
     @cache
-    def compiled() -> Callable[..., Result]:
+    def outer() -> Callable[..., Result]:
         return jax.jit(function, static_argnames=static_argnames, compiler_options=_options())
 
     @wraps(function)
     def careful(*args: Any, **kwargs: Any) -> Result:
         require_double_precision()
-        return compiled()(*args, **kwargs)
+        return (outer() if _trace() == _OUTSIDE else inner)(*args, **kwargs)
 
     return careful
 

@@ -28,7 +28,14 @@ POSTER = pf.Study.preset("poster").with_settings(
         "ensemble.rho": [RHO],
         "ensemble.truth": "fixed",
         "joint.correlation": "given",
-        "methods": ["unbinned", "binned", "unbinned_optimal", "binned_optimal", "unbinned_joint"],
+        "methods": [
+            "unbinned",
+            "binned",
+            "unbinned_optimal",
+            "binned_optimal",
+            "unbinned_joint",
+            "flow",
+        ],
     }
 )
 TOGETHER = POSTER.with_settings(
@@ -83,7 +90,8 @@ def test_single_events(calibration: pf.Calibration, toys: Any) -> None:
     """The product and the joint density, with the covariance of the constraints."""
     events, aux = toys.events[0], toys.aux[0]
     both = np.array([[1.0, RHO], [RHO, 1.0]])
-    for name, inverse in (("unbinned", np.eye(2)), ("unbinned_joint", np.linalg.inv(both))):
+    joint = np.linalg.inv(both)
+    for name, inverse in (("unbinned", np.eye(2)), ("unbinned_joint", joint), ("flow", joint)):
         estimate, error = minimised(partial(joint_nll, inverse, events, aux))
         fits = fit_events(build_method(name, calibration, RHO), toys)
         assert fits.estimate[0] == pytest.approx(estimate, abs=1e-3 * error.min())
