@@ -91,7 +91,9 @@ def test_command(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["three.json", "--n-toys", "5"], "an audit of a workspace has no --n-toys; leave it out"),
+        (["three.json", "--blind"], "an audit of a workspace has no --blind; leave it out"),
+        (["three.json", "--n-toys", "5"], "--n-toys has no effect without events; leave it out"),
+        (["three.json", "events.toml", "--seed", "x"], "--seed x: give a whole number"),
         (["events.toml", "--patch", "a.json"], "an audit of events has no --patch; leave it out"),
         (["three.json"], "workspace 'three.json' cannot be read"),
     ],
