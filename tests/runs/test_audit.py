@@ -144,6 +144,7 @@ def test_folder(files: Path, summary: Any) -> None:
         "errors",
         "impacts",
         "optimal_binned_optimal",
+        "optimal_unbinned_optimal",
         "calibration",
         "sets",
         "correlations",
