@@ -101,8 +101,7 @@ def evaluate(density: FlowDensity, truth: Truth, events: int = 40_000) -> Asympt
 
 @jax.jit
 def _scores_of(density: FlowDensity, x: jax.Array, theta: jax.Array) -> jax.Array:
-    found: jax.Array = jax.jacfwd(lambda at: density.log_prob(x, at))(theta).T
-    return found
+    return jnp.asarray(jax.jacfwd(lambda at: density.log_prob(x, at))(theta)).T
 
 
 def _scores(density: FlowDensity, x: Array, theta: Array) -> Array:
