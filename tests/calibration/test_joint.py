@@ -166,7 +166,9 @@ def test_samples_are_those_of_the_calibration(simulated: Calibration) -> None:
 def test_does_not_depend_on_the_workers(simulated: Calibration) -> None:
     source = SampleSource.of(SIMULATED, 0)
     with ThreadPoolExecutor(1) as pool:
-        again = learn_joint(SIMULATED, source, simulated.moments[0], Crew(pool=pool, workers=1))
+        moments, response = simulated.moments[0], simulated.response
+        crew = Crew(pool=pool, workers=1)
+        again = learn_joint(SIMULATED, source, moments, response, crew)
     assert [one.to_dict() for one in again] == [one.to_dict() for one in simulated.joint]
 
 

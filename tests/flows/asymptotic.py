@@ -8,6 +8,7 @@ H^-1 (N Cov(s) + P) H^-1.
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import click
@@ -85,7 +86,7 @@ def evaluate(density: FlowDensity, truth: Truth, events: int = 40_000) -> Asympt
         x = truth.draw(np.random.default_rng(99 + i), theta, events)
         here = _scores(density, x, theta)
         true = _true_scores(truth, x, theta)
-        information = _information(lambda at, x=x: _scores(density, x, at), theta)
+        information = _information(partial(_scores, density, x), theta)
         variance = np.cov(here)
         inverse = np.linalg.inv(information)
         actual = inverse @ (EVENTS * variance + PRIOR) @ inverse
@@ -100,7 +101,7 @@ def evaluate(density: FlowDensity, truth: Truth, events: int = 40_000) -> Asympt
 
 @jax.jit
 def _scores_of(density: FlowDensity, x: jax.Array, theta: jax.Array) -> jax.Array:
-    return jax.jacfwd(lambda at: density.log_prob(x, at))(theta).T
+    return jnp.asarray(jax.jacfwd(lambda at: density.log_prob(x, at))(theta)).T
 
 
 def _scores(density: FlowDensity, x: Array, theta: Array) -> Array:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pullfactory.errors import CalibrationError
 from pullfactory.flows.conditional import Conditional
 from pullfactory.flows.sums import FlowSample, log_densities
 from pullfactory.flows.training import train_map
@@ -41,7 +42,8 @@ def choose_map(
 ) -> tuple[Conditional, tuple[DegreeRow, ...]]:
     """The map of an observable with the highest likelihood of held-out events.
 
-    The last fifth of the events of each point is held out.
+    The last fifth of the events of each point is held out. Maps that the others do not determine
+    are passed over.
 
     Args:
         before: Number of observables before it.
@@ -50,19 +52,28 @@ def choose_map(
 
     Returns:
         The map, and all that were tried.
+
+    Raises:
+        CalibrationError: If the events determine none.
     """
-    tried = list(_candidates(before, limit))
-    if len(tried) == 1:
-        return tried[0], ()
+    first, *further = _candidates(before, limit)
+    if not further:
+        return first, ()
     cuts = [sample.events - sample.events // _HELD_OUT for sample in samples]
     seen = [one.part(slice(0, cut)) for one, cut in zip(samples, cuts, strict=True)]
     held = [one.part(slice(cut, None)) for one, cut in zip(samples, cuts, strict=True)]
     weights = [np.ones(one.events) if one.weights is None else one.weights for one in held]
     weight = np.concatenate(weights)
     unchanging = (False,) * len(samples[0].theta)
-    values = []
-    for conditional in tried:
-        rows = train_map(conditional, seen, unchanging).coefficients[0]
+    tried, values = [], []
+    for conditional in (first, *further):
+        try:
+            rows = train_map(conditional, seen, unchanging).coefficients[0]
+        except CalibrationError:
+            if conditional is first:
+                raise
+            continue
+        tried.append(conditional)
         values.append(np.concatenate([log_densities(conditional, one, rows) for one in held]))
     gains = [weight * (value - values[0]) for value in values]
     means = [float(gain.sum() / weight.sum()) for gain in gains]

@@ -18,10 +18,12 @@ from pullfactory.flows.sums import FlowSample, density_sums
 
 _FEW, _MORE = 2**14, 2**17  # events of each point that the first and the next steps see
 _FIRST_STEPS = 60
-_LAST_STEPS = 15
+_LAST_STEPS = 25
 _SETTLED = 1e-6
 """Distance to the maximum in units of the log likelihood: a thousandth of a standard deviation."""
 _ROUGHLY = 1.0
+_NEAR = 0.1
+"""Distance at which Newton's step needs no check, which rounding would spoil."""
 _DAMPING = 1e-3
 _PARTS = (1.0, 0.25, 0.0625)  # of a step
 _ROUNDING = 1e-12  # relative, of the log likelihood
@@ -130,7 +132,7 @@ def _settle(
         for part in _PARTS:
             moved = found + part * step.reshape(found.shape)
             there = _evaluate(conditional, samples, rows, moved)
-            if there.value >= here.value - _ROUNDING * abs(here.value):
+            if 0.0 <= left < _NEAR or there.value >= here.value - _ROUNDING * abs(here.value):
                 break
         found, here = moved, there
     raise CalibrationError(

@@ -36,4 +36,6 @@ def _parts(flow: LearntFlow) -> Iterator[str]:
         ]
         rows = len(density.rows(k)) * conditional.size
         change = f", changing with {', '.join(changing)}" if changing else ""
-        yield f"{what}{with_degrees} ({rows} coefficients{change})"
+        tried = [row for row in flow.degrees if row.observable == k]
+        most = ", the largest degrees that were tried" if tried and tried[-1].chosen else ""
+        yield f"{what}{with_degrees} ({rows} coefficients{change}{most})"
