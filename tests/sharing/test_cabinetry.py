@@ -158,7 +158,7 @@ def test_toml_gives_the_same_answer(
         }
     )
     by_toml = audit_workspace("workspace.json", events=mapped, n_toys=0)
-    words = ("audit", "workspace.json", "--cabinetry", "config.yml", "--json")
+    words = ("audit", "workspace.json", "--cabinetry", "config.yml", "--n-toys", "0", "--json")
     ended = invoke(*words, "-o", tmp_path / "out")
     assert (ended.returncode, ended.stderr) == (0, "")
     errors = json.loads(ended.stdout)["errors"]

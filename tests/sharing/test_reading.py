@@ -221,8 +221,9 @@ def test_command(
     for name, channel in settings()["channel"].items():
         lines += [f"[channel.{name}]", *(f"{k} = {json.dumps(v)}" for k, v in channel.items())]
     (folder / "events.toml").write_text("\n".join(lines))
-    words = ("audit", folder / "workspace.json", folder / "events.toml", "--n-toys", "0")
-    ended = invoke(*words, "-o", tmp_path / "out")
+    options = ("--n-toys", "0", "-o", tmp_path / "out")
+    words = ("audit", folder / "workspace.json", folder / "events.toml", *options)
+    ended = invoke(*words)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "May the channels be fitted as if they shared no events? For mu" in ended.stdout
     names = {"errors.csv", "shared.csv", "covariance.npz", "covariance.json", "covariance_hs3.json"}
