@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyhf
 import pytest
@@ -117,6 +118,16 @@ def _points(likelihood: BinnedLikelihood) -> list[NDArray[np.float64]]:
     return [*points, none]
 
 
+def _bent(rates: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], Any]:
+    """Rates, and the gradient of how their sum of squares changes along all parameters."""
+
+    def along(theta: jax.Array) -> jax.Array:
+        value, change = jax.jvp(rates, (theta,), (jnp.ones_like(theta),))
+        return value @ change
+
+    return lambda theta: (rates(theta), jax.grad(along)(theta))
+
+
 @pytest.mark.usefixtures("large")
 @pytest.mark.parametrize("name", MODELS)
 def test_derivatives_are_those_of_the_likelihood(name: str) -> None:
@@ -131,6 +142,7 @@ def test_derivatives_are_those_of_the_likelihood(name: str) -> None:
     gradient, hessian = jax.jit(jax.grad(plain.nll)), jax.jit(jax.hessian(plain.nll))
     expand, whole = jax.jit(likelihood.expansion), jax.jit(plain.expansion)
     bend = jax.jit(likelihood.hessian)
+    bent, rounded = jax.jit(_bent(likelihood.outlined_rates)), jax.jit(_bent(plain.outlined_rates))
     for theta in _points(likelihood):
         found, expected = expand(theta, data), whole(theta, data)
         assert float(found.nll) == pytest.approx(float(expected.nll), rel=SUMS * EPS)
@@ -138,6 +150,7 @@ def test_derivatives_are_those_of_the_likelihood(name: str) -> None:
             (found.gradient, gradient(theta, data)),
             (found.curvature, expected.curvature),
             (bend(theta, data), hessian(theta, data)),
+            *zip(bent(theta), rounded(theta), strict=True),
         ):
             assert np.all(np.isfinite(other))
             np.testing.assert_allclose(one, other, atol=SUMS * EPS * np.abs(other).max(), rtol=0)

@@ -65,6 +65,30 @@ def expand_rates(
     return _slopes(structure, parts, units)
 
 
+def plain_rates(
+    structure: Structure, constants: Constants, theta: jax.Array, units: Array
+) -> jax.Array:
+    """Rates alone, shape (bins,), which JAX can differentiate in any way.
+
+    Args:
+        structure: Which parameter moves what.
+        constants: Numbers of the model.
+        theta: Shape (parameters,).
+        units: What 1 in the model means in the unit of each parameter, same shape.
+    """
+    at = theta / units
+    rows = structure.shapes(constants.shapes, at[structure.shape_parameter])[0]
+    own = at[structure.factor_parameter]
+    some = structure.factors(constants.factors, own[: structure.interpolated])[0][:, 0]
+    every = jnp.concatenate([some, own[structure.interpolated :], jnp.ones(1)])
+    product = jnp.prod(every[structure.factors_of_cells], axis=2)[:, structure.block]
+    _, gammas = structure.layout.split(at, 1.0)
+    for touched, gamma in zip(structure.touches, gammas, strict=True):
+        product = product * jnp.where(touched, gamma, 1.0)
+    templates = jnp.asarray(constants.nominal).at[structure.shape_sample].add(rows)
+    return jnp.sum(templates * product, axis=0)
+
+
 def expand_weighted(
     structure: Structure,
     constants: Constants,

@@ -74,6 +74,21 @@ class Structure:
         return int(self.block.max()) + 1
 
     @property
+    def factors_of_cells(self) -> Index:
+        """Which factors a sample has in a block, and for the rest one behind them all.
+
+        Shape (samples, blocks, most).
+        """
+        shape = (self.touches.shape[1], self.blocks)
+        cells = np.ravel_multi_index(self.factor_at, shape)
+        order = np.argsort(cells, kind="stable")
+        numbers = np.bincount(cells, minlength=shape[0] * shape[1])
+        first = np.cumsum(numbers) - numbers
+        found = np.full((len(numbers), max(int(numbers.max(initial=0)), 1)), len(cells))
+        found[cells[order], np.arange(len(cells)) - first[cells[order]]] = order
+        return found.reshape(*shape, -1)
+
+    @property
     def size(self) -> int:
         """Numbers in the largest arrays that one evaluation makes."""
         bins, corner = len(self.block), len(self.layout.corner)

@@ -70,11 +70,11 @@ def _gradients(
     likelihood: BinnedLikelihood, theta: jax.Array, held: _Held, power: float
 ) -> jax.Array:
     """Gradients of the functions of all parameters, without constraints."""
-    here = likelihood.expected(theta)
+    here = likelihood.outlined_rates(theta)
 
     def function(at: jax.Array, one: _Held) -> jax.Array:
-        rates, along = jax.jvp(likelihood.expected, (at,), (one.column,))
-        _, other = jax.jvp(likelihood.expected, (at,), (one.answer,))
+        rates, along = jax.jvp(likelihood.outlined_rates, (at,), (one.column,))
+        _, other = jax.jvp(likelihood.outlined_rates, (at,), (one.answer,))
         usable = here > 0
         inverse = jnp.where(usable, 1.0 / jnp.where(usable, rates, 1.0), 0.0)
         scale = jnp.where(usable, rates / jnp.where(usable, here, 1.0), 1.0) ** power
