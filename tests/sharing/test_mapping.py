@@ -114,6 +114,11 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
         ({"data": np.zeros((3, 2))}, "bins are float64 of shape"),
         ({"data": np.array([[26]])}, "bins from 26 to 26, but the workspace has 0 to 25"),
         ({"data": np.array([[7, 8]])}, "event 0 is in two bins of channel 'SR1'"),
+        ({"data": np.array([[-1, 7, 7]])}, "event 0 fills a bin twice"),
+        ({"n_toys": -1}, "n_toys = -1 must be a whole number, 0 or more"),
+        ({"seed": 0.5}, "seed = 0.5 must be a whole number"),
+        ({"tolerance": -1.0}, "tolerance = -1.0 must be between 0 and 1"),
+        ({"disjoint": "CR"}, r"use \['CR'\]"),
         ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),
     ],
 )
