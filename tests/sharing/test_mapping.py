@@ -75,6 +75,16 @@ def single_precision(made: Analysis) -> Given:
     return {"weights": {**made.weights, "sig": made.weights["sig"] * (1.0 + 3e-6)}}
 
 
+def overflow(made: Analysis) -> Given:
+    first = made.bins["sig"]
+    more = np.concatenate([first, np.full_like(first[:1], -1)])
+    more[-1, 2] = 25
+    return {
+        "simulated": {**made.bins, "sig": more},
+        "weights": {**made.weights, "sig": np.full(len(more), made.weights["sig"][0])},
+    }
+
+
 WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "weight": (halved, r"1\.42857 times what they should be: the weight lacks a factor"),
     "twice": (twice, "2 times what they should be: a file is there 2 times, or the weight lacks"),
@@ -85,6 +95,7 @@ WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "sample": (other_sample, "what 'bkg' has: exchange them"),
     "simulation": (simulation_as_data, "channel 'CR', data: bin "),
     "nothing": (nothing_selected, "no event is in it: look at its selection"),
+    "overflow": (overflow, "only the last bin has too much: it has overflow"),
     "float32": (single_precision, "as numbers in single precision do: tolerate 0.0001"),
 }
 

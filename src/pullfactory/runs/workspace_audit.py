@@ -1,7 +1,6 @@
 """The audit of a workspace as it is."""
 
 from collections.abc import Collection, Iterator, Mapping
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +129,7 @@ def audit_workspace(
 
 def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collection[str]) -> None:
     for name, value in (("n_toys", n_toys), ("seed", seed)):
-        if not isinstance(value, Integral) or value < 0:
+        if not hasattr(value, "__index__") or value < 0:
             raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
     if not 0.0 <= tolerance <= 1.0:
         raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")

@@ -157,13 +157,13 @@ def _by_sums(found: Histogram, right: Histogram) -> str:
         return "all events are there, in other bins: an edge is moved, or it is another observable"
     excess = found - right
     if len(found) > 1 and _agree(found[:-1], right[:-1], EXACT):
-        if excess[-1] > 0:
-            return (
-                "only the last bin has too much: overflow is in it, or its upper edge is too high"
-            )
-        return (
-            "only the last bin has too little: it lacks the overflow, or its upper edge is too low"
-        )
+        much = "much: it has overflow" if excess[-1] > 0 else "little: it lacks overflow"
+        return f"only the last bin has too {much}, or its upper edge is another"
+    return _by_signs(excess, right)
+
+
+def _by_signs(excess: Histogram, right: Histogram) -> str:
+    """What may be wrong with a histogram that is nowhere else, and has another sum."""
     if (excess >= -EXACT * np.abs(right)).all():
         return "all bins have too much: a selection is missing, or a sample has files too many"
     if (excess <= EXACT * np.abs(right)).all():

@@ -3,8 +3,8 @@
 With u the column of U of the parameter of interest, C the covariance of the scores of the counts
 and K that of the auxiliary scores, its variance is u^T C u + u^T K u: statistics, one part for each
 constraint or for those together that are correlated, and one for all gammas, whose scores are
-correlated where channels share simulated events. The estimate of a nuisance less its auxiliary value has the variance V + Sigma - 2 U, where
-the fit claims Sigma - U.
+correlated where channels share simulated events. The estimate of a nuisance less its auxiliary
+value has the variance V + Sigma - 2 U, where the fit claims Sigma - U.
 """
 
 from collections.abc import Collection, Iterator
