@@ -75,6 +75,16 @@ def single_precision(made: Analysis) -> Given:
     return {"weights": {**made.weights, "sig": made.weights["sig"] * (1.0 + 3e-6)}}
 
 
+def overflow(made: Analysis) -> Given:
+    first = made.bins["sig"]
+    more = np.concatenate([first, np.full_like(first[:1], -1)])
+    more[-1, 2] = 25
+    return {
+        "simulated": {**made.bins, "sig": more},
+        "weights": {**made.weights, "sig": np.full(len(more), made.weights["sig"][0])},
+    }
+
+
 WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "weight": (halved, r"1\.42857 times what they should be: the weight lacks a factor"),
     "twice": (twice, "2 times what they should be: a file is there 2 times, or the weight lacks"),
@@ -85,6 +95,7 @@ WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "sample": (other_sample, "what 'bkg' has: exchange them"),
     "simulation": (simulation_as_data, "channel 'CR', data: bin "),
     "nothing": (nothing_selected, "no event is in it: look at its selection"),
+    "overflow": (overflow, "only the last bin has too much: it has overflow"),
     "float32": (single_precision, "as numbers in single precision do: tolerate 0.0001"),
 }
 
@@ -114,6 +125,11 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
         ({"data": np.zeros((3, 2))}, "bins are float64 of shape"),
         ({"data": np.array([[26]])}, "bins from 26 to 26, but the workspace has 0 to 25"),
         ({"data": np.array([[7, 8]])}, "event 0 is in two bins of channel 'SR1'"),
+        ({"data": np.array([[-1, 7, 7]])}, "event 0 fills a bin twice"),
+        ({"n_toys": -1}, "n_toys = -1 must be a whole number, 0 or more"),
+        ({"seed": 0.5}, "seed = 0.5 must be a whole number"),
+        ({"tolerance": -1.0}, "tolerance = -1.0 must be between 0 and 1"),
+        ({"disjoint": "CR"}, r"use \['CR'\]"),
         ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),
     ],
 )

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from pullfactory import BinnedLikelihood, audit_workspace, read_workspace
 from pullfactory.report.sharing import parts_line, sharing_answer
 from pullfactory.sharing import Point, error_parts, gamma_bins, pulls_of, throw_paired
 from pullfactory.sharing.answer import Answer
-from pullfactory.sharing.filled import filled
+from pullfactory.sharing.filled import Filled, filled
 from pullfactory.sharing.gammas import gamma_covariance
 from pullfactory.sharing.optimal import combine_optimally
+from pullfactory.workspaces.rotation import Rotation
 from tests.sharing.analysis import Analysis, analysis
 from tests.sharing.toys import cells
 from tests.sharing.workspaces import workspace
@@ -79,6 +81,42 @@ def test_pulls_are_over_their_spreads(seen: tuple[Point, Answer, dict[int, int]]
     claimed, corrected = pulls_of(point, answer)
     assert claimed[k] == 0.0
     assert np.isnan(claimed[point.parameters.index("mu")])
+
+
+def test_correlated_constraints_are_drawn_and_told_together() -> None:
+    """One channel of two bins; their auxiliary values have the correlation that is told."""
+    modifiers = [
+        {"name": "mu", "type": "normfactor", "data": None},
+        {"name": "a", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
+        {"name": "b", "type": "histosys", "data": {"hi_data": [32, 70], "lo_data": [28, 70]}},
+    ]
+    channel = {
+        "name": "one",
+        "samples": [{"name": "signal", "data": [30.0, 70.0], "modifiers": modifiers}],
+    }
+    spec = workspace([channel], [{"name": "one", "data": [30.0, 70.0]}])
+    root = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]])
+    told = Rotation(parameters=("A", "B"), independent=("a", "b"), root=root)
+    likelihood = BinnedLikelihood.from_pyhf(read_workspace(spec)).rotated(told)
+    point = Point.at(likelihood, likelihood.init)
+    events = filled(
+        np.repeat([[0], [1]], [30, 70], axis=0), likelihood.channels, None, place="data"
+    )
+    answer = Answer.of_data(point, events)
+    parts = error_parts(point, answer, {})
+    assert {part.parameter for part in parts} == {"B+A", None}
+    whole = point.claimed[point.parameters.index("mu")]
+    assert np.sqrt(sum(part.size**2 for part in parts)) == pytest.approx(whole, rel=1e-9)
+    toys = throw_paired(point, answer, TOYS, np.random.default_rng(4))
+    correlation = np.corrcoef(toys[:, 2:].T)[0, 1]
+    assert abs(correlation - 0.8) < 5.0 * (1.0 - 0.8**2) / np.sqrt(TOYS)
+    combined = combine_optimally(point, Answer.of_data(point, _more(events)), {})
+    assert combined.rows[0].error == pytest.approx(whole, rel=1e-6)
+
+
+def _more(events: Filled) -> Filled:
+    """Enough for a combination."""
+    return sparse.vstack([events] * 3, format="csr")
 
 
 def test_combination_is_that_of_least_squares() -> None:

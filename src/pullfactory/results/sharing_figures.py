@@ -47,7 +47,7 @@ def _shared(channels: Sequence[str], pairs: Sequence[SharedRow]) -> Figure:
     figure, ((ax,),) = new_panels(1, size=(side + 1.2, side))
     image = plot_shared(ax, channels, pairs)
     bar = figure.colorbar(image, ax=ax, fraction=0.05)
-    bar.set_label("of the events in either, in both [%]")
+    bar.set_label("in both [%]")
     return figure
 
 

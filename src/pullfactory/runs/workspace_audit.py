@@ -78,9 +78,11 @@ def audit_workspace(
 
     Raises:
         WorkspaceError: If the workspace cannot be read, or the measurement is unknown.
-        EventsError: If events do not make the histograms of the workspace.
+        EventsError: If events do not make the histograms of the workspace, or a number is
+            impossible.
         LikelihoodError: If the workspace does not tell its parameters apart.
     """
+    _refuse_numbers(n_toys, seed, tolerance, disjoint)
     spec = workspace if isinstance(workspace, pyhf.Workspace) else read_workspace(workspace)
     likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
     if events is None:
@@ -123,6 +125,16 @@ def audit_workspace(
         parts=() if best is None else error_parts(point, best, gammas),
         optimal=None if best is None else combine_optimally(point, best, gammas),
     )
+
+
+def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collection[str]) -> None:
+    for name, value in (("n_toys", n_toys), ("seed", seed)):
+        if not hasattr(value, "__index__") or value < 0:
+            raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
+    if not 0.0 <= tolerance <= 1.0:
+        raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")
+    if isinstance(disjoint, str):
+        raise EventsError(f"disjoint = {disjoint!r} must be a list of channels; use [{disjoint!r}]")
 
 
 def _samples(

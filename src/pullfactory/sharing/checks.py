@@ -130,6 +130,8 @@ def _complaints(
 def _cause(sample: str, channel: str, found: Histogram, wanted: Mapping[str, Histograms]) -> str:
     """What may be wrong, and what to do, in words."""
     right = wanted[sample].get(channel, np.zeros(len(found)))
+    if not np.isfinite(found).all():
+        return "the weight of an event is no finite number: select it away, or mend it"
     if not found.any():
         return "no event is in it: look at its selection, its edges and its tree"
     if sample != _DATA and _agree(found, right, _FLOAT32):
@@ -154,6 +156,14 @@ def _by_sums(found: Histogram, right: Histogram) -> str:
     if abs(found.sum() - right.sum()) <= EXACT * abs(right.sum()):
         return "all events are there, in other bins: an edge is moved, or it is another observable"
     excess = found - right
+    if len(found) > 1 and _agree(found[:-1], right[:-1], EXACT):
+        much = "much: it has overflow" if excess[-1] > 0 else "little: it lacks overflow"
+        return f"only the last bin has too {much}, or its upper edge is another"
+    return _by_signs(excess, right)
+
+
+def _by_signs(excess: Histogram, right: Histogram) -> str:
+    """What may be wrong with a histogram that is nowhere else, and has another sum."""
     if (excess >= -EXACT * np.abs(right)).all():
         return "all bins have too much: a selection is missing, or a sample has files too many"
     if (excess <= EXACT * np.abs(right)).all():

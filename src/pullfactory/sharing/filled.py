@@ -82,6 +82,13 @@ def _from_numbers(bins: NDArray[Any], weights: ArrayLike | None, total: int, pla
             "one for each event"
         ) from None
     inside = bins >= 0
+    ordered = np.sort(bins, axis=1)
+    twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
+    if twice.any():
+        first = int(np.argmax(twice.any(axis=1)))
+        raise EventsError(
+            f"{place}: event {first} fills a bin twice; an event counts once in a channel"
+        )
     starts = np.concatenate([[0], np.cumsum(inside.sum(axis=1))])
     return sparse.csr_array(
         (given[inside], bins[inside].astype(np.int64), starts), shape=(len(bins), total)

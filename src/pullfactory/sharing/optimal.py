@@ -133,7 +133,7 @@ def _combined(point: Point, answer: Answer, gammas: tuple[int, ...]) -> Combined
         at, toy = jnp.asarray(fits.estimate[0]), OptimalData(*(each[0] for each in data))
         square = 2.0 * float(likelihood.expansion(at, toy).nll)
         position, _, information = likelihood.constraints
-        used = int(np.sum((information > 0) & ~likelihood.held[position]))
+        used = int(np.sum((np.diag(information) > 0) & ~likelihood.held[position]))
         degrees = directions.number + used - int(np.sum(~likelihood.held))
         p_value = float(chi2.sf(square, degrees)) if degrees > 0 else None
         found = {"chi_square": square, "degrees": degrees, "p_value": p_value}
@@ -164,8 +164,10 @@ def _likelihood(
     at = np.array(first.aux_index, dtype=int)
     mean = first.aux_factor * point.theta[at]  # the variance of a Poisson auxiliary value
     poisson = np.array(first.aux_poisson, dtype=bool)
-    information = first.aux_used / np.where(poisson, mean, first.aux_sigma**2)
+    information = first.aux_precision
+    information[poisson, poisson] = first.aux_used[poisson] / mean[poisson]
     information[np.isin(at, gammas)] = 0.0
+    information[:, np.isin(at, gammas)] = 0.0
     held = ~point.moving
     held[list(gammas)] = True
     likelihood = OptimalLikelihood(
@@ -203,7 +205,7 @@ def _covariance(point: Point, answer: Answer, gammas: tuple[int, ...]) -> NDArra
 def _refuse_few(answer: Answer, directions: int) -> None:
     """Refuse weights that are noise."""
     weights = np.asarray(abs(answer.events).max(axis=1).toarray()).ravel()
-    effective = weights.sum() ** 2 / np.sum(weights**2) if len(weights) else 0.0
+    effective = weights.sum() ** 2 / np.sum(weights**2) if weights.any() else 0.0
     wanted = _EVENTS * directions
     if effective < wanted:
         raise LikelihoodError(

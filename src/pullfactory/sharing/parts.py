@@ -2,12 +2,12 @@
 
 With u the column of U of the parameter of interest, C the covariance of the scores of the counts
 and K that of the auxiliary scores, its variance is u^T C u + u^T K u: statistics, one part for each
-constraint, and one for all gammas, whose scores are correlated where channels share simulated
-events. The estimate of a nuisance less its auxiliary value has the variance V + Sigma - 2 U, where
-the fit claims Sigma - U.
+constraint or for those together that are correlated, and one for all gammas, whose scores are
+correlated where channels share simulated events. The estimate of a nuisance less its auxiliary
+value has the variance V + Sigma - 2 U, where the fit claims Sigma - U.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,17 +37,30 @@ def error_parts(point: Point, answer: Answer, gammas: Collection[int]) -> tuple[
     column, pulls = point.inverse[:, k], point.pulls[:, k]
     counted = float(pulls**2 @ point.rates + pulls @ answer.joint @ pulls)
     own = column**2 * point.constraint
-    measured = [i for i in np.argsort(-own) if own[i] > 0 and i not in gammas]
+    measured = dict(_measured(point, column, own, gammas))
     simulated = float(sum(own[i] for i in gammas) + column @ answer.gammas @ column)
     parts = [
         Part(source="statistics", parameter=None, size=_root(counted)),
         *(
-            Part(source="nuisance", parameter=point.parameters[i], size=_root(own[i]))
-            for i in measured
+            Part(source="nuisance", parameter=name, size=_root(square))
+            for name, square in sorted(measured.items(), key=lambda each: -each[1])
         ),
         Part(source="templates", parameter=None, size=_root(simulated)),
     ]
     return tuple(part for part in parts if part.size > 0)
+
+
+def _measured(
+    point: Point, column: NDArray[np.float64], own: NDArray[np.float64], gammas: Collection[int]
+) -> Iterator[tuple[str, float]]:
+    """Squares of the parts of auxiliary measurements, those together that are correlated."""
+    coupled = [k for k in dict.fromkeys(point.likelihood.coupled) if point.moving[k]]
+    for k in np.flatnonzero(own):
+        if k not in gammas and k not in coupled:
+            yield point.parameters[k], float(own[k])
+    if coupled:
+        beyond = float(column @ point.likelihood.coupled_information @ column)
+        yield "+".join(point.parameters[k] for k in coupled), float(own[coupled].sum()) + beyond
 
 
 def pulls_of(point: Point, answer: Answer | None) -> NDArray[np.float64]:

@@ -3,8 +3,8 @@
 Events that fill the same bins are one cell, whose number is Poisson with the sum of their weights,
 raked to the fitted rates; an event with different weights in its bins counts with the smallest.
 What the cells lack of a rate, in bins that no event fills, is filled by single counts. Auxiliary
-values are drawn around the fitted point, those of gammas with the covariance of templates that
-share simulated events.
+values are drawn around the fitted point, correlated as the workspace says, those of gammas with the
+covariance of templates that share simulated events.
 """
 
 import numpy as np
@@ -87,5 +87,7 @@ def _auxiliary(
         scores = gammas[np.ix_(own, own)] + np.diag(point.constraint[own])
         scale = np.sqrt(point.constraint[own])
         noise[:, shared] = noise[:, shared] @ symmetric_root(scores / np.outer(scale, scale))
+    if likelihood.aux_root is not None:
+        noise = noise @ likelihood.aux_root.T
     drawn = mean + likelihood.aux_sigma * noise
     return np.where(poisson, rng.poisson(np.where(poisson, mean, 0.0), drawn.shape), drawn)
