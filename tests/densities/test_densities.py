@@ -285,6 +285,14 @@ def test_to_normal_is_the_inverse_of_from_normal(member: Family) -> None:
 
 
 @each_member
+def test_scores_are_finite_where_tails_have_no_number(member: Family) -> None:
+    score, slope = jax.jvp(member.to_normal, (jnp.array([-500.0, 500.0]),), (jnp.ones(2),))
+    assert np.isfinite(score).all()
+    assert np.isfinite(slope).all()
+    assert np.abs(score).min() > 2.0
+
+
+@each_member
 def test_tail_is_that_of_the_cdf(member: Family) -> None:
     u = np.concatenate([np.linspace(-12.0, 12.0, 2401), -np.geomspace(12.0, 30.0, 10)])
     probability, above = (np.asarray(part) for part in member.tail(jnp.asarray(u)))

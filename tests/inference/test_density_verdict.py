@@ -136,6 +136,17 @@ def test_transforms_are_conditional_probabilities(events: tuple[HeldOut, ...]) -
         np.testing.assert_allclose(one.errors, np.sqrt(counts * (1 - counts) / 1000), atol=1e-3)
 
 
+def test_transforms_are_of_the_density_where_it_is_a_number(events: tuple[HeldOut, ...]) -> None:
+    def broken(x: jax.Array, theta: jax.Array) -> jax.Array:
+        far = (jnp.abs(x - jnp.array([171.8, 83.3])) > 100.0).any(axis=1)
+        return jnp.where(far, jnp.nan, log_prob(x, theta))
+
+    sample = events[0]._replace(events=events[0].events[:500])
+    whole, part = (transforms(likelihood(one), sample) for one in (log_prob, broken))
+    for one, other in zip(whole, part, strict=True):
+        np.testing.assert_allclose(other.counts, one.counts, atol=1e-12)
+
+
 # --- answers ---------------------------------------------------------------------------------
 
 

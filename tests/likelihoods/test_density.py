@@ -111,6 +111,8 @@ def build(density: Any) -> Method:
         (lambda x, t: log_prob(x, t).astype(jnp.float32), "gives float32 numbers"),
         (lambda x, t: [log_prob(x, t)], "gives a list for 2 events"),
         (3.0, "write it with jax.numpy"),
+        (lambda x, t: log_prob(x, t) * jnp.nan, "is nan at the nominal locations x = "),
+        (lambda x, t: log_prob(x, t) - jnp.inf, "is -inf at the nominal locations x = "),
     ],
 )
 def test_what_is_no_density_is_refused(density: Any, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,33 @@ def test_edited_flow_is_refused(small: Calibration) -> None:
     data["maps"][1]["coefficients"][0][0] += 1e-9
     with pytest.raises(CalibrationError, match="does not match its sha256"):
         flow_from_dict(data)
+
+
+def test_flow_of_another_calibration_is_refused(small: Calibration) -> None:
+    flow = small.flow(0.5)
+    for what, other in (
+        ("observables", replace(flow, observables=flow.observables[::-1])),
+        ("order", replace(flow, density=replace(flow.density, order=(1, 0)))),
+        (
+            "response",
+            replace(
+                flow,
+                density=replace(
+                    flow.density, response=small.response._replace(mu=2.0 * small.response.mu)
+                ),
+            ),
+        ),
+    ):
+        foreign = replace(small, joint=(replace(small.joint[0], flow=other),))
+        with pytest.raises(CalibrationError, match=f"of another calibration, with other {what}"):
+            Calibration.from_dict(foreign.to_dict())
+
+
+def test_flow_of_one_observable_is_its_family() -> None:
+    one = SMALL.with_settings({"methods": ["flow"]}).subset(["m_t"])
+    flow = pf.calibrate(one).flow(0.5)
+    assert flow.density.maps == (None,)
+    assert flow.covariance.shape == (0, 0)
 
 
 def test_rows_of_a_run(small: Calibration) -> None:

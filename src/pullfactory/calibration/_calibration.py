@@ -20,6 +20,7 @@ from pullfactory.binning.edges import choose_edges, exact_probabilities
 from pullfactory.calibration._plain import finite, whole
 from pullfactory.calibration._store import digest
 from pullfactory.calibration.crew import Crew
+from pullfactory.calibration.flow import refuse_foreign
 from pullfactory.calibration.grid import calibration_points, label_points, sample_index
 from pullfactory.calibration.histograms import (
     fine_edges,
@@ -359,7 +360,7 @@ class Calibration:
             for key in ("templates", "spectra")
         )
         sizes = {"mu": (n_obs,), "sigma": (n_obs,)}
-        return cls(
+        made = cls(
             study=study,
             points=points,
             moments=finite(data["moments"], len(points), n_obs, 2),
@@ -377,6 +378,9 @@ class Calibration:
                 JointSample.from_dict(entry, n_obs, n_par) for entry in data.get("joint", ())
             ),
         )
+        for sample in made.joint:
+            refuse_foreign(study, made.response, sample.flow)
+        return made
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

@@ -60,6 +60,31 @@ def flow_plan(study: Study) -> FlowPlan:
     )
 
 
+def refuse_foreign(study: Study, response: Response, flow: LearntFlow | None) -> None:
+    """Refuse a stored flow of another calibration.
+
+    Args:
+        study: Of the calibration that has it.
+        response: Of that calibration.
+        flow: What is stored; None if there is none.
+
+    Raises:
+        ValueError: If its names, densities, order or response are others.
+    """
+    if flow is None:
+        return
+    plan, density = flow_plan(study), flow.density
+    for what, same in (
+        ("observables", flow.observables == plan.observables),
+        ("parameters", flow.parameters == plan.parameters),
+        ("order", density.order == plan.order),
+        ("densities", density.families == study.families),
+        ("response", all(map(np.array_equal, density.response, response))),
+    ):
+        if not same:
+            raise ValueError(f"its flow is of another calibration, with other {what}")
+
+
 def flow_samples(
     study: Study, source: SampleSource, response: Response, rho: float
 ) -> list[FlowSample]:

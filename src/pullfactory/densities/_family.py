@@ -137,7 +137,8 @@ class Family(ABC):
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _to_normal(member: Family, u: jax.Array) -> jax.Array:
     probability, above = member.tail(u)
-    z = jax.scipy.special.ndtri(probability)
+    # beyond 37 standard deviations a tail has no number any more; scores stay finite there
+    z = jax.scipy.special.ndtri(jnp.maximum(probability, jnp.finfo(probability.dtype).tiny))
     return jnp.where(above, -z, z)
 
 

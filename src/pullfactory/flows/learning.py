@@ -168,7 +168,7 @@ def _event_gradients(
         own = [sample for sample in samples if sample.owner == owner]
         first = 0
         for pieces in zip(*(sample.chunks() for sample in own), strict=True):
-            parts = []
+            parts = [jnp.zeros((0, len(pieces[0][1])))]
             for k, conditional in learnt:
                 total: jax.Array | None = None
                 for sample, (scores, weights) in zip(own, pieces, strict=True):

@@ -80,6 +80,8 @@ def _below(
         return found
 
     logs = jax.lax.map(log_at, y)
+    # far from the events a density that is given may be no number: as if it were 0
+    logs = jnp.where(jnp.isnan(logs), -jnp.inf, logs)
     values = jnp.exp(logs - logs.max(axis=0))
     middle = 0.5 * values[_NODES]
     # the first term of Euler and Maclaurin at the value, whose slope the neighbours tell

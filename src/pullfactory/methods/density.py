@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
+from pullfactory._jax import jnp
 from pullfactory.calibration import Calibration
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, LogDensity
@@ -104,6 +107,7 @@ def _build(
         constraint=study.constraint_information,
         observables=len(study.observable),
     )
+    _refuse_no_number(name, likelihood, calibration)
     return Method(
         name=name,
         likelihood=likelihood,
@@ -113,6 +117,19 @@ def _build(
         aux_scatter=study.aux_scatter,
         density=known,
     )
+
+
+def _refuse_no_number(name: str, likelihood: DensityLikelihood, calibration: Calibration) -> None:
+    """Refuse a density that is no number where events surely are: at the nominal locations."""
+    nominal = np.zeros(len(likelihood.parameters))
+    location = np.asarray(calibration.response(nominal)[0])
+    value = float(likelihood.density(jnp.asarray(location)[None], jnp.asarray(nominal))[0])
+    if not np.isfinite(value):
+        where = ", ".join(map(plain, location))
+        raise LikelihoodError(
+            f"method {name!r}: log_prob(x, theta) is {plain(value)} at the nominal locations "
+            f"x = ({where}), theta = 0; let it be finite wherever there are events"
+        )
 
 
 def _noise(_calibration: Calibration, _rho: float, _theta: object) -> ToldNoise:
