@@ -405,7 +405,28 @@ SPOILT: dict[str, tuple[tuple[str | int, ...], Any, str]] = {
     "bins of a sample": (
         (*CHANNEL, 1, "data"),
         [1.0],
-        "pyhf refuses the model of measurement 'first': expected 3 size sample data but got 1",
+        (
+            "workspace 'small.json': channel 'SR', sample 'background', its data are for 1, but "
+            "sample 'signal' of the channel has 3 bins; give one number for each bin"
+        ),
+    ),
+    "bins of a modifier": (
+        (*CHANNEL, 1, "modifiers", 0),
+        {"name": "stat", "type": "shapesys", "data": [8.0, 5.0]},
+        (
+            "workspace 'small.json': channel 'SR', sample 'background', modifier 'stat' "
+            "(shapesys): its uncertainties are for 2, but sample 'signal' of the channel has 3 "
+            "bins; give one number for each bin"
+        ),
+    ),
+    "bins of one side": (
+        (*CHANNEL, 1, "modifiers", 0),
+        {"name": "k", "type": "histosys", "data": {"hi_data": [1.0] * 3, "lo_data": [1.0] * 4}},
+        (
+            "workspace 'small.json': channel 'SR', sample 'background', modifier 'k' (histosys): "
+            "lo_data are for 4, but sample 'signal' of the channel has 3 bins; give one number for "
+            "each bin"
+        ),
     ),
     "observations of another channel": (
         ("observations", 0, "name"),

@@ -31,6 +31,16 @@ def test_they_are_written_and_read(tmp_path: Path) -> None:
     assert config(**BOTH).correlated == ("JSF", "JRF")
 
 
+def test_a_matrix_that_was_calculated_has_rounding() -> None:
+    """As that of numpy.corrcoef, with other last digits on both sides and on the diagonal."""
+    given = [[1.0 - 2e-16, 0.3 + 1e-16], [0.3 - 1e-16, 1.0 + 2e-16]]
+    study = POSTER.with_settings(BOTH | {"constraints.correlation": given})
+    assert study.constraints is not None
+    found = study.constraints.matrix
+    np.testing.assert_array_equal(np.diag(found), 1.0)
+    np.testing.assert_array_equal(found, found.T)
+
+
 def test_the_parameter_of_interest_comes_first() -> None:
     """It is one of the parameters that the workspace has."""
     study = pf.Study.preset("poster_constrained").with_settings(
@@ -44,9 +54,9 @@ def test_the_parameter_of_interest_comes_first() -> None:
     [
         ({"correlation": [[1.0, 1.0], [1.0, 1.0]]}, "not positive definite"),
         ({"correlation": [[1.0, 1.5], [1.5, 1.0]]}, "not positive definite"),
-        ({"correlation": [[1.0, 0.5], [0.4, 1.0]]}, "symmetric"),
+        ({"correlation": [[1.0, 0.5], [0.4, 1.0]]}, "JSF with .* is 0.5 and 0.4, and .* symmetric"),
         ({"correlation": [[4.0, 0.5], [0.5, 1.0]]}, "ones on its diagonal"),
-        ({"correlation": [[1.0]]}, "must be 2 x 2"),
+        ({"correlation": [[1.0]]}, "must be 2 x 2, .* it has rows of 1"),
         ({"parameters": ["JSF", "JXF"]}, "'JXF' is no parameter; use some of"),
         ({"parameters": ["JSF", "JSF"]}, "'JSF' is given twice; keep one"),
         ({"parameters": ["m_t", "JSF"]}, "'m_t' is free, and has no auxiliary value"),

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from pullfactory.settings.fields import Frozen, Listed, Name
 
 _SINGULAR = 1e-9  # smallest eigenvalue that is none: its inverse is lost in rounding
+_ROUNDING = 1e-12  # of a matrix that was calculated, such as by numpy.corrcoef
 
 
 class ConstraintSettings(Frozen):
@@ -29,13 +30,22 @@ class ConstraintSettings(Frozen):
                 raise ValueError(f"parameters: {name!r} is given twice; keep one")
         n = len(self.parameters)
         if len(self.correlation) != n or any(len(row) != n for row in self.correlation):
-            raise ValueError(f"correlation must be {n} x {n}, one row for each of its parameters")
-        matrix = self.matrix
-        if (matrix != matrix.T).any() or (np.diag(matrix) != 1).any():
+            lengths = ", ".join(str(len(row)) for row in self.correlation)
             raise ValueError(
-                "correlation must be symmetric, with ones on its diagonal: a covariance divided by "
+                f"correlation must be {n} x {n}, one row for each of its parameters; it has rows "
+                f"of {lengths or 'nothing'}"
+            )
+        given = np.array(self.correlation, dtype=np.float64)
+        wrong = np.abs(given - given.T) + np.abs(np.diag(np.diag(given) - 1)) > _ROUNDING
+        if wrong.any():
+            i, j = (int(k[0]) for k in np.nonzero(wrong))
+            numbers = f"{given[i, j]!s}" if i == j else f"{given[i, j]!s} and {given[j, i]!s}"
+            raise ValueError(
+                f"correlation of {self.parameters[i]} with {self.parameters[j]} is {numbers}, and "
+                "the matrix must be symmetric, with ones on its diagonal: a covariance divided by "
                 "the widths of the constraints"
             )
+        matrix = self.matrix
         if (least := np.linalg.eigvalsh(matrix)[0]) < _SINGULAR:
             raise ValueError(
                 f"correlation is not positive definite: its smallest eigenvalue is {least:.2g}; "
@@ -45,8 +55,11 @@ class ConstraintSettings(Frozen):
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """The correlation, shape (its parameters, its parameters)."""
-        return np.array(self.correlation, dtype=np.float64)
+        """The correlation, shape (its parameters, its parameters), without rounding."""
+        given = np.array(self.correlation, dtype=np.float64)
+        found = (given + given.T) / 2
+        np.fill_diagonal(found, 1.0)
+        return found
 
     def check_names(self, known: Sequence[str], free: Iterable[str]) -> None:
         """Refuse names that are no constrained parameters.

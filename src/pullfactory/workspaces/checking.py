@@ -41,7 +41,7 @@ def _complaints(spec: Mapping[str, Any]) -> Iterator[str]:
         here = f"channel {channel['name']!r}"
         yield from (f"{here}: {found}" for found in _twice("sample", channel["samples"]))
         for sample in channel["samples"]:
-            for found in _of_sample(sample):
+            for found in (*_sizes(sample, channel["samples"][0]), *_of_sample(sample)):
                 yield f"{here}, sample {sample['name']!r}, {found}"
             yield from _shared(channel["name"], sample, factors)
     for measurement in spec.get("measurements", ()):
@@ -76,6 +76,25 @@ def _twice(what: str, entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if entry["name"] in seen:
             yield f"{what} {entry['name']!r} is there twice; rename one, or leave it out"
         seen.add(entry["name"])
+
+
+def _sizes(sample: Mapping[str, Any], first: Mapping[str, Any]) -> Iterator[str]:
+    """Lists of another length than the first sample of the channel has."""
+    bins = len(first["data"])
+    lists = [("its data", sample["data"])]
+    for modifier in sample["modifiers"]:
+        what, data = f"modifier {modifier['name']!r} ({modifier['type']})", modifier["data"]
+        match modifier["type"]:
+            case "histosys":
+                lists += [(f"{what}: {side}", data[side]) for side in ("hi_data", "lo_data")]
+            case "shapesys" | "staterror":
+                lists.append((f"{what}: its uncertainties", data))
+    for what, numbers in lists:
+        if len(numbers) != bins:
+            yield (
+                f"{what} are for {len(numbers)}, but sample {first['name']!r} of the channel has "
+                f"{bins} bins; give one number for each bin"
+            )
 
 
 def _of_sample(sample: Mapping[str, Any]) -> Iterator[str]:
