@@ -123,7 +123,7 @@ def _bent(rates: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], Any]
 
     def along(theta: jax.Array) -> jax.Array:
         value, change = jax.jvp(rates, (theta,), (jnp.ones_like(theta),))
-        return value @ change
+        return jnp.dot(value, change)
 
     return lambda theta: (rates(theta), jax.grad(along)(theta))
 

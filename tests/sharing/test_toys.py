@@ -95,7 +95,7 @@ def test_correlated_constraints_are_drawn_and_told_together() -> None:
         "samples": [{"name": "signal", "data": [30.0, 70.0], "modifiers": modifiers}],
     }
     spec = workspace([channel], [{"name": "one", "data": [30.0, 70.0]}])
-    root = np.linalg.cholesky([[1.0, 0.8], [0.8, 1.0]])
+    root = np.linalg.cholesky(np.array([[1.0, 0.8], [0.8, 1.0]]))
     told = Rotation(parameters=("A", "B"), independent=("a", "b"), root=root)
     likelihood = BinnedLikelihood.from_pyhf(read_workspace(spec)).rotated(told)
     point = Point.at(likelihood, likelihood.init)
@@ -108,7 +108,7 @@ def test_correlated_constraints_are_drawn_and_told_together() -> None:
     whole = point.claimed[point.parameters.index("mu")]
     assert np.sqrt(sum(part.size**2 for part in parts)) == pytest.approx(whole, rel=1e-9)
     toys = throw_paired(point, answer, TOYS, np.random.default_rng(4))
-    correlation = np.corrcoef(toys[:, 2:].T)[0, 1]
+    correlation = np.asarray(np.corrcoef(toys[:, 2:].T))[0, 1]
     assert abs(correlation - 0.8) < 5.0 * (1.0 - 0.8**2) / np.sqrt(TOYS)
     combined = combine_optimally(point, Answer.of_data(point, _more(events)), {})
     assert combined.rows[0].error == pytest.approx(whole, rel=1e-6)

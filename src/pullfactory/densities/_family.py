@@ -138,7 +138,7 @@ class Family(ABC):
 def _to_normal(member: Family, u: jax.Array) -> jax.Array:
     probability, above = member.tail(u)
     # beyond 37 standard deviations a tail has no number any more; scores stay finite there
-    z = jax.scipy.special.ndtri(jnp.maximum(probability, jnp.finfo(probability.dtype).tiny))
+    z = jax.scipy.special.ndtri(jnp.maximum(probability, np.finfo(np.float64).tiny))
     return jnp.where(above, -z, z)
 
 
