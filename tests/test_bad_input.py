@@ -109,7 +109,8 @@ SPOILT = {
         "answer = 42\nseed = ",
         (
             "answer: unknown key; use one of name, seed, poi, figures, methods, optimal, "
-            "intervals, ensemble, calibration, workspace, joint, parameter, observable"
+            "flow, intervals, ensemble, calibration, workspace, joint, constraints, parameter, "
+            "observable"
         ),
     ),
     "missing key": ("mu = 171.8", "", "observable.m_t.mu: missing; add it"),
@@ -241,7 +242,7 @@ SPOILT = {
         '"template"]',
         (
             "methods.#2: method 'template' is unknown; use one of unbinned, binned, "
-            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, or install the "
+            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, flow, or install the "
             "package that gives it"
         ),
     ),
@@ -442,7 +443,7 @@ OPTIONS = {
         ["run", "--methods", "binned,bined"],
         (
             "study 'poster': methods.#2: method 'bined' is unknown; use one of unbinned, binned, "
-            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, or install the "
+            "unbinned_optimal, binned_optimal, unbinned_joint, binned_joint, flow, or install the "
             "package that gives it"
         ),
     ),

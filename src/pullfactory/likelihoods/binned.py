@@ -404,7 +404,7 @@ class BinnedLikelihood(Likelihood):
         return self._outlined(rates, self.structure.layout, at, data)
 
     def outlined_rates(self, theta: Array) -> jax.Array:
-        """`expected`, in a large model by its structure, which is differentiated faster."""
+        """`expected` of theta; in a large model by structure, which is differentiated faster."""
         if self.structure is None or self.numbers is None:
             return self.expected(theta)
         require_double_precision()
