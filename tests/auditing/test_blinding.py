@@ -70,6 +70,7 @@ def test_offsets_are_several_steps_wide() -> None:
     assert np.abs(found).max() < 10
 
 
+@pytest.mark.slow
 def test_every_fit_has_the_same_offset(shown: pf.AuditResult, hidden: pf.AuditResult) -> None:
     true, told = estimates(shown), estimates(hidden)
     assert len(true["m"]) == 4  # the unbinned fit too, and what combines them
@@ -78,6 +79,7 @@ def test_every_fit_has_the_same_offset(shown: pf.AuditResult, hidden: pf.AuditRe
         assert np.subtract(told[name], values) == pytest.approx([offset] * len(values))
 
 
+@pytest.mark.slow
 def test_errors_factors_and_goodness_are_shown(
     shown: pf.AuditResult, hidden: pf.AuditResult
 ) -> None:
@@ -87,6 +89,7 @@ def test_errors_factors_and_goodness_are_shown(
         assert (one.column("claimed_error") == other.column("claimed_error")).all()
 
 
+@pytest.mark.slow
 def test_unblinded_it_is_as_if_it_never_had_been(
     shown: pf.AuditResult, hidden: pf.AuditResult, tmp_path: Path
 ) -> None:
@@ -107,6 +110,7 @@ def test_unblinded_it_is_as_if_it_never_had_been(
     assert shown.unblinded().summary() == shown.summary()
 
 
+@pytest.mark.slow
 def test_no_file_has_an_estimate(
     shown: pf.AuditResult, hidden: pf.AuditResult, tmp_path: Path
 ) -> None:
@@ -121,6 +125,7 @@ def test_no_file_has_an_estimate(
     assert all(channel["before"] is None for channel in summary["data"][0]["channels"])
 
 
+@pytest.mark.slow
 def test_everything_says_that_it_is_blinded(hidden: pf.AuditResult, tmp_path: Path) -> None:
     folder = hidden.write(tmp_path / "hidden")
     assert "Blinded" in hidden.title
@@ -129,6 +134,7 @@ def test_everything_says_that_it_is_blinded(hidden: pf.AuditResult, tmp_path: Pa
     assert "blinded" in (folder / "tables" / "data.csv").read_text().splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_folder_stays_blinded_until_it_is_asked_for(
     tables: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +166,7 @@ def test_a_folder_stays_blinded_until_it_is_asked_for(
     assert not run()[0]
 
 
+@pytest.mark.slow
 def test_a_blinded_folder_takes_no_open_result_unless_it_is_asked_for(
     shown: pf.AuditResult, hidden: pf.AuditResult, tmp_path: Path
 ) -> None:

@@ -153,6 +153,7 @@ def pulls_of_rates(probabilities: NDArray[np.float64], toys: int) -> NDArray[np.
     return np.array(pulls)
 
 
+@pytest.mark.slow
 def test_free_rates_of_two_processes(location: dict[str, Any], pair: Pair) -> None:
     """Not sqrt 2, which one process alone has, but 1.119 and 1.227 (here 1.226)."""
     edges = np.array([-9, *np.linspace(-2.5, 3.5, 19), 9])
@@ -303,6 +304,7 @@ def test_negative_weights(location: dict[str, Any], pair: Pair) -> None:
 # --- steps ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_step_scales_estimates_and_errors(location: dict[str, Any], pair: Pair) -> None:
     location["samples"]["data"] = {"in_memory": True}
     location["parameter"].append({"name": "k"})

@@ -129,6 +129,7 @@ def column(result: pf.AuditResult, method: str, key: str) -> Array:
     return np.array([getattr(row, key) for row in fit.rows], dtype=np.float64)
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_numpy(audited: pf.AuditResult) -> None:
     """2000 events, rho 0.9; what is left is noise of the bins that shifts move events across."""
     assert column(audited, "unbinned_optimal", "claimed_error") == pytest.approx(
@@ -140,6 +141,7 @@ def test_errors_are_those_of_numpy(audited: pf.AuditResult) -> None:
     assert best[0] < 0.93 * product[0]
 
 
+@pytest.mark.slow
 def test_the_fit_of_the_data_has_that_error_and_its_check(audited: pf.AuditResult) -> None:
     """The sandwich of 2000 events is known to a few percent."""
     for method in ("binned_optimal", "unbinned_optimal"):
@@ -149,6 +151,7 @@ def test_the_fit_of_the_data_has_that_error_and_its_check(audited: pf.AuditResul
         assert np.abs(column(audited, method, "estimate") / error).max() < 4.0
 
 
+@pytest.mark.slow
 def test_estimates_solve_their_equation(audited: pf.AuditResult) -> None:
     """By numpy, with weights at the nominal point and expectations that are linear around it."""
     z = drawn(1)
@@ -163,6 +166,7 @@ def test_estimates_solve_their_equation(audited: pf.AuditResult) -> None:
     assert np.abs(far).max() < 0.15
 
 
+@pytest.mark.slow
 def test_pulls_of_toys_have_unit_width(audited: pf.AuditResult) -> None:
     found = {(row.method, row.pulls.parameter): row for row in audited.pulls}
     for method in ("binned_optimal", "unbinned_optimal"):
@@ -178,6 +182,7 @@ def test_pulls_of_toys_have_unit_width(audited: pf.AuditResult) -> None:
     assert (product.actual_error or 0.0) > (better.actual_error or 0.0) > 0.0
 
 
+@pytest.mark.slow
 def test_chi_square_is_a_goodness_of_fit(audited: pf.AuditResult) -> None:
     """Each channel has the same events: one combination of 40 bins always has the same value."""
     told = {fit.method: fit for fit in audited.optimal}
@@ -189,6 +194,7 @@ def test_chi_square_is_a_goodness_of_fit(audited: pf.AuditResult) -> None:
         assert (fit.p_value or 0.0) > 0.001
 
 
+@pytest.mark.slow
 def test_they_are_written_and_read(audited: pf.AuditResult, tmp_path: Path) -> None:
     folder = audited.write(tmp_path / "out", figures=())
     assert pf.read(folder).summary() == audited.summary()

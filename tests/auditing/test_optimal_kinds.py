@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "rows of one event": {"rows": True},
 }
-FAST = ("three observables, some lack one", "factors of bins and a free rate")
+FAST = ("three observables, some lack one",)
 
 
 def prepared(

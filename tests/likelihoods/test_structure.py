@@ -129,7 +129,13 @@ def _bent(rates: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], Any]
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name == "a shared shapefactor" else [])
+        for name in MODELS
+    ],
+)
 def test_derivatives_are_those_of_the_likelihood(name: str) -> None:
     """To rounding: relative to the largest entry, an entry is a sum of no more than `SUMS`."""
     likelihood = BinnedLikelihood.from_pyhf(MODELS[name]())

@@ -38,6 +38,7 @@ def factors(result: WorkspaceAuditResult, key: str = "factor") -> dict[str, floa
     return {row.parameter: getattr(row, key) for row in result.rows}
 
 
+@pytest.mark.slow
 def test_factors_are_those_of_toys_with_whole_events(
     made: Analysis, result: WorkspaceAuditResult
 ) -> None:

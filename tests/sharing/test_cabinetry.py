@@ -128,6 +128,7 @@ def test_yields_are_those_of_cabinetry() -> None:
             assert sums[where] == pytest.approx(np.array(sample["data"]), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_toml_gives_the_same_answer(
     invoke: Callable[..., CompletedProcess[str]], tmp_path: Path
 ) -> None:
