@@ -38,9 +38,9 @@ from pullfactory.workspaces.reading import read_workspace
 @double_precision
 def audit_workspace(
     workspace: str | Path | Mapping[str, Any],
+    data: Any = None,
     *,
     events: EventMap | str | Path | None = None,
-    data: Any = None,
     simulated: Mapping[str, Any] | None = None,
     weights: Mapping[str, Any] | None = None,
     disjoint: Collection[str] = (),
@@ -60,9 +60,9 @@ def audit_workspace(
 
     Args:
         workspace: From `read_workspace`, a JSON file, or the content of one.
+        data: Events of the data, of weight 1; None for none.
         events: Which events of files are in which bins, or a TOML file that says so, to whose
             folder files are relative; None where they are given, or there are none.
-        data: Events of the data, of weight 1; None for none.
         simulated: Events of samples by name; a sample left out has none.
         weights: Weights of those that are given as numbers, by sample, with which they make the
             templates, of shape (events,) or that of the numbers; 1 for others.
