@@ -167,6 +167,15 @@ def test_events_that_tell_nothing_are_refused(events: tuple[HeldOut, ...]) -> No
         assert DensityVerdict.from_dict(verdict.to_dict()) == verdict
 
 
+def test_a_density_that_is_zero_where_events_are_is_refused(events: tuple[HeldOut, ...]) -> None:
+    def inside(x: Any, theta: Any) -> Any:
+        return jnp.where(x[:, 0] < 190.0, TRUE(x, theta), -jnp.inf)
+
+    verdict = judge(inside, events)
+    assert verdict.answer == "refused"
+    assert "not finite for held-out events of" in str(verdict.reason)
+
+
 def test_few_events_cannot_tell(events: tuple[HeldOut, ...]) -> None:
     """An error of the level of sqrt(2000 / 60 000) = 0.18 of an error."""
     verdict = judge(TRUE, events)

@@ -18,7 +18,7 @@ from pullfactory.errors import LikelihoodError
 from pullfactory.events import first_rows
 from pullfactory.fitting import fit_events, sandwich_covariance
 from pullfactory.likelihoods import BinnedLikelihood, Observation
-from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.likelihoods.log_slopes import log_slopes
 from pullfactory.methods import Method
 from pullfactory.simulation.toys import ToyBlock
 

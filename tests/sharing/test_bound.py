@@ -15,7 +15,7 @@ from pullfactory import (
     read,
     read_workspace,
 )
-from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.likelihoods.log_slopes import log_slopes
 from pullfactory.sharing import Point
 from tests.sharing.workspaces import Spec, copies, same_events
 

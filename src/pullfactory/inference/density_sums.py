@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jit
+from pullfactory._jax import Array, jax, jit, jnp
 from pullfactory.calibration.held_out import HeldOut
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, refuse_missing
@@ -165,8 +165,10 @@ def batches(sample: HeldOut) -> list[tuple[NDArray[np.float64], NDArray[np.float
 def _sums(
     likelihood: DensityLikelihood, theta: jax.Array, events: jax.Array, weights: jax.Array
 ) -> _Sums:
+    known = jnp.isfinite(likelihood.density(events, theta))  # a density of 0 has no score
+
     def total(at: jax.Array) -> tuple[jax.Array, jax.Array]:
-        scores = likelihood.scores(at, events)
+        scores = jnp.where(known, likelihood.scores(at, events), jnp.nan)
         return scores @ weights, scores
 
     curvature, scores = jax.jacfwd(total, has_aux=True)(theta)

@@ -10,18 +10,19 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from jax.scipy.special import gammaln
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
+from pullfactory._jax import Array, jax, jnp, require_double_precision
 from pullfactory.errors import LikelihoodError, WorkspaceError, printable
 from pullfactory.likelihoods._bends import kinked, one_sided
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._expanding import Rates, expand_rates, expand_weighted, plain_rates
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood
+from pullfactory.likelihoods._terms import auxiliary_terms
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.likelihoods.arrow import Arrow, Layout
 from pullfactory.likelihoods.structure import Constants, Structure, read_structure
@@ -160,7 +161,7 @@ class BinnedLikelihood(Likelihood):
         structure = None
         if program.size * config.npars > _DENSE_VALUES:
             structure = read_structure(arranged, order, config.npars)
-        terms = _auxiliary_terms(config)
+        terms = auxiliary_terms(config)
         bins = [config.channel_nbins[name] for name in config.channels]
         auxdata = np.array(config.auxdata, dtype=np.float64)
         counts = (
@@ -677,29 +678,6 @@ def _shown(names: Sequence[str]) -> tuple[str, ...]:
     return shown
 
 
-class _Term(NamedTuple):
-    """One auxiliary value: a measurement of one parameter."""
-
-    position: int
-    poisson: bool
-    factor: float
-    sigma: float
-
-
-def _auxiliary_terms(config: Any) -> list[_Term]:
-    """The auxiliary terms of a model, in the order of its auxiliary data."""
-    terms: list[_Term] = []
-    for name in config.auxdata_order:
-        parameter = config.param_set(name)
-        n = parameter.n_parameters
-        poisson = parameter.pdf_type == "poisson"
-        first = config.par_slice(name).start
-        factors = parameter.factors if poisson else [1.0] * n
-        sigmas = [1.0] * n if poisson else getattr(parameter, "sigmas", [1.0] * n)
-        terms += [_Term(first + i, poisson, float(factors[i]), float(sigmas[i])) for i in range(n)]
-    return terms
-
-
 def _digest(model: pyhf.Model) -> NDArray[np.uint8]:
     """Of what pyhf makes a model of."""
     config = model.config
@@ -715,23 +693,3 @@ def _poisson_nll(rates: jax.Array, counts: jax.Array) -> jax.Array:
 def _log_argument(rate: jax.Array, n: jax.Array) -> jax.Array:
     """The rate where something was counted, else 1: n log(rate) is 0 with derivative 0 there."""
     return jnp.where(n > 0, rate, 1.0)
-
-
-@jit
-def log_slopes(likelihood: BinnedLikelihood, theta: jax.Array) -> jax.Array:
-    """Derivatives of the logarithms of the rates, 0 where there is no rate.
-
-    Args:
-        likelihood: Of the rates.
-        theta: Shape (toys, parameters).
-
-    Returns:
-        Shape (toys, bins, parameters).
-    """
-
-    def one(at: jax.Array) -> jax.Array:
-        rates = likelihood.expected(at)[:, None]
-        slopes = likelihood.slopes(at)
-        return jnp.where(rates > 0, slopes / jnp.where(rates > 0, rates, 1.0), 0.0)
-
-    return jax.vmap(one)(theta)

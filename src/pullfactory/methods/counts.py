@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.likelihoods._likelihood import Observation
-from pullfactory.likelihoods.binned import BinnedLikelihood, log_slopes
+from pullfactory.likelihoods.binned import BinnedLikelihood
 from pullfactory.likelihoods.channels import Channels, PairCounts
+from pullfactory.likelihoods.log_slopes import log_slopes
 from pullfactory.methods.method import Method
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.toys import ToyBlock

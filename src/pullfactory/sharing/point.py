@@ -13,7 +13,7 @@ from pullfactory.fitting import FitBatch, FitStatus, fit_toys
 from pullfactory.fitting.flatness import refuse_flat
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.likelihoods._expanding import Rates, expand_rates
-from pullfactory.likelihoods.binned import log_slopes
+from pullfactory.likelihoods.log_slopes import log_slopes
 
 _AT_BOUND = 1e-9  # part of the range of a parameter
 
