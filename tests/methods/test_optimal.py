@@ -437,3 +437,18 @@ def test_bins_have_the_errors_that_are_claimed(n_events: int, part: float) -> No
             assert one.actual_error == pytest.approx(
                 0.166, abs=0.166 * (part + 3 * one.width_error)
             )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n_events", "rho"), [(30, 0.5), (2000, 0.9999)])
+def test_weights_that_cannot_be_computed_are_failed_fits(n_events: int, rho: float) -> None:
+    """Rates below 0 and cells without events: no warning of numpy, and all toys are counted."""
+    found = pulls(
+        methods=["binned_optimal"],
+        ensemble__n_toys=50,
+        ensemble__n_events=n_events,
+        ensemble__rho=[rho],
+    )
+    for one in found.values():
+        assert 0 < one.n_failed < 50
+        assert one.n_toys == 50

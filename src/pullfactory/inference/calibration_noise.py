@@ -139,7 +139,8 @@ def _propagate(told: MethodNoise, pull: Array, drawn: Array) -> tuple[Array, Arr
     draw = sums.draw.mean(axis=0)
     always = sums.common + np.outer(draw, draw) / _LITTLE
     excess = (_squared_widths(information, within) / ideal - 1.0) / _LITTLE
-    shifts = np.sqrt(_squared_widths(information, always) / _LITTLE)
+    squared = _squared_widths(information, always)
+    shifts = np.sqrt(np.where(squared < 0.0, np.nan, squared) / _LITTLE)  # rounding, if singular
     return shifts, np.sqrt(np.maximum(1.0 + excess, 0.0))
 
 

@@ -178,7 +178,8 @@ def _joint(
         pairs = channels.count(expected_toy(study, rho))
     else:
         pairs = channels.expect(population)
-    return {pair: found[0] / found.sum() for pair, found in pairs.joint.items()}
+    joint = {pair: np.maximum(found[0], 0.0) for pair, found in pairs.joint.items()}  # rounding
+    return {pair: found / found.sum() for pair, found in joint.items()}
 
 
 def _expected(
@@ -187,8 +188,12 @@ def _expected(
     joint: dict[tuple[int, int], NDArray[np.float64]],
     theta: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Covariance of the bins that an event fills, with the probabilities at theta."""
+    """Covariance of the bins that an event fills, with the probabilities at theta.
+
+    NaN where templates are extrapolated to negative rates, of which there is none.
+    """
     single = np.asarray(probabilities(contents, theta))
+    single = np.where((single < 0.0).any(axis=1, keepdims=True), np.nan, single)
     raked = {
         (i, j): rake(found, single[:, slices[i]], single[:, slices[j]])
         for (i, j), found in joint.items()
