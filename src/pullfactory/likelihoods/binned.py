@@ -22,7 +22,7 @@ from pullfactory.likelihoods._bends import kinked, one_sided
 from pullfactory.likelihoods._compact import compact
 from pullfactory.likelihoods._expanding import Rates, expand_rates, expand_weighted, plain_rates
 from pullfactory.likelihoods._likelihood import Expansion, Likelihood
-from pullfactory.likelihoods._terms import auxiliary_terms
+from pullfactory.likelihoods._terms import Auxiliary, auxiliary_terms
 from pullfactory.likelihoods._trace import Program, trace_rates
 from pullfactory.likelihoods.arrow import Arrow, Layout
 from pullfactory.likelihoods.structure import Constants, Structure, read_structure
@@ -358,21 +358,18 @@ class BinnedLikelihood(Likelihood):
 
     def expected_aux(self, theta: Array) -> jax.Array:
         """Expected auxiliary data, shape (auxdata,), for theta of shape (parameters,)."""
-        return jnp.asarray(theta)[self._aux_positions] * self.aux_factor
+        return self.auxiliary.expected(jnp.asarray(theta))
 
     def nll(self, theta: Array, data: Array) -> jax.Array:
         """Minus pyhf's logpdf; theta of shape (parameters,), data of shape (bins + auxdata,)."""
         counts, values = self._split(data)
-        varying = _poisson_nll(self.expected(theta), counts) + self._penalty(theta, values)
-        return varying + self.constant(data)
+        auxiliary = self.auxiliary.nll(jnp.asarray(theta), values)
+        return _poisson_nll(self.expected(theta), counts) + auxiliary + self.constant(data)
 
     def constant(self, data: Array) -> jax.Array:
         """Normalisation of the Poisson and Gaussian terms; data of shape (bins + auxdata,)."""
         counts, values = self._split(data)
-        poisson = np.array(self.aux_poisson, dtype=bool)
-        gauss = jnp.log(self.aux_sigma) + 0.5 * np.log(2 * np.pi)
-        norms = jnp.where(poisson, gammaln(jnp.where(poisson, values, 1.0) + 1.0), gauss)
-        return jnp.sum(gammaln(counts + 1.0)) + jnp.sum(self.aux_used * norms)
+        return jnp.sum(gammaln(counts + 1.0)) + self.auxiliary.constant(values)
 
     def expansion(self, theta: Array, data: Array) -> Expansion:
         """Gauss-Newton: exact gradient, a curvature without the rates' second derivatives.
@@ -389,7 +386,7 @@ class BinnedLikelihood(Likelihood):
         jacobian = self.slopes(theta)
         seen = counts / _log_argument(rates, counts)
         weight = seen**2 / jnp.where(seen > 0, counts, 1.0)
-        penalty, slope, bend = self._penalty_expansion(theta, values)
+        penalty, slope, bend = self.auxiliary.expansion(jnp.asarray(theta), values)
         return Expansion(
             _poisson_nll(rates, counts) + penalty,
             jacobian.T @ (1.0 - seen) + slope,
@@ -436,7 +433,7 @@ class BinnedLikelihood(Likelihood):
         counts, values = self._split(data)
         seen = counts / _log_argument(rates.rates, counts)
         weight = seen**2 / jnp.where(seen > 0, counts, 1.0)
-        penalty, slope, bend = self._penalty_expansion(theta, values)
+        penalty, slope, bend = self.auxiliary.expansion(jnp.asarray(theta), values)
         corner_bend, inner_bend = layout.split(bend, 1.0)
         weighed = weight * rates.inner
         inner = weighed[:, None] * rates.inner
@@ -576,52 +573,42 @@ class BinnedLikelihood(Likelihood):
             )
 
     @property
-    def coupled(self) -> tuple[int, ...]:
-        """Positions of the parameters with correlated constraints."""
-        if self.coupling is None:
-            return ()
-        some = np.flatnonzero(np.abs(self.coupling).sum(axis=0))
-        return tuple(self.aux_index[term] for term in some)
-
-    @property
-    def coupled_information(self) -> NDArray[np.float64] | float:
-        """What correlated constraints know beyond independent ones.
-
-        Shape (parameters, parameters), in inverse products of their units; or 0.
-        """
-        if self.coupling is None:
-            return 0.0
-        pulls = self.aux_slopes / self.aux_sigma[:, None]
-        found: NDArray[np.float64] = pulls.T @ self.coupling @ pulls
-        return found
+    def auxiliary(self) -> Auxiliary:
+        """The terms of the auxiliary data."""
+        return Auxiliary(
+            position=self._aux_positions,
+            factor=self.aux_factor,
+            sigma=self.aux_sigma,
+            used=self.aux_used,
+            poisson=np.array(self.aux_poisson, dtype=bool),
+            coupling=self.coupling,
+            parameters=len(self.names),
+        )
 
     @property
     def aux_slopes(self) -> NDArray[np.float64]:
         """Derivatives of the expected auxiliary values, shape (auxdata, parameters)."""
-        measured: NDArray[np.float64] = np.eye(len(self.names))[self._aux_positions]
-        return measured * self.aux_factor[:, None]
+        return self.auxiliary.slopes
 
     @property
     def aux_root(self) -> NDArray[np.float64] | None:
-        """Lower triangular factor of the correlation of the auxiliary values.
-
-        Shape (auxdata, auxdata); None where all are independent.
-        """
-        if self.coupling is None:
-            return None
-        precision = np.eye(len(self.coupling)) + self.coupling
-        return np.asarray(np.linalg.cholesky(np.linalg.inv(precision)))
+        """As in `Auxiliary`: factor of the correlation of the auxiliary values."""
+        return self.auxiliary.root
 
     @property
     def aux_precision(self) -> NDArray[np.float64]:
-        """Inverse covariance of the auxiliary values of Gaussian terms that are used.
+        """As in `Auxiliary`: inverse covariance of the auxiliary values."""
+        return self.auxiliary.precision
 
-        Shape (auxdata, auxdata).
-        """
-        found = np.diag(self.aux_used)
-        if self.coupling is not None:
-            found = found + self.coupling
-        return np.asarray(found / np.outer(self.aux_sigma, self.aux_sigma))
+    @property
+    def coupled(self) -> tuple[int, ...]:
+        """Positions of the parameters with correlated constraints."""
+        return self.auxiliary.coupled
+
+    @property
+    def coupled_information(self) -> NDArray[np.float64] | float:
+        """As in `Auxiliary`: what correlated constraints know beyond independent ones."""
+        return self.auxiliary.coupled_information
 
     @property
     def _aux_positions(self) -> NDArray[np.int_]:
@@ -630,43 +617,6 @@ class BinnedLikelihood(Likelihood):
     def _split(self, data: Array) -> tuple[jax.Array, jax.Array]:
         values = jnp.asarray(data)
         return values[: self.n_main], values[self.n_main :]
-
-    def _penalty(self, theta: Array, values: jax.Array) -> jax.Array:
-        """Negative log-likelihood of the auxiliary data up to `constant`, without dropped terms."""
-        poisson = np.array(self.aux_poisson, dtype=bool)
-        expected = self.expected_aux(theta)
-        pulls = (values - expected) / self.aux_sigma
-        positive = jnp.where(poisson, expected, 1.0)  # keeps the unused branch finite
-        counts = positive - values * jnp.log(positive)
-        total = jnp.sum(self.aux_used * jnp.where(poisson, counts, 0.5 * pulls**2))
-        return total if self.coupling is None else total + 0.5 * pulls @ self.coupling @ pulls
-
-    def _penalty_expansion(
-        self, theta: Array, values: jax.Array
-    ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Value and gradient of `_penalty`; of its Hessian what is not coupled, the diagonal."""
-        poisson = np.array(self.aux_poisson, dtype=bool)
-        at = self._aux_positions
-        own = jnp.asarray(theta)[at]
-        weight = self.aux_factor / jnp.square(self.aux_sigma)
-        slope = jnp.where(
-            poisson,
-            self.aux_factor - values / own,
-            (self.aux_factor * own - values) * weight,
-        )
-        bend = jnp.where(poisson, values / own**2, self.aux_factor * weight)
-        zero = jnp.zeros(len(self.names))
-        coupled = zero
-        if self.coupling is not None:
-            pulls = (self.expected_aux(theta) - values) / self.aux_sigma
-            coupled = coupled + (self.aux_slopes / self.aux_sigma[:, None]).T @ (
-                self.coupling @ pulls
-            )
-        return (
-            self._penalty(theta, values),
-            coupled + zero.at[at].add(self.aux_used * slope),
-            zero.at[at].add(self.aux_used * bend),
-        )
 
 
 def _shown(names: Sequence[str]) -> tuple[str, ...]:
