@@ -38,8 +38,10 @@ class MappedChannel(Frozen):
     edges: Listed[float] = Field(default=(), description="of its bins, the upper one not in a bin")
     selection: str = Field(default="", description="condition for an event to be in it; empty: all")
     weight: str = Field(default="", description="factor on the weights of simulated events here")
-    overflow: Literal["drop", "last"] = Field(
-        default="drop", description='what is beyond the last edge: "drop", or "last": in its bin'
+    overflow: Literal["drop", "last", "both"] = Field(
+        default="drop",
+        description='what is beyond the edges: "drop"; "last": in the last bin what is above; '
+        '"both": in the first what is below too',
     )
     disjoint: bool = Field(
         default=False, description="true: its events are in no other channel, and are not given"
@@ -78,6 +80,10 @@ class EventMap(Frozen):
     id: Files = Field(
         default=(), description="columns that identify an event; none: its row in its file"
     )
+    language: Literal["pullfactory", "uproot"] = Field(
+        default="pullfactory",
+        description='of expressions: "pullfactory", or "uproot": as uproot and cabinetry have them',
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -88,7 +94,7 @@ class EventMap(Frozen):
             keys = ("observable", "selection", "weight")
             texts |= {f"channel.{name}.{key}": getattr(channel, key) for key in keys}
         for place, text in texts.items():
-            if text:
+            if text and self.language == "pullfactory":  # others need the branches of a file
                 parse_expression(text, place=place)
         if not self.data and not self.simulated and not any(c.data for c in self.channel.values()):
             raise ValueError("neither data nor simulated events are named; name some")
