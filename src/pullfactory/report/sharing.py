@@ -184,7 +184,11 @@ def _of_gammas(rows: Sequence[SharingRow]) -> str:
 
 def _of_interest(row: SharingRow, channels: int) -> str:
     if math.isnan(row.claimed_error):
-        return f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error."
+        return (
+            f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error "
+            "there. Let it move (fixed and bounds in the measurement), or take as observations "
+            "what is expected at another value."
+        )
     if channels == 1:
         return f"The error of {row.parameter} is what the fit claims: one channel shares no events."
     if row.factor is not None:

@@ -1,5 +1,6 @@
 """Which events are in which bins of a workspace: what an audit of it is told beside it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,20 @@ from pullfactory.settings.toml import read_toml
 
 Files = Annotated[Listed[str], BeforeValidator(listed)]
 """Files, each as FILE or FILE:TREE; globs allowed."""
+
+
+def _without_weight(value: object) -> object:
+    """Data have no more than files."""
+    if isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004  which pydantic would not tell
+            "data have files alone, for each of their events counts once; write "
+            'data = "FILE:TREE", or a list of such'
+        )
+    return listed(value)
+
+
+Data = Annotated[Listed[str], BeforeValidator(_without_weight)]
+"""Files of data, likewise."""
 
 
 def _with_files(value: object) -> object:
@@ -46,7 +61,7 @@ class MappedChannel(Frozen):
     disjoint: bool = Field(
         default=False, description="true: its events are in no other channel, and are not given"
     )
-    data: Files = Field(default=(), description="files of its data, if others have other files")
+    data: Data = Field(default=(), description="files of its data, if others have other files")
     files: dict[str, Files] = Field(
         default_factory=dict, description="files of its simulated events by sample, likewise"
     )
@@ -71,7 +86,7 @@ class MappedChannel(Frozen):
 class EventMap(Frozen):
     """Which events are in which bins of a workspace."""
 
-    data: Files = Field(default=(), description="files of the data; none: no data")
+    data: Data = Field(default=(), description="files of the data; none: no data")
     simulated: dict[str, Annotated[MappedSample, BeforeValidator(_with_files)]] = Field(
         default_factory=dict, description="samples of the workspace that have events"
     )
