@@ -19,7 +19,7 @@ Files = Annotated[Listed[str], BeforeValidator(listed)]
 def _without_weight(value: object) -> object:
     """Data have no more than files."""
     if isinstance(value, Mapping):
-        raise ValueError(  # noqa: TRY004  which pydantic would not tell
+        raise ValueError(
             "data have files alone, for each of their events counts once; write "
             'data = "FILE:TREE", or a list of such'
         )
