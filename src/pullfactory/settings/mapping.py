@@ -40,10 +40,22 @@ class MappedSample(Frozen):
 
     files: Files = Field(default=(), description="FILE or FILE:TREE, globs allowed")
     weight: str = Field(default="", description="of an event, as in the template; empty: 1")
+    scale: Listed[float] = Field(
+        default=(), description="factors on the weights, one for each of `files`; none: 1"
+    )
     selection: str = Field(default="", description="condition for its events")
     own_selection: bool = Field(
         default=False, description="true: it stands for those of the channels"
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.scale and len(self.scale) != len(self.files):
+            raise ValueError(
+                f"scale has {len(self.scale)} numbers, but there are {len(self.files)} files; "
+                "give one for each"
+            )
+        return self
 
 
 class MappedChannel(Frozen):
@@ -106,6 +118,12 @@ class EventMap(Frozen):
         for name, sample in self.simulated.items():
             texts |= {f"simulated.{name}.{k}": getattr(sample, k) for k in ("weight", "selection")}
         for name, channel in self.channel.items():
+            for other in channel.files.keys() & self.simulated.keys():
+                if self.simulated[other].scale:
+                    raise ValueError(
+                        f"channel.{name}.files.{other} has no scale; leave that of "
+                        f"simulated.{other} out, and multiply the weight"
+                    )
             keys = ("observable", "selection", "weight")
             texts |= {f"channel.{name}.{key}": getattr(channel, key) for key in keys}
         for place, text in texts.items():

@@ -195,7 +195,7 @@ def _by_ends(found: Histogram, right: Histogram) -> str | None:
             much = f"much: it has {flow}" if excess[end] > 0 else f"little: it lacks {flow}"
             which = "first" if end == 0 else "last"
             return f"only the {which} bin has too {much}, or its {edge} edge is another"
-    if size > _LEAST and agree(found[1:-1], right[1:-1], EXACT):
+    if right[1:-1].any() and agree(found[1:-1], right[1:-1], EXACT):
         if (excess[[0, -1]] > 0).all():
             return "the outermost bins have too much: they have what is beyond the edges"
         if (excess[[0, -1]] < 0).all():

@@ -26,6 +26,22 @@ from pullfactory.sharing.templates import templates_of
 _ROOT = ".root"
 
 
+class _Rows(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        table: Columns.
+        keys: Of the events: their rows, or hashes of their identifiers.
+        place: The file.
+        scale: Factor on their weights.
+    """
+
+    table: Mapping[str, Any]
+    keys: NDArray[np.uint64]
+    place: str
+    scale: float
+
+
 class _Entries(NamedTuple):
     """Bins that events fill.
 
@@ -111,9 +127,9 @@ class _View:
         used = (self.observable, *self.conditions, *self.weights)
         return {column for expression in used for column in expression.columns}
 
-    def entries(self, table: Mapping[str, Any], keys: NDArray[np.uint64], place: str) -> _Entries:
+    def entries(self, part: _Rows) -> _Entries:
         """The bins that some rows fill."""
-        rows = len(keys)
+        table, rows = part.table, len(part.keys)
         values = self.observable(table, events=rows).astype(np.float64)
         selected = np.ones(rows, dtype=bool)
         for condition in self.conditions:
@@ -124,13 +140,13 @@ class _View:
             inside &= values >= self.edges[0]
         if not self.above:
             inside &= values < self.edges[-1]
-        weights = np.ones(rows)
+        weights = np.full(rows, part.scale)
         for factor in self.weights:
             weights = weights * factor(table, events=rows)
         found = np.searchsorted(self.edges, values[inside], side="right") - 1
         bins = self.first + np.clip(found, 0, len(self.edges) - 2)
         lost = int((selected & missing).sum())
-        return _Entries(keys[inside], bins, weights[inside], lost, place)
+        return _Entries(part.keys[inside], bins, weights[inside], lost, part.place)
 
 
 def read_mapped(
@@ -230,9 +246,9 @@ def _read(
         )
     entries: dict[str, list[_Entries]] = {view.name: [] for g in groups.values() for view in g}
     for files, views in groups.items():
-        for table, keys, file in _tables(files, views, events, place, base):
+        for part in _tables(files, sample.scale, views, events, place, base):
             for view in views:
-                entries[view.name].append(view.entries(table, keys, file))
+                entries[view.name].append(view.entries(part))
     for channel, found in entries.items():
         _refuse_repeated(found, channel, place)
     return entries
@@ -253,8 +269,8 @@ def _named(groups: Iterable[Sequence[str]], base: Path | None) -> set[tuple[Path
     return {
         (path, tree)
         for files in groups
-        for tree, names in _by_tree(files).items()
-        for path in named_files(names, base=base)
+        for tree, named in _by_tree(files).items()
+        for path in named_files([name for _, name in named], base=base)
     }
 
 
@@ -263,13 +279,23 @@ def _files(channel: MappedChannel, name: str) -> tuple[str, ...]:
 
 
 def _tables(
-    files: Sequence[str], views: Sequence[_View], events: EventMap, place: str, base: Path | None
-) -> Iterator[tuple[Mapping[str, Any], NDArray[np.uint64], str]]:
-    """Rows of files, piece by piece, with the key of each and the name of the file."""
+    files: Sequence[str],
+    scale: Sequence[float],
+    views: Sequence[_View],
+    events: EventMap,
+    place: str,
+    base: Path | None,
+) -> Iterator[_Rows]:
+    """Rows of files, piece by piece."""
     identifier, first = events.id, 0
     columns = sorted(set(identifier).union(*(view.needs for view in views)))
-    for tree, names in _by_tree(files).items():
-        for source in LANGUAGES[events.language].open(names, tree=tree, place=place, base=base):
+    for tree, named in _by_tree(files).items():
+        names = [name for _, name in named]
+        sources = LANGUAGES[events.language].open(names, tree=tree, place=place, base=base)
+        factors = [
+            scale[k] if scale else 1.0 for k, name in named for _ in named_files([name], base=base)
+        ]
+        for source, factor in zip(sources, factors, strict=True):
             for table in source.chunks(columns or source.names()[:1]):
                 rows = len(next(iter(table.values())))
                 if identifier:
@@ -277,29 +303,42 @@ def _tables(
                     keys = hash_events([table[name] for name in identifier], place=said)
                 else:
                     keys = np.arange(first, first + rows, dtype=np.uint64)
-                yield table, keys, source.place
+                yield _Rows(table, keys, source.place, factor)
                 first += rows
 
 
-def _by_tree(files: Sequence[str]) -> dict[str | None, list[str]]:
-    """Files by the tree that is read of them."""
-    found: dict[str | None, list[str]] = {}
-    for text in files:
+def _by_tree(files: Sequence[str]) -> dict[str | None, list[tuple[int, str]]]:
+    """Files by the tree that is read of them, each with its place among all."""
+    found: dict[str | None, list[tuple[int, str]]] = {}
+    for k, text in enumerate(files):
         path, colon, tree = text.rpartition(":")
         named = bool(colon) and path.lower().endswith(_ROOT)
-        found.setdefault(tree if named else None, []).append(path if named else text)
+        found.setdefault(tree if named else None, []).append((k, path if named else text))
     return found
 
 
 def _refuse_repeated(parts: Sequence[_Entries], channel: str, place: str) -> None:
+    repeated = _repeated(parts)
+    if not repeated:
+        return
+    files = {part.place for part in parts}
+    within = sum(_repeated([p for p in parts if p.place == file]) for file in files)
+    remedy = (
+        "select one row of each, or give an id that tells events apart"
+        if within
+        else "each is in two files: give a column that tells files apart as id too, or no id if "
+        "all channels are in the same files"
+    )
+    raise EventsError(
+        f"{place}: channel {channel!r} has {repeated} rows with the identifier of another of its "
+        f"rows; an event counts once in a channel: {remedy}"
+    )
+
+
+def _repeated(parts: Sequence[_Entries]) -> int:
+    """Rows with the key of another."""
     keys = np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)])
-    repeated = len(keys) - len(np.unique(keys))
-    if repeated:
-        raise EventsError(
-            f"{place}: channel {channel!r} has {repeated} rows with the identifier of another of "
-            "its rows; an event counts once in a channel: select one row of each, or give an id "
-            "that tells events apart"
-        )
+    return len(keys) - len(np.unique(keys))
 
 
 def _matrix(entries: Iterable[Sequence[_Entries]], bins: int) -> Filled:
