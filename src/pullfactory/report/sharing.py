@@ -65,7 +65,7 @@ def _errors(rows: Sequence[SharingRow]) -> list[Column]:
         columns += [
             digits("actual_error", "actual\nerror"),
             measured("factor", "actual / claimed"),
-            text("matters", "correlation"),
+            text("matters", "sharing"),
         ]
     return columns
 
@@ -74,7 +74,7 @@ def _others(rows: Sequence[SharingRow]) -> list[Column]:
     """The factor of the data alone, and if samples without events share none."""
     return [
         decimals(key, heading, 3)
-        for key, heading in (("factor_data", "of the\ndata"), ("factor_alone", "others\nalone"))
+        for key, heading in (("factor_data", "of\ndata"), ("factor_alone", "others\nalone"))
         if any(getattr(row, key) not in (None, row.factor) for row in rows)
     ]
 
