@@ -2,6 +2,8 @@
 
 import copy
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,14 @@ import pandas as pd
 import pyhf
 import pytest
 
-from pullfactory import BinnedLikelihood, Study, fit_toys, negative_samples, run
+from pullfactory import (
+    BinnedLikelihood,
+    Study,
+    audit_workspace,
+    fit_toys,
+    negative_samples,
+    run,
+)
 
 WORKSPACES = sorted((Path(__file__).parents[1] / "workspaces").glob("*.json"))
 POSTER = next(path for path in WORKSPACES if path.stem == "poster")
@@ -135,3 +144,74 @@ def test_pandas_finds_the_widths_of_the_summary(tiny_study: Study, tmp_path: Pat
     for row in rows:
         found = width[row["method"], row["rho"], row["parameter"]]
         assert found == pytest.approx(row["width"])
+
+
+SIGNAL = np.array([40.0, 90.0, 130.0, 100.0])
+BACKGROUND = np.array([160.0, 110.0, 60.0, 30.0])
+TILT = np.array([8.0, 3.0, -4.0, -7.0])
+
+
+def shared_workspace() -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
+    """Two channels that share 70 % of the events, one sample of which has a linear systematic."""
+    rng = np.random.default_rng(7)
+    first = rng.choice(4, 800, p=(SIGNAL + BACKGROUND) / 720.0)
+    other = rng.choice(4, 800, p=(SIGNAL + BACKGROUND) / 720.0)
+    second = np.where(rng.random(800) < 0.6, first, other) + 4
+    bins = np.stack([first, np.where(rng.random(800) < 0.7, second, -1)], axis=1)
+    observed = np.bincount(bins[bins >= 0], minlength=8)
+    channels = []
+    for name, part in (("first", 1.0), ("second", 0.7)):
+        tilt = {
+            "hi_data": list(part * (BACKGROUND + TILT)),
+            "lo_data": list(part * (BACKGROUND - TILT)),
+        }
+        free = {"name": "mu", "type": "normfactor", "data": None}
+        varied = {"name": "tilt", "type": "histosys", "data": tilt}
+        samples = [
+            {"name": "signal", "data": list(part * SIGNAL), "modifiers": [free]},
+            {"name": "background", "data": list(part * BACKGROUND), "modifiers": [varied]},
+        ]
+        channels.append({"name": name, "samples": samples})
+    spec = {
+        "channels": channels,
+        "observations": [
+            {"name": "first", "data": observed[:4].tolist()},
+            {"name": "second", "data": observed[4:].tolist()},
+        ],
+        "measurements": [{"name": "all", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+    return spec, bins
+
+
+def test_rabbit_fits_with_the_covariance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program on the page, if rabbit-fit is there, beside least squares in closed form."""
+    pytest.importorskip("rabbit", reason="pip install rabbit-fit")
+    command = shutil.which("rabbit_fit")
+    assert command
+    monkeypatch.chdir(tmp_path)
+    spec, bins = shared_workspace()
+    Path("workspace.json").write_text(json.dumps(spec))
+    result = audit_workspace(spec, bins, n_toys=0)
+    result.write("results/audit")
+    page = (Path(__file__).parents[1] / "docs" / "interoperation.md").read_text()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    program, words = (block for language, block in blocks if not language)
+    options = words.splitlines()[0].removeprefix("$ rabbit_fit ").split()
+    reading = (
+        "import json, rabbit.io_tools as io; "
+        "found = io.get_fitresult('rabbit/fitresults.hdf5')['parms'].get(); "
+        "print(json.dumps([list(found.values()), list(found.variances() ** 0.5)]))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    subprocess.run([command, *options], check=True, capture_output=True)
+    read = subprocess.run([sys.executable, "-c", reading], check=True, capture_output=True)
+    estimates, errors = json.loads(read.stdout.splitlines()[-1])
+
+    assert result.covariance is not None
+    inverse = np.linalg.inv(result.covariance.counts)
+    slopes = np.stack([np.append(SIGNAL, 0.7 * SIGNAL), np.append(TILT, 0.7 * TILT)], axis=1)
+    away = result.covariance.observed - np.append(BACKGROUND, 0.7 * BACKGROUND)
+    covariance = np.linalg.inv(slopes.T @ inverse @ slopes + np.diag([0.0, 1.0]))
+    assert estimates == pytest.approx(covariance @ slopes.T @ inverse @ away, rel=1e-8)
+    assert errors == pytest.approx(np.sqrt(np.diag(covariance)), rel=1e-8)

@@ -13,7 +13,7 @@ import numpy as np
 import pullfactory as pf
 from pullfactory.auditing import read_events
 from pullfactory.calibration import Calibration
-from pullfactory.events import open_source, parse_expression
+from pullfactory.events import open_computed, open_source, parse_expression
 from pullfactory.files import check_file
 from pullfactory.results.folders import check_folder
 from pullfactory.sharing import read_mapped
@@ -120,6 +120,14 @@ def _expression(folder: Path) -> None:
     found = parse_expression(text, place="observable.x.expression")(columns)
     assert found.shape == (6,)
     assert found.dtype == (bool if found.dtype.kind == "b" else np.float64)
+
+
+def _computed(folder: Path) -> None:
+    text = (folder / "computed.txt").read_bytes().decode("utf-8", "surrogateescape")
+    (source,) = open_computed([str(folder / "tree.root")], tree="events", place="events")
+    for chunk in source.chunks([text, "x"]):
+        assert chunk[text].shape == chunk["x"].shape
+        assert chunk[text].dtype.kind in "biuf"
 
 
 def _result(file: str, folder: Path) -> None:
@@ -258,6 +266,7 @@ TARGETS: Mapping[str, Target] = {
         *_within(mutate_bytes, _page, "report", PICTURE),
         *_within(mutate_bytes, _result, "read", f"toys/{PART}"),
         _made("expression", make_expression, _expression),
+        _made("computed", make_expression, _computed),
         _made("setting", _make_setting, _settings),
         _made("path", _make_path, _path),
     )

@@ -75,9 +75,25 @@ def config() -> Settings:
     }
 
 
+def config_of_uproot() -> Settings:
+    """The same with what only uproot evaluates: numbers of jets, single precision, no weights."""
+    content = config()
+    high, mass = content["Regions"]
+    high |= {
+        "Variable": "jets[:, 0]",
+        "Filter": "(lep_charge > 0) & (jets[:, 1] > 150) | ~(m < 90)",
+    }
+    mass |= {"Variable": "0.1 * jets[:, 1] + m", "Filter": "lep_charge // 1 & 3 == 1"}
+    _, signal, background = content["Samples"]
+    signal["Weight"] = "0.3"
+    background["Weight"] = "0.7 * weight * where(jets[:, 0] > 250, 1.1, 1)"
+    return content
+
+
 def fill(file: Any, name: str, events: Settings) -> None:
     """A tree; of what uproot makes of arrays by itself, an RNTuple, it reads no expressions."""
-    file.mktree(name, {key: values.dtype for key, values in events.items()})
+    kinds = {key: (values.dtype, values.shape[1:]) for key, values in events.items()}
+    file.mktree(name, {key: kind if kind[1] else kind[0] for key, kind in kinds.items()})
     file[name].extend(events)
 
 
@@ -91,9 +107,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         jet_pt = 200.0 + rng.exponential(centre, number)
         return {
             "jet_pt": jet_pt,
+            "jets": np.stack([jet_pt, 0.7 * jet_pt], axis=1).astype(np.float32),
             "m": 0.3 * jet_pt + rng.normal(0.0, 10.0, number),
             "lep_charge": rng.choice([-1, 1], number),
-            "weight": np.full(number, weight),
+            "weight": np.full(number, weight, dtype=np.float32),
         }
 
     with uproot.recreate(folder / "prediction.root") as file:
@@ -101,14 +118,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fill(file, "background", events(4000, 100.0, 0.1))
     with uproot.recreate(folder / "data.root") as file:
         fill(file, "pseudodata", events(900, 110.0, 1.0))
-    (folder / "config.yml").write_text(yaml.safe_dump(config()))
+    build(folder, config(), "config", "workspace")
+    return folder
+
+
+def build(folder: Path, content: Settings, name: str, workspace: str) -> None:
+    """The workspace that cabinetry makes of a configuration."""
+    (folder / f"{name}.yml").write_text(yaml.safe_dump(content))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        cabinetry.templates.build(config(), method="uproot")
-        cabinetry.templates.postprocess(config())
-        spec = cabinetry.workspace.build(config(), with_validation=False)
-    (folder / "workspace.json").write_text(json.dumps(spec))
-    return folder
+        cabinetry.templates.build(content, method="uproot")
+        cabinetry.templates.postprocess(content)
+        spec = cabinetry.workspace.build(content, with_validation=False)
+    (folder / f"{workspace}.json").write_text(json.dumps(spec))
 
 
 @pytest.fixture(autouse=True)
@@ -116,10 +138,12 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
 
 
-def test_yields_are_those_of_cabinetry() -> None:
-    workspace = read_workspace("workspace.json")
+@pytest.mark.parametrize("content", [config(), config_of_uproot()], ids=["plain", "uproot"])
+def test_yields_are_those_of_cabinetry(content: Settings, folder: Path) -> None:
+    build(folder, content, "tried", "made")
+    workspace = read_workspace("made.json")
     likelihood = BinnedLikelihood.from_pyhf(workspace)
-    found = read_mapped(read_cabinetry("config.yml"), likelihood, workspace)
+    found = read_mapped(read_cabinetry("tried.yml"), likelihood, workspace)
     assert column_sums(found.data) == pytest.approx(likelihood.observed[:7], rel=1e-12)
     for channel in workspace["channels"]:
         for sample in channel["samples"]:
@@ -180,9 +204,14 @@ def filtered_data(content: Settings) -> None:
     content["Samples"][0]["Filter"] = "jet_pt > 0"
 
 
+def weighted_data(content: Settings) -> None:
+    content["Samples"][0]["Weight"] = "weight"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (weighted_data, "the data have a weight, 'weight'"),
         (no_tree, "sample 'Data' is read from histograms"),
         (no_regions, "is no configuration of cabinetry .*Regions"),
         (filtered_data, "the data have a filter of their own"),

@@ -1,5 +1,6 @@
 """Events that do not make a workspace are refused, and the cause is named."""
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from pullfactory import audit_workspace
-from pullfactory.errors import EventsError
+from pullfactory.errors import EventsError, LikelihoodError
 from pullfactory.sharing import MappingError
 from tests.sharing.analysis import PROCESSES, Analysis, analysis, bins_of
 
@@ -67,6 +68,31 @@ def simulation_as_data(made: Analysis) -> Given:
     return {"data": made.bins["sig"]}
 
 
+def scaled_simulation_as_data(made: Analysis) -> Given:
+    """No sample has events, but the template of one has its shape."""
+    return {"data": made.bins["bkg"], "simulated": {}, "weights": {}}
+
+
+def data_twice(made: Analysis) -> Given:
+    observed = np.concatenate([entry["data"] for entry in made.spec["observations"]])
+    bins = np.repeat(np.arange(len(observed)), (2 * observed).astype(int))
+    return {"data": bins[:, None]}
+
+
+def ends(made: Analysis) -> Given:
+    return changed(made, lambda bins: put(put(bins, 16), 25))
+
+
+def underflow(made: Analysis) -> Given:
+    return changed(made, lambda bins: put(bins, 16))
+
+
+def put(bins: np.ndarray[Any, Any], there: int) -> np.ndarray[Any, Any]:
+    """Some of the events outside of the last region, in it."""
+    bins[np.flatnonzero(bins[:, 2] < 0)[:200], 2] = there
+    return bins
+
+
 def nothing_selected(made: Analysis) -> Given:
     return changed(made, lambda bins: bins[:, 0].fill(-1))
 
@@ -93,7 +119,14 @@ WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "selection": (no_selection, "all bins have too much: a selection is missing"),
     "tree": (other_tree, "another weight, another tree, a variation|an edge is moved"),
     "sample": (other_sample, "what 'bkg' has: exchange them"),
-    "simulation": (simulation_as_data, "channel 'CR', data: bin "),
+    "simulation": (
+        simulation_as_data,
+        "they are simulated events of 'sig': give those of the data",
+    ),
+    "scaled": (scaled_simulation_as_data, "they are simulated events of 'bkg'"),
+    "data": (data_twice, "2 times what they should be: files are there twice"),
+    "ends": (ends, "the outermost bins have too much: they have what is beyond the edges"),
+    "underflow": (underflow, "only the first bin has too much: it has underflow"),
     "nothing": (nothing_selected, "no event is in it: look at its selection"),
     "overflow": (overflow, "only the last bin has too much: it has overflow"),
     "float32": (single_precision, "as numbers in single precision do: tolerate 0.0001"),
@@ -136,6 +169,33 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
 def test_events_of_the_wrong_kind_are_refused(given: Given, message: str, made: Analysis) -> None:
     with pytest.raises(EventsError, match=message):
         audit_workspace(made.spec, **given)
+
+
+def test_parameter_that_moves_nothing_is_to_be_held_in_the_measurement(made: Analysis) -> None:
+    spec = copy.deepcopy(made.spec)
+    free = {"name": "k_new", "type": "normfactor", "data": None}
+    for channel in spec["channels"]:
+        empty = [0.0] * len(channel["samples"][0]["data"])
+        channel["samples"].append({"name": "new", "data": empty, "modifiers": [free]})
+    with pytest.raises(LikelihoodError, match='hold it, with "fixed": true for k_new in the param'):
+        audit_workspace(spec)
+
+
+def test_parameter_at_a_bound_has_no_error_and_a_reason() -> None:
+    signal = {
+        "name": "signal",
+        "data": [9.0],
+        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+    }
+    spec = {
+        "channels": [{"name": name, "samples": [signal]} for name in ("first", "second")],
+        "observations": [{"name": name, "data": [0]} for name in ("first", "second")],
+        "measurements": [{"name": "all", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+    found = audit_workspace(spec, np.zeros((0, 2), dtype=int), n_toys=0)
+    assert "mu is held, or at a bound, at 0" in found.answer[0]
+    assert "take as observations what is expected" in found.answer[0]
 
 
 def test_every_process_has_events(made: Analysis) -> None:

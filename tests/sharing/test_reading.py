@@ -154,7 +154,25 @@ WRONG: dict[str, tuple[Callable[[Settings], object], str]] = {
         lambda c: c["simulated"]["sig"].update(files=["sig.root:events", "./sig.root:events"]),
         "is given twice",
     ),
-    "simulation as data": (lambda c: c.update(data="sig.root:events"), "channel 'CR', data: bin"),
+    "simulation as data": (
+        lambda c: c.update(data="sig.root:events"),
+        "they are simulated events of 'sig': give those of the data",
+    ),
+    "simulation as data, by its files": (
+        lambda c: (
+            c.update(data="sig.root:events"),
+            c["simulated"]["sig"].update(selection="event < 9"),
+        ),
+        "they are simulated events of 'sig': give those of the data",
+    ),
+    "no number": (
+        lambda c: set_channel(c, observable="where(event == 7, sqrt(-1 - x * x), x)", selection=""),
+        "; 1 event has no number as observable in file 'sig.root', tree 'events'",
+    ),
+    "no weight": (
+        lambda c: c["simulated"]["sig"].update(weight="log(event % 2)"),
+        "events have no finite weight in file 'sig.root', tree 'events'",
+    ),
     "samples swapped": (
         lambda c: c["simulated"]["sig"].update(files="bkg.root:events"),
         "what 'bkg' has: exchange them",
@@ -162,6 +180,17 @@ WRONG: dict[str, tuple[Callable[[Settings], object], str]] = {
     "channels swapped": (
         lambda c: c["channel"].update(SR1=c["channel"]["SR2"], SR2=c["channel"]["SR1"]),
         "channel 'SR2' has: the two are exchanged",
+    ),
+    "edge moved, and a factor": (
+        lambda c: (
+            set_channel(c, edges=[*EDGES["SR1"][:5].tolist(), 0.02, *EDGES["SR1"][6:]]),
+            c["simulated"]["sig"].update(weight="half"),
+        ),
+        "the weight lacks a factor; beside that, all events are there, in other bins",
+    ),
+    "samples swapped, and a factor": (
+        lambda c: c["simulated"]["sig"].update(files="bkg.root:events", weight="half"),
+        "it is 0.5 times what 'bkg' has: exchange them, and the weight lacks a factor",
     ),
     "rows of one identifier": (repeat_identifiers, "with the identifier of another of its rows"),
     "another channel": (
@@ -201,6 +230,10 @@ def test_unknown_key_of_a_sample_is_refused() -> None:
         ({"edges": [1.0, 1.0, 2.0]}, r"channel\.SR1: edges = .* must increase"),
         ({"disjoint": True}, r"channel\.SR1: disjoint = true stands for events"),
         ({"selected": "x"}, r"channel\.SR1\.selected: unknown key; did you mean selection"),
+        (
+            {"data": {"files": "a.root", "weight": "w"}},
+            r"channel\.SR1\.data: data have files alone",
+        ),
         ({"overflow": "first"}, r'channel\.SR1\.overflow = "first": must be'),
     ],
 )

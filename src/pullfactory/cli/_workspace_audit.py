@@ -105,16 +105,25 @@ def show_workspace_audit(
 
 
 def _shown(result: "WorkspaceAuditResult") -> Iterator["RenderableType"]:
-    from pullfactory.report.goodness import goodness_sentences, goodness_table
+    from pullfactory.report.goodness import goodness_sentences, goodness_table, shown_goodness
     from pullfactory.report.optimal import optimal_sentences
-    from pullfactory.report.sharing import combined_table, parts_line
+    from pullfactory.report.sharing import (
+        MOST_SHOWN,
+        combined_table,
+        hidden_pairs,
+        parts_line,
+        shared_table,
+        shown_pairs,
+    )
 
     if result.pairs:
-        yield result.shared
+        yield shared_table(shown_pairs(result.pairs))
+    if hidden := hidden_pairs(result.pairs):
+        yield hidden
     if result.goodness:
         goodness = result.goodness.to_dict()
         if goodness["rows"]:
-            yield goodness_table(goodness)
+            yield goodness_table(shown_goodness(goodness, MOST_SHOWN))
         yield from goodness_sentences(goodness)
     yield result.shown
     yield from result.answer

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pullfactory.errors import EventsError
 
+from ._computed import computed
 from ._damage import reading, watched
 from ._file import FileSource
 from ._rntuple import RNTupleReader
@@ -50,6 +51,27 @@ class RootSource(FileSource):
                     f"{reader.place}: has {rows} of its {reader.entries} rows; "
                     "write or copy it again"
                 )
+
+    def computed(self, texts: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+        """Values of expressions, in pieces, as uproot evaluates them.
+
+        Args:
+            texts: Expressions over the branches.
+
+        Yields:
+            For each text its numbers, shape (rows,), in the precision that uproot computes them in.
+
+        Raises:
+            EventsError: If it is an RNTuple, an expression is none or has no number for each event,
+                or the file is damaged.
+        """
+        with self._opened() as reader:
+            if not isinstance(reader, TTreeReader):
+                raise EventsError(
+                    f"{reader.place}: is an RNTuple, and uproot evaluates no expressions over "
+                    "one; write a TTree, or leave language out"
+                )
+            yield from watched(computed(reader, tuple(dict.fromkeys(texts))), reader.place)
 
     @contextmanager
     def _opened(self) -> Iterator[TreeReader]:

@@ -82,10 +82,14 @@ class Text:
     Attributes:
         text: The expression.
         place: Where it was written, for messages.
+        junctions: What joins conditions, for messages.
+        allowed: What there is, for messages.
     """
 
     text: str
     place: str
+    junctions: str = "and, or, not"
+    allowed: str = _ALLOWED
 
     def tree(self) -> ast.expr:
         """Its syntax tree, of which nothing is checked yet.
@@ -105,7 +109,7 @@ class Text:
         except (SyntaxError, ValueError) as error:
             reason = getattr(error, "msg", str(error))
             foreign = any(sign in self.text for sign in ("&&", "||", "!"))
-            remedy = "write and, or, not" if foreign else "mend it"
+            remedy = f"write {self.junctions}" if foreign else "mend it"
             self.refuse(f"is no expression ({reason})", remedy)
         except (RecursionError, MemoryError):
             self.refuse("is nested too deeply", _PARTS)
@@ -149,7 +153,7 @@ class Text:
             what = self.source(node)
         elif isinstance(node, ast.expr):
             what = f"{what}, {self.source(node)},"
-        self.refuse(f"{what} is not allowed", _REMEDIES.get(kind, _ALLOWED))
+        self.refuse(f"{what} is not allowed", _REMEDIES.get(kind, self.allowed))
 
     def _refuse_call(self, node: ast.Call) -> NoReturn:
         function = self.source(node.func)

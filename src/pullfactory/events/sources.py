@@ -14,7 +14,7 @@ from pullfactory.errors import EventsError
 
 from ._csv import CsvSource
 from ._file import FileSource, Source
-from ._files import EventFile, Formats, find_files
+from ._files import Formats, find_files
 from ._npz import NpzSource
 from ._parquet import ParquetSource
 from ._root import RootSource
@@ -25,6 +25,8 @@ __all__ = ["FileSource", "Source", "open_source"]
 
 GROUP = "pullfactory.sources"
 """Entry points of installed packages: further formats, each a subclass of `FileSource`."""
+CHUNK = 2**18
+"""Most rows of a chunk, if nothing is said."""
 
 _FORMATS: tuple[type[FileSource], ...] = (RootSource, ParquetSource, CsvSource, NpzSource)
 
@@ -52,7 +54,7 @@ def open_source(
     tree: str | None = None,
     place: str,
     base: Path | None = None,
-    chunk: int = 2**18,
+    chunk: int = CHUNK,
 ) -> Source:
     """Events from files or from memory.
 
@@ -78,11 +80,8 @@ def open_source(
     if isinstance(data, str | PathLike):
         data = (data,)
     if isinstance(data, Sequence) and all(isinstance(item, str | PathLike) for item in data):
-        parts = [
-            _open_file(file, tree=tree, chunk=chunk)
-            for file in find_files(data, _formats(data), place=place, base=base)
-        ]
-        return parts[0] if len(parts) == 1 else _Files(parts=tuple(parts), place=place)
+        parts = open_files(data, tree=tree, place=place, base=base, chunk=chunk)
+        return parts[0] if len(parts) == 1 else _Files(parts=parts, place=place)
     table = as_table(data, place=place, chunk=chunk)
     if table is None:
         raise EventsError(
@@ -91,6 +90,21 @@ def open_source(
             "Table"
         )
     return table
+
+
+def open_files(
+    data: Sequence[str | PathLike[str]],
+    *,
+    tree: str | None = None,
+    place: str,
+    base: Path | None = None,
+    chunk: int = CHUNK,
+) -> tuple[Source, ...]:
+    """Files, each as a source; see `open_source`."""
+    return tuple(
+        file.kind(path=file.path, file=f"file {file.name!r}", tree=tree, chunk=chunk)
+        for file in find_files(data, _formats(data), place=place, base=base)
+    )
 
 
 def _formats(names: Sequence[str | PathLike[str]]) -> Formats:
@@ -118,7 +132,3 @@ def _installed() -> Iterator[type[FileSource]]:
             yield kind
         else:
             warnings.warn(f"{where} is no FileSource: {kind!r}", stacklevel=2)
-
-
-def _open_file(file: EventFile, *, tree: str | None, chunk: int) -> Source:
-    return file.kind(path=file.path, file=f"file {file.name!r}", tree=tree, chunk=chunk)

@@ -28,12 +28,17 @@ _GOLDEN = 0.6180339887498949  # its multiples have no pattern that a model could
 _NAMED = 5
 
 
-def refuse_flat(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> None:
+def refuse_flat(
+    likelihood: BinnedLikelihood,
+    theta: NDArray[np.float64],
+    remedy: str = "for example with --fix {name}={value:g}",
+) -> None:
     """Refuse a model that does not tell its parameters apart.
 
     Args:
         likelihood: The model, with what is held and free.
         theta: The truth, shape (parameters,), in the parameters' units.
+        remedy: How one is held: a form with `name` and `value`.
 
     Raises:
         LikelihoodError: If a parameter that moves, or a combination of such, changes no rate.
@@ -43,16 +48,16 @@ def refuse_flat(likelihood: BinnedLikelihood, theta: NDArray[np.float64]) -> Non
         return
     names = groups[0]
     others = [name for name in names if name != likelihood.poi] or names
-    held = f"{others[0]}={theta[likelihood.names.index(others[0])]:g}"
+    held = remedy.format(name=others[0], value=theta[likelihood.names.index(others[0])])
     more = f" (and {len(groups) - 1} more such directions)" if len(groups) > 1 else ""
     if len(names) == 1:
         raise LikelihoodError(
             f"parameter {names[0]!r} moves no rate, and no data can tell its value{more}; "
-            f"hold it, for example with --fix {held}"
+            f"hold it, {held}"
         )
     raise LikelihoodError(
         f"the likelihood does not change along a combination of {listed(names)}, and no data can "
-        f"tell them apart{more}; hold one of them, for example with --fix {held}"
+        f"tell them apart{more}; hold one of them, {held}"
     )
 
 

@@ -290,7 +290,8 @@ SHARING = _kinds(
     ),
     FigureKind(
         stem="goodness",
-        caption="Distance of the observations from the fit, and those of toys of whole events.",
+        caption="Distance of the observations from the fit, and those of toys of whole events; of "
+        "many channels those that are most off.",
         section="fit",
     ),
     FigureKind(

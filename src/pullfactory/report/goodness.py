@@ -1,6 +1,6 @@
 """The goodness of fit in words and as a table, for terminal and page alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pullfactory.inference.goodness import ASSUMED, p_text, row_name
@@ -34,6 +34,32 @@ def goodness_table(goodness: Numbers) -> Table[Mapping[str, Any]]:
         Column(key="p_value", heading="p-value", show=lambda r: p_text(r["beyond"], r["toys"])),
     )
     return Table(columns=columns, rows=tuple(goodness["rows"]))
+
+
+def most_off(p_values: Sequence[float], most: int) -> list[int]:
+    """Which distances are shown where there are many: the first, of all bins, and the least likely.
+
+    Args:
+        p_values: Of all.
+        most: How many are shown.
+
+    Returns:
+        Their positions, in order.
+    """
+    others = sorted(range(1, len(p_values)), key=lambda k: p_values[k])
+    return [0, *sorted(others[: most - 1])] if p_values else []
+
+
+def shown_goodness(goodness: Numbers, most: int) -> Numbers:
+    """The same with the rows that a table of many channels shows.
+
+    Args:
+        goodness: With rows.
+        most: How many are shown.
+    """
+    rows = goodness["rows"]
+    shown = most_off([row["p_value"] for row in rows], most)
+    return {**goodness, "rows": [rows[k] for k in shown]}
 
 
 def goodness_sentences(goodness: Numbers) -> list[str]:

@@ -8,6 +8,7 @@ from pullfactory.inference.goodness import Goodness
 from pullfactory.inference.judgement import TOLERATED
 from pullfactory.numbers import plain, rounded, significant
 from pullfactory.report.tabular import (
+    Cells,
     Column,
     Table,
     count,
@@ -20,7 +21,9 @@ from pullfactory.report.verdict import Mood
 from pullfactory.sharing import CombinedRow, SharedRow, SharingRow
 
 ASKED = "May the channels be fitted as if they shared no events?"
-_MOST = 15  # parameters in the table of the terminal, beside that of interest
+MOST_SHOWN = 15
+"""Rows of what may be many in tables of the terminal and of the page."""
+_NOTHING = 1e-6  # of an error: what a fit leaves of 0
 _NAMED = 5  # nuisances in a sentence
 _FITTED = ("converged", "recovered", "at_bound")
 
@@ -31,30 +34,66 @@ def sharing_table(rows: Sequence[SharingRow]) -> Table[SharingRow]:
     Args:
         rows: In the order of the table.
     """
+    columns = _errors(rows)
+    if any(row.corrected_pull is not None for row in rows):
+        columns += [
+            decimals("claimed_pull", "pull", 2),
+            decimals("corrected_pull", "corrected\npull", 2),
+        ]
+    columns += [*_others(rows), *_largest(rows)]
+    return Table(columns=tuple(columns), rows=tuple(rows), sections=("kind",))
+
+
+def narrow_table(rows: Sequence[SharingRow]) -> Table[SharingRow]:
+    """The same for a terminal: with events without pulls, and what errors are at most.
+
+    Args:
+        rows: In the order of the table.
+    """
+    known = any(row.factor is not None for row in rows)
+    columns = [*_errors(rows), *(_others(rows) if known else _largest(rows))]
+    return Table(columns=tuple(columns), rows=tuple(rows), sections=("kind",))
+
+
+def _errors(rows: Sequence[SharingRow]) -> list[Column]:
     columns: list[Column] = [
         text("parameter", "parameter"),
-        digits("estimate", "estimate"),
+        _estimates("claimed_error"),
         digits("claimed_error", "claimed\nerror"),
     ]
     if any(row.factor is not None for row in rows):
         columns += [
             digits("actual_error", "actual\nerror"),
             measured("factor", "actual / claimed"),
-            text("matters", "correlation"),
+            text("matters", "sharing"),
         ]
-    if any(row.corrected_pull is not None for row in rows):
-        columns += [
-            decimals("claimed_pull", "pull", 2),
-            decimals("corrected_pull", "corrected\npull", 2),
-        ]
-    for key, heading in (("factor_data", "of the data"), ("factor_alone", "others alone")):
-        if any(getattr(row, key) not in (None, row.factor) for row in rows):
-            columns.append(decimals(key, heading, 3))
-    columns += [
-        decimals("largest_factor", "factor\nat most", 3),
-        decimals("largest_factor_simulated", "... with shared\nsimulation", 3),
+    return columns
+
+
+def _others(rows: Sequence[SharingRow]) -> list[Column]:
+    """The factor of the data alone, and if samples without events share none."""
+    return [
+        decimals(key, heading, 3)
+        for key, heading in (("factor_data", "of\ndata"), ("factor_alone", "others\nalone"))
+        if any(getattr(row, key) not in (None, row.factor) for row in rows)
     ]
-    return Table(columns=tuple(columns), rows=tuple(rows), sections=("kind",))
+
+
+def _largest(rows: Sequence[SharingRow]) -> list[Column]:
+    columns = [decimals("largest_factor", "factor\nat most", 3)]
+    if any(row.largest_factor_simulated > row.largest_factor for row in rows):
+        columns.append(decimals("largest_factor_simulated", "... with shared\nsimulation", 3))
+    return columns
+
+
+def _estimates(error: str) -> Column:
+    """Estimates; what is nothing beside its error is 0."""
+
+    def shown(row: Cells) -> str:
+        value = row["estimate"]
+        return significant(0.0 if abs(value) < _NOTHING * row[error] else value)
+
+    return Column(key="estimate", heading="estimate", show=shown)
 
 
 def shared_table(rows: Sequence[SharedRow]) -> Table[SharedRow]:
@@ -63,14 +102,33 @@ def shared_table(rows: Sequence[SharedRow]) -> Table[SharedRow]:
     Args:
         rows: In the order of the table.
     """
-    columns = (
-        text("channel", "channel"),
-        text("other", "and"),
-        count("data", "events of the\ndata in both"),
-        digits("simulated", "expected\nin both"),
-        decimals("part", "of those in\neither [%]", 1, scale=100.0),
-    )
-    return Table(columns=columns, rows=tuple(rows), title="Events in two channels")
+    columns: list[Column] = [text("channel", "channel"), text("other", "and")]
+    if any(row.data is not None for row in rows):
+        columns.append(count("data", "events of the\ndata in both"))
+    if any(row.simulated is not None for row in rows):
+        columns.append(digits("simulated", "expected\nin both"))
+    columns.append(decimals("part", "of those in\neither [%]", 1, scale=100.0))
+    return Table(columns=tuple(columns), rows=tuple(rows), title="Events in two channels")
+
+
+def shown_pairs(rows: Sequence[SharedRow]) -> tuple[SharedRow, ...]:
+    """Those that a terminal shows: if there are many, the ones that share most.
+
+    Args:
+        rows: Of all pairs.
+    """
+    most = sorted(rows, key=lambda row: row.part or 0.0, reverse=True)[:MOST_SHOWN]
+    return tuple(rows) if len(rows) <= MOST_SHOWN else tuple(most)
+
+
+def hidden_pairs(rows: Sequence[SharedRow]) -> str | None:
+    """What is said of the others; None if there are none.
+
+    Args:
+        rows: Of all pairs.
+    """
+    hidden = len(rows) - len(shown_pairs(rows))
+    return f"{hidden} pairs of channels that share less are in shared.csv." if hidden else None
 
 
 def shown_rows(rows: Sequence[SharingRow]) -> tuple[SharingRow, ...]:
@@ -80,7 +138,7 @@ def shown_rows(rows: Sequence[SharingRow]) -> tuple[SharingRow, ...]:
         rows: Of all parameters.
     """
     others = [row for row in rows if row.kind == "parameter"]
-    wrong = sorted(others, key=_distance, reverse=True)[:_MOST]
+    wrong = sorted(others, key=_distance, reverse=True)[:MOST_SHOWN]
     kept = {row.parameter for row in wrong}
     return tuple(row for row in rows if row.kind == "interest" or row.parameter in kept)
 
@@ -115,7 +173,7 @@ def _lines(
     gammas = [row for row in rows if row.kind == "gamma" and not math.isnan(row.claimed_error)]
     if gammas:
         yield _of_gammas(gammas)
-    hidden = sum(row.kind == "parameter" for row in rows) - _MOST
+    hidden = sum(row.kind == "parameter" for row in rows) - MOST_SHOWN
     if hidden > 0:
         yield f"{hidden} parameters whose errors are less off are in errors.csv."
 
@@ -165,11 +223,11 @@ def combined_table(rows: Sequence[CombinedRow]) -> Table[CombinedRow]:
     """
     columns = (
         text("parameter", "combined optimally"),
-        digits("estimate", "estimate"),
+        _estimates("error"),
         digits("error", "error"),
         digits("product_error", "actual error\nof the fit"),
     )
-    return Table(columns=columns, rows=tuple(rows[: _MOST + 1]))
+    return Table(columns=columns, rows=tuple(rows[: MOST_SHOWN + 1]))
 
 
 def _of_gammas(rows: Sequence[SharingRow]) -> str:
@@ -184,7 +242,11 @@ def _of_gammas(rows: Sequence[SharingRow]) -> str:
 
 def _of_interest(row: SharingRow, channels: int) -> str:
     if math.isnan(row.claimed_error):
-        return f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error."
+        return (
+            f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error "
+            "there. Let it move (fixed and bounds in the measurement), or take as observations "
+            "what is expected at another value."
+        )
     if channels == 1:
         return f"The error of {row.parameter} is what the fit claims: one channel shares no events."
     if row.factor is not None:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from pullfactory.inference.goodness import Goodness
 from pullfactory.report.figures import SHARING, Figures, by_name
+from pullfactory.report.goodness import most_off
 from pullfactory.report.goodness_plots import goodness_figure
 from pullfactory.report.sharing import shown_rows
 from pullfactory.report.sharing_plots import plot_factors, plot_shared
@@ -36,7 +37,8 @@ def make_sharing_figures(
     if pairs:
         figures.append(SHARING["shared"].drawn(partial(_shared, channels, pairs)))
     if goodness and goodness.rows:
-        distances = goodness.rows[:_MOST]
+        shown = most_off([row.p_value for row in goodness.rows], _MOST)
+        distances = [goodness.rows[k] for k in shown]
         figures.append(SHARING["goodness"].drawn(partial(goodness_figure, distances)))
     figures.append(SHARING["errors"].drawn(partial(_factors, shown_rows(rows))))
     return by_name(figures)

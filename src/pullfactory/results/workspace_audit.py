@@ -10,7 +10,13 @@ from pullfactory.described import row_of
 from pullfactory.inference.error_part import Part
 from pullfactory.inference.goodness import Goodness, read_goodness
 from pullfactory.report.figures import Figures
-from pullfactory.report.sharing import shared_table, sharing_answer, sharing_table, shown_rows
+from pullfactory.report.sharing import (
+    narrow_table,
+    shared_table,
+    sharing_answer,
+    sharing_table,
+    shown_rows,
+)
 from pullfactory.report.tabular import Table
 from pullfactory.results.report import report_text
 from pullfactory.results.result import Result
@@ -73,7 +79,7 @@ class WorkspaceAuditResult(Result):
     @property
     def shown(self) -> Table[SharingRow]:
         """The rows that matter most."""
-        return sharing_table(shown_rows(self.rows))
+        return narrow_table(shown_rows(self.rows))
 
     @property
     def shared(self) -> Table[SharedRow]:

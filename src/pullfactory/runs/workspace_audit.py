@@ -19,6 +19,7 @@ from pullfactory.sharing import (
     Answers,
     Covariance,
     Filled,
+    MappedEvents,
     Point,
     combine_optimally,
     error_parts,
@@ -87,22 +88,22 @@ def audit_workspace(
     likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
     if events is None:
         of_data = None if data is None else filled(data, likelihood.channels, None, place="data")
-        of_samples = _samples(likelihood, simulated or {}, weights or {})
+        given = MappedEvents(of_data, _samples(likelihood, simulated or {}, weights or {}))
     elif data is not None or simulated or weights or disjoint:
         raise EventsError("events are named in a file, and given too; leave one of them out")
     else:
         base = None if isinstance(events, EventMap) else Path(events).parent
         events = events if isinstance(events, EventMap) else EventMap.from_toml(events)
-        of_data, of_samples = read_mapped(events, likelihood, spec, base=base, progress=progress)
+        given = read_mapped(events, likelihood, spec, base=base, progress=progress)
         disjoint = events.disjoint
-    refuse_mismatch(likelihood, spec, of_data, of_samples, disjoint=disjoint, tolerance=tolerance)
+    refuse_mismatch(likelihood, spec, given, disjoint=disjoint, tolerance=tolerance)
     with progress("fit", 1) as advance:
         fit = fitted(likelihood)
         advance(1)
     point = Point.at(likelihood, fit.estimate[0])
     gammas = gamma_bins(point, spec)
     with progress("pairs", 1) as advance:
-        answers = find_answers(point, spec, of_data, of_samples, gammas)
+        answers = find_answers(point, spec, given.data, given.simulated, gammas)
         advance(1)
     goodness = None
     if answers.best is not None:

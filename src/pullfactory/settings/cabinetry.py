@@ -2,6 +2,7 @@
 
 Read is the YAML file alone (https://cabinetry.readthedocs.io/en/latest/config.html): a filter of a
 sample stands for that of the region, a bin has its lower edge, and what is beyond is dropped.
+Expressions are those of uproot.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,6 @@ def read_cabinetry(path: str | Path) -> EventMap:
     Raises:
         StudyError: If it cannot be read, is no such file, or makes its histograms otherwise than of
             events.
-        EventsError: If an expression is none that can be evaluated here.
     """
     place = f"cabinetry file '{path}'"
     content = _loaded(path, place)
@@ -79,7 +79,13 @@ def _mapped(content: Any, place: str) -> EventMap:
             raise StudyError(
                 f"{place}: the data have a filter of their own; write it into the regions"
             )
-    return EventMap.from_dict({"simulated": simulated, "channel": channels}, place=place)
+        elif sample.get("Weight"):
+            raise StudyError(
+                f"{place}: the data have a weight, {sample['Weight']!r}, but their events count "
+                "once; leave it out, here and in the workspace"
+            )
+    mapped = {"simulated": simulated, "channel": channels, "language": "uproot"}
+    return EventMap.from_dict(mapped, place=place)
 
 
 def _refuse_histograms(content: Mapping[str, Any], place: str) -> None:

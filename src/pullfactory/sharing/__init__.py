@@ -2,13 +2,14 @@
 
 from pullfactory.sharing.answer import Answer, Answers, find_answers
 from pullfactory.sharing.bound import Largest, largest_factors
-from pullfactory.sharing.checks import EXACT, MappingError, refuse_mismatch
+from pullfactory.sharing.causes import EXACT
+from pullfactory.sharing.checks import MappingError, refuse_mismatch
 from pullfactory.sharing.covariance import Covariance
-from pullfactory.sharing.filled import Filled, filled
+from pullfactory.sharing.filled import Filled, MappedEvents, filled
 from pullfactory.sharing.optimal import Combined, CombinedRow, combine_optimally
 from pullfactory.sharing.parts import error_parts, pulls_of
 from pullfactory.sharing.point import Point, fitted, gamma_bins
-from pullfactory.sharing.reading import MappedEvents, read_mapped
+from pullfactory.sharing.reading import read_mapped
 from pullfactory.sharing.rows import SharedRow, SharingRow, shared_rows, sharing_rows
 from pullfactory.sharing.toys import throw_paired
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pullfactory.sharing.checks import templates_of
 from pullfactory.sharing.filled import Filled, column_sums
 from pullfactory.sharing.gammas import gamma_covariance
 from pullfactory.sharing.pairs import Factors, factor_errors, factors, joint_counts
 from pullfactory.sharing.point import Point
 from pullfactory.sharing.raking import raked
+from pullfactory.sharing.templates import templates_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,6 +1,8 @@
 """Events by the bins that they fill: one row an event, with its weight in each bin."""
 
-from typing import Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +11,22 @@ from scipy import sparse
 from pullfactory.errors import EventsError
 
 Filled = Any  # scipy.sparse.csr_array of shape (events, bins), for which there are no types
+
+
+class MappedEvents(NamedTuple):
+    """Events in the bins of a workspace.
+
+    Attributes:
+        data: Of the data, or None.
+        simulated: By sample.
+        remarks: By sample and channel, what may be the cause if their histogram is a wrong one.
+        source: Sample whose files the data are read from, if there is one.
+    """
+
+    data: Filled | None
+    simulated: dict[str, Filled]
+    remarks: Mapping[tuple[str, str], str] = MappingProxyType({})
+    source: str | None = None
 
 
 def filled(

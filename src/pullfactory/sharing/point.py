@@ -16,6 +16,7 @@ from pullfactory.likelihoods._expanding import Rates, expand_rates
 from pullfactory.likelihoods.log_slopes import log_slopes
 
 _AT_BOUND = 1e-9  # part of the range of a parameter
+_HELD = 'with "fixed": true for {name} in the parameters of the measurement'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +116,7 @@ def fitted(likelihood: BinnedLikelihood) -> FitBatch:
     Raises:
         LikelihoodError: If the likelihood does not change along some direction.
     """
-    refuse_flat(likelihood, likelihood.init)
+    refuse_flat(likelihood, likelihood.init, _HELD)
     fits = fit_toys(likelihood, likelihood.observed[None])
     if fits.status[0] <= FitStatus.AT_BOUND:
         return fits

@@ -4,6 +4,7 @@ Which rows are one event is never guessed: rows of one file and tree with the sa
 with the same identifier.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,26 +15,31 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from pullfactory.errors import EventsError, printable
-from pullfactory.events import Expression, hash_events, open_source, parse_expression
+from pullfactory.events import hash_events, named_files
 from pullfactory.likelihoods import BinnedLikelihood
 from pullfactory.progress import Progress, silent
 from pullfactory.settings.mapping import EventMap, MappedChannel, MappedSample
-from pullfactory.sharing.checks import templates_of
-from pullfactory.sharing.filled import Filled
+from pullfactory.sharing.filled import Filled, MappedEvents
+from pullfactory.sharing.languages import LANGUAGES, Value
+from pullfactory.sharing.templates import templates_of
 
 _ROOT = ".root"
 
 
-class MappedEvents(NamedTuple):
-    """Events of files in the bins of a workspace.
+class _Rows(NamedTuple):
+    """Some rows of a file.
 
     Attributes:
-        data: Of the data, or None.
-        simulated: By sample.
+        table: Columns.
+        keys: Of the events: their rows, or hashes of their identifiers.
+        place: The file.
+        scale: Factor on their weights.
     """
 
-    data: Filled | None
-    simulated: dict[str, Filled]
+    table: Mapping[str, Any]
+    keys: NDArray[np.uint64]
+    place: str
+    scale: float
 
 
 class _Entries(NamedTuple):
@@ -43,11 +49,15 @@ class _Entries(NamedTuple):
         keys: Of the events: their rows, or hashes of their identifiers.
         bins: Counted through all channels.
         weights: Of the events there.
+        missing: Events that are in no bin because their observable is no number.
+        place: The file.
     """
 
     keys: NDArray[np.uint64]
     bins: NDArray[np.int64]
     weights: NDArray[np.float64]
+    missing: int
+    place: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +68,8 @@ class _View:
         name: Of the channel.
         first: Its first bin.
         edges: Of its bins.
-        overflow: Whether the last bin takes what is beyond.
+        below: Whether the first bin takes what is below.
+        above: Whether the last bin takes what is above.
         observable: Of an event.
         conditions: For an event to be in it.
         weights: Factors of the weight.
@@ -67,10 +78,11 @@ class _View:
     name: str
     first: int
     edges: NDArray[np.float64]
-    overflow: bool
-    observable: Expression
-    conditions: tuple[Expression, ...]
-    weights: tuple[Expression, ...]
+    below: bool
+    above: bool
+    observable: Value
+    conditions: tuple[Value, ...]
+    weights: tuple[Value, ...]
 
     @classmethod
     def of(
@@ -84,7 +96,7 @@ class _View:
         place: str,
     ) -> "_View":
         """How a channel says it."""
-        channel = events.channel[name]
+        language, channel = LANGUAGES[events.language], events.channel[name]
         here = f"channel.{name}"
         conditions = {
             "selection": events.selection,
@@ -96,10 +108,17 @@ class _View:
             name=name,
             first=likelihood.channel_slice(name).start,
             edges=np.array(channel.edges, dtype=np.float64),
-            overflow=channel.overflow == "last",
-            observable=parse_expression(channel.observable, place=f"{here}.observable"),
-            conditions=tuple(_parsed(conditions)),
-            weights=tuple(_parsed(weights)) if simulated else (),
+            below=channel.overflow == "both",
+            above=channel.overflow != "drop",
+            observable=language.value(channel.observable, f"{here}.observable"),
+            conditions=tuple(
+                language.value(text, where) for where, text in conditions.items() if text
+            ),
+            weights=tuple(
+                language.weight(text, channel.observable, where)
+                for where, text in weights.items()
+                if text and simulated
+            ),
         )
 
     @property
@@ -108,21 +127,26 @@ class _View:
         used = (self.observable, *self.conditions, *self.weights)
         return {column for expression in used for column in expression.columns}
 
-    def entries(self, table: Mapping[str, Any], keys: NDArray[np.uint64]) -> _Entries:
+    def entries(self, part: _Rows) -> _Entries:
         """The bins that some rows fill."""
-        rows = len(keys)
+        table, rows = part.table, len(part.keys)
         values = self.observable(table, events=rows).astype(np.float64)
-        inside = ~np.isnan(values) & (values >= self.edges[0])
-        if not self.overflow:
-            inside &= values < self.edges[-1]
+        selected = np.ones(rows, dtype=bool)
         for condition in self.conditions:
-            inside &= condition(table, events=rows) != 0
-        weights = np.ones(rows)
+            selected &= condition(table, events=rows) != 0
+        missing = np.isnan(values)
+        inside = selected & ~missing
+        if not self.below:
+            inside &= values >= self.edges[0]
+        if not self.above:
+            inside &= values < self.edges[-1]
+        weights = np.full(rows, part.scale)
         for factor in self.weights:
             weights = weights * factor(table, events=rows)
-        last = len(self.edges) - 2
-        place = np.searchsorted(self.edges, values[inside], side="right") - 1
-        return _Entries(keys[inside], self.first + np.minimum(place, last), weights[inside])
+        found = np.searchsorted(self.edges, values[inside], side="right") - 1
+        bins = self.first + np.clip(found, 0, len(self.edges) - 2)
+        lost = int((selected & missing).sum())
+        return _Entries(part.keys[inside], bins, weights[inside], lost, part.place)
 
 
 def read_mapped(
@@ -152,17 +176,24 @@ def read_mapped(
         if name not in wanted or name == "data":
             known = ", ".join(sample for sample in wanted if sample != "data")
             raise EventsError(f"simulated.{name}: no sample of the workspace; use one of {known}")
-    with progress("events", 1 + len(events.simulated)) as advance:
-        data = None
-        if events.data or any(channel.data for channel in events.channel.values()):
-            sample = MappedSample(files=events.data)
-            data = _read(events, "data", sample, wanted["data"], likelihood, base)
-        advance(1)
-        simulated = {}
-        for name, sample in events.simulated.items():
-            simulated[name] = _read(events, name, sample, wanted[name], likelihood, base)
+    given: dict[str, MappedSample] = dict(events.simulated)
+    if events.data or any(channel.data for channel in events.channel.values()):
+        given = {"data": MappedSample(files=events.data), **given}
+    found: dict[str, Filled] = {}
+    remarks: dict[tuple[str, str], str] = {}
+    with progress("events", len(given)) as advance:
+        for name, sample in given.items():
+            entries = _read(events, name, sample, wanted[name], likelihood, base)
+            found[name] = _matrix(entries.values(), likelihood.n_main)
+            told = {(name, channel): _remark(parts) for channel, parts in entries.items()}
+            remarks |= {where: text for where, text in told.items() if text}
             advance(1)
-    return MappedEvents(data, simulated)
+    return MappedEvents(
+        data=found.pop("data", None),
+        simulated=found,
+        remarks=remarks,
+        source=_source(events, base),
+    )
 
 
 def _check_channels(events: EventMap, likelihood: BinnedLikelihood) -> None:
@@ -193,8 +224,8 @@ def _read(
     channels: Iterable[str],
     likelihood: BinnedLikelihood,
     base: Path | None,
-) -> Filled:
-    """The events of a sample, or of the data, in all bins."""
+) -> dict[str, list[_Entries]]:
+    """The bins that events of a sample, or of the data, fill, by channel, in parts."""
     place = "data" if name == "data" else f"simulated.{name}"
     used = [c for c in channels if c in events.channel and not events.channel[c].disjoint]
     groups: dict[tuple[str, ...], list[_View]] = {}
@@ -215,13 +246,32 @@ def _read(
         )
     entries: dict[str, list[_Entries]] = {view.name: [] for g in groups.values() for view in g}
     for files, views in groups.items():
-        for table, keys in _tables(files, views, events.id, place, base):
+        for part in _tables(files, sample.scale, views, events, place, base):
             for view in views:
-                entries[view.name].append(view.entries(table, keys))
-    joined = {channel: _joined(parts) for channel, parts in entries.items()}
-    for channel, found in joined.items():
+                entries[view.name].append(view.entries(part))
+    for channel, found in entries.items():
         _refuse_repeated(found, channel, place)
-    return _matrix(list(joined.values()), likelihood.n_main)
+    return entries
+
+
+def _source(events: EventMap, base: Path | None) -> str | None:
+    """The first sample that has a file and tree of the data."""
+    data = _named((events.data, *(channel.data for channel in events.channel.values())), base)
+    for name, sample in events.simulated.items():
+        own = (channel.files.get(name, ()) for channel in events.channel.values())
+        if data & _named((sample.files, *own), base):
+            return name
+    return None
+
+
+def _named(groups: Iterable[Sequence[str]], base: Path | None) -> set[tuple[Path, str | None]]:
+    """Where files really are, with the tree that is read."""
+    return {
+        (path, tree)
+        for files in groups
+        for tree, named in _by_tree(files).items()
+        for path in named_files([name for _, name in named], base=base)
+    }
 
 
 def _files(channel: MappedChannel, name: str) -> tuple[str, ...]:
@@ -230,58 +280,91 @@ def _files(channel: MappedChannel, name: str) -> tuple[str, ...]:
 
 def _tables(
     files: Sequence[str],
+    scale: Sequence[float],
     views: Sequence[_View],
-    identifier: Sequence[str],
+    events: EventMap,
     place: str,
     base: Path | None,
-) -> Iterator[tuple[Mapping[str, Any], NDArray[np.uint64]]]:
-    """Rows of files, piece by piece, with the key of each."""
+) -> Iterator[_Rows]:
+    """Rows of files, piece by piece."""
+    identifier, first = events.id, 0
     columns = sorted(set(identifier).union(*(view.needs for view in views)))
-    first = 0
-    for tree, names in _by_tree(files).items():
-        source = open_source(names, tree=tree, place=place, base=base)
-        for table in source.chunks(columns or source.names()[:1]):
-            rows = len(next(iter(table.values())))
-            if identifier:
-                said = f"{place}: id {', '.join(identifier)}"
-                yield table, hash_events([table[name] for name in identifier], place=said)
-            else:
-                yield table, np.arange(first, first + rows, dtype=np.uint64)
-            first += rows
+    for tree, named in _by_tree(files).items():
+        names = [name for _, name in named]
+        sources = LANGUAGES[events.language].open(names, tree=tree, place=place, base=base)
+        factors = [
+            scale[k] if scale else 1.0 for k, name in named for _ in named_files([name], base=base)
+        ]
+        for source, factor in zip(sources, factors, strict=True):
+            for table in source.chunks(columns or source.names()[:1]):
+                rows = len(next(iter(table.values())))
+                if identifier:
+                    said = f"{place}: id {', '.join(identifier)}"
+                    keys = hash_events([table[name] for name in identifier], place=said)
+                else:
+                    keys = np.arange(first, first + rows, dtype=np.uint64)
+                yield _Rows(table, keys, source.place, factor)
+                first += rows
 
 
-def _by_tree(files: Sequence[str]) -> dict[str | None, list[str]]:
-    """Files by the tree that is read of them."""
-    found: dict[str | None, list[str]] = {}
-    for text in files:
+def _by_tree(files: Sequence[str]) -> dict[str | None, list[tuple[int, str]]]:
+    """Files by the tree that is read of them, each with its place among all."""
+    found: dict[str | None, list[tuple[int, str]]] = {}
+    for k, text in enumerate(files):
         path, colon, tree = text.rpartition(":")
         named = bool(colon) and path.lower().endswith(_ROOT)
-        found.setdefault(tree if named else None, []).append(path if named else text)
+        found.setdefault(tree if named else None, []).append((k, path if named else text))
     return found
 
 
-def _parsed(texts: Mapping[str, str]) -> Iterator[Expression]:
-    return (parse_expression(text, place=place) for place, text in texts.items() if text)
+def _refuse_repeated(parts: Sequence[_Entries], channel: str, place: str) -> None:
+    repeated = _repeated(parts)
+    if not repeated:
+        return
+    files = {part.place for part in parts}
+    within = sum(_repeated([p for p in parts if p.place == file]) for file in files)
+    remedy = (
+        "select one row of each, or give an id that tells events apart"
+        if within
+        else "each is in two files: give a column that tells files apart as id too, or no id if "
+        "all channels are in the same files"
+    )
+    raise EventsError(
+        f"{place}: channel {channel!r} has {repeated} rows with the identifier of another of its "
+        f"rows; an event counts once in a channel: {remedy}"
+    )
 
 
-def _joined(parts: Sequence[_Entries]) -> _Entries:
-    if not parts:
-        return _Entries(np.zeros(0, np.uint64), np.zeros(0, np.int64), np.zeros(0))
-    return _Entries(*map(np.concatenate, zip(*parts, strict=True)))
+def _repeated(parts: Sequence[_Entries]) -> int:
+    """Rows with the key of another."""
+    keys = np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)])
+    return len(keys) - len(np.unique(keys))
 
 
-def _refuse_repeated(found: _Entries, channel: str, place: str) -> None:
-    repeated = len(found.keys) - len(np.unique(found.keys))
-    if repeated:
-        raise EventsError(
-            f"{place}: channel {channel!r} has {repeated} rows with the identifier of another of "
-            "its rows; an event counts once in a channel: select one row of each, or give an id "
-            "that tells events apart"
-        )
+def _matrix(entries: Iterable[Sequence[_Entries]], bins: int) -> Filled:
+    parts = [part for own in entries for part in own]
+    keys = np.concatenate([np.zeros(0, np.uint64), *(part.keys for part in parts)])
+    filled = np.concatenate([np.zeros(0, np.int64), *(part.bins for part in parts)])
+    weights = np.concatenate([np.zeros(0), *(part.weights for part in parts)])
+    keys, events = np.unique(keys, return_inverse=True)
+    place = (events.ravel(), filled)
+    return sparse.csr_array(sparse.coo_array((weights, place), shape=(len(keys), bins)))
 
 
-def _matrix(entries: Sequence[_Entries], bins: int) -> Filled:
-    found = _joined(entries)
-    keys, events = np.unique(found.keys, return_inverse=True)
-    place = (events.ravel(), found.bins)
-    return sparse.csr_array(sparse.coo_array((found.weights, place), shape=(len(keys), bins)))
+def _remark(parts: Sequence[_Entries]) -> str:
+    """Events that are in no bin, or without weight, by file."""
+    missing, unweighted = Counter[str](), Counter[str]()
+    for part in parts:
+        missing[part.place] += part.missing
+        unweighted[part.place] += int((~np.isfinite(part.weights)).sum())
+    said = [*_by_file(missing, "no number as observable")]
+    said += [*_by_file(unweighted, "no finite weight")]
+    return " and ".join(said)
+
+
+def _by_file(numbers: Counter[str], what: str) -> Iterator[str]:
+    for place, number in numbers.most_common(1):
+        if number:
+            whole = f", of {numbers.total()} in all" if number < numbers.total() else ""
+            plural = "events have" if number > 1 else "event has"
+            yield f"{number} {plural} {what} in {place}{whole}"

@@ -8,7 +8,7 @@ from pullfactory.described import row_of
 from pullfactory.inference.error_part import Part
 from pullfactory.inference.goodness import read_goodness
 from pullfactory.report.figures import SHARING
-from pullfactory.report.goodness import goodness_sentences, goodness_table
+from pullfactory.report.goodness import goodness_sentences, goodness_table, shown_goodness
 from pullfactory.report.optimal import optimal_sentences
 from pullfactory.report.page.appendix import appendix
 from pullfactory.report.page.content import Block, Lead, Page, Section, Text
@@ -16,12 +16,15 @@ from pullfactory.report.page.pictures import pictures
 from pullfactory.report.page.tables import paged
 from pullfactory.report.sharing import (
     ASKED,
+    MOST_SHOWN,
     combined_table,
+    hidden_pairs,
     parts_line,
     shared_table,
     sharing_answer,
     sharing_mood,
     sharing_table,
+    shown_pairs,
     shown_rows,
 )
 from pullfactory.sharing import CombinedRow, SharedRow, SharingRow
@@ -76,7 +79,9 @@ def _pairs(summary: Numbers) -> tuple[Block, ...]:
     if not pairs:
         return ()
     caption = "Events that are in both of two channels; pairs that share none are left out."
-    return (paged(shared_table(pairs), name="shared", caption=caption, headings=2),)
+    table = paged(shared_table(shown_pairs(pairs)), name="shared", caption=caption, headings=2)
+    hidden = hidden_pairs(pairs)
+    return (table, Text(text=hidden)) if hidden else (table,)
 
 
 def _fit(folder: Path, summary: Numbers) -> tuple[Block, ...]:
@@ -84,7 +89,10 @@ def _fit(folder: Path, summary: Numbers) -> tuple[Block, ...]:
     if not goodness:
         return ()
     caption = "Distance of the observations from the fit, and of toys of whole events thrown there."
-    table = paged(goodness_table(goodness), name="goodness", caption=caption)
+    shown = shown_goodness(goodness, MOST_SHOWN)
+    if len(shown["rows"]) < len(goodness["rows"]):
+        caption = f"{caption} Of {len(goodness['rows']) - 1} channels those that are most off."
+    table = paged(goodness_table(shown), name="goodness", caption=caption)
     return (
         *pictures(folder, SHARING, "fit"),
         *((table,) if goodness["rows"] else ()),
