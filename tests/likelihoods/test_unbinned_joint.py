@@ -242,7 +242,7 @@ def test_scores_of_events_add_up_to_the_gradient(case: str, fits_correlation: bo
     pull[one.constrained] -= block.aux[0]
     expected = np.asarray(gradient) - np.pad(pull, (0, int(fits_correlation)))
     events, weights, _ = jax.tree.map(lambda leaf: leaf[0], seen.pairs)
-    scores = np.asarray(likelihood.scores(theta, events))
+    scores = np.asarray(likelihood.scores(theta, jnp.stack(events, axis=-1)))
     used = scores if weights is None else scores * weights
     assert np.allclose(-used.sum(axis=1), expected, rtol=1e-7, atol=1e-7)
     found = method.scatter(np.tile(np.asarray(theta), (len(block.events), 1)), seen.pairs)[0]

@@ -11,7 +11,7 @@ from pullfactory.inference.calibration_noise import calibration_noise
 from pullfactory.inference.density_sums import Ensemble, point_numbers
 from pullfactory.likelihoods.density import DensityLikelihood
 
-SETS = int(os.environ.get("SETS", "30"))
+RETRAININGS = int(os.environ.get("RETRAININGS", "150"))
 STUDY = pf.Study.preset("poster").with_settings(
     {
         "methods": ["flow"],
@@ -28,13 +28,16 @@ STUDY = pf.Study.preset("poster").with_settings(
 def test_noise_is_that_of_calibrations_with_new_events() -> None:
     """Spread of the shifts at the nominal point over independent calibrations.
 
-    n of them know a spread to 1 / sqrt(2 n), of which three are allowed, and 5 % for the slopes
-    that matter away from there. The mass alone would be shifted by sqrt(2000 / 30 000) = 0.26.
+    n of them know a spread to 1 / sqrt(2 n), and what one calibration expects scatters by 1.8 %;
+    three of both are allowed. Of 1600 the spreads were 0.993, 1.005 and 0.993 of what 80 of them
+    expect on average, with errors of 0.018. The mass alone would be shifted by
+    sqrt(2000 / 30 000) = 0.26.
     """
-    ensemble = Ensemble(2000, np.array([0.0, 1.0, 1.0]), np.diag([0.0, 1.0, 1.0]))
+    constraint = np.diag([0.0, 1.0, 1.0])
+    ensemble = Ensemble(2000, constraint, constraint)
     (sample,) = held_out_events(STUDY, 0.5, np.zeros((1, 3)), 40_000)
     shifts = []
-    for replica in range(1, SETS + 1):
+    for replica in range(1, RETRAININGS + 1):
         calibration = pf.calibrate(STUDY, replica=replica)
         likelihood = pf.build_method("flow", calibration, 0.5).likelihood
         assert isinstance(likelihood, DensityLikelihood)
@@ -42,7 +45,9 @@ def test_noise_is_that_of_calibrations_with_new_events() -> None:
     rows = calibration_noise(calibration)
     spread = np.std(shifts, axis=0, ddof=1)
     for row, found in zip(rows, spread, strict=True):
-        assert row.shift == pytest.approx(found, rel=3 / np.sqrt(2 * SETS) + 0.05)
+        assert row.shift == pytest.approx(
+            found, rel=3 * np.hypot(1 / np.sqrt(2 * RETRAININGS), 0.018)
+        )
         assert row.width == pytest.approx(1.0, abs=0.02)
     assert rows[0].shift == pytest.approx(np.sqrt(2000 / 30_000), rel=0.15)
     needed = 10_000 * max((row.shift or 0.0) / 0.1 for row in rows) ** 2

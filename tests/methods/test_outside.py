@@ -1,8 +1,10 @@
 """A method from outside: an object that is given, and one that an installed package has."""
 
 import multiprocessing
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -32,6 +34,10 @@ def only_one(calibration: Calibration, _rho: float) -> Method:
         expect=method.expect,
         aux_scatter=method.aux_scatter,
     )
+
+
+def named(name: str, calibration: Calibration, rho: float) -> Method:
+    return replace(only_one(calibration, rho), name=name)
 
 
 MINE = MethodKind(name="mine", build=only_one, independent=True, colour="#123456")
@@ -79,6 +85,27 @@ def test_a_given_method_is_in_everything(tmp_path: Path) -> None:
     assert {row["method"] for row in pf.read_summary(folder)["pulls"]} == {"unbinned", "mine"}
 
 
+def test_every_marker_is_drawn(tmp_path: Path) -> None:
+    """On the page as in figures."""
+    markers = {"cross": "x", "octagon": "8", "tick": "1", "letter": r"$\alpha$"}
+    kinds = [
+        MethodKind(
+            name=name,
+            build=partial(named, name),
+            independent=True,
+            marker=marker,
+        )
+        for name, marker in markers.items()
+    ]
+    result = pf.run(STUDY, methods=kinds)
+    result.plot("pull_width").savefig(tmp_path / "pull_width.png")
+    folder = result.write(tmp_path / "result", figures=())
+    page = (folder / "report.html").read_text()
+    shapes = {re.sub("[0-9. -]", "", one) for one in re.findall('class="shape" d="(M[^"]*)"', page)}
+    assert {"MLML", "MLLLLLLLZ", "MLMLML"} < shapes
+    assert len(shapes) == len(markers)
+
+
 def test_a_result_with_a_given_method_is_read_with_it(tmp_path: Path) -> None:
     result = pf.run(STUDY, methods=["binned", MINE])
     folder = result.write(tmp_path / "out", figures=())
@@ -107,6 +134,7 @@ def test_what_builds_something_else_is_refused(kind: MethodKind, complaint: str)
     [
         ({"name": "my own"}, "'my own' is no name"),
         ({"colour": "nocolour"}, "colour = 'nocolour' is none; write it as #RRGGBB"),
+        ({"marker": "nomarker"}, "marker = 'nomarker' is none; take a letter or sign of"),
     ],
 )
 def test_words_of_a_method_are_checked(change: dict[str, str], complaint: str) -> None:

@@ -34,24 +34,29 @@ class Likelihood(ABC):
 
     Attributes:
         exact: Whether the curvature of `expansion` is the Hessian.
+        names: Names of the parameters; a field of a subclass, unless that gives `parameters`.
+        limits: Bounds of the parameters, shape (parameters, 2); likewise, of `bounds`.
     """
 
     exact: ClassVar[bool] = False
 
+    names: tuple[str, ...]
+    limits: NDArray[np.float64]
+
     @property
-    @abstractmethod
     def parameters(self) -> tuple[str, ...]:
-        """Names, in the order of every parameter axis."""
+        """Names, in the order of every parameter axis; those of the field unless it says more."""
+        return self.names
 
     @property
-    @abstractmethod
     def start(self) -> NDArray[np.float64]:
-        """Where the fit starts, shape (parameters,)."""
+        """Where the fit starts, shape (parameters,); 0 unless a subclass says so."""
+        return np.zeros(len(self.parameters))
 
     @property
-    @abstractmethod
     def bounds(self) -> NDArray[np.float64]:
         """Lower and upper bound of each parameter, shape (parameters, 2)."""
+        return self.limits
 
     @property
     def fixed(self) -> NDArray[np.bool_]:

@@ -246,22 +246,12 @@ class BinnedLikelihood(Likelihood):
         )
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters, in pyhf's order."""
-        return self.names
-
-    @property
     def start(self) -> NDArray[np.float64]:
         """Initial parameters; a little off the kinks of the interpolation."""
         start = self.init.copy()
         at_kink = np.zeros(len(start), dtype=bool)
         at_kink[list(self.kinked)] = True
         return np.where(at_kink & (start == 0) & ~self.held, _OFF_KINK, start)
-
-    @property
-    def bounds(self) -> NDArray[np.float64]:
-        """Bounds of the measurement, shape (parameters, 2)."""
-        return self.limits
 
     @property
     def fixed(self) -> NDArray[np.bool_]:

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
+from pullfactory._jax import Array, jax, jnp, require_double_precision
 from pullfactory.errors import LikelihoodError
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
-from pullfactory.likelihoods.rows import EventRows
+from pullfactory.likelihoods._likelihood import Expansion, Observation
+from pullfactory.likelihoods.rows import EventLikelihood, EventRows
 from pullfactory.likelihoods.unbinned import refuse_negative
 from pullfactory.simulation.toys import ToyBlock
 
@@ -46,7 +46,7 @@ class DensityData(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DensityLikelihood(Likelihood):
+class DensityLikelihood(EventLikelihood):
     """Product over events of a joint density of their observables.
 
     Attributes:
@@ -96,21 +96,6 @@ class DensityLikelihood(Likelihood):
             constrained=constrained_in(constraint),
         )
 
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters, in the study's order."""
-        return self.names
-
-    @property
-    def start(self) -> NDArray[np.float64]:
-        """The nominal point."""
-        return np.zeros(len(self.names))
-
-    @property
-    def bounds(self) -> NDArray[np.float64]:
-        """As in the study, shape (parameters, 2)."""
-        return self.limits
-
     def nll(self, theta: jax.Array, data: DensityData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         require_double_precision()
@@ -156,25 +141,8 @@ class DensityLikelihood(Likelihood):
         refuse_missing(block.events, block.event_weights)
         return Observation(DensityData(block.events, block.sums, block.aux), EventRows.of(block))
 
-    def scatter(self, theta: NDArray[np.float64], pairs: EventRows) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events, s summed over rows.
-
-        Args:
-            theta: Shape (toys, parameters).
-            pairs: Of an observation.
-
-        Returns:
-            Shape (toys, parameters, parameters).
-        """
-        return np.asarray(_scatter(self, theta, pairs))
-
     def scores(self, theta: jax.Array, events: jax.Array) -> jax.Array:
-        """Derivatives of the log density of each event, shape (parameters, events).
-
-        Args:
-            theta: Shape (parameters,).
-            events: Shape (events, observables), in the observables' units.
-        """
+        """As of every likelihood of single events, in forward mode."""
         return self._value_and_scores(theta, events)[1]
 
     def _pulls(self, theta: jax.Array, data: DensityData) -> tuple[jax.Array, jax.Array]:
@@ -286,11 +254,3 @@ def refuse_missing(events: Array, weights: Array | None = None) -> None:
 
 def _weighed(values: jax.Array, weights: Array | None) -> jax.Array:
     return values if weights is None else values * jnp.asarray(weights)
-
-
-@jit
-def _scatter(likelihood: DensityLikelihood, theta: jax.Array, pairs: EventRows) -> jax.Array:
-    def one(at: jax.Array, rows: EventRows) -> jax.Array:
-        return rows.scatter(likelihood.scores(at, jnp.stack(rows.observables, axis=-1)))
-
-    return jax.vmap(one)(theta, pairs)

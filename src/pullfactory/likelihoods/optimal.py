@@ -119,19 +119,9 @@ class OptimalLikelihood(Likelihood):
     names: tuple[str, ...] = field(metadata={"static": True})
 
     @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters, as those of the product."""
-        return self.names
-
-    @property
     def start(self) -> NDArray[np.float64]:
         """Where the fit of the product starts."""
         return self.first
-
-    @property
-    def bounds(self) -> NDArray[np.float64]:
-        """As in the study, shape (parameters, 2)."""
-        return self.limits
 
     @property
     def fixed(self) -> NDArray[np.bool_]:

@@ -4,12 +4,14 @@ A row of weight w adds k w s to the score, where its event comes k times. The co
 over events of k (sum of w s)(sum of w s)^T, with the inner sums over the rows of an event.
 """
 
-from typing import NamedTuple, Self
+from abc import abstractmethod
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jnp
+from pullfactory._jax import Array, jax, jit, jnp
+from pullfactory.likelihoods._likelihood import Likelihood
 from pullfactory.simulation.toys import ToyBlock
 
 
@@ -51,6 +53,39 @@ class EventRows(NamedTuple):
         weighed = scores if self.variances is None else scores * jnp.sqrt(self.variances)
         summed = jnp.zeros_like(weighed).at[:, self.owners].add(weighed)
         return summed @ summed.T
+
+
+class EventLikelihood(Likelihood):
+    """A likelihood of single events, whose rows have scores."""
+
+    @abstractmethod
+    def scores(self, theta: jax.Array, events: jax.Array) -> jax.Array:
+        """Derivatives of the log density of each event, shape (parameters, events).
+
+        Args:
+            theta: Shape (parameters,).
+            events: Shape (events, observables), in the observables' units.
+        """
+
+    def scatter(self, theta: NDArray[np.float64], pairs: Any) -> NDArray[np.float64]:
+        """Covariance of the score: sum over events, s summed over observables and rows.
+
+        Args:
+            theta: Shape (toys, parameters).
+            pairs: Of an observation.
+
+        Returns:
+            Shape (toys, parameters, parameters).
+        """
+        return np.asarray(_scatter(self, theta, pairs))
+
+
+@jit
+def _scatter(likelihood: EventLikelihood, theta: jax.Array, pairs: EventRows) -> jax.Array:
+    def one(at: jax.Array, rows: EventRows) -> jax.Array:
+        return rows.scatter(likelihood.scores(at, jnp.stack(rows.observables, axis=-1)))
+
+    return jax.vmap(one)(theta, pairs)
 
 
 def sum_rows(columns: NDArray[np.float64], owners: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ from pullfactory._jax import Array, jax, jit, jnp, require_double_precision
 from pullfactory.densities import Family
 from pullfactory.densities.sums import event_moments, event_nll, event_sums
 from pullfactory.errors import LikelihoodError
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
-from pullfactory.likelihoods.rows import EventRows, sum_rows
+from pullfactory.likelihoods._likelihood import Expansion, Observation
+from pullfactory.likelihoods.rows import EventLikelihood, EventRows, sum_rows
 from pullfactory.settings.document import Document
 from pullfactory.simulation.population import Population
 from pullfactory.simulation.response import Response
@@ -51,7 +51,7 @@ class UnbinnedData(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class UnbinnedLikelihood(Likelihood):
+class UnbinnedLikelihood(EventLikelihood):
     """Product over events and observables of calibrated densities.
 
     Attributes:
@@ -72,21 +72,6 @@ class UnbinnedLikelihood(Likelihood):
     families: tuple[Family, ...] = field(metadata={"static": True})
     constrained: tuple[int, ...] = field(metadata={"static": True})
     coupling: NDArray[np.float64] | None = None
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters, in the study's order."""
-        return self.names
-
-    @property
-    def start(self) -> NDArray[np.float64]:
-        """The nominal point."""
-        return np.zeros(len(self.names))
-
-    @property
-    def bounds(self) -> NDArray[np.float64]:
-        """As in the study, shape (parameters, 2)."""
-        return self.limits
 
     def nll(self, theta: jax.Array, data: UnbinnedData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
@@ -206,20 +191,26 @@ class UnbinnedLikelihood(Likelihood):
         covariance = population.correlation * np.outer(spread, spread)
         return Observation(data, n * _moments_of_squares(mean, covariance)[None])
 
+    def scores(self, theta: jax.Array, events: jax.Array) -> jax.Array:
+        """As of every likelihood of single events, summed over the observables."""
+        location, scale = self.response(theta)
+        slope = jax.jacfwd(self.response.__call__)(theta)
+        found = jnp.zeros((len(theta), 1))
+        for o, member in enumerate(self.families):
+            z = (events[:, o] - location[o]) / scale[o]
+            _, df, _ = member.derivatives(z)
+            found = (
+                found
+                - (slope[0][o][:, None] * df + slope[1][o][:, None] * (1.0 + z * df)) / scale[o]
+            )
+        return found
+
     def scatter(
         self, theta: NDArray[np.float64], pairs: NDArray[np.float64] | EventRows
     ) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events, s summed over observables and rows.
-
-        Args:
-            theta: Shape (toys, parameters).
-            pairs: Of an observation.
-
-        Returns:
-            Shape (toys, parameters, parameters).
-        """
+        """As of every likelihood of single events, from `_gram` if that is what was observed."""
         if isinstance(pairs, EventRows):
-            return np.asarray(_scatter_of_events(self, theta, pairs))
+            return EventLikelihood.scatter(self, theta, pairs)
         return np.asarray(_scatter_of_gram(self, theta, pairs))
 
     def _moments(self, gram: NDArray[np.float64], observable: int) -> NDArray[np.float64]:
@@ -342,26 +333,6 @@ def _scatter_of_gram(
         return score.T @ sums @ score
 
     return jax.vmap(one)(theta, gram)
-
-
-@jit
-def _scatter_of_events(
-    likelihood: UnbinnedLikelihood, theta: jax.Array, pairs: EventRows
-) -> jax.Array:
-    def one(at: jax.Array, events: EventRows) -> jax.Array:
-        location, scale = likelihood.response(at)
-        slope = jax.jacfwd(likelihood.response.__call__)(at)
-        score = jnp.zeros((len(at), 1))
-        for o, member in enumerate(likelihood.families):
-            z = (events.observables[o] - location[o]) / scale[o]
-            _, df, _ = member.derivatives(z)
-            score = (
-                score
-                - (slope[0][o][:, None] * df + slope[1][o][:, None] * (1.0 + z * df)) / scale[o]
-            )
-        return events.scatter(score)
-
-    return jax.vmap(one)(theta, pairs)
 
 
 def _group(events: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from typing import ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory._jax import Array, jax, jit, jnp
+from pullfactory._jax import Array, jax, jnp
 from pullfactory.likelihoods._copula import (
     Copula,
     ScoreSums,
@@ -20,8 +20,8 @@ from pullfactory.likelihoods._copula import (
     sums_of_events,
     sums_of_moments,
 )
-from pullfactory.likelihoods._likelihood import Expansion, Likelihood, Observation
-from pullfactory.likelihoods.rows import EventRows
+from pullfactory.likelihoods._likelihood import Expansion, Observation
+from pullfactory.likelihoods.rows import EventLikelihood, EventRows
 from pullfactory.likelihoods.unbinned import UnbinnedData, UnbinnedLikelihood
 from pullfactory.settings.sections import RHO
 from pullfactory.simulation.toys import ToyBlock
@@ -45,7 +45,7 @@ class JointData(NamedTuple):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class JointLikelihood(Likelihood):
+class JointLikelihood(EventLikelihood):
     """Calibrated densities coupled by a Gaussian copula.
 
     Attributes:
@@ -112,11 +112,6 @@ class JointLikelihood(Likelihood):
         """The nominal point, and the correlation of the toys."""
         return self.first
 
-    @property
-    def bounds(self) -> NDArray[np.float64]:
-        """As in the study, and where R is positive definite; shape (parameters, 2)."""
-        return self.limits
-
     def nll(self, theta: jax.Array, data: JointData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         theta, r = self._split(theta)
@@ -162,31 +157,14 @@ class JointLikelihood(Likelihood):
             return Observation(JointData(marginals, _spread(block, marginals), None), pairs)
         return Observation(JointData(marginals, None, events), pairs)
 
-    def scatter(self, theta: NDArray[np.float64], pairs: EventRows) -> NDArray[np.float64]:
-        """Covariance of the score: sum over events, s summed over rows.
-
-        Args:
-            theta: Shape (toys, parameters).
-            pairs: Of an observation.
-
-        Returns:
-            Shape (toys, parameters, parameters).
-        """
-        return np.asarray(_scatter(self, theta, pairs))
-
-    def scores(self, theta: jax.Array, events: tuple[Array, ...]) -> jax.Array:
-        """Derivatives of the log density of each event, shape (parameters, events).
-
-        Args:
-            theta: Shape (parameters,).
-            events: One array of shape (events,) per observable, in its unit.
-        """
+    def scores(self, theta: jax.Array, events: jax.Array) -> jax.Array:
+        """As of every likelihood of single events, r last if it is a parameter."""
         theta, r = self._split(theta)
         response = self.marginals.response.__call__
         location, scale = response(theta)
         rows = [
-            scores_of_events(member, (jnp.asarray(x) - location[o]) / scale[o])
-            for o, (member, x) in enumerate(zip(self.marginals.families, events, strict=True))
+            scores_of_events(member, (events[:, o] - location[o]) / scale[o])
+            for o, member in enumerate(self.marginals.families)
         ]
         z, q, slope, df = (jnp.stack(row) for row in zip(*rows, strict=True))
         to_z, to_r = self.copula.slopes(r, q)
@@ -214,14 +192,6 @@ class JointLikelihood(Likelihood):
         return sums_of_events(
             self.marginals.families, data.events, data.marginals.weights, location, scale
         )
-
-
-@jit
-def _scatter(likelihood: JointLikelihood, theta: jax.Array, pairs: EventRows) -> jax.Array:
-    def one(at: jax.Array, rows: EventRows) -> jax.Array:
-        return rows.scatter(likelihood.scores(at, rows.observables))
-
-    return jax.vmap(one)(theta, pairs)
 
 
 def _spread(block: ToyBlock, marginals: UnbinnedData) -> NDArray[np.float64]:

@@ -38,14 +38,14 @@ def density_method(
             learnt, or nobody knows.
         label: For people; empty: the name, with spaces.
         colour: In figures, as #RRGGBB.
-        marker: Of its points.
+        marker: Of its points, as in `MethodKind`.
 
     Returns:
         What `run`, `predict`, `closure` and the other verbs take among their `methods`.
 
     Raises:
-        LikelihoodError: If the name or the colour is none, there is no density, or it was learnt
-            from fewer than one event.
+        LikelihoodError: If the name, the colour or the marker is none, there is no density, or it
+            was learnt from fewer than one event.
     """
     if events is not None and events < 1:
         raise LikelihoodError(

@@ -87,6 +87,7 @@ class Method:
 
 
 _NOTHING = Learns()
+_MARKER = r"[.,ov^<>12348spP*hH+xXDd|_]|\$[^$]+\$"  # of matplotlib
 
 
 def _untold(calibration: Calibration, rho: float, theta: NDArray[np.float64]) -> ToldNoise:  # noqa: ARG001
@@ -112,10 +113,10 @@ class MethodKind:
         improves: Name of the method whose observables it combines optimally, if it does.
         label: For people; empty: the name, with spaces.
         colour: Of everything that belongs to it in figures, as #RRGGBB.
-        marker: Of its points.
+        marker: Of its points, a letter or sign of matplotlib's, or a formula between dollars.
 
     Raises:
-        LikelihoodError: If the name or the colour is none.
+        LikelihoodError: If the name, the colour or the marker is none.
     """
 
     name: str
@@ -140,4 +141,9 @@ class MethodKind:
         if not re.fullmatch("#[0-9A-Fa-f]{6}", self.colour):
             raise LikelihoodError(
                 f"method {self.name!r}: colour = {self.colour!r} is none; write it as #RRGGBB"
+            )
+        if not re.fullmatch(_MARKER, self.marker):
+            raise LikelihoodError(
+                f"method {self.name!r}: marker = {self.marker!r} is none; take a letter or sign of "
+                "matplotlib's, such as 'o', or a formula between dollars"
             )

@@ -96,7 +96,7 @@ def _points(ax: Axes, rows: "Sequence[ImpactRow]", key: str, *, labels: bool = F
         ax.errorbar(
             list(known.values()),
             [i + gap for i in known],
-            fmt=marker,
+            marker=marker,
             color=colour,
             markerfacecolor=filled or colour,
             linestyle="none",

@@ -68,7 +68,7 @@ def plot_scan(
             _DECADE**shifted if ax.get_xscale() == "log" else shifted,
             numbers,
             np.nan_to_num(errors),
-            fmt=style.marker,
+            marker=style.marker,
             color=style.colour,
             linestyle="-",
             linewidth=0.8,

@@ -14,16 +14,8 @@ _DASH = 14.0  # half the length of a prediction at a single rho
 _MARGIN = 0.08  # around the data, as part of their range
 _TICKS = 5
 
-# Outlines of matplotlib's markers around the origin.
-_SHAPES = {
-    "o": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
-    "s": "M-4-4h8v8h-8z",
-    "^": "M0-5L5 4H-5z",
-    "v": "M0 5L5-4H-5z",
-    "D": "M0-5.5L5.5 0L0 5.5L-5.5 0z",
-    "P": "M-2-5h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
-    "*": "M0-6L1.5-2H5.7L2.3.7L3.5 4.9L0 2.4L-3.5 4.9L-2.3.7L-5.7-2H-1.5z",
-}
+_MARK = (8.0, -8.0)  # size of a point; in drawings y points down
+_COMMANDS = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}  # of SVG, for the codes of matplotlib's paths
 
 
 def width_charts(rows: Sequence[PullNumbers]) -> Charts:
@@ -109,10 +101,24 @@ def _series(rows: Sequence[PullNumbers], method: str, axes: _Axes, *, shift: flo
     return Series(
         method=method,
         colour=style.colour,
-        shape=_SHAPES[style.marker],
+        shape=_outline(style.marker),
         points=tuple(points),
         line=" ".join(f"{x:.1f},{y:.1f}" for x, y in expected),
     )
+
+
+def _outline(marker: str) -> str:
+    """One of matplotlib's markers around the origin, as a path of SVG."""
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(marker)
+    outline = style.get_path().transformed(style.get_transform())
+    path = ""
+    for ends, code in outline.iter_segments(simplify=False):
+        command = _COMMANDS[int(code)]
+        places = () if command == "Z" else (ends.reshape(-1, 2) * _MARK).ravel()
+        path += command + " ".join(f"{round(value, 2):zg}" for value in places)
+    return path
 
 
 def _title(row: PullNumbers) -> str:
