@@ -17,6 +17,7 @@ from pullfactory.flows.degrees import DegreeRow, choose_map
 from pullfactory.flows.density import FlowDensity
 from pullfactory.flows.sums import FlowSample, event_gradients
 from pullfactory.flows.training import TrainedMap, train_map
+from pullfactory.flows.verdict import FlowVerdict
 from pullfactory.simulation.response import Response
 
 Shape = Literal["auto", "fixed", "linear"]
@@ -36,6 +37,7 @@ class LearntFlow:
         events: Independent events that it is learnt from; 0 if it is exact.
         degrees: The maps that were tried.
         changes: Tests of whether maps change with the parameters.
+        verdict: Of events that it was not learnt from; None before it is judged.
     """
 
     observables: tuple[str, ...]
@@ -45,6 +47,7 @@ class LearntFlow:
     events: int
     degrees: tuple[DegreeRow, ...] = ()
     changes: tuple[ChangeRow, ...] = ()
+    verdict: FlowVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.flows.verdict import Closing
 from pullfactory.inference.density_rows import DensityLevel, DensityShift, LeftOut
 from pullfactory.inference.density_sums import Ensemble
 from pullfactory.inference.judgement import (
@@ -15,7 +16,6 @@ from pullfactory.inference.judgement import (
     TOLERATED,
     TOLERATED_BIAS,
     TOLERATED_DRIFT,
-    Closing,
     judge_error,
     judge_excess,
     judge_shift,

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from pullfactory.described import Count, NumberOrNaN, Part, Rho, Size, SizeOrNaN, row_of
-from pullfactory.inference.judgement import Closing
+from pullfactory.flows.verdict import Closing
 from pullfactory.numbers import finite_or_none
 
 _MOVED = ("difference", "difference_error", "point")
