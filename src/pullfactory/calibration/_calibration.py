@@ -161,16 +161,16 @@ class Calibration:
             )
         return found
 
-    def judged(self, verdicts: Mapping[float, FlowVerdict]) -> Self:
+    def judged(self, verdicts: Mapping[float, FlowVerdict | None]) -> Self:
         """This calibration with verdicts on its flows.
 
         Args:
-            verdicts: By rho; a flow that is not among them has none.
+            verdicts: By rho; None takes one away, and what is not named stays.
         """
         joint = tuple(
             sample
-            if sample.flow is None
-            else replace(sample, flow=replace(sample.flow, verdict=verdicts.get(sample.rho)))
+            if sample.flow is None or sample.rho not in verdicts
+            else replace(sample, flow=replace(sample.flow, verdict=verdicts[sample.rho]))
             for sample in self.joint
         )
         return replace(self, joint=joint)
