@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal, norm
 
-from pullfactory.calibration.held_out import HeldOut
+from pullfactory.calibration.held_out import HeldOut, corner_points
 from pullfactory.inference.density_answer import Judged
 from pullfactory.inference.density_changes import find_left_out
 from pullfactory.inference.density_rows import DensityVerdict
@@ -40,10 +40,12 @@ def likelihood(density: Any) -> DensityLikelihood:
     )
 
 
-def gaussian(events: int, rho: float = RHO, seed: int = 1) -> tuple[HeldOut, ...]:
+def gaussian(
+    events: int, rho: float = RHO, seed: int = 1, points: NDArray[np.float64] = POINTS
+) -> tuple[HeldOut, ...]:
     """Bivariate normal events at the calibration points; JSF and JRF vary the same events."""
     found = []
-    for point in POINTS:
+    for point in points:
         rng = np.random.default_rng([seed, int(point[0]) + 1])
         mu, sigma = true_response(point)
         standard = rng.multivariate_normal(np.zeros(2), [[1, rho], [rho, 1]], events)
@@ -217,6 +219,44 @@ def test_the_same_shift_everywhere(
     assert verdict.answer == answer
     needed = float(f"{(level.level / 0.1) ** 2 * (learnt_from or 0):.2g}")
     assert reason.format(f"{needed:.0f}") in str(verdict.reason)
+
+
+def test_corners_are_those_of_pairs() -> None:
+    """Of few parameters all, of many those with a free one; each with four pairs of signs."""
+    few = corner_points(np.array([True, False, False]))
+    assert {tuple(np.flatnonzero(one).tolist()) for one in few} == {(0, 1), (0, 2), (1, 2)}
+    assert len({tuple(one) for one in few}) == len(few) == 12
+    many = corner_points(np.array([True, False, False, False, False]))
+    assert {tuple(np.flatnonzero(one).tolist()) for one in many} == {(0, k) for k in range(1, 5)}
+    assert corner_points(np.array([True])).shape == (0, 1)
+
+
+def test_what_is_wrong_off_the_axes_alone_is_found(events: tuple[HeldOut, ...]) -> None:
+    """JRF counts 1 + 0.1 JSF times: right on the axes, and off them by (1 - e^2) / e errors a step.
+
+    To first order in the steps of 0.1, to 0.15: e = 0.524 is the error of JRF.
+    """
+
+    def bent(x: Any, theta: Any) -> Any:
+        return TRUE(x, theta * jnp.array([1.0, 1.0, 0.0]).at[2].set(1.0 + 0.1 * theta[1]))
+
+    corners = gaussian(20_000, points=corner_points(np.array([True, False, False])))
+    right, wrong = (judge(one, (*events, *corners)) for one in (TRUE, bent))
+    assert right.answer == "cannot tell"  # few events, as without corners
+    assert right.levels == judge(TRUE, events).levels
+    assert max(abs(row.extra) for row in right.corners) < 0.01
+    assert wrong.answer == "does not close"
+    worst = max(wrong.corners, key=lambda row: abs(row.extra))
+    assert worst.parameter == "JRF"
+    assert worst.point in ("JSF+1,JRF+1", "JSF+1,JRF-1", "JSF-1,JRF+1", "JSF-1,JRF-1")
+    steps = 0.1 * (1 if "JSF+" in worst.point else -1) * (1 if "JRF+" in worst.point else -1)
+    assert worst.extra == pytest.approx(-steps * (1 - 0.524**2) / 0.524, rel=0.15)
+    assert worst.reach == 1.0
+    assert f"changes with two parameters at once: at {worst.point} the estimate of JRF" in str(
+        wrong.reason
+    )
+    assert {row.reach for row in wrong.corners if "m_t" in row.point} == {0.33}
+    assert DensityVerdict.from_dict(wrong.to_dict()) == wrong
 
 
 EVENTS = int(os.environ.get("HELD_OUT", "400000"))
