@@ -25,7 +25,6 @@ from pullfactory.inference.density_rows import (
     DensityLevel,
     DensityShift,
     DensityVerdict,
-    LeftOut,
     TransformRow,
 )
 from pullfactory.inference.density_sums import (
@@ -117,10 +116,7 @@ def judge_density(
     levels = tuple(_levels(at, names, unused))
     shifts = tuple(_shifts(at, names, named, far))
     corners = tuple(corner_rows(points, names, labels, far))
-    left_out = tuple(
-        LeftOut(parameter=names[one.parameter], chi2=one.chi2, dof=one.dof, p_value=one.p_value)
-        for one in find_left_out(likelihood.density, seen)
-    )
+    left_out = tuple(find_left_out(likelihood.density, seen, names))
     said, reason = answer(levels, shifts, corners, left_out, events, judged)
     return DensityVerdict(
         method=judged.method,

@@ -77,11 +77,11 @@ def density_method(
 
 
 def _is_whole(events: object) -> bool:
-    return isinstance(events, Integral) and not isinstance(events, bool) and int(events) >= 1
+    return not isinstance(events, bool) and isinstance(events, Integral) and int(events) >= 1
 
 
 def _correlation(name: str, rho: object) -> float:
-    if isinstance(rho, Real) and not isinstance(rho, bool) and abs(float(rho)) <= 1.0:
+    if not isinstance(rho, bool) and isinstance(rho, Real) and abs(float(rho)) <= 1.0:
         return float(rho)
     raise LikelihoodError(
         f"method {name!r}: {rho!r} is no correlation; give a density for each rho of the scan, "
