@@ -173,7 +173,7 @@ def weights(*first: float) -> Callable[[FlowSample], FlowSample]:
         (weights(-1.0, -2.0), r"2 of 300 .* at theta = \(-1, 0, 0\) have negative weights"),
         (weights(np.nan), "1 of 300 .* weights that are no finite numbers"),
         (weights(1e9), "300 .* which count as 1, are too few to learn a flow from; .* 100"),
-        (lambda one: one.part(slice(0, 99)), "99 .*, which count as 99, are too few"),
+        (lambda one: one.part(slice(0, 99)), r"99 calibration .* -?\d\) are too few"),
         (scored(1, np.full(3, np.nan)), r"3 of 300 .* lack an observable"),
         (scored(0, np.full(300, 0.2)), "observable 'm_t' is the same in all calibration events"),
         (

@@ -227,7 +227,8 @@ def test_weighted_events_are_judged_with_the_errors_of_their_weights(
 ) -> None:
     """Events of a density twice as wide, weighed to the true one, which is judged.
 
-    A mean score has the variance sum w^2 s^2 / (sum w)^2, half as much again as without weights. 40 batches of 3 samples know the variances of 3 parameters to 7.5 % together.
+    A mean score has the variance sum w^2 s^2 / (sum w)^2, half as much again as without
+    weights. 40 batches of 3 samples know the variances of 3 parameters to 7.5 % together.
     """
     weighed = []
     for one in events:

@@ -259,6 +259,19 @@ def test_sets_have_flows_of_their_own() -> None:
     assert errors["flow", ("m_t", "m_W")] < errors["flow", ("m_t",)]
 
 
+def test_bootstrap_is_that_of_the_joint_fit() -> None:
+    """An exact flow is the Gaussian copula: in the same replicas both have the same estimates."""
+    study = SMALL.with_settings(
+        {"calibration.source": "exact", "joint.correlation": "given", "flow": None}
+    )
+    rows = pf.bootstrap_toy(study, toy=3, replicas=40).to_pandas().set_index("method")
+    flow, joint = rows.loc["flow"], rows.loc["unbinned_joint"]
+    assert list(flow["parameter"]) == list(study.parameter_names)
+    numbers = flow.select_dtypes("number").columns
+    assert len(numbers) >= 3
+    np.testing.assert_allclose(flow[numbers], joint[numbers], rtol=2e-3, atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [-0.6, 0.5])
 def test_poster_pulls_are_those_of_the_true_joint_fit(rho: float) -> None:

@@ -49,11 +49,13 @@ def refuse_unusable(sample: FlowSample, observables: Sequence[str], order: Seque
             f"{lost} of {sample.events} calibration events {where} lack an observable, or have one "
             "where its density is 0; a flow wants all of an event: leave these out"
         )
+    counted = (
+        "" if sample.weights is None else f", which count as {plain(round(sample.effective, 1))},"
+    )
     if sample.effective < _FEWEST:
         raise CalibrationError(
-            f"{sample.events} calibration events {where}, which count as "
-            f"{plain(round(sample.effective, 1))}, are too few to learn a flow from; give at least "
-            f"{_FEWEST}, better more than a data set has"
+            f"{sample.events} calibration events {where}{counted} are too few to learn a flow "
+            f"from; give at least {_FEWEST}, better more than a data set has"
         )
     _refuse_same(sample.scores[:, :_LOOKED_AT], names, where)
 
