@@ -1,12 +1,13 @@
 """Files that are read as they may be, and appear whole or not at all."""
 
 import errno
+import hashlib
 import json
 import os
 import re
 import stat
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
@@ -168,6 +169,34 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")  # as for any other JSON
     return data
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with the digest of their JSON text, as `sha256`.
+
+    Args:
+        content: Without one.
+    """
+    return {**content, "sha256": digest_of(content)}
+
+
+def is_sealed(data: Mapping[str, Any]) -> bool:
+    """Whether data are as they were when they were `sealed`.
+
+    Args:
+        data: With the digest.
+    """
+    content = {key: value for key, value in data.items() if key != "sha256"}
+    return digest_of(content) == data.get("sha256")
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of plain data as JSON text, in hexadecimal digits.
+
+    Args:
+        content: What JSON can hold.
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_text(path: Path) -> str:

@@ -84,6 +84,27 @@ def finite_or_none(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def finite_array(values: Any, *shape: int) -> NDArray[np.float64]:
+    """Numbers of a file as an array.
+
+    Args:
+        values: Lists of numbers.
+        shape: That they must have; -1 is any length.
+
+    Raises:
+        ValueError: If they have another, or one is not finite.
+    """
+    array = np.array(values, dtype=np.float64)
+    same = array.ndim == len(shape) and all(
+        wanted in (-1, found) for wanted, found in zip(shape, array.shape, strict=True)
+    )
+    if not same:
+        raise ValueError(f"numbers of shape {array.shape} where {shape} is needed")
+    if not np.isfinite(array).all():
+        raise ValueError("a number is not finite")
+    return array
+
+
 def filled_matrix(rows: list[list[float | None]] | None) -> NDArray[np.float64] | None:
     """The matrix that `plain_matrix` made nested lists of; NaN for None."""
     return None if rows is None else np.array(rows, dtype=np.float64)

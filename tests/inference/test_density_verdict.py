@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import multivariate_normal, norm
 
-from pullfactory.calibration.held_out import HeldOut
+from pullfactory.calibration.grid import label_point
+from pullfactory.calibration.held_out import HeldOut, corner_points
 from pullfactory.inference.density_answer import Judged
 from pullfactory.inference.density_changes import find_left_out
 from pullfactory.inference.density_rows import DensityVerdict
@@ -40,10 +41,12 @@ def likelihood(density: Any) -> DensityLikelihood:
     )
 
 
-def gaussian(events: int, rho: float = RHO, seed: int = 1) -> tuple[HeldOut, ...]:
+def gaussian(
+    events: int, rho: float = RHO, seed: int = 1, points: NDArray[np.float64] = POINTS
+) -> tuple[HeldOut, ...]:
     """Bivariate normal events at the calibration points; JSF and JRF vary the same events."""
     found = []
-    for point in POINTS:
+    for point in points:
         rng = np.random.default_rng([seed, int(point[0]) + 1])
         mu, sigma = true_response(point)
         standard = rng.multivariate_normal(np.zeros(2), [[1, rho], [rho, 1]], events)
@@ -219,6 +222,88 @@ def test_the_same_shift_everywhere(
     assert reason.format(f"{needed:.0f}") in str(verdict.reason)
 
 
+def test_weighted_events_are_judged_with_the_errors_of_their_weights(
+    events: tuple[HeldOut, ...],
+) -> None:
+    """Events of a density twice as wide, weighed to the true one, which is judged.
+
+    A mean score has the variance sum w^2 s^2 / (sum w)^2, half as much again as without
+    weights. 40 batches of 3 samples know the variances of 3 parameters to 7.5 % together.
+    """
+    weighed = []
+    for one in events:
+        mu, sigma = true_response(one.theta)
+        z = 2.0 * np.random.default_rng([9, one.sample]).standard_normal((20_000, 2))
+        true = multivariate_normal([0, 0], [[1, RHO], [RHO, 1]]).pdf(z)
+        weights = true / norm.pdf(z, scale=2.0).prod(axis=1)
+        weighed.append(HeldOut(one.theta, mu + sigma * z, 50.0 * weights, one.sample))
+    verdict = judge(TRUE, tuple(weighed))
+    assert verdict.answer == "cannot tell"
+    for row in verdict.levels:
+        assert abs(row.level) < 4 * row.level_error
+        assert row.width == pytest.approx(1.0, abs=4 * row.width_error)
+        assert abs(row.excess - 1.0) < 4 * row.excess_error
+    ratios, plain = [], []
+    for one in weighed[:3]:
+        scores = np.asarray(
+            likelihood(TRUE).scores(jnp.asarray(one.theta), jnp.asarray(one.events))
+        )
+        w = np.asarray(one.weights) / np.sum(np.asarray(one.weights))
+        spread, n = (scores * w) @ scores.T, len(w)
+        inverse = np.linalg.inv(2000 * spread + np.diag([0, 1, 1]))
+        variance, unweighed = (
+            np.diag(inverse @ (each * 2000**2) @ inverse) / np.diag(inverse)
+            for each in ((scores * w**2) @ scores.T, spread / n)
+        )
+        told = [row for row in verdict.shifts if row.point == label_point(NAMES, one.theta)]
+        ratios.append([row.shift_error for row in told] ** np.array(2) / variance)
+        plain.append(variance / unweighed)
+    assert np.mean(plain) > 1.4
+    assert np.mean(ratios) == pytest.approx(1.0, abs=3 * 0.075)
+    assert min(row.p_value for row in verdict.transforms) > 1e-4
+    wrong = judge(changed(shift=1.0), tuple(weighed))
+    level = next(row for row in wrong.levels if row.parameter == "JRF")
+    assert level.level == pytest.approx(-(1 - 0.524**2) / 0.524, abs=4 * level.level_error)
+
+
+def test_corners_are_those_of_pairs() -> None:
+    """Of few parameters all, of many those with a free one; each with four pairs of signs."""
+    few = corner_points(np.array([True, False, False]))
+    assert {tuple(np.flatnonzero(one).tolist()) for one in few} == {(0, 1), (0, 2), (1, 2)}
+    assert len({tuple(one) for one in few}) == len(few) == 12
+    many = corner_points(np.array([True, False, False, False, False]))
+    assert {tuple(np.flatnonzero(one).tolist()) for one in many} == {(0, k) for k in range(1, 5)}
+    assert corner_points(np.array([True])).shape == (0, 1)
+
+
+def test_what_is_wrong_off_the_axes_alone_is_found(events: tuple[HeldOut, ...]) -> None:
+    """JRF counts 1 + 0.1 JSF times: right on the axes, and off them by (1 - e^2) / e errors a step.
+
+    To first order in the steps of 0.1, to 0.15: e = 0.524 is the error of JRF.
+    """
+
+    def bent(x: Any, theta: Any) -> Any:
+        return TRUE(x, theta * jnp.array([1.0, 1.0, 0.0]).at[2].set(1.0 + 0.1 * theta[1]))
+
+    corners = gaussian(20_000, points=corner_points(np.array([True, False, False])))
+    right, wrong = (judge(one, (*events, *corners)) for one in (TRUE, bent))
+    assert right.answer == "cannot tell"  # few events, as without corners
+    assert right.levels == judge(TRUE, events).levels
+    assert max(abs(row.extra) for row in right.corners) < 0.01
+    assert wrong.answer == "does not close"
+    worst = max(wrong.corners, key=lambda row: abs(row.extra))
+    assert worst.parameter == "JRF"
+    assert worst.point in ("JSF+1,JRF+1", "JSF+1,JRF-1", "JSF-1,JRF+1", "JSF-1,JRF-1")
+    steps = 0.1 * (1 if "JSF+" in worst.point else -1) * (1 if "JRF+" in worst.point else -1)
+    assert worst.extra == pytest.approx(-steps * (1 - 0.524**2) / 0.524, rel=0.15)
+    assert worst.reach == 1.0
+    assert f"changes with two parameters at once: at {worst.point} the estimate of JRF" in str(
+        wrong.reason
+    )
+    assert {row.reach for row in wrong.corners if "m_t" in row.point} == {0.33}
+    assert DensityVerdict.from_dict(wrong.to_dict()) == wrong
+
+
 EVENTS = int(os.environ.get("HELD_OUT", "400000"))
 
 
@@ -298,17 +383,17 @@ def test_what_is_left_out_is_tested(events: tuple[HeldOut, ...]) -> None:
 
     JSF and JRF place and stretch the same events, of which standardised ones are the same.
     """
-    (test,) = find_left_out(Skewed(), events)
-    assert (test.parameter, test.dof) == (0, 1)
+    (test,) = find_left_out(Skewed(), events, NAMES)
+    assert (test.parameter, test.dof) == ("m_t", 1)
     assert test.p_value > 1e-3
     other = [with_other_correlation(one) for one in events]
-    same, wrong = find_left_out(Skewed(), other)
+    same, wrong = find_left_out(Skewed(), other, NAMES)
     assert same == test
-    assert (wrong.parameter, wrong.dof) == (2, 1)
+    assert (wrong.parameter, wrong.dof) == ("JRF", 1)
     assert wrong.p_value < 1e-6
     verdict = judge_density(likelihood(Skewed()), tuple(other), JUDGED)
     assert [row.parameter for row in verdict.left_out] == ["m_t", "JRF"]
-    assert list(find_left_out(TRUE, events)) == []
+    assert list(find_left_out(TRUE, events, NAMES)) == []
 
 
 def with_other_correlation(sample: HeldOut) -> HeldOut:

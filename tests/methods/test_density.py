@@ -3,6 +3,7 @@
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +50,18 @@ def test_a_correlation_without_a_density_is_refused() -> None:
         pf.run(other, methods=[GIVEN])
     with pytest.raises(LikelihoodError, match="method 'density' has no density; give"):
         pf.density_method({})
+
+
+@pytest.mark.parametrize("events", [1.5, True, -3, 0, "7", float("nan")])
+def test_what_is_no_number_of_events_is_refused(events: Any) -> None:
+    with pytest.raises(LikelihoodError, match="must be a whole number, at least 1"):
+        pf.density_method(log_prob, events=events)
+
+
+@pytest.mark.parametrize("rho", ["a", True, 2.0, None])
+def test_what_is_no_correlation_is_refused(rho: Any) -> None:
+    with pytest.raises(LikelihoodError, match="is no correlation; give a density for each rho"):
+        pf.density_method({rho: log_prob})
 
 
 def test_it_does_not_tell_its_noise() -> None:

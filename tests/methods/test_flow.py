@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import pullfactory as pf
 from pullfactory._jax import jax, jnp
 from pullfactory.calibration import Calibration
 from pullfactory.errors import CalibrationError, StudyError
+from pullfactory.files import sealed
 from pullfactory.flows.stored import flow_from_dict, flow_to_dict
 from pullfactory.methods import build_method
 from pullfactory.settings.idle import idle_keys
@@ -92,6 +95,83 @@ def test_edited_flow_is_refused(small: Calibration) -> None:
     data["maps"][1]["coefficients"][0][0] += 1e-9
     with pytest.raises(CalibrationError, match="does not match its sha256"):
         flow_from_dict(data)
+
+
+FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "degree": (
+        lambda d: d["maps"][1].update(shift_degree=10),
+        r"maps\.#2\.shift_degree = 10: must be at most 9",
+    ),
+    "huge degree": (
+        lambda d: d["maps"][1].update(shape_degree=10**9),
+        r"maps\.#2\.shape_degree = 1000000000: must be at most 9",
+    ),
+    "another degree": (
+        lambda d: d["maps"][1].update(shift_degree=2),
+        r"maps\.#2\.coefficients must have the shape \(1, 10\)",
+    ),
+    "degree that is no number": (
+        lambda d: d["maps"][1].update(shift_degree=True),
+        r"maps\.#2\.shift_degree = true: must be a whole number",
+    ),
+    "unknown parameter": (
+        lambda d: d["maps"][1].update(linear=["JES"]),
+        r"maps\.#2\.linear = JES: must be parameters, each once",
+    ),
+    "coefficient": (
+        lambda d: d["maps"][1]["coefficients"][0].__setitem__(0, float("inf")),
+        r"maps\.#2\.coefficients\.#1\.#1 = inf: must be a finite number",
+    ),
+    "map left out": (
+        lambda d: d["maps"].__setitem__(1, None),
+        r"maps\.#2 = null: only the first of the order may have no map",
+    ),
+    "maps": (lambda d: d["maps"].pop(), "maps has 1 entries for 2 observables"),
+    "order": (lambda d: d.update(order=["m_t", "m_t"]), "order = m_t, m_t is no order of m_t, m_W"),
+    "repeated name": (
+        lambda d: d.update(parameters=["m_t", "JSF", "JSF"]),
+        "parameters = m_t, JSF, JSF: each can be there once",
+    ),
+    "density": (
+        lambda d: d["densities"][0].update(density="landau"),
+        r"densities\.#1: density 'landau' is unknown",
+    ),
+    "response": (lambda d: d["response"]["mu"].pop(), r"response\.mu must have the shape \(2,\)"),
+    "scale": (
+        lambda d: d["response"]["sigma"].__setitem__(1, 0.0),
+        r"response\.sigma\.#2 = 0\.0: must be greater than 0",
+    ),
+    "covariance": (
+        lambda d: d["covariance"][0].__setitem__(1, 1.0),
+        "covariance is not symmetric",
+    ),
+    "variance": (
+        lambda d: d["covariance"][0].__setitem__(0, -1.0),
+        "covariance (is not symmetric|has a negative variance)",
+    ),
+    "size of the covariance": (
+        lambda d: d["covariance"].pop(),
+        r"covariance must have the shape \(9, 9\)",
+    ),
+    "events": (lambda d: d.update(events=-1), "events = -1: must be at least 0"),
+    "missing": (lambda d: d.pop("response"), "response: missing"),
+    "verdict": (
+        lambda d: d.update(verdict={"answer": "perhaps"}),
+        r"verdict\.answer = \"perhaps\": must be 'closes', 'does not close'",
+    ),
+    "test": (lambda d: d.update(changes=[{}]), r"changes\.#1\.observable: missing"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_forged_flow_is_refused(small: Calibration, what: str) -> None:
+    """Every field is looked at, though the digest is that of the edited content."""
+    edit, complaint = FORGED[what]
+    data = json.loads(json.dumps(flow_to_dict(small.flow(0.5))))
+    edit(data)
+    del data["sha256"]
+    with pytest.raises(CalibrationError, match=f"not as pullfactory writes it: {complaint}"):
+        flow_from_dict(sealed(data))
 
 
 def test_flow_of_another_calibration_is_refused(small: Calibration) -> None:
@@ -177,6 +257,19 @@ def test_sets_have_flows_of_their_own() -> None:
     for names in (("m_t",), ("m_W",)):
         assert errors["flow", names] == pytest.approx(errors["unbinned", names], rel=5e-3)
     assert errors["flow", ("m_t", "m_W")] < errors["flow", ("m_t",)]
+
+
+def test_bootstrap_is_that_of_the_joint_fit() -> None:
+    """An exact flow is the Gaussian copula: in the same replicas both have the same estimates."""
+    study = SMALL.with_settings(
+        {"calibration.source": "exact", "joint.correlation": "given", "flow": None}
+    )
+    rows = pf.bootstrap_toy(study, toy=3, replicas=40).to_pandas().set_index("method")
+    flow, joint = rows.loc["flow"], rows.loc["unbinned_joint"]
+    assert list(flow["parameter"]) == list(study.parameter_names)
+    numbers = flow.select_dtypes("number").columns
+    assert len(numbers) >= 3
+    np.testing.assert_allclose(flow[numbers], joint[numbers], rtol=2e-3, atol=1e-5)
 
 
 @pytest.mark.slow

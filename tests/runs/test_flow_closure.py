@@ -1,22 +1,29 @@
 """The verdict on flows: by the command line, and where classes respond differently."""
 
+import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
 
+import pullfactory as pf
 from pullfactory import ClosureResult
+from pullfactory.calibration import Calibration
 from pullfactory.densities import family
 from pullfactory.flows.learning import FlowPlan, LearntFlow, Shape, learn_flow
 from pullfactory.flows.sums import FlowSample
+from pullfactory.flows.verdict import FlowVerdict
 from pullfactory.inference.density_answer import Judged
 from pullfactory.inference.density_rows import DensityVerdict
 from pullfactory.inference.density_sums import Ensemble
 from pullfactory.inference.density_verdict import judge_density
 from pullfactory.likelihoods.density import DensityLikelihood
+from pullfactory.report.flow import flow_lines, verdict_warnings
+from pullfactory.runs.study import _identity
 from pullfactory.simulation.response import Response
 from tests.inference.classes_truth import draw, moments
 
@@ -41,6 +48,46 @@ def test_by_the_command_line(invoke: Callable[..., CompletedProcess[str]], tmp_p
     assert verdict.answer == "closes", verdict.reason
     assert "closes" in done.stdout
     assert [row.parameter for row in verdict.left_out] == ["m_t"]  # JSF, JRF: the same events
+    assert len(verdict.corners) == 12 * 3
+    calibration = Calibration.read(tmp_path / "out" / "calibration.json")
+    stored = calibration.flow(0.5).verdict
+    assert stored is not None
+    assert (stored.answer, stored.reason, stored.events) == ("closes", None, 20_000)
+    assert (stored.n_events, stored.corners) == (100, True)
+    for row in verdict.corners:  # the flow is right: what remains is noise of the held-out events
+        assert abs(row.extra) < 4.5 * row.extra_error < 0.15
+
+
+def test_a_stored_verdict_is_told(
+    invoke: Callable[..., CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """In a line where it closes, in a warning where it does not; no toy depends on it."""
+    settings = {
+        "methods": ["flow"],
+        "ensemble.rho": [0.5],
+        "ensemble.n_events": 200,
+        "calibration.source": "exact",
+        "calibration.grid": "needed",
+    }
+    study = pf.Study.preset("poster").with_settings(settings)
+    calibration = pf.calibrate(study)
+    assert calibration.flow(0.5).verdict is None
+    assert list(verdict_warnings(calibration)) == []
+    closing = FlowVerdict(answer="closes", reason=None, events=4000, n_events=200, corners=True)
+    judged = calibration.judged({0.5: closing})
+    assert list(verdict_warnings(judged)) == []
+    assert next(flow_lines(judged)).endswith("; closes (data sets of 200 events)")
+    assert _identity(study, judged) == _identity(study, calibration)
+    wrong = replace(closing, answer="does not close", reason="it is skew", n_events=100)
+    judged = judged.judged({0.0: closing, 0.5: wrong})
+    (tmp_path / "judged.json").write_text(json.dumps(judged.to_dict()))
+    (tmp_path / "study.toml").write_text(study.to_toml())
+    options = ("--calibration", tmp_path / "judged.json", "--replicas", 4, "-o", tmp_path / "out")
+    done = invoke("bootstrap", tmp_path / "study.toml", *options)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert "flow at rho = 0.5 does not close: it is skew" in said
+    assert "was judged for data sets of 100 events, these have 200" in said
 
 
 def learnt(shape: Shape) -> LearntFlow:

@@ -2,10 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pullfactory.errors import CalibrationError, PullfactoryError
 
@@ -32,24 +28,3 @@ def whole() -> Iterator[None]:
             f"the calibration is not as pullfactory writes it ({kind}{said}); "
             "write it again with 'pullfactory calibrate'"
         ) from None
-
-
-def finite(values: Any, *shape: int) -> NDArray[np.float64]:
-    """Numbers of a file as an array.
-
-    Args:
-        values: Lists of numbers.
-        shape: That they must have; -1 is any length.
-
-    Raises:
-        ValueError: If they have another, or one is not finite.
-    """
-    array = np.array(values, dtype=np.float64)
-    same = array.ndim == len(shape) and all(
-        wanted in (-1, found) for wanted, found in zip(shape, array.shape, strict=True)
-    )
-    if not same:
-        raise ValueError(f"numbers of shape {array.shape} where {shape} is needed")
-    if not np.isfinite(array).all():
-        raise ValueError("a number is not finite")
-    return array

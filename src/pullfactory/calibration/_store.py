@@ -1,9 +1,7 @@
 """Calibrations that were made before, in the user's cache folder."""
 
-import hashlib
-import json
-
 from pullfactory._jax import accelerator
+from pullfactory.files import digest_of
 from pullfactory.settings.study import Study
 
 _WORTH = 2_000_000  # simulated events below which making is as fast as reading
@@ -29,5 +27,4 @@ def digest(study: Study, replica: int) -> str | None:
     else:
         settings.update(ensemble=None, methods=None, joint=None)
         settings.pop("flow", None)
-    text = json.dumps([settings, replica, accelerator()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of([settings, replica, accelerator()])

@@ -1,5 +1,6 @@
 """Events of calibration points that no calibration has seen, with all observables together."""
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from pullfactory.calibration.grid import sample_index
 from pullfactory.random import Stream, generator
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel
+
+_ALL_PAIRS = 4  # parameters of which every pair is looked at
 
 
 class HeldOut(NamedTuple):
@@ -36,6 +39,27 @@ def axis_points(points: NDArray[np.float64]) -> NDArray[np.float64]:
         points: Of a calibration, shape (points, parameters), in calibration steps.
     """
     return np.asarray(points[np.count_nonzero(points, axis=1) < 2])
+
+
+def corner_points(free: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Points where two parameters are at +-1: all pairs, or, of many, those with a free one.
+
+    Args:
+        free: Which parameters are not constrained, shape (parameters,).
+
+    Returns:
+        Shape (points, parameters), in calibration steps.
+    """
+    n = len(free)
+    pairs = [
+        pair
+        for pair in itertools.combinations(range(n), 2)
+        if n <= _ALL_PAIRS or free[list(pair)].any()
+    ]
+    found = np.zeros((4 * len(pairs), n))
+    for rows, pair in zip(np.split(found, max(len(pairs), 1)), pairs, strict=False):
+        rows[:, pair] = list(itertools.product((1.0, -1.0), repeat=2))
+    return found
 
 
 def held_out_events(

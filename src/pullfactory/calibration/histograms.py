@@ -8,7 +8,7 @@ import numpy as np
 import uhi.io.json
 from numpy.typing import NDArray
 
-from pullfactory.calibration._plain import finite
+from pullfactory.numbers import finite_array
 from pullfactory.settings.sections import Observable
 
 SPECTRUM_BINS = 100
@@ -69,6 +69,6 @@ def from_uhi(data: dict[str, Any], points: int) -> hist.Hist[Any]:
         ValueError: If it is no histogram of so many points, or a content cannot be counted.
     """
     histogram = hist.Hist(json.loads(json.dumps(data), object_hook=uhi.io.json.object_hook))
-    if np.any(np.abs(finite(histogram.values(), points, -1)) > _MOST_EVENTS):
+    if np.any(np.abs(finite_array(histogram.values(), points, -1)) > _MOST_EVENTS):
         raise ValueError("a bin has more events than can be counted")
     return histogram

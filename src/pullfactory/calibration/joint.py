@@ -17,7 +17,6 @@ from pullfactory._jax import jnp
 from pullfactory.binning.bivariate import bin_probabilities, nested_scores
 from pullfactory.binning.edges import choose_edges
 from pullfactory.binning.joint import JointBins
-from pullfactory.calibration._plain import finite
 from pullfactory.calibration.crew import Crew
 from pullfactory.calibration.flow import learn_flows
 from pullfactory.calibration.grid import calibration_points, sample_index
@@ -26,6 +25,7 @@ from pullfactory.densities import Family
 from pullfactory.errors import CalibrationError
 from pullfactory.flows.learning import LearntFlow
 from pullfactory.flows.stored import flow_from_dict, flow_to_dict
+from pullfactory.numbers import finite_array
 from pullfactory.settings.sections import Observable
 from pullfactory.settings.study import Study
 from pullfactory.simulation.model import EventModel
@@ -104,16 +104,16 @@ class JointSample:
             ValueError: If numbers have other shapes, or are not finite.
         """
         edges, counts = data["edges"], data["counts"]
-        points = finite(data["points"], -1, parameters)
+        points = finite_array(data["points"], -1, parameters)
         bins = None if edges is None else _nested(edges, observables)
         return cls(
-            rho=float(finite(data["rho"])),
-            correlation=finite(data["correlation"], observables, observables),
+            rho=float(finite_array(data["rho"])),
+            correlation=finite_array(data["correlation"], observables, observables),
             points=points,
             bins=bins,
             counts=None
             if counts is None
-            else finite(counts, len(points), bins.size if bins else 0),
+            else finite_array(counts, len(points), bins.size if bins else 0),
             flow=flow_from_dict(data["flow"]) if "flow" in data else None,
         )
 
@@ -122,7 +122,7 @@ def _nested(edges: Sequence[Any], observables: int) -> JointBins:
     """The bins with these inner edges, for each observable inside the bins of those before it."""
     found, slices = [], 1
     for inner in edges:
-        found.append(finite(inner, slices, -1))
+        found.append(finite_array(inner, slices, -1))
         slices *= found[-1].shape[1] + 1
     if len(found) != observables:
         raise ValueError(f"joint bins of {len(found)} observables instead of {observables}")

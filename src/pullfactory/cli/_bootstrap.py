@@ -40,7 +40,7 @@ def bootstrap(
     study = read_study(unused=unused_with(calibration_file, none), **study_settings)
     study.single_rho()
     folder = request.folder(f"{study.name}_bootstrap")
-    calibration = read_calibration(calibration_file)
+    calibration = read_calibration(calibration_file, study)
     result = bootstrap_toy(
         study, toy=toy, replicas=replicas, calibration=calibration, **request.work
     )

@@ -45,6 +45,7 @@ def closure(
     **study_settings: Any,
 ) -> None:
     """Compare the morphing of a study with the exact rates; judge its joint densities."""
+    from pullfactory.results.contents import CALIBRATION
     from pullfactory.runs.closure import closure as measure
 
     unused = unused_with(calibration_file, UNUSED_BY_CLOSURE)
@@ -65,7 +66,8 @@ def closure(
         **request.work,
     )
     shown = [result.table, *_told(result)]
-    request.answer(result, folder, shown, Closure="closure.json", Figures="figures")
+    judged = {} if result.calibration is None else {"Calibration": CALIBRATION}
+    request.answer(result, folder, shown, Closure="closure.json", **judged, Figures="figures")
 
 
 def _used(study: "Study") -> tuple[str, ...]:

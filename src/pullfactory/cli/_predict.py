@@ -38,7 +38,7 @@ def predict(
         unused["ensemble.rho"] = "--any-rho asks for all of them; leave one of both out"
     study = read_study(unused=unused, **study_settings)
     folder = request.folder(f"{study.name}_prediction")
-    calibration = read_calibration(calibration_file)
+    calibration = read_calibration(calibration_file, study)
     result = predict_study(study, calibration=calibration, any_rho=any_rho, **request.work)
     request.answer(result, folder, _shown(result), Prediction="prediction.json", Figures="figures")
 

@@ -104,7 +104,7 @@ def run(request: Request, calibration_file: str | None, **study_settings: Any) -
 
     study = read_study(unused=unused_with(calibration_file), **study_settings)
     folder = request.folder(study.name)
-    calibration = read_calibration(calibration_file)
+    calibration = read_calibration(calibration_file, study)
     with request.kept(folder) as keep:
         result = run_study(study, calibration=calibration, keep=keep, **request.work)
         request.answer(result, folder, _shown(result), **REPORTED)
@@ -361,8 +361,20 @@ def _warn_of_noise(calibration: "Calibration", noise: "Sequence[CalibrationNoise
         tell(line)
 
 
-def read_calibration(path: str | None) -> "Calibration | None":
-    """The calibration that `calibration_option` names, if it does."""
-    from pullfactory.calibration import Calibration
+def read_calibration(path: str | None, study: "Study | None" = None) -> "Calibration | None":
+    """The calibration that `calibration_option` names, if it does.
 
-    return Calibration.read(path) if path else None
+    Args:
+        path: The file.
+        study: That is fitted with its flows, whose verdicts are told; None if they are not used.
+    """
+    from pullfactory.calibration import Calibration
+    from pullfactory.report.flow import verdict_warnings
+
+    if path is None:
+        return None
+    calibration = Calibration.read(path)
+    if study is not None and study.learns.flow:
+        for line in verdict_warnings(calibration.for_study(study)):
+            tell(line)
+    return calibration

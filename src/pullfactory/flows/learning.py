@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp
 from pullfactory.densities import Family
-from pullfactory.errors import CalibrationError
 from pullfactory.flows.changes import ChangeRow, axis_point, find_changes
 from pullfactory.flows.conditional import Conditional
 from pullfactory.flows.degrees import DegreeRow, choose_map
 from pullfactory.flows.density import FlowDensity
 from pullfactory.flows.sums import FlowSample, event_gradients
 from pullfactory.flows.training import TrainedMap, train_map
+from pullfactory.flows.usable import refuse_unusable
+from pullfactory.flows.verdict import FlowVerdict
 from pullfactory.simulation.response import Response
 
 Shape = Literal["auto", "fixed", "linear"]
@@ -33,9 +34,11 @@ class LearntFlow:
         density: The flow.
         covariance: Of its coefficients in the order of `FlowDensity.free`, shape (coefficients,
             coefficients): of events as independent as they are, points of one sample together.
-        events: Independent events that it is learnt from; 0 if it is exact.
+        events: Independent events that it is learnt from; of weighted ones their effective number;
+            0 if it is exact.
         degrees: The maps that were tried.
         changes: Tests of whether maps change with the parameters.
+        verdict: Of events that it was not learnt from; None before it is judged.
     """
 
     observables: tuple[str, ...]
@@ -45,6 +48,7 @@ class LearntFlow:
     events: int
     degrees: tuple[DegreeRow, ...] = ()
     changes: tuple[ChangeRow, ...] = ()
+    verdict: FlowVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,12 @@ def learn_flow(
         plan: How.
 
     Raises:
-        CalibrationError: If events have negative weights, or do not determine the flow.
+        CalibrationError: If events have negative weights, lack observables, are too few, do not
+            determine the flow, or one observable is known from the others.
     """
-    _refuse_negative(samples)
+    for sample in samples:
+        refuse_unusable(sample, plan.observables, plan.order)
+    samples = [sample.scaled() for sample in samples]
     unchanging = np.zeros(len(plan.parameters), dtype=bool)
     learnt = tuple(range(int(plan.declared), len(plan.order)))
     found = {k: _learn_map(k, samples, plan, len(learnt) * len(unchanging)) for k in learnt}
@@ -113,7 +120,7 @@ def learn_flow(
         parameters=plan.parameters,
         density=density,
         covariance=_covariance(density, trained, samples),
-        events=sum(one.events for one in _used(samples, unchanging)),
+        events=round(sum(one.effective for one in _used(samples, unchanging))),
         degrees=tuple(row for k in learnt for row in found[k][2]),
         changes=tuple(row for k in learnt for row in found[k][3]),
     )
@@ -154,7 +161,8 @@ def influences(
         Number of the independent sample, some of its events, and their weighted gradients, shape
         (coefficients, events).
     """
-    for owner, first, last, found in _event_gradients(density, samples):
+    scaled = [sample.scaled() for sample in samples]
+    for owner, first, last, found in _event_gradients(density, scaled):
         yield owner, slice(first, last), np.asarray(found[:, : last - first])
 
 
@@ -226,13 +234,3 @@ def _covariance(
     for *_, gradients in _event_gradients(density, samples):
         meat += np.asarray(_products(gradients))
     return np.asarray(bread @ meat @ bread.T)
-
-
-def _refuse_negative(samples: Sequence[FlowSample]) -> None:
-    for sample in samples:
-        if sample.weights is not None and (negative := int(np.sum(sample.weights < 0.0))):
-            raise CalibrationError(
-                f"{negative} of {sample.events} calibration events have negative weights: the "
-                "likelihood of a flow may have no maximum with them; remove them, or use a method "
-                "other than flow"
-            )

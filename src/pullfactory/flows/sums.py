@@ -26,7 +26,7 @@ class FlowSample(NamedTuple):
         theta: Where, shape (parameters,), in the parameters' units.
         scores: Normal scores of the observables in the order of the map, shape (observables,
             events).
-        weights: Of the events, shape (events,), of mean 1; None for ones.
+        weights: Of the events, shape (events,), of any scale; None for ones.
         owner: Number of the independent sample. Points of one number have the same events, in the
             same order.
     """
@@ -45,6 +45,20 @@ class FlowSample(NamedTuple):
     def weight(self) -> float:
         """Sum of weights."""
         return float(self.events if self.weights is None else self.weights.sum())
+
+    @property
+    def effective(self) -> float:
+        """Effective number of events, (sum of w)^2 / sum of w^2; 0 if all have no weight."""
+        if self.weights is None:
+            return float(self.events)
+        squares = float(np.sum(np.square(self.weights)))
+        return self.weight**2 / squares if squares > 0.0 else 0.0
+
+    def scaled(self) -> "FlowSample":
+        """The same point with the effective number of events for the sum of the weights."""
+        if self.weights is None or self.weight == 0.0:
+            return self
+        return self._replace(weights=self.weights * (self.effective / self.weight))
 
     def part(self, events: slice) -> "FlowSample":
         """The same point with some of its events."""

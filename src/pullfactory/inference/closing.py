@@ -8,9 +8,7 @@ known, is taken off them (a control variate; Glasserman 2003, doi:10.1007/978-0-
 4.1), so that some thousand toys know a width to 0.005.
 """
 
-import hashlib
 import itertools
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -24,6 +22,7 @@ from pullfactory.binning.edges import exact_probabilities
 from pullfactory.calibration import Calibration
 from pullfactory.described import Size, row_of
 from pullfactory.errors import StudyError
+from pullfactory.files import digest_of
 from pullfactory.inference.closure_data import ClosureData, displaced_data, thrown_data
 from pullfactory.inference.expectation import ExpectationFits, Expectations, normal_points
 from pullfactory.inference.judgement import TOLERATED_BIAS, TOLERATED_OFF, TOLERATED_WIDTH
@@ -236,8 +235,7 @@ def _digest(calibration: Calibration) -> str:
     settings = calibration.study.to_dict()
     ensemble = {**settings["ensemble"], **dict.fromkeys(_IDLE_TOYS)}
     kept = {**settings, **dict.fromkeys(_IDLE), "ensemble": ensemble}
-    text = json.dumps([kept, calibration.sha256, accelerator()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of([kept, calibration.sha256, accelerator()])
 
 
 def _noise_free(calibration: Calibration) -> Expectations:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.inference.density_rows import DensityLevel, DensityShift, LeftOut
+from pullfactory.flows.verdict import Closing
+from pullfactory.inference.density_rows import DensityCorner, DensityLevel, DensityShift, LeftOut
 from pullfactory.inference.density_sums import Ensemble
 from pullfactory.inference.judgement import (
     DISCERNED,
@@ -15,7 +16,6 @@ from pullfactory.inference.judgement import (
     TOLERATED,
     TOLERATED_BIAS,
     TOLERATED_DRIFT,
-    Closing,
     judge_error,
     judge_excess,
     judge_shift,
@@ -54,6 +54,7 @@ class Judged(NamedTuple):
 def answer(
     levels: Sequence[DensityLevel],
     shifts: Sequence[DensityShift],
+    corners: Sequence[DensityCorner],
     left_out: Sequence[LeftOut],
     events: int,
     judged: Judged,
@@ -63,40 +64,63 @@ def answer(
     Args:
         levels: One row for each parameter.
         shifts: One row for each point and parameter.
+        corners: One row for each point off the axes and parameter.
         left_out: Wald's tests, if there are any.
         events: Held-out events of each point.
         judged: What it is judged for.
     """
-    if flat := next((one for one in shifts if not np.isfinite(one.shift)), None):
+    everywhere: list[DensityShift | DensityCorner] = [*shifts, *corners]
+    if flat := next((one for one in everywhere if not np.isfinite(one.shift)), None):
         return "refused", (
             f"the information on the parameters is not positive at {flat.point}, so that nothing "
             "can be fitted there; give the density more freedom"
         )
-    moved = [one for one in shifts if one.along]
-    wrong = [one for one in moved if judge_shift(*one.counted, _drift(one)) == "wrong"]
-    off = [one for one in levels if judge_shift(one.level, one.level_error) == "wrong"]
-    wide = [one for one in shifts if judge_error(one.width, one.width_error) == "wrong"]
-    large = [one for one in levels if judge_excess(one.excess, one.excess_error) == "wrong"]
-    moves, stays = [one.counted for one in moved], [(one.level, one.level_error) for one in levels]
-    bad: Closing = "refused" if _surely([*moves, *stays]) > REFUSED_SHIFT else "does not close"
-    wasted = max(large, key=lambda one: one.excess, default=None)
-    if wrong and _surely(stays) <= REFUSED_SHIFT:
-        return bad, _changing(wrong, left_out, wasted, judged)
-    if off:
-        return bad, _shifted(max(off, key=lambda one: abs(one.level)), judged)
-    if wide:
-        return bad, _widened(max(wide, key=lambda one: abs(one.width - 1.0)))
-    if wasted is not None:
-        return bad, f"{_wasted(wasted)}; give the density more freedom"
-    known = [*moves, *stays]
+    stays = [(one.level, one.level_error) for one in levels]
+    known = [one.counted for one in everywhere if not _is_nominal(one)] + stays
+    if cause := _cause(levels, shifts, corners, left_out, judged):
+        return ("refused" if _surely(known) > REFUSED_SHIFT else "does not close"), cause
     right = all(judge_shift(*pair) == "right" for pair in known)
-    right &= all(judge_error(one.width, one.width_error) == "right" for one in shifts)
+    right &= all(judge_error(one.width, one.width_error) == "right" for one in everywhere)
     right &= all(
         judge_excess(one.excess, one.excess_error) == "right"
         for one in levels
         if np.isfinite(one.excess)
     )
-    return ("closes", None) if right else ("cannot tell", _unknown(known, levels, shifts, events))
+    if right:
+        return "closes", None
+    return "cannot tell", _unknown(known, levels, everywhere, events)
+
+
+def _is_nominal(row: DensityShift | DensityCorner) -> bool:
+    return isinstance(row, DensityShift) and row.along is None
+
+
+def _cause(
+    levels: Sequence[DensityLevel],
+    shifts: Sequence[DensityShift],
+    corners: Sequence[DensityCorner],
+    left_out: Sequence[LeftOut],
+    judged: Judged,
+) -> str | None:
+    """What is wrong, the cause that explains the others first; None if nothing is for sure."""
+    wrong = [
+        one for one in shifts if one.along and judge_shift(*one.counted, _drift(one)) == "wrong"
+    ]
+    off = [one for one in levels if judge_shift(one.level, one.level_error) == "wrong"]
+    bent = [one for one in corners if judge_shift(*one.counted, TOLERATED_DRIFT) == "wrong"]
+    everywhere: list[DensityShift | DensityCorner] = [*shifts, *corners]
+    wide = [one for one in everywhere if judge_error(one.width, one.width_error) == "wrong"]
+    large = [one for one in levels if judge_excess(one.excess, one.excess_error) == "wrong"]
+    wasted = max(large, key=lambda one: one.excess, default=None)
+    if wrong and _surely([(one.level, one.level_error) for one in levels]) <= REFUSED_SHIFT:
+        return _changing(wrong, left_out, wasted, judged)
+    if off:
+        return _shifted(max(off, key=lambda one: abs(one.level)), judged)
+    if bent:
+        return _bent(max(bent, key=lambda one: abs(one.counted[0])))
+    if wide:
+        return _widened(max(wide, key=lambda one: abs(one.width - 1.0)))
+    return None if wasted is None else f"{_wasted(wasted)}; give the density more freedom"
 
 
 def _drift(row: DensityShift) -> float:
@@ -160,7 +184,16 @@ def _shifted(worst: DensityLevel, judged: Judged) -> str:
     return f"{said}; it needs {needed} events in each calibration sample"
 
 
-def _widened(worst: DensityShift) -> str:
+def _bent(worst: DensityCorner) -> str:
+    return (
+        f"its shape changes with two parameters at once: at {worst.point} the estimate of "
+        f"{worst.parameter} moves by {rounded(worst.extra, worst.extra_error)} errors more than "
+        "at either alone; let its shape, or its response, depend on both together, or use closer "
+        "calibration points"
+    )
+
+
+def _widened(worst: DensityShift | DensityCorner) -> str:
     return (
         f"pulls of {worst.parameter} at {worst.point} are "
         f"{rounded(worst.width, worst.width_error)} times as wide as with a right density: the "
@@ -171,12 +204,12 @@ def _widened(worst: DensityShift) -> str:
 def _unknown(
     known: Sequence[tuple[float, float]],
     levels: Sequence[DensityLevel],
-    shifts: Sequence[DensityShift],
+    everywhere: Sequence[DensityShift | DensityCorner],
     events: int,
 ) -> str:
     """More events are needed: for small errors, or to be between right and wrong no more."""
     shift = max(error for _, error in known) / TOLERATED_BIAS
-    width = max(one.width_error for one in shifts) / TOLERATED
+    width = max(one.width_error for one in everywhere) / TOLERATED
     excess = max((one.excess_error for one in levels if np.isfinite(one.excess)), default=0.0)
     times = (SURE * max(shift, width, excess / TOLERATED)) ** 2
     wanted = roughly(events * (times if times > 1.0 else _MORE))

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pullfactory.described import Count, NumberOrNaN, Part, Rho, Size, SizeOrNaN, row_of
-from pullfactory.inference.judgement import Closing
+from pullfactory.described import Count, Later, NumberOrNaN, Part, Rho, Size, SizeOrNaN, row_of
+from pullfactory.flows.verdict import Closing
 from pullfactory.numbers import finite_or_none
 
 _MOVED = ("difference", "difference_error", "point")
@@ -78,6 +78,38 @@ class DensityShift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DensityCorner:
+    """What a density does to the fits of one parameter off the axes, where two parameters change.
+
+    Attributes:
+        point: Label, such as "m_t+1,JSF-1".
+        parameter: Name.
+        shift: Of the estimate, in claimed errors.
+        shift_error: Its standard error.
+        extra: Shift beyond what those at the two points on the axes add up to.
+        extra_error: Its standard error.
+        reach: Part of the way to this point that truth or fit error go: what the extra counts.
+        width: Pull width, over that of a right density.
+        width_error: Its standard error.
+    """
+
+    point: str
+    parameter: str
+    shift: NumberOrNaN
+    shift_error: SizeOrNaN
+    extra: NumberOrNaN
+    extra_error: SizeOrNaN
+    reach: Part
+    width: SizeOrNaN
+    width_error: SizeOrNaN
+
+    @property
+    def counted(self) -> tuple[float, float]:
+        """The part of the extra that truth or fit error reach, and its error."""
+        return self.extra * self.reach, self.extra_error * self.reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """Wald's test of what a density leaves out of one parameter.
 
@@ -128,7 +160,8 @@ class DensityVerdict:
         levels: One row for each parameter.
         shifts: One row for each point and parameter.
         left_out: One row for each parameter; none if the density has no coefficients.
-        transforms: One row for each point and observable.
+        transforms: One row for each point and observable, on the axes.
+        corners: One row for each point off the axes and parameter; none where none was looked at.
     """
 
     method: str
@@ -140,6 +173,7 @@ class DensityVerdict:
     shifts: tuple[DensityShift, ...]
     left_out: tuple[LeftOut, ...]
     transforms: tuple[TransformRow, ...]
+    corners: Annotated[tuple[DensityCorner, ...], Later] = ()
 
     def parameters(self) -> Iterator[dict[str, Any]]:
         """Flat rows for a table: of each parameter its level, and where the shift moves most.
@@ -162,7 +196,7 @@ class DensityVerdict:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, as in `closure.json`; no NaN."""
         row = asdict(self)
-        for key in ("levels", "shifts", "left_out", "transforms"):
+        for key in ("levels", "shifts", "left_out", "transforms", "corners"):
             row[key] = [finite_or_none(one) for one in row[key]]
         for one in row["transforms"]:
             one["counts"], one["errors"] = list(one["counts"]), list(one["errors"])
@@ -180,8 +214,9 @@ class DensityVerdict:
             "shifts": DensityShift,
             "left_out": LeftOut,
             "transforms": TransformRow,
+            "corners": DensityCorner,
         }
         nested: dict[str, Any] = {
-            key: tuple(row_of(kind, one) for one in row[key]) for key, kind in kinds.items()
+            key: tuple(row_of(kind, one) for one in row.get(key, ())) for key, kind in kinds.items()
         }
         return cls(**{**row, **nested})

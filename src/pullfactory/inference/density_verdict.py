@@ -2,27 +2,29 @@
 
 A pull width of 1 is no proof: a density whose shape wrongly stays the same claims too large an
 error and has it. What tells is by how much the estimate is shifted at each calibration point, how
-that differs between points (`density_sums`), and what the fit leaves unused of what the events know
-(`density_information`). A shift that is the same everywhere is noise of the calibration, or a wrong
-density; one that moves with a parameter is a shape that changes with it.
+that differs between points (`density_sums`), off the axes too (`density_corners`), and what the fit
+leaves unused of what the events know (`density_information`). A shift that is the same everywhere
+is noise of the calibration, or a wrong density; one that moves with a parameter is a shape that
+changes with it.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 import numpy as np
 
 from pullfactory.calibration import Calibration
 from pullfactory.calibration.grid import label_point
-from pullfactory.calibration.held_out import HeldOut, axis_points, held_out_events
+from pullfactory.calibration.held_out import HeldOut, axis_points, corner_points, held_out_events
 from pullfactory.errors import LikelihoodError
 from pullfactory.inference.density_answer import Array, Judged, answer
 from pullfactory.inference.density_changes import find_left_out
+from pullfactory.inference.density_corners import corner_rows
 from pullfactory.inference.density_information import Unused, unused_information
 from pullfactory.inference.density_rows import (
     DensityLevel,
     DensityShift,
     DensityVerdict,
-    LeftOut,
     TransformRow,
 )
 from pullfactory.inference.density_sums import (
@@ -54,7 +56,8 @@ def judge_densities(
     """
     study = calibration.study
     wanted = events or min(HELD_OUT * study.ensemble.n_events, _MOST_HELD_OUT)
-    points = axis_points(calibration.points)
+    free = np.array([parameter.free for parameter in study.parameter])
+    points = np.concatenate([axis_points(calibration.points), corner_points(free)])
     samples = tuple(held_out_events(study, rho, points, wanted))
     found = []
     for method in methods:
@@ -88,7 +91,8 @@ def judge_density(
 
     Args:
         likelihood: Of the density.
-        samples: Held-out events, the nominal point first, the others on the axes of parameters.
+        samples: Held-out events, the nominal point first, those on the axes of parameters, and of
+            points where two of them change, if there are any.
         judged: What it is judged for.
 
     Returns:
@@ -104,14 +108,16 @@ def judge_density(
         ]
     except LikelihoodError as error:
         return _refused(judged, events, str(error))
-    unused = unused_information(likelihood, samples, judged.ensemble, points[0])
-    levels = tuple(_levels(points, names, unused))
-    shifts = tuple(_shifts(points, names, labels, judged.reach))
-    left_out = tuple(
-        LeftOut(parameter=names[one.parameter], chi2=one.chi2, dof=one.dof, p_value=one.p_value)
-        for one in find_left_out(likelihood.density, samples)
-    )
-    said, reason = answer(levels, shifts, left_out, events, judged)
+    on_axes = [np.count_nonzero(one.theta) < 2 for one in samples]
+    at, named = tuple(compress(points, on_axes)), tuple(compress(labels, on_axes))
+    seen = tuple(compress(samples, on_axes))
+    unused = unused_information(likelihood, seen, judged.ensemble, points[0])
+    far = np.where(judged.reach > 0, judged.reach, points[0].claimed[0])
+    levels = tuple(_levels(at, names, unused))
+    shifts = tuple(_shifts(at, names, named, far))
+    corners = tuple(corner_rows(points, names, labels, far))
+    left_out = tuple(find_left_out(likelihood.density, seen, names))
+    said, reason = answer(levels, shifts, corners, left_out, events, judged)
     return DensityVerdict(
         method=judged.method,
         rho=judged.rho,
@@ -121,7 +127,8 @@ def judge_density(
         levels=levels,
         shifts=shifts,
         left_out=left_out,
-        transforms=tuple(_transforms(likelihood, samples, labels, judged.observables)),
+        transforms=tuple(_transforms(likelihood, seen, named, judged.observables)),
+        corners=corners,
     )
 
 
@@ -164,13 +171,12 @@ def _levels(
 
 
 def _shifts(
-    points: Sequence[PointNumbers], names: Sequence[str], labels: Sequence[str], reach: Array
+    points: Sequence[PointNumbers], names: Sequence[str], labels: Sequence[str], far: Array
 ) -> Iterator[DensityShift]:
     samples = [one.sample for one in points]
     spread = covariance([one.shift for one in points], samples)
     width_spread = covariance([one.width for one in points], samples)
     nominal = points[0]
-    far = np.where(reach > 0, reach, nominal.claimed[0])
     for i, (point, label) in enumerate(zip(points, labels, strict=True)):
         moved = np.flatnonzero(point.theta)
         part = min([1.0, *(far[moved] / np.abs(point.theta[moved]))]) if i else 1.0

@@ -7,7 +7,6 @@ Judgement = Literal["right", "wrong", "unknown"]
 Answer = Literal["yes", "no", "calibrate", "cannot", "unknown"]
 Matter = Literal["matters", "small", "unknown"]
 Agreement = Literal["agrees", "differs", "contradicts"]
-Closing = Literal["closes", "does not close", "cannot tell", "refused"]
 
 SURE = 2.0
 """Standard errors that must fit into what is tolerated for something to be right."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from functools import partial
+from numbers import Integral, Real
 
 import numpy as np
 
 from pullfactory._jax import jnp
 from pullfactory.calibration import Calibration
+from pullfactory.calibration.held_out import held_out_events
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, LogDensity
 from pullfactory.methods.method import KnownDensity, Method, MethodKind
@@ -15,6 +17,7 @@ from pullfactory.numbers import plain
 
 _COLOUR = "#009E73"
 _MARKER = "P"
+_TRIED = 2**14  # simulated events
 
 
 def density_method(
@@ -44,20 +47,24 @@ def density_method(
         What `run`, `predict`, `closure` and the other verbs take among their `methods`.
 
     Raises:
-        LikelihoodError: If the name, the colour or the marker is none, there is no density, or it
-            was learnt from fewer than one event.
+        LikelihoodError: If the name, the colour or the marker is none, there is no density, a rho
+            is no correlation, or it was learnt from fewer than one event.
     """
-    if events is not None and events < 1:
+    if not (events is None or _is_whole(events)):
         raise LikelihoodError(
-            f"method {name!r}: events = {events} must be at least 1; leave it out if nobody knows"
+            f"method {name!r}: events = {events!r} must be a whole number, at least 1; leave it "
+            "out if nobody knows"
         )
     densities = log_prob
     if isinstance(log_prob, Mapping):
-        if not log_prob:
-            raise LikelihoodError(
-                f"method {name!r} has no density; give log_prob(x, theta), or one for each rho"
-            )
-        densities = {float(rho): one for rho, one in log_prob.items()}
+        densities = {_correlation(name, rho): one for rho, one in log_prob.items()}
+    if densities == {} or not all(
+        map(callable, densities.values() if isinstance(densities, Mapping) else [densities])
+    ):
+        raise LikelihoodError(
+            f"method {name!r} has no density; give a function log_prob(x, theta), or one for each "
+            "rho"
+        )
     return MethodKind(
         name=name,
         build=partial(_build, name, KnownDensity(events), densities),
@@ -66,6 +73,19 @@ def density_method(
         label=label,
         colour=colour,
         marker=marker,
+    )
+
+
+def _is_whole(events: object) -> bool:
+    return not isinstance(events, bool) and isinstance(events, Integral) and int(events) >= 1
+
+
+def _correlation(name: str, rho: object) -> float:
+    if not isinstance(rho, bool) and isinstance(rho, Real) and abs(float(rho)) <= 1.0:
+        return float(rho)
+    raise LikelihoodError(
+        f"method {name!r}: {rho!r} is no correlation; give a density for each rho of the scan, "
+        "by a number between -1 and 1"
     )
 
 
@@ -100,14 +120,18 @@ def _build(
     rho: float,
 ) -> Method:
     study = calibration.study
-    likelihood = DensityLikelihood.of(
-        density_at(name, densities, rho),
-        limits=study.bounds,
-        names=study.parameter_names,
-        constraint=study.constraint_information,
-        observables=len(study.observable),
-    )
-    _refuse_no_number(name, likelihood, calibration)
+    density = density_at(name, densities, rho)
+    try:
+        likelihood = DensityLikelihood.of(
+            density,
+            limits=study.bounds,
+            names=study.parameter_names,
+            constraint=study.constraint_information,
+            observables=len(study.observable),
+        )
+    except LikelihoodError as error:
+        raise LikelihoodError(f"method {name!r}: {error}") from error
+    _refuse_no_number(name, likelihood, calibration, rho)
     return Method(
         name=name,
         likelihood=likelihood,
@@ -119,16 +143,20 @@ def _build(
     )
 
 
-def _refuse_no_number(name: str, likelihood: DensityLikelihood, calibration: Calibration) -> None:
-    """Refuse a density that is no number where events surely are: at the nominal locations."""
+def _refuse_no_number(
+    name: str, likelihood: DensityLikelihood, calibration: Calibration, rho: float
+) -> None:
+    """Refuse a density that is no number where events are: no data set with one can be fitted."""
     nominal = np.zeros(len(likelihood.parameters))
-    location = np.asarray(calibration.response(nominal)[0])
-    value = float(likelihood.density(jnp.asarray(location)[None], jnp.asarray(nominal))[0])
-    if not np.isfinite(value):
-        where = ", ".join(map(plain, location))
+    (sample,) = held_out_events(calibration.study, rho, nominal[None], _TRIED)
+    values = np.asarray(likelihood.density(jnp.asarray(sample.events), jnp.asarray(nominal)))
+    if lost := int(np.sum(~np.isfinite(values))):
+        first = int(np.argmin(np.isfinite(values)))
+        where = ", ".join(map(plain, sample.events[first]))
         raise LikelihoodError(
-            f"method {name!r}: log_prob(x, theta) is {plain(value)} at the nominal locations "
-            f"x = ({where}), theta = 0; let it be finite wherever there are events"
+            f"method {name!r}: log_prob(x, theta) is {plain(values[first])} at x = ({where}), "
+            f"theta = 0, and no finite number for {lost} of {_TRIED} simulated events; data sets "
+            "with such events cannot be fitted: let it be finite wherever there are events"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory.calibration import Calibration
 from pullfactory.described import row_of
 from pullfactory.errors import OutputError
 from pullfactory.inference import Closure, DensityVerdict
@@ -20,7 +21,8 @@ from pullfactory.inference.closing import (
 from pullfactory.inference.expectation import ExpectationFits
 from pullfactory.report.figures import Figures
 from pullfactory.report.tabular import Table
-from pullfactory.results.of_study import ResultOfStudy
+from pullfactory.results.contents import CALIBRATION
+from pullfactory.results.of_study import ResultOfStudy, write_calibration
 from pullfactory.results.tables import closure_table, density_table
 
 
@@ -32,12 +34,15 @@ class ClosureResult(ResultOfStudy):
         study: The study.
         closure: Rates, fits and verdicts.
         densities: Verdicts on the joint densities of methods, by method and rho.
+        calibration: What was judged, with the verdict on each flow in it, for further runs; None
+            where no flow was judged.
     """
 
     kind = "closure"
 
     closure: Closure
     densities: tuple[DensityVerdict, ...] = ()
+    calibration: Calibration | None = None
 
     @property
     def verdicts(self) -> tuple[dict[str, Any], ...]:
@@ -125,8 +130,17 @@ class ClosureResult(ResultOfStudy):
             verdicts=tuple(row_of(ClosureVerdict, row) for row in numbers["verdicts"]),
             sample_events=numbers["sample_events"],
         )
-        densities = tuple(map(DensityVerdict.from_dict, numbers.get("densities", ())))
-        return cls(**head, closure=closure, densities=densities)
+        return cls(
+            **head,
+            closure=closure,
+            densities=tuple(map(DensityVerdict.from_dict, numbers.get("densities", ()))),
+            calibration=Calibration.read(file) if (file := folder / CALIBRATION).exists() else None,
+        )
+
+    def _fill(self, folder: Path, summary: dict[str, Any]) -> None:
+        super(ClosureResult, self)._fill(folder, summary)
+        if self.calibration is not None:
+            write_calibration(folder, self.calibration)
 
     def _figures(self) -> Figures:
         from pullfactory.report.closure import make_closure_figures  # drawing is slow to load

@@ -31,6 +31,8 @@ from pullfactory.settings.fields import FIGURE_FORMATS
 
 Numbers = Mapping[str, Any]
 
+CALIBRATION = "calibration.json"
+
 _TABLE = "toys.parquet"
 _FOLDERS = ("figures", "tables", "workspaces", _TABLE)
 
@@ -228,11 +230,15 @@ def _of_study(numbers: Numbers) -> Iterator[str]:
     study = numbers["study"]
     observables, scan = _names(study["observable"]), study["ensemble"]["rho"]
     return chain(
-        (_TABLE, "failures.csv", "report.html", "study.toml", "calibration.json"),
+        (_TABLE, "failures.csv", "report.html", "study.toml", CALIBRATION),
         (f"workspaces/{study['name']}.json",),
         (f"workspaces/joint_rho_{rho:g}.json" for rho in scan),
         _figures(STUDY, observable=observables, method=_methods(numbers)),
     )
+
+
+def _of_closure(numbers: Numbers) -> Iterator[str]:
+    return chain(_of_study_alone(CLOSURE, numbers), (CALIBRATION,))
 
 
 def _of_audit(numbers: Numbers) -> Iterator[str]:
@@ -276,7 +282,7 @@ _FILES: Mapping[str, Callable[[Numbers], Iterator[str]]] = MappingProxyType(
         "prediction": partial(_of_study_alone, PREDICTION),
         "selection": partial(_of_study_alone, SELECTION),
         "bootstrap": partial(_of_study_alone, {}),
-        "closure": partial(_of_study_alone, CLOSURE),
+        "closure": _of_closure,
         "scan": _of_scan,
         "audit": _of_audit,
         "workspace_audit": _of_workspace_audit,

@@ -1,9 +1,12 @@
 """What results of a study share."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pullfactory.calibration import Calibration
+from pullfactory.results.contents import CALIBRATION
 from pullfactory.results.result import Result
 from pullfactory.results.rows import provenance, schema_name
 from pullfactory.settings.study import Study
@@ -47,3 +50,14 @@ class ResultOfStudy(Result):
 
     def _fill(self, folder: Path, _summary: dict[str, Any]) -> None:
         (folder / "study.toml").write_text(self.study.to_toml(), encoding="utf-8")
+
+
+def write_calibration(folder: Path, calibration: Calibration) -> None:
+    """Write what a result knows for further runs.
+
+    Args:
+        folder: Of the result.
+        calibration: Of its study.
+    """
+    text = json.dumps(calibration.to_dict(), allow_nan=False)
+    (folder / CALIBRATION).write_text(f"{text}\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """What the run of a study gives back."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -26,9 +25,10 @@ from pullfactory.report.figures import Figures
 from pullfactory.report.study_verdict import study_answers
 from pullfactory.report.table import coverage_table, pull_table
 from pullfactory.report.tabular import Table
+from pullfactory.results.contents import CALIBRATION
 from pullfactory.results.failed_fits import FAILURES, failed_fits, write_failures
 from pullfactory.results.ledger import STATUS_NAMES, Parts, ToyTable, table_at
-from pullfactory.results.of_study import ResultOfStudy
+from pullfactory.results.of_study import ResultOfStudy, write_calibration
 from pullfactory.results.pull_sums import TOYS, pulls_of, summed_pulls
 from pullfactory.results.report import report_text
 from pullfactory.simulation.toys import block_size
@@ -37,8 +37,6 @@ from pullfactory.workspaces.study import build_joint_workspace, write_workspace
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-CALIBRATION = "calibration.json"
 
 
 def sums_of_study(toys: Parts) -> dict[tuple[float, str], PullSums]:
@@ -279,8 +277,7 @@ class StudyResult(ResultOfStudy):
         self.toys.copy_to(folder / TOYS)
         if self.failed:
             write_failures(folder / FAILURES, self.failed)
-        calibration = json.dumps(self.calibration.to_dict(), allow_nan=False)
-        (folder / CALIBRATION).write_text(f"{calibration}\n", encoding="utf-8")
+        write_calibration(folder, self.calibration)
 
     def _page(self, folder: Path, summary: dict[str, Any]) -> str:
         return report_text(folder, summary)

@@ -7,6 +7,7 @@ from pullfactory._jax import double_precision
 from pullfactory.calibration import Calibration
 from pullfactory.errors import StudyError
 from pullfactory.fitting.flatness import refuse_flat_study
+from pullfactory.flows.verdict import FlowVerdict
 from pullfactory.inference import (
     ClosureVerdict,
     DensityVerdict,
@@ -16,7 +17,7 @@ from pullfactory.inference import (
 )
 from pullfactory.inference.density_sums import BATCHES
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import Method, MethodKind, build_method, method_kind
+from pullfactory.methods import FLOW, Method, MethodKind, build_method, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.closure import ClosureResult
 from pullfactory.runs.calibrate import calibrated
@@ -49,7 +50,8 @@ def closure(
 
     The joint densities of methods are judged with held-out events of the calibration points: by how
     much they shift the estimates there, whether their pulls have the width 1, and what they leave
-    unused.
+    unused. The verdict on a flow goes into the calibration that the result has, with which further
+    runs know of it.
 
     Args:
         study: The study.
@@ -81,7 +83,13 @@ def closure(
             measured = measure_closure(known, points=points, events=events)
             advance(1)
         densities = _judged(known, held_out, progress)
-    return ClosureResult(study=known.study, closure=measured, densities=densities, given=given)
+    return ClosureResult(
+        study=known.study,
+        closure=measured,
+        densities=densities,
+        calibration=_with_verdicts(known, densities),
+        given=given,
+    )
 
 
 def _judged(
@@ -99,6 +107,25 @@ def _judged(
             found += judge_densities(calibration, rho, some, held_out)
             advance(1)
     return tuple(sorted(found, key=lambda one: names.index(one.method)))
+
+
+def _with_verdicts(
+    calibration: Calibration, densities: Sequence[DensityVerdict]
+) -> Calibration | None:
+    """The calibration with what is said of its flows; None if it has none that was judged."""
+    n_events = calibration.study.ensemble.n_events
+    found = {
+        one.rho: FlowVerdict(
+            answer=one.answer,
+            reason=one.reason,
+            events=one.events,
+            n_events=n_events,
+            corners=bool(one.corners),
+        )
+        for one in densities
+        if one.method == FLOW.name
+    }
+    return calibration.judged(found) if found else None
 
 
 def closure_verdicts(

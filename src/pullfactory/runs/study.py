@@ -236,7 +236,8 @@ def _identity(study: Study, given: Calibration | None) -> str:
     """What decides the toys of a study, which is not how many they are."""
     described = study.to_dict()
     del described["figures"], described["ensemble"]["n_toys"]
-    alike = given and replace(given, study=study.with_settings({"ensemble.n_toys": 1}))
+    alone = given and given.judged(dict.fromkeys(study.ensemble.rho))  # these decide no numbers
+    alike = alone and replace(alone, study=study.with_settings({"ensemble.n_toys": 1}))
     return identity_of(
         "run",
         study=described,

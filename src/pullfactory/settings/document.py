@@ -1,7 +1,5 @@
 """What a study file and an audit file have in common: read and checked once, frozen after."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from pullfactory.errors import StudyError
+from pullfactory.files import digest_of
 from pullfactory.settings.blocks import ObservableBlock, ParameterBlock
 from pullfactory.settings.complaints import complaint
 from pullfactory.settings.constraints import (
@@ -204,8 +203,7 @@ class Document(Frozen, Generic[Parameter, Observable]):
         """Digest of all that numbers depend on, the same for equal content."""
         aside = ("figures", "blind")  # they choose what is shown
         content = {key: value for key, value in self.to_dict().items() if key not in aside}
-        text = json.dumps(content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(content)
 
     def _assign(self, data: dict[str, Any], key: str, value: Any) -> None:
         """Set one dotted key in nested plain data; list entries are chosen by their name."""

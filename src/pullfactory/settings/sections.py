@@ -269,6 +269,10 @@ class OptimalSettings(Frozen):
     )
 
 
+MOST_DEGREE = 9
+"""Of the polynomials of a flow."""
+
+
 class FlowSettings(Frozen):
     """The flow: a joint density that is learnt from the calibration samples."""
 
@@ -280,7 +284,7 @@ class FlowSettings(Frozen):
     degree: Count = Field(
         default=5,
         ge=1,
-        le=9,
+        le=MOST_DEGREE,
         description="largest degree of its polynomials, which held-out events choose",
     )
     order: Listed[Name] | None = Field(
