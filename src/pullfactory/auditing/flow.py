@@ -8,11 +8,12 @@ their weights.
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pullfactory._jax import jnp
 from pullfactory.auditing.densities import (
     Marginals,
     UnbinnedModel,
@@ -21,6 +22,7 @@ from pullfactory.auditing.densities import (
     place_response,
 )
 from pullfactory.auditing.flow_points import FlowPoint, FlowPoints, flow_points
+from pullfactory.auditing.measurement import unbinned_obstacle
 from pullfactory.auditing.model import AuditModel
 from pullfactory.errors import CalibrationError
 from pullfactory.flows.density import FlowDensity
@@ -28,7 +30,6 @@ from pullfactory.flows.learning import FlowPlan, LearntFlow, learn_flow
 from pullfactory.flows.sums import FlowSample
 from pullfactory.likelihoods.density import DensityLikelihood, constrained_in
 from pullfactory.methods import FLOW, Method
-from pullfactory._jax import jnp
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.sections import FlowSettings
 
@@ -52,6 +53,24 @@ class FlowModel:
     marginals: Marginals
     events: FlowPoints
 
+    @classmethod
+    def learn(cls, audit: AuditModel, unbinned: UnbinnedModel | None) -> Self:
+        """Learn the joint density of the observables of an audit.
+
+        Args:
+            audit: The samples.
+            unbinned: Densities of the observables, if they are known; else they are learnt, smooth
+                where none is declared.
+
+        Raises:
+            CalibrationError: If the events do not determine it, or an observable has no density.
+            EventsError: If weights are negative, or events lack an observable.
+        """
+        marginals = _marginals(audit, unbinned)
+        events = flow_points(audit.expected, marginals.offsets)
+        learnt = _learn(audit, marginals, events.points)
+        return cls(audit=audit, learnt=learnt, marginals=marginals, events=events)
+
     @property
     def density(self) -> FlowDensity:
         """Of the observables with their offsets."""
@@ -61,6 +80,13 @@ class FlowModel:
     def steps(self) -> NDArray[np.float64]:
         """Unit of each parameter, shape (parameters,)."""
         return np.array([one.step for one in self.audit.expected.config.parameter])
+
+    @property
+    def fits_data(self) -> bool:
+        """Whether there are data that it can take."""
+        expected = self.audit.expected
+        there = expected.config.sample_set.data is not None
+        return there and unbinned_obstacle(expected.read("data")) is None
 
     @property
     def number(self) -> int:
@@ -98,28 +124,6 @@ class FlowHalf(NamedTuple):
     learnt: LearntFlow
     held_out: tuple[FlowPoint, ...]
     events: int
-
-
-def learn_audit_flow(audit: AuditModel, unbinned: UnbinnedModel | None) -> FlowModel:
-    """Learn the joint density of the observables of an audit.
-
-    Args:
-        audit: The samples.
-        unbinned: Densities of the observables, if they are known; else they are learnt, smooth
-            where none is declared.
-
-    Raises:
-        CalibrationError: If the events do not determine it, or an observable has no density.
-        EventsError: If weights are negative, or events lack an observable.
-    """
-    marginals = _marginals(audit, unbinned)
-    events = flow_points(audit.expected, marginals.offsets)
-    return FlowModel(
-        audit=audit,
-        learnt=_learn(audit, marginals, events.points),
-        marginals=marginals,
-        events=events,
-    )
 
 
 def learn_half(model: FlowModel) -> FlowHalf:

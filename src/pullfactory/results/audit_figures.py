@@ -20,6 +20,7 @@ from pullfactory.report.audit_plots import (
     plot_variation,
 )
 from pullfactory.report.curve_plots import plot_curve
+from pullfactory.report.density import flow_shifts, flow_transforms
 from pullfactory.report.failure_plots import failure_figure
 from pullfactory.report.figures import AUDIT, Figures, by_name
 from pullfactory.report.goodness_plots import goodness_figure
@@ -74,6 +75,9 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     for fit in result.optimal:
         if fit.weights:
             figures.append(AUDIT["optimal"].drawn(partial(_optimal, result, fit), fit.method))
+    if result.flow and result.flow.shifts:
+        for stem, draw in (("flow_shifts", flow_shifts), ("flow_transforms", flow_transforms)):
+            figures.append(AUDIT[stem].drawn(partial(draw, result.config, result.flow)))
     if result.dependence:
         figures += [
             AUDIT["correlations"].drawn(partial(_dependence, result)),
