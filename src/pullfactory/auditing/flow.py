@@ -21,10 +21,9 @@ from pullfactory.auditing.densities import (
     observing,
     place_response,
 )
-from pullfactory.auditing.flow_points import FlowPoint, FlowPoints, flow_points
+from pullfactory.auditing.flow_points import FlowPoint, FlowPoints, flow_points, refuse_unlearnable
 from pullfactory.auditing.measurement import unbinned_obstacle
 from pullfactory.auditing.model import AuditModel
-from pullfactory.errors import CalibrationError
 from pullfactory.flows.density import FlowDensity
 from pullfactory.flows.learning import FlowPlan, LearntFlow, learn_flow
 from pullfactory.flows.sums import FlowSample
@@ -32,9 +31,6 @@ from pullfactory.likelihoods.density import DensityLikelihood, constrained_in
 from pullfactory.methods import FLOW, Method
 from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.sections import FlowSettings
-
-_FEWEST = 1000
-"""Events that a point must have: fewer do not tell a map of some dozen coefficients."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +62,7 @@ class FlowModel:
             CalibrationError: If the events do not determine it, or an observable has no density.
             EventsError: If weights are negative, or events lack an observable.
         """
+        refuse_unlearnable(audit.expected)
         marginals = _marginals(audit, unbinned)
         events = flow_points(audit.expected, marginals.offsets)
         learnt = _learn(audit, marginals, events.points)
@@ -173,16 +170,9 @@ def _marginals(audit: AuditModel, unbinned: UnbinnedModel | None) -> Marginals:
     )
 
 
-def _learn(
-    audit: AuditModel, marginals: Marginals, points: tuple[FlowPoint, ...]
-) -> LearntFlow:
+def _learn(audit: AuditModel, marginals: Marginals, points: tuple[FlowPoint, ...]) -> LearntFlow:
     config = audit.expected.config
     settings = config.flow or FlowSettings()
-    if (fewest := min(point.number for point in points)) < _FEWEST:
-        raise CalibrationError(
-            f"{fewest} events at one point are too few to learn a flow from; give at least "
-            f"{_FEWEST}"
-        )
     plan = FlowPlan(
         observables=config.observable_names,
         parameters=config.parameter_names,
@@ -192,9 +182,7 @@ def _learn(
         n_events=max(round(audit.expected.n_events), 1),
     )
     response = place_response(marginals.places)
-    return learn_flow(
-        _samples(marginals, plan.order, points), response, marginals.families, plan
-    )
+    return learn_flow(_samples(marginals, plan.order, points), response, marginals.families, plan)
 
 
 def _samples(

@@ -10,7 +10,6 @@ samples, points and processes have in common is paired.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -237,43 +236,45 @@ def _part(points: tuple[FlowPoint, ...], family: int) -> Array:
     for point in points:
         own = point.families == family
         weights += np.bincount(point.groups[own], point.weights[own], GROUPS)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _products(model: FlowModel) -> tuple[Array, float]:
     """Mean products of the gradients by all numbers over what is learnt from, and its weight."""
     density = model.density
     linear = [any(changes) for changes in zip(*density.linear, strict=True)]
-    owners, total, mean = set[int](), 0.0, None
+    numbers = np.size(density.response.mu) + np.size(density.response.mu_slopes)
+    size = 2 * numbers + len(np.asarray(density.free))
+    owners, total, products = set[int](), 0.0, np.zeros((size, size))
     for point in model.events.points:
         axis = np.flatnonzero(point.theta)
         if point.owner in owners and not (len(axis) and linear[axis[0]]):
             continue
         owners.add(point.owner)
-        sums, seen = 0.0, 0.0
+        sums, seen = np.zeros_like(products), 0.0
         for events, weights, _ in _chunks(point, _SEEN):
-            sums = sums + np.asarray(_squares(density, point.theta, events, weights))
+            sums += np.asarray(_squares(density, point.theta, events, weights))
             seen += float(weights.sum())
-        own = point.number * np.asarray(sums) / seen
-        mean = own if mean is None else mean + own
+        products += point.number * sums / seen
         total += point.number
-    assert mean is not None
-    return mean / total, total
+    return products / total, total
 
 
 @jit
 def _squares(density: Any, theta: jax.Array, events: jax.Array, weights: jax.Array) -> jax.Array:
     found = number_gradients(density, events, theta)
-    return found.T @ (found * weights[:, None])
+    return jnp.asarray(found.T @ (found * weights[:, None]))
 
 
 @jit
 def _slopes(density: Any, theta: jax.Array, events: jax.Array, weights: jax.Array) -> jax.Array:
     """Derivatives of the score of the data by the numbers, shape (parameters, numbers)."""
-    return jax.jacfwd(lambda at: weights @ number_gradients(density, events, at))(theta).T
+    return jnp.asarray(
+        jax.jacfwd(lambda at: weights @ number_gradients(density, events, at))(theta).T
+    )
 
 
-@partial(jit)
+@jit
 def _information_noise(
     density: Any, theta: jax.Array, events: jax.Array, weights: jax.Array, moves: jax.Array
 ) -> jax.Array:

@@ -21,7 +21,7 @@ from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.flows.described import described_maps
 from pullfactory.inference.density_answer import Judged
 from pullfactory.inference.density_sums import Ensemble
-from pullfactory.inference.density_verdict import HELD_OUT, judge_density
+from pullfactory.inference.density_verdict import judge_density
 from pullfactory.inference.judgement import TOLERATED_BIAS
 from pullfactory.methods import FLOW
 from pullfactory.methods.flow import FREEDOM
@@ -89,9 +89,7 @@ class AuditFlow(NamedTuple):
         return replace(self.fit, status=fit.status, rows=rows)
 
 
-def _rows(
-    model: FlowModel, errors: FlowErrors, product: Mapping[str, float]
-) -> Iterator[FlowRow]:
+def _rows(model: FlowModel, errors: FlowErrors, product: Mapping[str, float]) -> Iterator[FlowRow]:
     found = errors.predicted
     claimed, actual = found.errors
     nominal = model.events.points[0].number
@@ -132,11 +130,7 @@ def _judged(model: FlowModel, told: FlowFit) -> FlowFit:
         learnt_from=half.events,
         freedom=FREEDOM[settings.shape],
     )
-    most = slice(0, min(HELD_OUT * n_events, _MOST))
-    samples = [
-        one._replace(events=one.events[most], weights=one.weights[most])
-        for one in (point.held_out for point in half.held_out)
-    ]
+    samples = [point.first(_MOST).held_out for point in half.held_out]
     verdict = judge_density(likelihood, samples, judged)
     if verdict.answer == "cannot tell":
         verdict = replace(verdict, reason=f"{verdict.reason}, half of those of each sample")

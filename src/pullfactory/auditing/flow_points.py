@@ -20,6 +20,8 @@ from pullfactory.errors import CalibrationError, EventsError
 
 _COPY = np.uint64(0x9E3779B97F4A7C15)  # apart from each other: rows of one event
 _MIX = np.uint64(0xBF58476D1CE4E5B9)  # an order of its own, not that of groups or reservoirs
+_FEWEST = 1000
+"""Events of a point: fewer do not tell a map of some dozen coefficients."""
 _HALVES = np.uint64(2)
 
 
@@ -54,7 +56,17 @@ class FlowPoint(NamedTuple):
         Args:
             which: 0 or 1.
         """
-        kept = self.keys // np.uint64(GROUPS) % _HALVES == which
+        return self._part(self.keys // np.uint64(GROUPS) % _HALVES == which)
+
+    def first(self, number: int) -> "FlowPoint":
+        """The same with some of its events.
+
+        Args:
+            number: How many, at most.
+        """
+        return self._part(slice(0, number))
+
+    def _part(self, kept: slice | NDArray[np.bool_]) -> "FlowPoint":
         return self._replace(
             events=self.events[kept],
             weights=self.weights[kept],
@@ -92,24 +104,36 @@ class FlowPoints(NamedTuple):
     normalised: tuple[bool, ...]
 
 
+def refuse_unlearnable(expected: Expected) -> None:
+    """Refuse samples that no flow can be learnt from.
+
+    Args:
+        expected: The samples.
+
+    Raises:
+        CalibrationError: If one is a mirror image, which has no events, or has too few.
+        EventsError: If events have negative weights, or lack an observable.
+    """
+    for _, mixture in mixtures(expected):
+        _refuse_mirrored(mixture)
+        for sample in mixture.events():
+            _refuse_unusable(sample, expected.config.observable_names)
+        events = sum(int(np.count_nonzero(sample.weights)) for sample in mixture.events())
+        if events < _FEWEST:
+            raise CalibrationError(
+                f"samples.{mixture.processes[0].sample.role}: {events} events are too few to learn "
+                f"a flow from; give at least {_FEWEST}"
+            )
+
+
 def flow_points(expected: Expected, offsets: NDArray[np.float64]) -> FlowPoints:
     """The events of the samples of an audit.
 
     Args:
-        expected: The samples.
+        expected: The samples; not those that `refuse_unlearnable` refuses.
         offsets: What is added to each observable, shape (observables,).
-
-    Raises:
-        CalibrationError: If a sample is a mirror image, which has no events.
-        EventsError: If events have negative weights, or lack an observable.
     """
-    found: list[tuple[NDArray[np.float64], list[MixedEvents]]] = []
-    for theta, mixture in mixtures(expected):
-        _refuse_mirrored(mixture)
-        own = list(mixture.events())
-        for sample in own:
-            _refuse_unusable(sample, expected.config.observable_names)
-        found.append((theta, own))
+    found = [(theta, list(mixture.events())) for theta, mixture in mixtures(expected)]
     families = tuple(dict.fromkeys(sample.family for _, own in found for sample in own))
     owners = dict.fromkeys(frozenset(sample.family for sample in own) for _, own in found)
     points: dict[int, FlowPoint] = {}
@@ -133,14 +157,10 @@ def flow_points(expected: Expected, offsets: NDArray[np.float64]) -> FlowPoints:
     )
 
 
-_Aligned = tuple[
-    NDArray[np.float64], NDArray[np.float64], NDArray[np.intp], NDArray[np.uint64]
-]
+_Aligned = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp], NDArray[np.uint64]]
 
 
-def _aligned(
-    points: Sequence[Sequence[MixedEvents]], families: Sequence[str]
-) -> list[_Aligned]:
+def _aligned(points: Sequence[Sequence[MixedEvents]], families: Sequence[str]) -> list[_Aligned]:
     """Values, weights, families and keys of the same events at some points."""
     joined = [_joined(own, families) for own in points]
     every = np.unique(np.concatenate([ids for ids, *_ in joined]))
@@ -162,8 +182,13 @@ def _aligned(
 
 def _joined(
     samples: Sequence[MixedEvents], families: Sequence[str]
-) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64], NDArray[np.intp],
-           NDArray[np.uint64]]:
+) -> tuple[
+    NDArray[np.uint64],
+    NDArray[np.float64],
+    NDArray[np.float64],
+    NDArray[np.intp],
+    NDArray[np.uint64],
+]:
     """Identifiers of rows, values, weights, families and keys of several samples."""
     ids = [sample.keys + _COPY * _copies(sample.keys) for sample in samples]
     of = [np.full(len(s.keys), families.index(s.family), dtype=np.intp) for s in samples]

@@ -104,8 +104,8 @@ class FlowFit:
         answer: Of the verdict: "closes", "does not close", "cannot tell" or "refused"; None where
             there is no flow.
         cause: With the remedy, in a sentence; None where it closes.
-        judged_from: Events of the smallest sample that the flow that was judged is learnt from: half
-            of each.
+        judged_from: Events of the smallest sample that the flow that was judged is learnt from:
+            half of each.
         judged_by: Events of each point that it was judged by: the other half.
         status: How the fit of the data ended; None without.
         rows: One for each parameter; none where there is no flow.

@@ -11,9 +11,9 @@ Fit = Mapping[str, Any]
 """Content of `flow` of an audit."""
 
 SAID = (
-    "Expected errors of the fit with the learnt density, beside the actual error of the product; of "
-    "data the estimate, with the claimed, the sandwich and the bootstrap error. Noise of the samples "
-    "is in none of them: it is what all estimates move by if the samples are drawn again."
+    "Expected errors of the fit with the learnt density, beside the actual error of the product; "
+    "of data the estimate, with the claimed, the sandwich and the bootstrap error. Noise of the "
+    "samples is in none of them: it is what all estimates move by if the samples are drawn again."
 )
 
 
@@ -54,7 +54,8 @@ def flow_sentences(fit: Fit) -> Iterator[str]:
     if fit["reason"]:
         yield f"No fit by a flow: {fit['reason']}."
         return
-    yield f"Flow: {'; '.join(fit['maps'])}; learnt from {fit['events']} events of each sample or more."
+    events = f"{fit['events']} events of each sample or more"
+    yield f"Flow: {'; '.join(fit['maps'])}; learnt from {events}."
     because = f": {fit['cause']}" if fit["cause"] else ""
     yield f"Verdict on the flow, of one half of the events by the other: {fit['answer']}{because}."
     parts = {row["parameter"]: row["sample_noise"] / row["claimed_error"] for row in fit["rows"]}

@@ -101,8 +101,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         sections=tuple(section for section in sections if section.blocks),
         choices={
             "method": tuple(
-                (method, method_label(method))
-                for method in (*methods, *_further(summary))
+                (method, method_label(method)) for method in (*methods, *_further(summary))
             ),
             "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
         },
