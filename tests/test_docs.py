@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -37,12 +37,15 @@ from pullfactory import (
     run_toys,
     scan,
 )
+from pullfactory.auditing import FlowFit, FlowRow
 from pullfactory.cli import cli
 from pullfactory.densities import FAMILIES
 from pullfactory.inference import ComparedPull
 from pullfactory.inference.calibration_noise import CalibrationNoise
+from pullfactory.inference.density_rows import DensityShift, TransformRow
 from pullfactory.inference.remarks import Remark
 from pullfactory.inference.rows import SelectionRow
+from pullfactory.inference.transforms import BINS
 from pullfactory.results.contents import find_foreign
 from pullfactory.settings.audit import (
     AuditObservable,
@@ -370,7 +373,36 @@ def test_scan_is_complete(tiny_study: Study, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def audit_folder(tiny_audit: AuditResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_audit.write(tmp_path_factory.mktemp("docs") / "audit")
+    with_flow = replace(tiny_audit, flow=_told(tiny_audit))
+    return with_flow.write(tmp_path_factory.mktemp("docs") / "audit")
+
+
+def _told(audit: AuditResult) -> FlowFit:
+    """What would be told of a joint fit, whatever the numbers."""
+    numbers: dict[str, Any] = {one.name: 0.5 for one in fields(FlowRow) if one.name != "blinded"}
+    parameters, observables = audit.config.parameter_names, audit.config.observable_names
+    apart: dict[str, Any] = {one.name: 0.1 for one in fields(DensityShift)}
+    counts = (1 / BINS,) * BINS
+    return FlowFit(
+        reason=None,
+        maps=("a", "b given a"),
+        rows=tuple(FlowRow(**{**numbers, "parameter": name}) for name in parameters),
+        shifts=tuple(
+            DensityShift(**{**apart, "point": "nominal", "along": None, "parameter": name})
+            for name in parameters
+        ),
+        transforms=tuple(
+            TransformRow(
+                point="nominal",
+                observable=name,
+                counts=counts,
+                errors=counts,
+                distance=0.1,
+                p_value=0.5,
+            )
+            for name in observables
+        ),
+    )
 
 
 @pytest.mark.slow

@@ -12,6 +12,9 @@ from pullfactory.auditing.dependence import PairDependence, measure_dependence
 from pullfactory.auditing.expected import Expected, ExpectedPoint, ExpectedSample
 from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.fitted_pool import FittedPool
+from pullfactory.auditing.flow import FlowModel
+from pullfactory.auditing.flow_fit import AuditFlow
+from pullfactory.auditing.flow_rows import FlowFit, FlowRow
 from pullfactory.auditing.gate import Gate, GateError, look
 from pullfactory.auditing.half_models import HalfModels
 from pullfactory.auditing.impacts import ImpactRow
@@ -48,6 +51,7 @@ from pullfactory.inference.goodness import Goodness
 
 __all__ = [
     "AuditClosure",
+    "AuditFlow",
     "AuditModel",
     "CalibrationCurve",
     "ChannelFit",
@@ -62,6 +66,9 @@ __all__ = [
     "ExpectedSample",
     "Finding",
     "FittedPool",
+    "FlowFit",
+    "FlowModel",
+    "FlowRow",
     "Gate",
     "GateError",
     "Goodness",

@@ -8,16 +8,16 @@ density the test statistic N sum (p - q)^2 / q is a squared distance in standard
 data, so its root bounds the bias of any parameter in units of its error (Cauchy-Schwarz).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory._jax import jnp
-from pullfactory.auditing.expected import Expected, ExpectedPoint, ExpectedSample
-from pullfactory.auditing.influence import normalised
+from pullfactory.auditing.expected import Expected
+from pullfactory.auditing.mixture import Mixture, mixtures
 from pullfactory.auditing.model import AuditModel
 from pullfactory.auditing.pool import refuse_negative
 from pullfactory.auditing.reading import SampleCheck
@@ -28,6 +28,7 @@ from pullfactory.densities.fitting import fit_spline
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.inference.judgement import DENSITY_MISFIT, DISCERNED
 from pullfactory.likelihoods import BinnedLikelihood, Observation, UnbinnedLikelihood
+from pullfactory.likelihoods.density import DensityLikelihood
 from pullfactory.likelihoods.unbinned import constraint_coupling
 from pullfactory.methods import UNBINNED, Method
 from pullfactory.settings.audit import AuditObservable
@@ -35,8 +36,6 @@ from pullfactory.simulation.response import Response
 from pullfactory.simulation.toys import ToyBlock
 
 _FAR_FROM_ZERO = 10.0  # scales; a location that is nearer to 0 has no relative slopes
-
-Shift = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,56 +67,22 @@ class UnbinnedModel:
     moved: dict[str, NDArray[np.float64]]
 
 
-class _Point(NamedTuple):
-    """The samples of all processes at one point.
+class Marginals(NamedTuple):
+    """Families of all observables, and where the samples put them.
 
     Attributes:
-        processes: Of the data.
-        expected: Gives the sums of weights by which samples are normalised.
+        families: Of the densities of the observables.
+        places: As in `UnbinnedModel`, as what follows.
+        offsets: See there.
+        moved: See there.
+        misfits: For each observable the squared distances from its templates, and their errors.
     """
 
-    processes: tuple[ExpectedPoint, ...]
-    expected: Expected
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether a process is a mirror image, and has no events."""
-        return any(point.sample.mirrored for point in self.processes)
-
-    def mixture(self, o: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Values of one observable, with the weights of the events; no mirror images."""
-        values, weights = [], []
-        for sample in self._samples:
-            rows = sample.read.rows
-            kept = sample.read.counts.events.sum() / rows.weights.sum()
-            values.append(rows.values[:, o])
-            weights.append(sample.factor * kept * rows.weights)
-        return np.concatenate(values), np.concatenate(weights)
-
-    def by_family(
-        self, scores: Sequence[NDArray[np.float64]]
-    ) -> Iterator[tuple[str, NDArray[np.float64]]]:
-        """What groups of each sample add to sums of weighted scores of the events.
-
-        Args:
-            scores: Of the events of all samples, in the order of `mixture`, times their weights.
-
-        Yields:
-            The family, and what is added, shape (groups, scores).
-        """
-        first = 0
-        for sample in self._samples:
-            rows = sample.read.rows
-            groups = (rows.keys % np.uint64(GROUPS)).astype(np.intp)
-            own = [each[first : first + len(rows)] for each in scores]
-            first += len(rows)
-            added = np.stack([np.bincount(groups, each, GROUPS) for each in own], axis=1)
-            part = normalised(self.expected, sample.read.sample.role)
-            yield sample.read.sample.family, added - part[:, None] * added.sum(axis=0)
-
-    @property
-    def _samples(self) -> list[ExpectedSample]:
-        return [sample for point in self.processes for _, sample in point.terms]
+    families: tuple[Family, ...]
+    places: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    moved: dict[str, NDArray[np.float64]]
+    misfits: tuple[tuple[tuple[float, float], ...], ...]
 
 
 def learn_unbinned(model: AuditModel) -> UnbinnedModel:
@@ -130,64 +95,88 @@ def learn_unbinned(model: AuditModel) -> UnbinnedModel:
         CalibrationError: If an observable has no density that describes its templates.
         EventsError: If weights are negative, or events lack an observable.
     """
-    expected, config = model.expected, model.expected.config
+    config = model.expected.config
     names = config.parameter_names
+    found = learn_marginals(model.expected, config.toys.unbinned)
+    misfit = {
+        observable.name: _misfit(observable, distances)
+        for observable, distances in zip(config.observable, found.misfits, strict=True)
+    }
+    steps = np.array([parameter.step for parameter in config.parameter])
+    likelihood = UnbinnedLikelihood(
+        response=place_response(found.places),
+        limits=np.array([p.bounds for p in config.parameter]) / steps[:, None],
+        names=names,
+        families=found.families,
+        constrained=tuple(k for k, parameter in enumerate(config.parameter) if not parameter.free),
+        coupling=constraint_coupling(config),
+    )
+
+    def at_places(places: NDArray[np.float64]) -> Method:
+        moved = replace(likelihood, response=place_response(places))
+        return _method(moved, model.likelihood, found.offsets)
+
+    return UnbinnedModel(
+        method=at_places(found.places),
+        steps=steps,
+        misfit=misfit,
+        families=found.families,
+        places=found.places,
+        at=at_places,
+        offsets=found.offsets,
+        moved=found.moved,
+    )
+
+
+def learn_marginals(expected: Expected, unbinned: str) -> Marginals:
+    """Learn families, locations and scales of all observables, one by one.
+
+    Args:
+        expected: The samples.
+        unbinned: "declared" for declared families only; else smooth ones where none is declared.
+
+    Raises:
+        CalibrationError: If an observable has no density.
+        EventsError: If weights are negative, or events lack an observable.
+    """
+    config = expected.config
     checks = [sample.read.check for sample in expected.nominal]
     refuse_negative(checks)
     _refuse_partial(checks, config.observable_names)
-    points = [
-        _Point(expected.at(steps), expected)
-        for steps in ({}, *({name: side} for name in names for side in (1, -1)))
-    ]
-    members, places, moved, offsets, misfit = [], [], [], [], {}
-    _refuse_images(points, names)
+    points = [mixture for _, mixture in mixtures(expected)]
+    members, places, moved, offsets, misfits = [], [], [], [], []
+    _refuse_images(points, config.parameter_names)
     for o, observable in enumerate(config.observable):
-        member = _family(observable, points[0].mixture(o), config.toys.unbinned)
+        member = _family(observable, points[0].observable(o), unbinned)
         found = _imaged([_place(point, o, member) for point in points])
         edges = expected.events.axes[o].edges
-        distances = [
-            _distance(point, o, edges, member, place)
-            for place, point in zip(found, points, strict=True)
-        ]
-        misfit[observable.name] = _misfit(observable, distances)
+        misfits.append(
+            tuple(
+                _distance(point, o, edges, member, place)
+                for place, point in zip(found, points, strict=True)
+            )
+        )
         place = np.array(found)
         moved.append(_all_moved(points, o, member, place))
         offset = _offset(place[0])
         members.append(member)
         offsets.append(offset)
         places.append(place + np.array([offset, 0.0]))
-    steps = np.array([parameter.step for parameter in config.parameter])
-    likelihood = UnbinnedLikelihood(
-        response=_response(np.array(places)),
-        limits=np.array([p.bounds for p in config.parameter]) / steps[:, None],
-        names=names,
-        families=tuple(members),
-        constrained=tuple(k for k, parameter in enumerate(config.parameter) if not parameter.free),
-        coupling=constraint_coupling(config),
-    )
-
-    def at_places(places: NDArray[np.float64]) -> Method:
-        moved = replace(likelihood, response=_response(places))
-        return _method(moved, model.likelihood, np.array(offsets))
-
-    return UnbinnedModel(
-        method=at_places(np.array(places)),
-        steps=steps,
-        misfit=misfit,
+    return Marginals(
         families=tuple(members),
         places=np.array(places),
-        at=at_places,
         offsets=np.array(offsets),
         moved={
             name: np.stack([each[name] for each in moved], axis=1)
             for name in dict.fromkeys(name for each in moved for name in each)
         },
+        misfits=tuple(misfits),
     )
 
 
-def _place(point: _Point, o: int, member: Family) -> NDArray[np.float64] | None:
+def _place(point: Mixture, o: int, member: Family) -> NDArray[np.float64] | None:
     """Location and scale of one observable at a point; None at a mirror image."""
-    return None if point.mirrored else fit_location_scale(member, *point.mixture(o))
+    return None if point.mirrored else fit_location_scale(member, *point.observable(o))
 
 
 def _imaged(found: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.float64]]:
@@ -206,7 +195,7 @@ def _imaged(found: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.floa
     return complete
 
 
-def _refuse_images(points: Sequence[_Point], names: Sequence[str]) -> None:
+def _refuse_images(points: Sequence[Mixture], names: Sequence[str]) -> None:
     """Refuse a parameter that has mirror images of some processes up, and of others down."""
     for name, up, down in zip(names, points[1::2], points[2::2], strict=True):
         if up.mirrored and down.mirrored:
@@ -234,8 +223,12 @@ def _misfit(observable: AuditObservable, distances: Sequence[tuple[float, float]
     return misfit
 
 
-def _response(places: NDArray[np.float64]) -> Response:
-    """Relative slopes from half the differences of up and down."""
+def place_response(places: Any) -> Response:
+    """Relative slopes from half the differences of up and down.
+
+    Args:
+        places: As in `UnbinnedModel`; a numpy array, or one of JAX.
+    """
     mu, sigma = places[..., 0], places[..., 1]
     return Response(
         mu=mu[:, 0],
@@ -267,7 +260,7 @@ def place_scores(
 
 
 def _all_moved(
-    points: Sequence[_Point], o: int, member: Family, places: NDArray[np.float64]
+    points: Sequence[Mixture], o: int, member: Family, places: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """How one more copy of each group of events moves locations and scales at all points.
 
@@ -289,14 +282,14 @@ def _all_moved(
 
 
 def _moved(
-    point: _Point, o: int, member: Family, place: NDArray[np.float64]
+    point: Mixture, o: int, member: Family, place: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
     """One Newton step of location and scale for one more copy of each group of events.
 
     Returns:
         By family, each of shape (groups, 2).
     """
-    values, weights = point.mixture(o)
+    values, weights = point.observable(o)
     scores, bends = place_scores(member, values, place)
     information = bends @ weights
     found: dict[str, NDArray[np.float64]] = {}
@@ -306,9 +299,18 @@ def _moved(
     return found
 
 
-def _method(
-    likelihood: UnbinnedLikelihood, binned: BinnedLikelihood, offsets: NDArray[np.float64]
-) -> Method:
+def observing(
+    likelihood: UnbinnedLikelihood | DensityLikelihood,
+    binned: BinnedLikelihood,
+    offsets: NDArray[np.float64],
+) -> Callable[[ToyBlock], Observation]:
+    """How a likelihood of single events takes blocks of toys of an audit.
+
+    Args:
+        likelihood: Of densities of the observables.
+        binned: Gives the order of the auxiliary values of a block.
+        offsets: What is added to each observable.
+    """
     names = [likelihood.names[k] for k in likelihood.constrained]
     terms = [binned.aux_index.index(binned.positions(name)[0]) for name in names]
 
@@ -316,6 +318,12 @@ def _method(
         shifted = block.events + offsets if offsets.any() else block.events
         return likelihood.observe(replace(block, aux=block.aux[:, terms], events=shifted))
 
+    return observe
+
+
+def _method(
+    likelihood: UnbinnedLikelihood, binned: BinnedLikelihood, offsets: NDArray[np.float64]
+) -> Method:
     constrained = list(likelihood.constrained)
     information = np.zeros((len(likelihood.names),) * 2)
     information[constrained, constrained] = 1.0
@@ -324,7 +332,7 @@ def _method(
     return Method(
         name=UNBINNED.name,
         likelihood=likelihood,
-        observe=observe,
+        observe=observing(likelihood, binned, offsets),
         scatter=likelihood.scatter,
         expect=lambda _population: None,
         aux_scatter=information,
@@ -365,7 +373,7 @@ def _described(observable: AuditObservable) -> str:
 
 
 def _distance(
-    point: _Point,
+    point: Mixture,
     o: int,
     edges: NDArray[np.float64],
     member: Family,

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.finding import Finding
 from pullfactory.auditing.model import AuditModel, rates_and_slopes
 from pullfactory.auditing.postfit import process_rates
@@ -20,7 +19,7 @@ from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.inference import BootstrapResult, bootstrap
 from pullfactory.inference.judgement import MANY_FAILED
 from pullfactory.likelihoods.channels import PairCounts
-from pullfactory.methods import BINNED, UNBINNED, Method
+from pullfactory.methods import BINNED, Method
 from pullfactory.numbers import finite_or_none
 from pullfactory.random import Stream, generator
 from pullfactory.simulation.toys import ToyBlock
@@ -175,7 +174,19 @@ def fit_data(model: AuditModel) -> DataFit:
     )
 
 
-def fit_data_unbinned(audit: AuditModel, model: UnbinnedModel) -> DataFit:
+class DensityModel(Protocol):
+    """What single events are fitted with; its parameters are in calibration steps."""
+
+    @property
+    def method(self) -> Method:
+        """Fits them."""
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """Unit of each parameter, shape (parameters,)."""
+
+
+def fit_data_unbinned(audit: AuditModel, model: DensityModel) -> DataFit:
     """Fit the data with densities.
 
     Args:
@@ -184,7 +195,7 @@ def fit_data_unbinned(audit: AuditModel, model: UnbinnedModel) -> DataFit:
     """
     drawn = _bootstrap(audit, model.method)
     return DataFit(
-        method=UNBINNED.name,
+        method=model.method.name,
         fit=in_units(drawn.fit, model.steps),
         bootstrap=drawn.error * model.steps,
         bootstrap_error=drawn.error_of_error * model.steps,

@@ -189,6 +189,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
         curve_line,
         data_table,
         dependence_lines,
+        flow_shown,
         goodness_shown,
         impacts_shown,
         intervals_shown,
@@ -212,6 +213,7 @@ def _shown(result: "AuditResult") -> Iterator["RenderableType"]:
     if table.rows != check.rows and (result.pulls or result.joint_workspace):
         yield check
     yield from optimal_shown(result)
+    yield from flow_shown(result)
     for said in remark_lines(result.remarks, "audit.json"):
         yield f"Toys: {said}"
     yield from dependence_lines(result)

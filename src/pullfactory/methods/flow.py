@@ -8,13 +8,14 @@ from pullfactory.methods.flow_noise import flow_noise
 from pullfactory.methods.method import KnownDensity, Method, MethodKind
 from pullfactory.settings.methods import learns
 
-_FREEDOM = MappingProxyType(
+FREEDOM = MappingProxyType(
     {
         "fixed": 'set flow.shape = "linear"',
         "auto": 'set flow.shape = "linear", or calibrate with more events',
         "linear": "calibrate with more events, or use closer calibration points",
     }
 )
+"""How the shape is let change with a parameter, by `flow.shape`."""
 
 
 def flow_method(calibration: Calibration, rho: float) -> Method:
@@ -44,7 +45,7 @@ def flow_method(calibration: Calibration, rho: float) -> Method:
         aux_scatter=study.aux_scatter,
         density=KnownDensity(
             events=study.calibration.events_per_point,
-            freedom=_FREEDOM[study.flow_settings.shape],
+            freedom=FREEDOM[study.flow_settings.shape],
         ),
     )
 

@@ -73,12 +73,22 @@ def _taken_up(calibration: Calibration, flow: FlowDensity, rho: float) -> Array:
 
 @jit
 def _squares(flow: FlowDensity, events: jax.Array, theta: jax.Array) -> jax.Array:
-    found = _gradients(flow, events, theta)
+    found = number_gradients(flow, events, theta)
     return found.T @ found / len(events)
 
 
-def _gradients(flow: FlowDensity, events: jax.Array, theta: jax.Array) -> jax.Array:
-    """Derivatives of the log densities by the response and all coefficients, (events, numbers)."""
+def number_gradients(flow: FlowDensity, events: jax.Array, theta: jax.Array) -> jax.Array:
+    """Derivatives of the log densities of events by all numbers of a flow.
+
+    Args:
+        flow: The density.
+        events: Shape (events, observables).
+        theta: Shape (parameters,).
+
+    Returns:
+        Shape (events, numbers): of each observable location, its slopes, scale and its slopes, then
+        the coefficients in the order of `FlowDensity.free`.
+    """
     response = flow.response
     start = jnp.concatenate(
         [
@@ -115,7 +125,7 @@ def _values(
 ) -> tuple[jax.Array, jax.Array]:
     """Scores, shape (events, parameters), and changes with each number, shape (events, numbers)."""
     scores = jax.jacfwd(lambda at: flow.log_prob(events, at))(theta)
-    found = _gradients(flow, events, theta)
+    found = number_gradients(flow, events, theta)
     n = taken.shape[1]
     own = found[:, :n] + found[:, n:] @ taken
     return scores, jnp.concatenate([own, found[:, n:]], axis=1)

@@ -8,13 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from pullfactory.auditing import FlowFit
 from pullfactory.inference.density_rows import DensityVerdict
 from pullfactory.inference.judgement import TOLERATED_BIAS
 from pullfactory.inference.transforms import BINS
 from pullfactory.report.figures import CLOSURE, Figures, by_name
 from pullfactory.report.palette import REFERENCE, RHO, axis_label, label_of, with_minus
 from pullfactory.report.style import legend_above, new_panels, scan_colours
+from pullfactory.settings.audit import AuditConfig
 from pullfactory.settings.study import Study
+
+Verdict = DensityVerdict | FlowFit
 
 _BAND = "#D9D9D9"
 _APART = 0.5  # of the distance of points, over which correlations are spread
@@ -35,7 +39,31 @@ def make_density_figures(*, study: Study, densities: Sequence[DensityVerdict]) -
     return by_name(figures)
 
 
-def _shifts(study: Study, densities: Sequence[DensityVerdict]) -> Figure:
+def flow_shifts(config: AuditConfig, fit: FlowFit) -> Figure:
+    """Shifts of the fit by a flow at every point of an audit.
+
+    Args:
+        config: Gives names, labels and units.
+        fit: What is told of the flow; judged.
+    """
+    return _shifts(config, [fit])
+
+
+def flow_transforms(config: AuditConfig, fit: FlowFit) -> Figure:
+    """Probability integral transforms of the observables of an audit, by its flow.
+
+    Args:
+        config: Gives names, labels and units.
+        fit: What is told of the flow; judged.
+    """
+    return _transforms(config, [fit])
+
+
+def _of_rho(verdict: Verdict) -> str:
+    return f"{RHO} = {verdict.rho:g}" if isinstance(verdict, DensityVerdict) else ""
+
+
+def _shifts(study: Study | AuditConfig, densities: Sequence[Verdict]) -> Figure:
     figure, stacks = new_panels(len(study.parameter), share_y=True)
     for (ax,), parameter in zip(stacks, study.parameter_names, strict=True):
         plot_density_shifts(ax, study, densities, parameter)
@@ -43,7 +71,7 @@ def _shifts(study: Study, densities: Sequence[DensityVerdict]) -> Figure:
     return figure
 
 
-def _transforms(study: Study, densities: Sequence[DensityVerdict]) -> Figure:
+def _transforms(study: Study | AuditConfig, densities: Sequence[Verdict]) -> Figure:
     figure, stacks = new_panels(len(study.observable), share_y=True)
     for (ax,), observable in zip(stacks, study.observable_names, strict=True):
         plot_transforms(ax, study, densities, observable)
@@ -52,7 +80,7 @@ def _transforms(study: Study, densities: Sequence[DensityVerdict]) -> Figure:
 
 
 def plot_density_shifts(
-    ax: Axes, study: Study, densities: Sequence[DensityVerdict], parameter: str
+    ax: Axes, study: Study | AuditConfig, densities: Sequence[Verdict], parameter: str
 ) -> list[ErrorbarContainer]:
     """Shift of the estimate of one parameter at every calibration point.
 
@@ -60,8 +88,8 @@ def plot_density_shifts(
 
     Args:
         ax: Panel.
-        study: Gives labels.
-        densities: Verdicts of one method.
+        study: Gives labels; a study or an audit.
+        densities: Verdicts of one method, or what an audit tells of its flow.
         parameter: Name.
 
     Returns:
@@ -80,7 +108,7 @@ def plot_density_shifts(
         thin = [row.shift_error for row in rows]
         thick = [row.difference_error for row in rows]
         ax.errorbar(x, y, xerr=thick, fmt="none", ecolor=colour, elinewidth=4.0, alpha=0.5)
-        label = with_minus(f"{RHO} = {one.rho:g}")
+        label = with_minus(_of_rho(one) or "fit by the flow")
         drawn.append(
             ax.errorbar(x, y, xerr=thin, fmt="o", color=colour, markersize=4.0, label=label)
         )
@@ -91,14 +119,14 @@ def plot_density_shifts(
 
 
 def plot_transforms(
-    ax: Axes, study: Study, densities: Sequence[DensityVerdict], observable: str
+    ax: Axes, study: Study | AuditConfig, densities: Sequence[Verdict], observable: str
 ) -> list[ErrorbarContainer]:
     """Density of the transforms of one observable, at the point with the least uniform ones.
 
     Args:
         ax: Panel.
-        study: Gives labels.
-        densities: Verdicts of one method.
+        study: Gives labels; a study or an audit.
+        densities: Verdicts of one method, or what an audit tells of its flow.
         observable: Name.
 
     Returns:
@@ -113,7 +141,7 @@ def plot_transforms(
         (worst,) = (
             row for row in one.transforms if (row.point, row.observable) == (point, observable)
         )
-        label = with_minus(f"{RHO} = {one.rho:g}, {worst.point}")
+        label = with_minus(", ".join(filter(None, (_of_rho(one), worst.point))))
         drawn.append(
             ax.errorbar(
                 centres,

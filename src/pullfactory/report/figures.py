@@ -229,6 +229,18 @@ AUDIT = _kinds(
         each="method",
     ),
     FigureKind(
+        stem="flow_shifts",
+        caption="Shift of the estimates with a flow of half of the events at every point, by the "
+        "other half. Thick bars: errors of the differences from the nominal point.",
+        section="flow",
+    ),
+    FigureKind(
+        stem="flow_transforms",
+        caption="Probability integral transforms of each observable, given the others, at the "
+        "point with the least uniform ones.",
+        section="flow",
+    ),
+    FigureKind(
         stem="calibration",
         caption="Estimate against generated value, with templates of one half of the simulated "
         "events and pseudo-data of the other; below less the line that the formula expects.",

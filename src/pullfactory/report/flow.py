@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pullfactory.calibration import Calibration
-from pullfactory.flows.learning import LearntFlow
+from pullfactory.flows.described import described_maps
 from pullfactory.numbers import plain
 
 
@@ -15,7 +15,7 @@ def flow_lines(calibration: Calibration) -> Iterator[str]:
     """
     for sample in calibration.joint:
         if sample.flow is not None:
-            told = [*_parts(sample.flow), *_verdict(sample.flow)]
+            told = [*described_maps(sample.flow), *_verdict(sample.flow)]
             yield f"rho {plain(sample.rho)}: {'; '.join(told)}"
 
 
@@ -44,26 +44,3 @@ def verdict_warnings(calibration: Calibration) -> Iterator[str]:
 def _verdict(flow: LearntFlow) -> Iterator[str]:
     if flow.verdict is not None:
         yield f"{flow.verdict.answer} (data sets of {flow.verdict.n_events} events)"
-
-
-def _parts(flow: LearntFlow) -> Iterator[str]:
-    density = flow.density
-    for k, (o, conditional) in enumerate(zip(density.order, density.maps, strict=True)):
-        name = flow.observables[o]
-        given = ", ".join(flow.observables[other] for other in density.order[:k])
-        what = f"{name} given {given}" if given else name
-        if conditional is None:
-            yield f"{what} as declared"
-            continue
-        degrees = f"degrees {conditional.shift_degree} and {conditional.shape_degree}"
-        with_degrees = f" of {degrees}" if k else ""
-        changing = [
-            parameter
-            for parameter, changes in zip(flow.parameters, density.linear[k], strict=True)
-            if changes
-        ]
-        rows = len(density.rows(k)) * conditional.size
-        change = f", changing with {', '.join(changing)}" if changing else ""
-        tried = [row for row in flow.degrees if row.observable == k]
-        most = ", the largest degrees that were tried" if tried and tried[-1].chosen else ""
-        yield f"{what}{with_degrees} ({rows} coefficients{change}{most})"

@@ -17,6 +17,7 @@ from pullfactory.auditing import (
     CurveLine,
     CurvePoint,
     Finding,
+    FlowFit,
     ImpactRow,
     OptimalFit,
     PairDependence,
@@ -49,7 +50,7 @@ from pullfactory.results.audit_numbers import (
 )
 from pullfactory.results.audit_paper import line_of, with_values
 from pullfactory.results.audit_tables import audit_answer, audit_table
-from pullfactory.results.audit_work import AuditWork
+from pullfactory.results.audit_work import AuditWork, RowsOf
 from pullfactory.results.failed_fits import FAILURES, write_failures
 from pullfactory.results.ledger import Parts, table_at
 from pullfactory.results.pull_sums import TOYS, pulls_of, summed_pulls
@@ -163,6 +164,7 @@ class AuditResult(AuditNumbers, Result):
             "calibration": self.curve.to_dict() if self.curve else None,
             **({"intervals": [row.to_dict() for row in self.intervals]} if self.intervals else {}),
             **({"optimal": [fit.to_dict() for fit in self.optimal]} if self.optimal else {}),
+            **({"flow": self.flow.to_dict()} if self.flow else {}),
         }
 
     @property
@@ -207,6 +209,7 @@ class AuditResult(AuditNumbers, Result):
             intervals=tuple(row.calibrated(line_of(paper, row)) for row in self.intervals),
             impacts=tuple(row.pulled(values.get(row.method, {})) for row in self.impacts),
             optimal=tuple(_shown(config, fit) for fit in self.optimal),
+            flow=self.flow and _shown(config, self.flow),
             revealed=True,
         )
 
@@ -257,6 +260,7 @@ class AuditResult(AuditNumbers, Result):
             curve=_curve(numbers.get("calibration")),
             intervals=tuple(row_of(RatioRow, row) for row in numbers.get("intervals", ())),
             optimal=tuple(map(OptimalFit.from_dict, numbers.get("optimal", ()))),
+            flow=FlowFit.from_dict(numbers["flow"]) if "flow" in numbers else None,
         )
 
     @property
@@ -400,8 +404,8 @@ def _curve(row: Mapping[str, Any] | None) -> CalibrationCurve | None:
     )
 
 
-def _shown(config: AuditConfig, fit: OptimalFit) -> OptimalFit:
-    """An optimal fit of the data without the offsets."""
+def _shown(config: AuditConfig, fit: RowsOf) -> RowsOf:
+    """An optimal or joint fit of the data without the offsets."""
     rows = (row.moved(-blind_offset(config, row.parameter), blinded=False) for row in fit.rows)
     return replace(fit, rows=tuple(rows))
 

@@ -70,6 +70,11 @@ def write_tables(
         _write_table(folder / "likelihood_ratio.csv", points)
     if rows := _optimal_rows(summary):
         _write_table(folder / "optimal.csv", rows)
+    if rows := summary.get("flow", {}).get("rows"):
+        _write_table(
+            folder / "flow.csv",
+            [{key: value for key, value in row.items() if key != "blinded"} for row in rows],
+        )
     if summary["data"]:
         fits = [
             {"method": fit["method"], **row} for fit in summary["data"] for row in fit["estimates"]

@@ -1,6 +1,6 @@
 """Every figure of an audit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,8 +20,9 @@ from pullfactory.report.audit_plots import (
     plot_variation,
 )
 from pullfactory.report.curve_plots import plot_curve
+from pullfactory.report.density import flow_shifts, flow_transforms
 from pullfactory.report.failure_plots import failure_figure
-from pullfactory.report.figures import AUDIT, Figures, by_name
+from pullfactory.report.figures import AUDIT, DrawnFigure, Figures, by_name
 from pullfactory.report.goodness_plots import goodness_figure
 from pullfactory.report.impact_plots import (
     name_rows,
@@ -71,9 +72,7 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     ]
     if any(row.method == BINNED.name for row in result.impacts):
         figures.append(AUDIT["impacts"].drawn(partial(_impacts, result)))
-    for fit in result.optimal:
-        if fit.weights:
-            figures.append(AUDIT["optimal"].drawn(partial(_optimal, result, fit), fit.method))
+    figures += _of_joint_fits(result)
     if result.dependence:
         figures += [
             AUDIT["correlations"].drawn(partial(_dependence, result)),
@@ -93,6 +92,16 @@ def make_audit_figures(result: AuditNumbers) -> Figures:
     if any(fit.channels for fit in result.data):
         figures.append(AUDIT["postfit"].drawn(partial(_postfit, result)))
     return by_name(figures)
+
+
+def _of_joint_fits(result: AuditNumbers) -> Iterator[DrawnFigure]:
+    """Of what does not take the observables as independent."""
+    for fit in result.optimal:
+        if fit.weights:
+            yield AUDIT["optimal"].drawn(partial(_optimal, result, fit), fit.method)
+    if result.flow and result.flow.shifts:
+        for stem, draw in (("flow_shifts", flow_shifts), ("flow_transforms", flow_transforms)):
+            yield AUDIT[stem].drawn(partial(draw, result.config, result.flow))
 
 
 def _postfit(result: AuditNumbers) -> Figure:

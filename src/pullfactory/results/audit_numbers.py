@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pullfactory.auditing import (
     CalibrationCurve,
     Finding,
+    FlowFit,
     Goodness,
     ImpactRow,
     OptimalFit,
@@ -34,7 +35,7 @@ from pullfactory.inference.remarks import Remark, Shapes, remarks
 from pullfactory.inference.rows import PullRow, SetRow
 from pullfactory.inference.sets import idle_observables
 from pullfactory.inference.shapes import PullShape
-from pullfactory.methods import BINNED, method_kind
+from pullfactory.methods import BINNED, FLOW, method_kind
 from pullfactory.report.table import pull_table
 from pullfactory.report.tabular import Table
 from pullfactory.results.failed_fits import failed_fits
@@ -154,6 +155,7 @@ class AuditNumbers:
         intervals: Of the data, from the likelihood ratio; empty without data, and in earlier
             results.
         optimal: The observables combined optimally; empty in earlier results, and with one alone.
+        flow: The joint fit by a flow; None in earlier results, and where none is asked for.
     """
 
     config: AuditConfig
@@ -179,6 +181,7 @@ class AuditNumbers:
     curve: CalibrationCurve | None = None
     intervals: tuple[RatioRow, ...] = ()
     optimal: tuple[OptimalFit, ...] = ()
+    flow: FlowFit | None = None
 
     @property
     def withheld(self) -> str | None:
@@ -204,7 +207,12 @@ class AuditNumbers:
         combined = (
             row.parameter for one in self.optimal if one.method == method for row in one.rows
         )
-        return (*(row.parameter for row in self.rows if row.method == method), *combined)
+        joint = self.flow.rows if self.flow and method == FLOW.name else ()
+        return (
+            *(row.parameter for row in self.rows if row.method == method),
+            *combined,
+            *(row.parameter for row in joint),
+        )
 
     @cached_property
     def pulls(self) -> Table[PullRow]:
@@ -218,6 +226,8 @@ class AuditNumbers:
             }
             if method_kind(method).improves:
                 widths = dict.fromkeys(self.parameters(method), 1.0)
+            if self.flow and method == FLOW.name:
+                widths = {row.parameter: row.width for row in self.flow.rows if row.width}
             found += [
                 PullRow(method=method, rho=None, pulls=pulls)
                 for pulls in PullSummary.from_sums(self.parameters(method), sums, widths)

@@ -9,6 +9,7 @@ from pullfactory.auditing.rows import AuditRow
 from pullfactory.methods import BINNED, method_kind
 from pullfactory.numbers import ABSENT, rounded
 from pullfactory.report import response
+from pullfactory.report.audit_flow import flow_sentences, flow_table
 from pullfactory.report.audit_table import has_answers, whole_columns, whole_rows
 from pullfactory.report.audit_verdict import (
     BLINDED,
@@ -224,6 +225,20 @@ def optimal_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]] | s
     if any(fit["rows"] for fit in fits):
         yield optimal_table(fits, units)
     yield from optimal_sentences(fits)
+
+
+def flow_shown(result: AuditNumbers) -> Iterator[Table[Mapping[str, Any]] | str]:
+    """The joint fit by a flow, where one is asked for.
+
+    Args:
+        result: The audit.
+    """
+    if result.flow is None:
+        return
+    fit = result.flow.to_dict()
+    if fit["rows"]:
+        yield flow_table(fit, {one.name: one.unit for one in result.config.parameter})
+    yield from flow_sentences(fit)
 
 
 def dependence_lines(result: AuditNumbers) -> Iterator[str]:

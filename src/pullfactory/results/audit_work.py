@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from pullfactory.auditing import (
     ErrorParts,
     Expected,
     Finding,
+    FlowFit,
     Goodness,
     OptimalFit,
     PairDependence,
@@ -41,6 +42,8 @@ from pullfactory.results.audit_paper import (
 )
 from pullfactory.results.schemas.audit import ClosureRow
 from pullfactory.settings.audit import AuditConfig
+
+RowsOf = TypeVar("RowsOf", OptimalFit, FlowFit)
 
 _UNANSWERED = "Its actual error is withheld: there is no answer."
 
@@ -72,6 +75,7 @@ class AuditWork:
         curve: Estimate against generated value; None where it was not measured.
         intervals: Of the data, from the likelihood ratio.
         optimal: The observables combined optimally.
+        flow: The joint fit by a flow; None where none is asked for.
     """
 
     expected: Expected
@@ -95,6 +99,7 @@ class AuditWork:
     curve: CalibrationCurve | None = None
     intervals: tuple[RatioRow, ...] = ()
     optimal: tuple[OptimalFit, ...] = ()
+    flow: FlowFit | None = None
 
     def numbers(self) -> dict[str, Any]:
         """What `AuditNumbers` is made of."""
@@ -130,7 +135,8 @@ class AuditWork:
             "response": self.response,
             "curve": self.curve,
             "intervals": tuple(interval_rows(expected.config, self.intervals, rows, paper)),
-            "optimal": tuple(map(self._optimal, self.optimal)),
+            "optimal": tuple(map(self._shown, self.optimal)),
+            "flow": self.flow and self._shown(self.flow),
         }
 
     @property
@@ -138,7 +144,7 @@ class AuditWork:
         """Whether actual errors are kept back."""
         return withheld_by(self.goodness, self.gate) is not None
 
-    def _optimal(self, fit: OptimalFit) -> OptimalFit:
+    def _shown(self, fit: RowsOf) -> RowsOf:
         """Without what is withheld, and with hidden estimates where they are blinded."""
         config, rows = self.expected.config, fit.rows
         if self._withheld:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pullfactory._jax import double_precision
 from pullfactory.auditing import (
     AuditClosure,
+    AuditFlow,
     AuditModel,
     CalibrationCurve,
     DataFit,
@@ -21,6 +22,7 @@ from pullfactory.auditing import (
     EventPool,
     Expected,
     Finding,
+    FlowModel,
     Goodness,
     HalfModels,
     LearntDensities,
@@ -60,7 +62,7 @@ from pullfactory.inference import PredictedPull, PullSums
 from pullfactory.inference.rows import SetRow
 from pullfactory.inference.sets import compared_sets, count_sets, search_sets
 from pullfactory.likelihoods import BinnedLikelihood
-from pullfactory.methods import BINNED, UNBINNED, method_kind
+from pullfactory.methods import BINNED, FLOW, UNBINNED, method_kind
 from pullfactory.progress import Progress, silent
 from pullfactory.results.audit import AuditResult
 from pullfactory.results.audit_numbers import AuditToysResult
@@ -129,11 +131,15 @@ def audit(
     model = AuditModel.of(expected, spec, smoothing)
     predicted = _predict(model, progress)
     optimal, combined = _optimal_fits(predicted)
-    plan = _Plan(model=model, unbinned=predicted.unbinned, optimal=combined)
+    flow = _learn_flow(model, predicted, progress)
+    plan = _Plan(
+        model=model, unbinned=predicted.unbinned, optimal=combined, flow=flow and flow.model
+    )
     toys = _toys(plan, executor, n_workers, progress, Keep.of(keep))
     data = _fit_data(model, predicted.unbinned, progress) if has_data else ()
+    joint = _fit_data_jointly(flow, progress)
     intervals = tuple(data_intervals(model, predicted.unbinned, data, predicted.whole))
-    goodness, found = _goodness(model, data, executor, n_workers, progress)
+    goodness, found = _goodness(model, (*data, *joint), executor, n_workers, progress)
     work = AuditWork(
         expected=expected,
         workspace=spec,
@@ -156,6 +162,7 @@ def audit(
         curve=predicted.curve,
         intervals=intervals,
         optimal=optimal,
+        flow=flow and flow.told(joint),
     )
     return AuditResult.of(work)
 
@@ -250,6 +257,28 @@ def _optimal_fits(
         except CalibrationError as error:
             found.append(OptimalFit(method=model.method.name, reason=str(error)))
     return (*found, *predicted.not_optimal), tuple(usable)
+
+
+def _learn_flow(model: AuditModel, predicted: _Predicted, progress: Progress) -> AuditFlow | None:
+    """The joint density that is asked for, if one is, with what is expected of its fits."""
+    if not model.expected.config.flow or len(model.expected.config.observable) < 2:
+        return None
+    method = UNBINNED if predicted.unbinned else BINNED
+    product = predicted.errors[method.name]
+    errors = dict(zip(product.parameters, product.errors[1].tolist(), strict=True))
+    with progress("flow", 1) as advance:
+        found = AuditFlow.of(model, predicted.unbinned, errors)
+        advance(1)
+    return found
+
+
+def _fit_data_jointly(flow: AuditFlow | None, progress: Progress) -> tuple[DataFit, ...]:
+    if flow is None or flow.model is None or not flow.model.fits_data:
+        return ()
+    with progress("data", 1) as advance:
+        fit = fit_data_unbinned(flow.model.audit, flow.model)
+        advance(1)
+    return (fit,)
 
 
 def _configuration(config: AuditConfig | Mapping[str, Any] | str | Path) -> AuditConfig:
@@ -348,10 +377,11 @@ class _Plan:
     model: AuditModel
     unbinned: UnbinnedModel | None
     optimal: tuple[OptimalModel, ...]
+    flow: FlowModel | None
 
     def build(self) -> FitBlock:
         """What draws and fits one block of events."""
-        model, unbinned = self.model, self.unbinned
+        model, unbinned, flow = self.model, self.unbinned, self.flow
         parameters, pool, binned = model.expected.parameters, EventPool.of(model), model.method
 
         def fit(index: int) -> list[Fitted]:
@@ -361,6 +391,8 @@ class _Plan:
             if unbinned:
                 fits.append(in_units(fit_events(unbinned.method, block), unbinned.steps))
             fits += [one.fit(block) for one in self.optimal]
+            if flow:
+                fits.append(in_units(fit_events(flow.method, block), flow.steps))
             return [
                 Fitted(None, method, truth[:, : each.estimate.shape[1]], each)
                 for method, each in zip(self.methods, fits, strict=True)
@@ -372,7 +404,8 @@ class _Plan:
     def methods(self) -> tuple[str, ...]:
         """Names, in the order of the fits."""
         unbinned = (UNBINNED.name,) if self.unbinned else ()
-        return (BINNED.name, *unbinned, *(one.method.name for one in self.optimal))
+        flow = (FLOW.name,) if self.flow else ()
+        return (BINNED.name, *unbinned, *(one.method.name for one in self.optimal), *flow)
 
     def __reduce__(self) -> tuple[Any, ...]:
         model = self.model
@@ -393,7 +426,9 @@ def _arrived(
     learnt = LearntDensities.of(model) if unbinned else None
     optimal, _ = optimal_models(model, LinearFit.of(ErrorModel.of(model)), learnt)
     wanted = tuple(one for one in optimal if one.method.name in methods)
-    return _Plan(model=model, unbinned=learnt.model if learnt else None, optimal=wanted)
+    densities = learnt.model if learnt else None
+    flow = FlowModel.learn(model, densities) if FLOW.name in methods else None
+    return _Plan(model=model, unbinned=densities, optimal=wanted, flow=flow)
 
 
 def _toys(

@@ -24,6 +24,7 @@ from pullfactory.settings.fields import (
     listed,
 )
 from pullfactory.settings.samples import Samples, read_samples
+from pullfactory.settings.sections import FlowSettings, refuse_other_order
 
 Config = TypeVar("Config", bound="AuditConfig")
 
@@ -220,6 +221,12 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
     workspace: AuditWorkspace = Field(default_factory=AuditWorkspace)
     joint: JointChannel = Field(default_factory=JointChannel)
     toys: AuditToys = Field(default_factory=AuditToys)
+    flow: FlowSettings | None = Field(
+        default=None,
+        description="a joint density of the observables that is learnt from the samples, and how: "
+        "its fit stands beside their product; absent: none",
+        examples=[{"shape": "auto"}],
+    )
     constraints: ConstraintSettings | None = CONSTRAINTS
     parameter: Listed[AuditParameter] = Field(min_length=1)
     observable: Listed[AuditObservable] = Field(min_length=1)
@@ -230,6 +237,7 @@ class AuditConfig(Document[AuditParameter, AuditObservable]):
     @model_validator(mode="after")
     def _check(self) -> Self:
         refuse_unknown("intervals", self.intervals or (), self.parameter_names)
+        refuse_other_order(self.flow, self.observable_names)
         for key in ("selection", "weight"):
             if text := getattr(self, key):
                 parse_expression(text, place=key)

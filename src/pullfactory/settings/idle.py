@@ -148,6 +148,7 @@ def _of_audit(config: AuditConfig) -> Iterator[tuple[str, str]]:
         yield "workspace.mass_constraint", "no parameter is free; leave it out"
     if len(config.observable) < 2:
         yield "joint.n_bins", "there is one observable; leave it out"
+        yield "flow", "there is one observable; leave it out"
     if not any(sample.table.may_be_root for sample in config.sample_set):
         yield "tree", "no sample has a ROOT file; leave it out"
     if config.sample_set.data is None:

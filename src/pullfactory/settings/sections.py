@@ -1,6 +1,6 @@
 """The sections of a study: its parameters and observables, toys, samples, workspaces."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -293,3 +293,29 @@ class FlowSettings(Frozen):
         "absent: that of the study",
         examples=[("m_W", "m_t")],
     )
+
+    def positions(self, observables: Sequence[str]) -> tuple[int, ...]:
+        """Positions of the observables in the order of the flow.
+
+        Args:
+            observables: Names.
+        """
+        return tuple(map(observables.index, self.order or observables))
+
+
+def refuse_other_order(flow: FlowSettings | None, observables: Sequence[str]) -> None:
+    """Refuse an order of a flow that is none of the observables.
+
+    Args:
+        flow: Settings; None without.
+        observables: Names.
+
+    Raises:
+        ValueError: If a name is missing, unknown or there twice.
+    """
+    order = flow and flow.order
+    if order and sorted(order) != sorted(observables):
+        raise ValueError(
+            f"flow.order = {', '.join(order)} is no order of the observables "
+            f"{', '.join(observables)}; name each once, or leave it out"
+        )

@@ -25,6 +25,7 @@ from pullfactory.settings.sections import (
     OptimalSettings,
     Parameter,
     WorkspaceSettings,
+    refuse_other_order,
 )
 from pullfactory.settings.toml import parse_toml, parse_value
 
@@ -95,7 +96,7 @@ class Study(Document[Parameter, Observable]):
         self._check_slopes()
         self._check_dependence()
         self._check_joint()
-        self._check_flow()
+        refuse_other_order(self.flow, self.observable_names)
         return self
 
     def _check_joint(self) -> None:
@@ -113,14 +114,6 @@ class Study(Document[Parameter, Observable]):
                     'joint.correlation = "fitted" has nothing to fit: ensemble.correlation has no '
                     'entries off its diagonal; use "given"'
                 )
-
-    def _check_flow(self) -> None:
-        order = self.flow and self.flow.order
-        if order and sorted(order) != sorted(self.observable_names):
-            raise ValueError(
-                f"flow.order = {', '.join(order)} is no order of the observables "
-                f"{', '.join(self.observable_names)}; name each once, or leave it out"
-            )
 
     def _check_slopes(self) -> None:
         known = self.parameter_names
@@ -377,8 +370,7 @@ class Study(Document[Parameter, Observable]):
     @property
     def flow_order(self) -> tuple[int, ...]:
         """Positions of the observables in the order of the flow."""
-        names = self.flow_settings.order or self.observable_names
-        return tuple(self.observable_names.index(name) for name in names)
+        return self.flow_settings.positions(self.observable_names)
 
     @property
     def joint_workspace(self) -> WorkspaceSettings:

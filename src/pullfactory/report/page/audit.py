@@ -1,11 +1,13 @@
 """The page of an audit of one's own events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pullfactory.files import read_text
 from pullfactory.numbers import plain, rounded
+from pullfactory.report.audit_flow import SAID as SAID_FLOW
+from pullfactory.report.audit_flow import flow_sentences, flow_table
 from pullfactory.report.audit_table import CHANGE, has_answers, whole_columns, whole_rows
 from pullfactory.report.audit_verdict import (
     BLINDED,
@@ -82,6 +84,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
             heading="The observables combined optimally",
             blocks=_optimal(folder, summary, units),
         ),
+        Section(name="flow", heading="A joint density", blocks=_flow(folder, summary, units)),
         Section(name="sets", heading="Which observables pay", blocks=_sets(folder, summary)),
         *_appendix(folder, summary, units),
     )
@@ -98,8 +101,7 @@ def audit_page(folder: Path, summary: Numbers) -> Page:
         sections=tuple(section for section in sections if section.blocks),
         choices={
             "method": tuple(
-                (method, method_label(method))
-                for method in (*methods, *(fit["method"] for fit in summary.get("optimal", ())))
+                (method, method_label(method)) for method in (*methods, *_further(summary))
             ),
             "parameter": tuple((name, name) for name in dict.fromkeys(_parameters(summary))),
         },
@@ -354,6 +356,27 @@ def _optimal(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[
     )
     methods = tuple(fit["method"] for fit in fits)
     return (table, *said, *pictures(folder, AUDIT, "optimal", {"method": methods}))
+
+
+def _flow(folder: Path, summary: Numbers, units: Mapping[str, str]) -> tuple[Block, ...]:
+    """What a joint density that is learnt gives; nothing where none is asked for."""
+    fit = summary.get("flow")
+    if not fit:
+        return ()
+    said = tuple(Text(text=one) for one in flow_sentences(fit))
+    if not fit["rows"]:
+        return said
+    table = paged(
+        flow_table(fit, units), name="flow", caption=SAID_FLOW, headings=1, tags=("parameter",)
+    )
+    return (*said, table, *pictures(folder, AUDIT, "flow"))
+
+
+def _further(summary: Numbers) -> Iterator[str]:
+    """Methods that do not take the observables as independent."""
+    yield from (fit["method"] for fit in summary.get("optimal", ()))
+    if summary.get("flow", {}).get("rows"):
+        yield "flow"
 
 
 def _toys(folder: Path, summary: Numbers) -> tuple[Block, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field
 from pullfactory.auditing import (
     CalibrationCurve,
     Finding,
+    FlowFit,
     Goodness,
     ImpactRow,
     OptimalFit,
@@ -250,6 +251,7 @@ class AuditFile:
             method and parameter; absent without data.
         optimal: The observables combined optimally, one row for each method that does; absent with
             one observable alone, and where none is asked for.
+        flow: The joint fit by a flow; absent where none is asked for.
     """
 
     schema: Literal["pullfactory-audit/2"]
@@ -284,3 +286,4 @@ class AuditFile:
     calibration: Annotated[CalibrationCurve | None, Later]
     intervals: Annotated[list[RatioRow], Later]
     optimal: Annotated[list[OptimalFit], Later]
+    flow: Annotated[FlowFit, Later]
