@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Literal, Self
 
 from pullfactory.described import Count, Later, Size, row_of
+from pullfactory.flows.verdict import Closing
 from pullfactory.inference.density_rows import (
     DensityLevel,
     DensityShift,
@@ -12,7 +13,6 @@ from pullfactory.inference.density_rows import (
     LeftOut,
     TransformRow,
 )
-from pullfactory.inference.judgement import Closing
 from pullfactory.numbers import finite_or_none
 
 

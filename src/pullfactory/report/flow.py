@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pullfactory.calibration import Calibration
 from pullfactory.flows.described import described_maps
+from pullfactory.flows.learning import LearntFlow
 from pullfactory.numbers import plain
 
 
