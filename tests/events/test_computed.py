@@ -20,7 +20,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tree with numbers of several kinds, three jets an event, and a vector."""
     path = tmp_path_factory.mktemp("computed") / "events.root"
     rng = np.random.default_rng(5)
-    columns = {
+    columns: dict[str, np.ndarray[Any, Any]] = {
         "pt": rng.exponential(40.0, ROWS).astype(np.float32),
         "y": rng.normal(size=ROWS),
         "n": rng.integers(-3, 4, ROWS).astype(np.int32),

@@ -22,9 +22,9 @@ def test_errors_of_factors_are_those_of_other_data(events: int) -> None:
     """Distances from what is expected, in 400 data sets with auxiliary data of their own.
 
     They are within 0.005 on average. In units of the told errors their mean is below 0.3 within two
-    of its errors of 0.05 (that of JES is 0.30, 0.25 and 0.25 in 6000 sets: -0.0048 at 500 events, of
-    which half is that pairs and the point at which they are looked at come of the same events, and
-    the rest the curvature of the factor), and their spread,
+    of its errors of 0.05 (that of JES is 0.30, 0.25 and 0.25 in 6000 sets: -0.0048 at 500 events,
+    half of it because pairs and the point at which they are looked at come of the same events,
+    the rest from the curvature of the factor), and their spread,
     known to 0.035, is 0.85 to 1.2. A parameter whose factor is known to 1e-5 is not looked at: that
     is noise of a few pairs.
     """

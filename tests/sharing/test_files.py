@@ -124,12 +124,14 @@ def test_all_of_it_is_counted(language: str, wanted: dict[str, Any]) -> None:
         assert sums == pytest.approx(wanted[name], rel=1e-12)
 
 
-def sig(content: Settings, **keys: object) -> None:
+def sig(content: Settings, **keys: object) -> object:
     content["simulated"]["sig"] |= keys
+    return content
 
 
-def ht(content: Settings, **keys: object) -> None:
+def ht(content: Settings, **keys: object) -> object:
     content["channel"]["HT"] |= keys
+    return content
 
 
 WRONG: dict[str, tuple[Callable[[Settings], object], str]] = {

@@ -120,8 +120,9 @@ def test_channel_without_events_is_disjoint(folder: Path, monkeypatch: pytest.Mo
         audited(folder, content, monkeypatch)
 
 
-def set_channel(content: Settings, **keys: object) -> None:
+def set_channel(content: Settings, **keys: object) -> object:
     content["channel"]["SR1"] |= keys
+    return content
 
 
 def repeat_identifiers(content: Settings) -> None:

@@ -70,8 +70,12 @@ class Case:
                 f"they agree to {_FLOAT32:g}, as numbers in single precision do: tolerate "
                 f"{_FLOAT32:g}"
             )
+        own = {self.sample: self.wanted[self.sample]}
         return (
-            self._simulated(channel) or self._elsewhere(channel, found) or self._by_shape(channel)
+            self._elsewhere(channel, found, own)
+            or self._simulated(channel)
+            or self._elsewhere(channel, found, self.wanted)
+            or self._by_shape(channel)
         )
 
     def _by_shape(self, channel: str) -> str:
@@ -85,23 +89,23 @@ class Case:
         if agree(found, factor * right, _FLOAT32):
             return self._by_factor(factor)
         rest = found / factor
-        other = self._elsewhere(channel, rest) or _by_sums(rest, right)
+        other = self._elsewhere(channel, rest, self.wanted) or _by_sums(rest, right)
         return f"{self._by_factor(factor)}; beside that, {other}"
 
     def _simulated(self, channel: str) -> str | None:
         """Whether data are simulated events."""
-        if self.sample != DATA:
+        found, right = self.given[channel], self.right(channel)
+        if self.sample != DATA or found.sum() == right.sum():  # all events of the data are there
             return None
-        found = self.given[channel]
         name = self.source
         for sample, channels in self.counted.items():
             if np.array_equal(found, channels[channel]):
                 name = sample
         for sample, histograms in self.wanted.items():
-            right = histograms.get(channel, np.zeros(0))
-            if sample != DATA and _constant(found, right) is not None:
+            other = histograms.get(channel, np.zeros(0))
+            if sample != DATA and _constant(found, other) is not None:
                 name = name or sample
-        own = _constant(found, self.right(channel))
+        own = _constant(found, right)
         if name is None or (own is not None and name != self.source):
             return None
         return f"they are simulated events of {name!r}: give those of the data"
@@ -124,9 +128,11 @@ class Case:
         often = f"a file is there {round(factor)} times, or " if whole else ""
         return f"{much}: {often}the weight lacks a factor"
 
-    def _elsewhere(self, channel: str, found: Histogram) -> str | None:
+    def _elsewhere(
+        self, channel: str, found: Histogram, wanted: Mapping[str, Histograms]
+    ) -> str | None:
         """Where a histogram is the right one."""
-        for name, channels in self.wanted.items():
+        for name, channels in wanted.items():
             for other, right in channels.items():
                 if (name, other) == (self.sample, channel) or not right.any():
                     continue
