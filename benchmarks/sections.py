@@ -8,6 +8,7 @@ from benchmarks.rows import Row
 SECTIONS = {
     "toys": "Toys of a workspace, against loops of pyhf.infer.mle.fit",
     "unbinned": "Unbinned fits, against loops of Minuit",
+    "flow": "A flow, beside the product, the copula and flowjax",
     "study": "Whole studies, against the floor",
     "events": "Events from files, against uproot and boost-histogram",
     "memory": "Peak memory",

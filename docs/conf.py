@@ -75,7 +75,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
-LARGEST = {"N_TOYS": 1000, "EVENTS_PER_POINT": 500_000, "N_SIMULATED": 200_000}
+LARGEST = {"N_TOYS": 1000, "EVENTS_PER_POINT": 500_000, "N_SIMULATED": 200_000, "EPOCHS": 10}
 """What a number in the cell tagged `parameters` of a notebook may be here."""
 NOTE = "This page was made with {here} instead of {there}: your own numbers will be less coarse."
 

@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-SIZES = {"N_TOYS": 16, "EVENTS_PER_POINT": 20_000, "N_SIMULATED": 20_000}
+SIZES = {"N_TOYS": 16, "EVENTS_PER_POINT": 20_000, "N_SIMULATED": 20_000, "EPOCHS": 2}
 """Values for the cell with the tag "parameters", small enough for a test."""
 
 

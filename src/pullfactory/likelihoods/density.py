@@ -96,6 +96,11 @@ class DensityLikelihood(EventLikelihood):
             constrained=constrained_in(constraint),
         )
 
+    @property
+    def abreast(self) -> int:
+        """One toy after the other: what a density holds of its events is larger than a cache."""
+        return 1
+
     def nll(self, theta: jax.Array, data: DensityData) -> jax.Array:
         """Negative log-likelihood of one toy; theta of shape (parameters,)."""
         require_double_precision()
