@@ -30,6 +30,7 @@ from pullfactory.inference import AnyRho, ComparedPull, WeightRow
 from pullfactory.inference.calibration_noise import CalibrationNoise
 from pullfactory.inference.coverage import CoverageRow
 from pullfactory.inference.density_rows import (
+    DensityCorner,
     DensityLevel,
     DensityShift,
     DensityVerdict,
@@ -57,7 +58,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "outputs.md"
 _KINDS = (
     *(AuditFile, AuditRow, BootstrapFile, CalibrationNoise, ClosureFile, DataRow, DependenceRow),
     *(CalibrationCurve, CurveLine, CurvePoint),
-    *(DensityLevel, DensityShift, DensityVerdict, LeftOut, TransformRow),
+    *(DensityCorner, DensityLevel, DensityShift, DensityVerdict, LeftOut, TransformRow),
     *(ChiSquare, Combined, CombinedRow, Finding, Goodness, GoodnessRow, ResponseRow),
     *(ImpactRow, PaperRow, Part, SlopeMatrix),
     *(AnyRho, CoverageRow, FlowFit, FlowRow, OptimalFit, OptimalRow, OptimalWeight, RatioRow),
@@ -75,6 +76,7 @@ _PLACES: Mapping[Any, str] = MappingProxyType(  # where more is said of what a k
         CoverageRow: "#rows-of-intervals",
         DataRow: "#fits-of-the-data-of-an-audit",
         DensityLevel: "#verdicts-on-joint-densities",
+        DensityCorner: "#verdicts-on-joint-densities",
         DensityShift: "#verdicts-on-joint-densities",
         DensityVerdict: "#verdicts-on-joint-densities",
         DependenceRow: "#correlations-of-an-audit",
