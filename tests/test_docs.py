@@ -114,14 +114,14 @@ def test_examples_run(
                     run_line(line.removeprefix("$ "), invoke)
         elif language == "toml":
             (file,) = Path.cwd().glob("*.toml")
-            edit_study(file, block)
+            edit_file(file, block)
         else:
             assert language == "python", f"no way to run a block of {language}"
             exec(compile(block, page_id(page), "exec"), names)
 
 
-def edit_study(file: Path, block: str) -> None:
-    """Change a study file as a reader would who is told to change these lines."""
+def edit_file(file: Path, block: str) -> None:
+    """Change the file of a study or an audit as a reader who is told to change these lines."""
     settings: dict[str, Any] = {}
     for key, value in tomllib.loads(block).items():
         tables = (
@@ -132,9 +132,10 @@ def edit_study(file: Path, block: str) -> None:
         settings |= {
             f"{table}.{name}": x for table, keys in tables.items() for name, x in keys.items()
         }
-    study = Study.from_toml(file)
-    changed = study.with_settings(settings)
-    assert changed != study
+    of_audit = "samples" in tomllib.loads(file.read_text(encoding="utf-8"))
+    document = AuditConfig.from_toml(file) if of_audit else Study.from_toml(file)
+    changed = document.with_settings(settings)
+    assert changed != document
     file.write_text(changed.to_toml(), encoding="utf-8")
 
 

@@ -9,7 +9,6 @@ samples, points and processes have in common is paired.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,25 +35,11 @@ _SEEN = 2**15  # events of a point whose gradients stand for all of its events
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FlowErrors:
-    """What is expected of a joint fit at the nominal point.
-
-    Attributes:
-        predicted: Claimed and actual errors; `template` is what another draw of the samples would
-            move the estimates by.
-        slope: What the estimate moves for each unit of truth, shape (parameters,): below 1 where
-            noise of the samples looks like information.
-    """
-
-    predicted: PredictedErrors
-    slope: Array
-
-
-def predict_flow(model: FlowModel) -> FlowErrors:
+def predict_flow(model: FlowModel) -> PredictedErrors:
     """Predict errors of the joint fit.
 
-    The bootstrap draws the nominal events again, the density stays as it is.
+    The bootstrap draws the nominal events again, the density stays as it is; `template` of what is
+    found is what another draw of all samples would move the estimates by.
 
     Args:
         model: The flow.
@@ -86,18 +71,14 @@ def predict_flow(model: FlowModel) -> FlowErrors:
         for matrix in covariances(model.audit.expected.redraws())
     )
     outer = np.outer(model.steps, model.steps)
-    shift, fake = _noise(model, inverse[0])
-    return FlowErrors(
-        predicted=PredictedErrors(
-            parameters=likelihood.parameters,
-            claimed=inverse[0] * outer,
-            actual=actual[0] * outer,
-            claimed_error=claimed.std(axis=0, ddof=1),
-            actual_error=spread.std(axis=0, ddof=1),
-            width_error=(spread / claimed).std(axis=0, ddof=1),
-            template=np.sqrt(np.diag(shift)) * model.steps,
-        ),
-        slope=1.0 - np.diag(inverse[0] @ fake),
+    return PredictedErrors(
+        parameters=likelihood.parameters,
+        claimed=inverse[0] * outer,
+        actual=actual[0] * outer,
+        claimed_error=claimed.std(axis=0, ddof=1),
+        actual_error=spread.std(axis=0, ddof=1),
+        width_error=(spread / claimed).std(axis=0, ddof=1),
+        template=np.sqrt(np.diag(_noise(model, inverse[0]))) * model.steps,
     )
 
 
@@ -156,26 +137,14 @@ def _curvature(
     return scores, -0.5 * (bends + bends.swapaxes(1, 2))
 
 
-def _noise(model: FlowModel, inverse: Array) -> tuple[Array, Array]:
-    """What another draw of the samples does to a fit, in calibration steps.
-
-    Returns:
-        Covariance of the estimates, and noise of the information, shape (parameters, parameters).
-    """
-    density, nominal = model.density, model.events.points[0]
-    moves = _moves(model)
-    theta = np.zeros(len(inverse))
+def _noise(model: FlowModel, inverse: Array) -> Array:
+    """Covariance of estimates over new samples, in calibration steps, (parameters, parameters)."""
+    moves, theta = _moves(model), np.zeros(len(inverse))
     change = np.zeros((len(inverse), moves.shape[-1]))
-    fake = np.zeros_like(inverse)
-    flat = centred(moves).reshape(-1, moves.shape[-1])
-    seen = 0.0
-    for events, weights, _ in _chunks(nominal):
-        change += np.asarray(_slopes(density, theta, events, weights))
-    for events, weights, _ in _chunks(nominal, _SEEN):
-        fake += np.asarray(_information_noise(density, theta, events, weights, flat))
-        seen += float(weights.sum())
-    shifts = flat @ change.T @ inverse
-    return shifts.T @ shifts, fake * (float(nominal.weights.sum()) / seen)
+    for events, weights, _ in _chunks(model.events.points[0]):
+        change += np.asarray(_slopes(model.density, theta, events, weights))
+    shifts = centred(moves).reshape(-1, moves.shape[-1]) @ change.T @ inverse
+    return np.asarray(shifts.T @ shifts)
 
 
 def _moves(model: FlowModel) -> Array:
@@ -272,13 +241,3 @@ def _slopes(density: Any, theta: jax.Array, events: jax.Array, weights: jax.Arra
     return jnp.asarray(
         jax.jacfwd(lambda at: weights @ number_gradients(density, events, at))(theta).T
     )
-
-
-@jit
-def _information_noise(
-    density: Any, theta: jax.Array, events: jax.Array, weights: jax.Array, moves: jax.Array
-) -> jax.Array:
-    """Sum over events of the products of what moves of the numbers add to their scores."""
-    slopes = jax.jacfwd(lambda at: number_gradients(density, events, at))(theta)
-    square = moves.T @ moves
-    return jnp.einsum("e,enp,nm,emq->pq", weights, slopes, square, slopes, optimize=True)

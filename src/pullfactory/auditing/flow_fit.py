@@ -13,10 +13,11 @@ import numpy as np
 
 from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.flow import FlowModel, flow_likelihood, learn_half
-from pullfactory.auditing.flow_errors import FlowErrors, predict_flow
+from pullfactory.auditing.flow_errors import predict_flow
 from pullfactory.auditing.flow_rows import FlowFit, FlowRow
 from pullfactory.auditing.measurement import DataFit
 from pullfactory.auditing.model import AuditModel
+from pullfactory.auditing.prediction import PredictedErrors
 from pullfactory.errors import CalibrationError, EventsError
 from pullfactory.flows.described import described_maps
 from pullfactory.inference.density_answer import Judged
@@ -89,8 +90,9 @@ class AuditFlow(NamedTuple):
         return replace(self.fit, status=fit.status, rows=rows)
 
 
-def _rows(model: FlowModel, errors: FlowErrors, product: Mapping[str, float]) -> Iterator[FlowRow]:
-    found = errors.predicted
+def _rows(
+    model: FlowModel, found: PredictedErrors, product: Mapping[str, float]
+) -> Iterator[FlowRow]:
     claimed, actual = found.errors
     nominal = model.events.points[0].number
     for k, name in enumerate(found.parameters):
@@ -106,7 +108,6 @@ def _rows(model: FlowModel, errors: FlowErrors, product: Mapping[str, float]) ->
             width_error=float(found.width_error[k]),
             product_error=product.get(name),
             sample_noise=noise,
-            slope=float(errors.slope[k]),
             simulated_events=wanted,
         )
 

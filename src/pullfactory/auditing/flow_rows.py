@@ -32,8 +32,7 @@ class FlowRow:
         product_error: Actual error of the product of the observables, in densities or else in bins.
         sample_noise: What another draw of the samples would move all estimates by, a standard
             deviation: not in the errors before.
-        slope: What the estimate moves for each unit of truth, with as much noise in the samples.
-        simulated_events: Events of the nominal sample, all others in proportion, at which
+        simulated_events: Events of the nominal samples together, all others in proportion, at which
             `sample_noise` is a tenth of the claimed error.
         estimate: From the data; None without, as what follows.
         error: Of the estimate, claimed.
@@ -52,7 +51,6 @@ class FlowRow:
     width_error: Size | None
     product_error: Size | None
     sample_noise: Size | None
-    slope: float | None
     simulated_events: Size | None
     estimate: float | None = None
     error: Size | None = None

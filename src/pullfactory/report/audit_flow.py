@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pullfactory.inference.judgement import TOLERATED_BIAS
-from pullfactory.numbers import roughly, significant
-from pullfactory.report.tabular import Column, Table, digits, measured, named
+from pullfactory.numbers import roughly
+from pullfactory.report.tabular import Table, digits, measured, named
 
 Fit = Mapping[str, Any]
 """Content of `flow` of an audit."""
@@ -40,7 +40,6 @@ def flow_table(fit: Fit, units: Mapping[str, str]) -> Table[Mapping[str, Any]]:
         measured("width", "pull width"),
         digits("product_error", "error of\nthe product"),
         digits("sample_noise", "noise of\nthe samples"),
-        Column(key="slope", heading="slope", show=lambda row: significant(row["slope"])),
     )
     return Table(columns=columns, rows=rows)
 
@@ -64,6 +63,6 @@ def flow_sentences(fit: Fit) -> Iterator[str]:
         wanted = next(r["simulated_events"] for r in fit["rows"] if r["parameter"] == worst)
         yield (
             f"Noise of the samples moves all fits by the flow, of {worst} by {parts[worst]:.2f} "
-            f"errors; {roughly(wanted)} events in the nominal sample, and all others in "
+            f"errors; {roughly(wanted)} events in the nominal samples, and all others in "
             f"proportion, make it {TOLERATED_BIAS:g}."
         )

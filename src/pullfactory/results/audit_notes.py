@@ -264,7 +264,8 @@ def _on_data(result: AuditNumbers, work: AuditWork) -> Iterator[str]:
             f"the claimed errors{' ' if clustered else ''}{said}; take the sandwich and bootstrap "
             "errors of the data."
         )
-    if result.unbinned.used and (obstacle := unbinned_obstacle(read)):
+    joint = result.flow is not None and result.flow.rows
+    if (result.unbinned.used or joint) and (obstacle := unbinned_obstacle(read)):
         yield f"No unbinned fit of the data: {obstacle}."
     for fit in result.data:
         if fit.groups:
