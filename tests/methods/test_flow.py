@@ -142,12 +142,12 @@ FORGED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         r"response\.sigma\.#2 = 0\.0: must be greater than 0",
     ),
     "covariance": (
-        lambda d: d["covariance"][0].__setitem__(1, 1.0),
+        lambda d: d["covariance"][0].__setitem__(1, 0.0),
         "covariance is not symmetric",
     ),
     "variance": (
         lambda d: d["covariance"][0].__setitem__(0, -1.0),
-        "covariance (is not symmetric|has a negative variance)",
+        "covariance has a correlation beyond 1",
     ),
     "size of the covariance": (
         lambda d: d["covariance"].pop(),

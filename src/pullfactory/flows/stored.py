@@ -218,10 +218,13 @@ def _family(entry: _Density, o: int) -> Family:
 def _covariance(rows: _Rows, size: int) -> NDArray[np.float64]:
     found = _shaped(rows, "covariance", (size, size)) if size else np.zeros((0, 0))
     spread = np.sqrt(np.maximum(np.diag(found), np.finfo(float).tiny))
-    correlation = found / np.outer(spread, spread)
+    with np.errstate(over="ignore"):
+        correlation = found / np.outer(spread, spread)
+    if not np.all(np.abs(correlation) <= 1.0 + _ROUNDING):
+        raise ValueError("covariance has a correlation beyond 1")
     if np.any(np.abs(correlation - correlation.T) > _ROUNDING):
         raise ValueError("covariance is not symmetric")
-    if size and np.any(found) and np.linalg.eigvalsh(correlation)[0] < -_ROUNDING * size:
+    if size and np.linalg.eigvalsh(correlation)[0] < -_ROUNDING * size:
         raise ValueError("covariance has a negative variance in some direction")
     return found
 

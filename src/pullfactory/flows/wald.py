@@ -105,7 +105,7 @@ def wald_test(difference: Difference, among: NDArray[np.bool_] | None = None) ->
     along = vectors[:, used].T @ (difference.value[chosen] / unit)
     square, dof = float(np.sum(along**2 / values[used])), int(used.sum())
     left = difference.events - dof
-    if left <= 0.0:
+    if chosen.sum() >= difference.events:  # of which the events do not tell the covariance
         return WaldTest(square, dof, 1.0)
     return WaldTest(square, dof, float(f.sf(square * left / (dof * difference.events), dof, left)))
 
