@@ -3,6 +3,7 @@
 CPU times, of one process; those of compilation are what the first call takes more than later ones.
 """
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from statistics import median
@@ -21,6 +22,8 @@ _OURS = ("unbinned", "unbinned_joint", "flow")
 
 
 def measure(settings: Settings) -> list[Row]:
+    os.environ.setdefault("NPROC", "1")
+    os.environ["PULLFACTORY_CACHE"] = "off"  # neither programs nor calibrations
     return [*_memory(settings), *_learning(settings), *_toys(settings)]
 
 
@@ -59,8 +62,8 @@ def _seconds(task: Task) -> float:
 def _memory(settings: Settings) -> list[Row]:
     """Before anything heavy is in this process: a child starts with the peak of its parent."""
     n_toys, events = settings.size(1000, 100), settings.size(100_000, 10_000)
-    common = ("run", "--rho", str(_RHO), "--n-toys", str(n_toys), "--figures", "none")
-    common += ("--set", f"calibration.events_per_point={events}")
+    sizes = ("--n-toys", str(n_toys), "--set", f"calibration.events_per_point={events}")
+    common = ("run", "--rho", str(_RHO), "--figures", "none", *sizes)
     peaks = {name: peak((*common, "--methods", name)) for name in _OURS}
     return [
         Row(
