@@ -7,10 +7,11 @@ lower bound of that in the events (Godambe 1960, doi:10.1214/aoms/1177705693). W
 density among the u it is more than its fit has, unless the density is right in all that u sees. A
 shape that wrongly stays the same loses information while its pulls have the width 1.
 
-Independent samples of the points add noise to C, most of which is that of the score. Where the
-shifts of the estimates are the same at all points, which is judged beside, the changes of the score
-are what its curvature says: these are taken instead, and what the other functions have of the noise
-is taken off them.
+C of independent samples has noise, most of which is that of the score. Where the shifts of the
+estimates are the same at all points the changes of the score are what its curvature says: with
+these, and without what the other functions have of the noise, C is known far better. But a density
+that is wrong may be wrong in that too, so that this may acquit it, where it agrees with what was
+measured, and never convicts it: what does not agree, or finds information unused, is measured.
 """
 
 import itertools
@@ -23,11 +24,13 @@ from numpy.typing import NDArray
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration.held_out import HeldOut
 from pullfactory.inference.density_sums import BATCHES, Ensemble, PointNumbers, batches
+from pullfactory.inference.judgement import DISCERNED, judge_excess
 from pullfactory.likelihoods.density import DensityLikelihood
 
 _DEGREES = (6, 4, 3)  # of the polynomials, for one, two and three observables ...
 _DEGREE = 2  # ... and for more
 _SATURATION = 3.0  # spreads beyond which a polynomial hardly grows
+_ROUNDING = 1e-9
 _DETERMINED = 1e-9  # eigenvalue of a correlation matrix below which a direction is not looked at
 
 Array = NDArray[np.float64]
@@ -84,7 +87,11 @@ def unused_information(
     steps = [samples[a].theta[k] - samples[b].theta[k] for k, (a, b) in enumerate(sides)]
 
     def known(sample: int | None = None, batch: int = 0) -> Array:
-        """Information in u, without one batch of one sample, or with all; per event."""
+        """Information in u, without one batch of one sample, or with all; per event.
+
+        By what was measured, and by the curvature of the density: shape (2, parameters,
+        parameters).
+        """
         means = {}
         for i, one in sums.items():
             kept = np.ones(BATCHES, dtype=bool)
@@ -99,19 +106,36 @@ def unused_information(
         omega = second - np.outer(means[0], means[0])
         measured = np.stack(change, axis=1)
         expected = np.where(paired, measured[:n_pars], own)
-        return _bound(omega, _along_score(omega, measured, expected))
+        along = _along_score(omega, measured, expected)
+        return np.stack([_bound(omega, measured), _bound(omega, along)])
 
     whole, owners = known(), dict.fromkeys(samples[i].sample for i in used)
     left = [np.array([known(owner, j) for j in range(BATCHES)]) for owner in owners]
     bias = sum((BATCHES - 1) * (one.mean(axis=0) - whole) for one in left)
     actual = nominal.claimed * nominal.width
-    variance = np.zeros(n_pars)
+    excess = actual[0] / _errors(whole - bias, ensemble)
+    variance = np.zeros((3, n_pars))
     for owner, rows in zip(owners, left, strict=True):
         errors = np.array([_errors(row - bias, ensemble) for row in rows])
-        ratios = (actual[1:] if owner == nominal.sample else actual[:1]) / errors
+        ratios = (actual[1:] if owner == nominal.sample else actual[:1])[:, None] / errors
+        ratios = np.concatenate([ratios, np.diff(ratios, axis=1)], axis=1)
         part = (BATCHES - 1) / BATCHES
         variance += part * np.sum(np.square(ratios - ratios.mean(axis=0)), axis=0)
-    return Unused(actual[0] / _errors(whole - bias, ensemble), np.sqrt(variance))
+    return chosen(excess, np.sqrt(variance))
+
+
+def chosen(excess: Array, error: Array) -> Unused:
+    """By the curvature of the density if that acquits it and agrees, or as it was measured.
+
+    Args:
+        excess: As measured, and by the curvature, shape (2, parameters).
+        error: Theirs, and that of their difference, shape (3, parameters).
+    """
+    (measured, own), (_, own_error, apart) = excess, error
+    agree = np.abs(own - measured) <= DISCERNED * apart + _ROUNDING
+    right = [judge_excess(*one) == "right" for one in zip(own, own_error, strict=True)]
+    best = 1 if agree.all() and all(right) else 0
+    return Unused(excess[best], error[best])
 
 
 def _pair(samples: Sequence[HeldOut], parameter: int) -> tuple[int, int] | None:
@@ -193,8 +217,15 @@ def _bound(omega: Array, change: Array) -> Array:
 
 
 def _errors(information: Array, ensemble: Ensemble) -> Array:
-    """Errors of a fit with some information per event; NaN where there is none."""
-    matrix = ensemble.n_events * information + ensemble.constraint
-    if np.linalg.eigvalsh(matrix)[0] <= 0:
-        return np.full(len(matrix), np.nan)
-    return np.sqrt(np.diag(np.linalg.inv(matrix)))
+    """Errors of fits with some information per event; NaN where there is none.
+
+    Args:
+        information: Shape (2, parameters, parameters).
+        ensemble: What is fitted.
+    """
+    found = np.full(information.shape[:-1], np.nan)
+    for row, matrix in zip(found, ensemble.n_events * information, strict=True):
+        whole = matrix + ensemble.constraint
+        if np.linalg.eigvalsh(whole)[0] > 0:
+            row[:] = np.sqrt(np.diag(np.linalg.inv(whole)))
+    return found
