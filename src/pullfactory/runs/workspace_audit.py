@@ -30,6 +30,7 @@ from pullfactory.sharing import (
     largest_factors,
     read_mapped,
     refuse_mismatch,
+    sample_rates,
     shared_rows,
     sharing_rows,
 )
@@ -103,7 +104,8 @@ def audit_workspace(
     point = Point.at(likelihood, fit.estimate[0])
     gammas = gamma_bins(point, spec)
     with progress("pairs", 1) as advance:
-        answers = find_answers(point, spec, given.data, given.simulated, gammas)
+        rates = sample_rates(point, spec, measurement) if given.simulated else {}
+        answers = find_answers(point, spec, given.data, given.simulated, gammas, rates)
         advance(1)
     goodness = None
     if answers.best is not None:
