@@ -122,7 +122,7 @@ def audit_workspace(
         rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), told),
         pairs=shared_rows(point, answers),
         without=answers.without,
-        notes=tuple(_notes(answers, bool(gammas))),
+        notes=tuple(_notes(answers, bool(gammas), disjoint)),
         covariance=Covariance.of(point, answers),
         goodness=goodness,
         parts=() if best is None else error_parts(point, best, gammas),
@@ -152,10 +152,15 @@ def _samples(
     }
 
 
-def _notes(answers: Answers, gammas: bool) -> Iterator[str]:
+def _notes(answers: Answers, gammas: bool, disjoint: Collection[str]) -> Iterator[str]:
     """What the events do not say."""
     if answers.best is None:
         return
+    if disjoint:
+        yield (
+            f"that events of {', '.join(disjoint)} are in no other channel is taken as said "
+            "(disjoint), for they are not given"
+        )
     if gammas and answers.simulated is None:
         yield (
             "gammas of channels whose templates share simulated events are taken as independent: "
