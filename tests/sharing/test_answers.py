@@ -18,7 +18,7 @@ from pullfactory import (
 )
 from tests.sharing.analysis import Analysis, analysis
 from tests.sharing.toys import cells, paired_toys, shuffled
-from tests.sharing.workspaces import copies
+from tests.sharing.workspaces import copies, workspace
 
 TOYS = int(os.environ.get("TOYS", "1500"))
 
@@ -137,3 +137,44 @@ def test_sparse_and_numbered_events_are_the_same(
         matrices[name] = sparse.coo_array(entries, shape=(len(bins), 26))
     again = audit_workspace(made.spec, simulated=matrices, n_toys=0)
     assert factors(again) == pytest.approx(factors(result), rel=1e-12)
+
+
+@pytest.mark.parametrize("strength", [-0.5, 5.0])
+def test_pairs_of_a_sample_follow_its_own_rate(strength: float) -> None:
+    """Signal in both channels, background in one alone, far from the nominal strength.
+
+    The covariance of the counts of a and b is the rate of the signal, which generalised least
+    squares of two rates turn into the factors, by numpy alone.
+    """
+    signal, background = np.array([10.0, 90.0]), np.array([600.0, 300.0])
+    observed = strength * signal + background
+    samples = [
+        {
+            "name": name,
+            "data": each.tolist(),
+            "modifiers": [{"name": free, "type": "normfactor", "data": None}],
+        }
+        for name, free, each in (("signal", "mu", signal), ("back", "k", background))
+    ]
+    spec = workspace(
+        [{"name": name, "samples": samples} for name in "ab"],
+        [{"name": name, "data": observed.tolist()} for name in "ab"],
+        {"name": "mu", "bounds": [[-5.0, 10.0]]},
+    )
+    bin_of = np.repeat([0, 1], [10, 90])
+    shared, own = np.stack([bin_of, bin_of + 2], axis=1), np.repeat([0, 1], [600, 300])[:, None]
+    bins = {"signal": shared, "back": np.concatenate([own, own + 2])}
+
+    slopes = np.tile(np.stack([signal, background], axis=1), (2, 1))
+    pulls = slopes / np.tile(observed, 2)[:, None]
+    claimed = np.linalg.inv(pulls.T @ slopes)
+    pulls = pulls @ claimed
+    joint = np.kron([[0.0, 1.0], [1.0, 0.0]], np.diag(strength * signal))
+    truth = np.sqrt(1.0 + np.diag(pulls.T @ joint @ pulls) / np.diag(claimed))
+
+    found = audit_workspace(spec, simulated=bins, n_toys=20)
+    assert [row.factor for row in found.rows] == pytest.approx(truth, rel=1e-6)
+    assert found.goodness is not None
+    assert found.goodness.rows  # toys are drawn of a signal below 0 too
+    without = audit_workspace(spec, simulated={"signal": shared}, n_toys=0)
+    assert [row.factor_alone for row in without.rows] == pytest.approx(truth, rel=1e-6)

@@ -111,8 +111,18 @@ def overflow(made: Analysis) -> Given:
     }
 
 
+def other_weight(made: Analysis) -> Given:
+    """One whose mean is nearly that of the right one: four of six bins are off alike by chance."""
+    parts = 1.0 + np.array([0.0012, 0.00123, 0.00118, 0.00121, -0.0013, -0.0005])
+    bin_of = made.bins["sig"][:, 0]
+    noise = np.random.default_rng(3).uniform(0.98, 1.02, len(bin_of))
+    factor = np.where(bin_of >= 0, parts[bin_of], noise)
+    return {"weights": {**made.weights, "sig": made.weights["sig"] * factor}}
+
+
 WRONG: Mapping[str, tuple[Callable[[Analysis], Given], str]] = {
     "weight": (halved, r"1\.42857 times what they should be: the weight lacks a factor"),
+    "other": (other_weight, "in the workspace; it is another weight"),
     "twice": (twice, "2 times what they should be: a file is there 2 times, or the weight lacks"),
     "channels": (lambda m: changed(m, swap_channels), "channel 'SR2' has: the two are exchanged"),
     "edge": (lambda m: changed(m, move_edge), "in other bins: an edge is moved"),
@@ -146,6 +156,11 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
     given: Given = {"simulated": made.bins, "weights": made.weights}
     with pytest.raises(MappingError, match=r"'CR'.*called disjoint, but events fill it"):
         audit_workspace(made.spec, **given, disjoint=["CR"])
+    apart = {name: np.where(np.arange(3) == 0, -1, each) for name, each in made.bins.items()}
+    found = audit_workspace(
+        made.spec, simulated=apart, weights=made.weights, disjoint=["CR"], n_toys=0
+    )
+    assert any("events of CR are in no other channel is taken as said" in n for n in found.notes)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,14 @@ from scipy import sparse
 
 from pullfactory import BinnedLikelihood, audit_workspace, read_workspace
 from pullfactory.report.sharing import parts_line, sharing_answer
-from pullfactory.sharing import Point, error_parts, gamma_bins, pulls_of, throw_paired
+from pullfactory.sharing import (
+    Point,
+    error_parts,
+    gamma_bins,
+    pulls_of,
+    sample_rates,
+    throw_paired,
+)
 from pullfactory.sharing.answer import Answer
 from pullfactory.sharing.filled import Filled, filled
 from pullfactory.sharing.gammas import gamma_covariance
@@ -36,7 +43,8 @@ def seen(made: Analysis) -> tuple[Point, Answer, dict[int, int]]:
         for name, bins in made.bins.items()
     }
     scores = gamma_covariance(point, spec, simulated, gammas)
-    return point, Answer.of_simulation(point, simulated, point.rates, scores), gammas
+    rates = sample_rates(point, spec, None)
+    return point, Answer.of_simulation(point, simulated, rates, point.rates, scores), gammas
 
 
 def test_toys_have_the_covariance_of_events(
@@ -174,3 +182,33 @@ def test_no_multiplier_is_quoted_of_a_fit_that_is_refused(
     assert (bad.parts, bad.optimal) == ((), None)
     (line,) = sharing_answer(bad.rows, bad.status, 3, bad.goodness)
     assert "cannot be told: the model does not fit the data" in line
+
+
+def test_fit_without_a_distance_is_no_misfit() -> None:
+    """As many free rates as bins: distances are 0 but for rounding, of either sign."""
+    signal, background = np.array([10.0, 90.0]), np.array([600.0, 300.0])
+    samples = [
+        {
+            "name": free,
+            "data": each.tolist(),
+            "modifiers": [{"name": free, "type": "normfactor", "data": None}],
+        }
+        for free, each in (("mu", signal), ("k", background))
+    ]
+    channels = [{"name": name, "samples": samples} for name in "ab"]
+    bin_of = np.repeat([0, 1], [595, 255])  # mu = -0.5
+    observed = np.bincount(bin_of).tolist()
+    spec = workspace(
+        channels,
+        [{"name": name, "data": observed} for name in "ab"],
+        {"name": "mu", "bounds": [[-5.0, 10.0]]},
+    )
+    for toys in (0, 30):
+        found = audit_workspace(spec, np.stack([bin_of, bin_of + 2], axis=1), n_toys=toys)
+        assert found.goodness is not None
+        assert found.goodness.withheld is None
+        assert found.goodness.chi_square is not None
+        assert found.goodness.chi_square.statistic == 0.0
+        assert found.goodness.chi_square.p_value == 1.0
+        assert all(row.p_value == 1.0 for row in found.goodness.rows)
+        assert found.rows[0].factor == pytest.approx(np.sqrt(2.0), rel=1e-9)

@@ -30,6 +30,7 @@ ASSUMED = (
 )
 _BINS = 40  # of a histogram of toys
 _CONSTANT = 1e-6  # a spread of toys below it is rounding
+_ROUNDING, _PRECISION = 1e-8, 1e-12  # of a distance, and for each count: what is below is 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,8 +217,10 @@ def measure_distances(compared: Compared, data: NDArray[np.float64], fits: FitBa
     ]
     most = int(np.argmax(fitted.sum(axis=0)))
     number = np.maximum(_deviance(observed[:, most], fitted[:, most]), 0.0)
+    values = np.stack([total + away, *shapes, number], axis=1)
+    rounding = _ROUNDING + _PRECISION * rates.sum(axis=1, keepdims=True)
     return Distances(
-        values=np.stack([total + away, *shapes, number], axis=1),
+        values=np.where(np.abs(values) < rounding, 0.0, values),
         excess=np.sign(observed[:, most] - fitted[:, most]) * np.sqrt(number),
         status=fits.status,
     )

@@ -30,6 +30,7 @@ from pullfactory.sharing import (
     largest_factors,
     read_mapped,
     refuse_mismatch,
+    sample_rates,
     shared_rows,
     sharing_rows,
 )
@@ -103,7 +104,8 @@ def audit_workspace(
     point = Point.at(likelihood, fit.estimate[0])
     gammas = gamma_bins(point, spec)
     with progress("pairs", 1) as advance:
-        answers = find_answers(point, spec, given.data, given.simulated, gammas)
+        rates = sample_rates(point, spec, measurement) if given.simulated else {}
+        answers = find_answers(point, spec, given.data, given.simulated, gammas, rates)
         advance(1)
     goodness = None
     if answers.best is not None:
@@ -120,7 +122,7 @@ def audit_workspace(
         rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), told),
         pairs=shared_rows(point, answers),
         without=answers.without,
-        notes=tuple(_notes(answers, bool(gammas))),
+        notes=tuple(_notes(answers, bool(gammas), disjoint)),
         covariance=Covariance.of(point, answers),
         goodness=goodness,
         parts=() if best is None else error_parts(point, best, gammas),
@@ -150,10 +152,15 @@ def _samples(
     }
 
 
-def _notes(answers: Answers, gammas: bool) -> Iterator[str]:
+def _notes(answers: Answers, gammas: bool, disjoint: Collection[str]) -> Iterator[str]:
     """What the events do not say."""
     if answers.best is None:
         return
+    if disjoint:
+        yield (
+            f"that events of {', '.join(disjoint)} are in no other channel is taken as said "
+            "(disjoint), for they are not given"
+        )
     if gammas and answers.simulated is None:
         yield (
             "gammas of channels whose templates share simulated events are taken as independent: "

@@ -9,6 +9,7 @@ from pullfactory.sharing.filled import Filled, MappedEvents, filled
 from pullfactory.sharing.optimal import Combined, CombinedRow, combine_optimally
 from pullfactory.sharing.parts import error_parts, pulls_of
 from pullfactory.sharing.point import Point, fitted, gamma_bins
+from pullfactory.sharing.rates import sample_rates
 from pullfactory.sharing.reading import read_mapped
 from pullfactory.sharing.rows import SharedRow, SharingRow, shared_rows, sharing_rows
 from pullfactory.sharing.toys import throw_paired
@@ -37,6 +38,7 @@ __all__ = [
     "pulls_of",
     "read_mapped",
     "refuse_mismatch",
+    "sample_rates",
     "shared_rows",
     "sharing_rows",
     "throw_paired",

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from pullfactory.sharing.filled import Filled, column_sums
+from pullfactory.sharing.filled import Filled
 from pullfactory.sharing.gammas import gamma_covariance
 from pullfactory.sharing.pairs import Factors, factor_errors, factors, joint_counts
 from pullfactory.sharing.point import Point
-from pullfactory.sharing.raking import raked
+from pullfactory.sharing.raking import raked, scaled
 from pullfactory.sharing.templates import templates_of
 
 
@@ -56,18 +56,21 @@ class Answer:
         cls,
         point: Point,
         simulated: Mapping[str, Filled],
+        rates: Mapping[str, NDArray[np.float64]],
         target: NDArray[np.float64],
         gammas: NDArray[np.float64],
     ) -> Self:
-        """What simulated pairs say, scaled to the rates of the point.
+        """What simulated pairs say, scaled to the rates of the point, sample by sample first.
 
         Args:
             point: Of the workspace.
             simulated: Events of each sample, with the weights of the templates.
+            rates: Of each sample at the point.
             target: Rate that they stand for in each bin, shape (bins,).
             gammas: From `gamma_covariance`.
         """
-        stacked = sparse.vstack(list(simulated.values()), format="csr")
+        each = [scaled(matrix, rates[name], point.channel) for name, matrix in simulated.items()]
+        stacked = sparse.vstack(each, format="csr")
         events = raked(stacked, target, point.channel)
         joint = joint_counts(events)
         counts, whole = factors(point, joint), factors(point, joint, gammas)
@@ -110,6 +113,7 @@ def find_answers(
     data: Filled | None,
     simulated: Mapping[str, Filled],
     gammas: Mapping[int, int],
+    rates: Mapping[str, NDArray[np.float64]],
 ) -> Answers:
     """What events say of the errors of a workspace.
 
@@ -119,6 +123,7 @@ def find_answers(
         data: Events of the data, or None.
         simulated: Events of each sample that has some.
         gammas: Bin of each gamma, from `gamma_bins`.
+        rates: Of each sample that has events at the point, from `sample_rates`.
     """
     names = [name for name in templates_of(workspace) if name != "data"]
     without = tuple(name for name in names if name not in simulated) if simulated else ()
@@ -126,22 +131,8 @@ def find_answers(
     of_simulation = alone = None
     if simulated:
         scores = gamma_covariance(point, workspace, simulated, gammas)
-        of_simulation = Answer.of_simulation(point, simulated, point.rates, scores)
+        of_simulation = Answer.of_simulation(point, simulated, rates, point.rates, scores)
         if without:
-            part = point.rates * _part(point, workspace, simulated)
-            alone = Answer.of_simulation(point, simulated, part, scores)
+            part = np.sum([rates[name] for name in simulated], axis=0)
+            alone = Answer.of_simulation(point, simulated, rates, part, scores)
     return Answers(data=of_data, simulated=of_simulation, alone=alone, without=without)
-
-
-def _part(
-    point: Point, workspace: Mapping[str, Any], simulated: Mapping[str, Filled]
-) -> NDArray[np.float64]:
-    """Part of the templates that samples with events make, in each bin."""
-    whole = np.zeros(len(point.rates))
-    for name, channels in templates_of(workspace).items():
-        for channel, template in channels.items():
-            if name != "data":
-                whole[point.likelihood.channel_slice(channel)] += template
-    own = np.sum([column_sums(matrix) for matrix in simulated.values()], axis=0)
-    usable = (whole > 0) & (own > 0)
-    return np.where(usable, own, 0.0) / np.where(usable, whole, 1.0)

@@ -168,7 +168,10 @@ def _common(found: Histogram, right: Histogram) -> float | None:
         return None
     ratios = found[usable] / right[usable]
     middle = float(np.sort(ratios)[len(ratios) // 2])
-    same = np.abs(ratios - middle) <= _FLOAT32 * abs(middle)
+    away = np.abs(ratios - middle) / abs(middle) if middle else np.full(len(ratios), np.inf)
+    if (away <= _FLOAT32).all():
+        return middle if middle > 0 else None
+    same = away <= EXACT  # two of a few bins may agree to single precision by chance
     least = len(ratios) if len(ratios) < _LEAST else max(_LEAST - 1, (len(ratios) + 1) // 2)
     return middle if middle > 0 and same.sum() >= least else None
 

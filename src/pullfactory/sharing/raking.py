@@ -44,6 +44,20 @@ def raked(matrix: Filled, target: NDArray[np.float64], channel: NDArray[np.int_]
     )
 
 
+def scaled(matrix: Filled, rates: NDArray[np.float64], channel: NDArray[np.int_]) -> Filled:
+    """The events of one sample with weights whose sums are its rates, which may be negative or 0.
+
+    Args:
+        matrix: Events of the sample, with the weights of its template.
+        rates: Of the sample, shape (bins,).
+        channel: Of each bin, shape (bins,).
+    """
+    template = column_sums(matrix)
+    factor = float(template @ rates) / (float(template @ template) or 1.0)
+    sign = -1.0 if factor < 0 else 1.0
+    return sign * raked(matrix * abs(factor), sign * rates, channel)
+
+
 def shortfall(matrix: Filled, target: NDArray[np.float64]) -> float:
     """How far the sums of weights are from rates, at most, in parts of these.
 

@@ -9,6 +9,7 @@ covariance of templates that share simulated events.
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from pullfactory.errors import EventsError
 from pullfactory.fitting.information import symmetric_root
@@ -18,6 +19,7 @@ from pullfactory.sharing.point import Point
 from pullfactory.sharing.raking import raked
 
 _HELD = 2**22  # numbers at once
+_NEGATIVE = 0.05  # part of the events in cells of a negative sum, up to which these are left out
 
 
 def throw_paired(
@@ -35,9 +37,11 @@ def throw_paired(
         Shape (toys, bins + auxdata).
 
     Raises:
-        EventsError: If events that fill the same bins have a negative weight.
+        EventsError: If too many events that fill the same bins have a negative sum of weights.
     """
     member, expected = _cells(raked(answer.events, point.rates, point.channel))
+    if (expected < 0).any():
+        expected = _positive(point, member, expected)
     rest = np.maximum(point.rates - member.T @ expected, 0.0)
     size = max(_HELD // max(len(expected), 1), 1)
     counts = np.concatenate(
@@ -62,14 +66,21 @@ def _cells(matrix: Filled) -> tuple[Filled, NDArray[np.float64]]:
     pattern = np.add.reduceat(codes[kept.indices], starts)
     _, first, which = np.unique(pattern, return_index=True, return_inverse=True)
     expected = np.bincount(which.ravel(), weights=weight)
-    if (expected < 0).any():
+    member = kept[first]
+    member.data = np.ones_like(member.data)
+    return member, np.asarray(expected, dtype=np.float64)
+
+
+def _positive(point: Point, member: Filled, expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Expected numbers of cells without those of a negative sum, as of a sample fitted below 0."""
+    kept = np.maximum(expected, 0.0)
+    if kept.sum() - expected.sum() > _NEGATIVE * kept.sum():
         raise EventsError(
             "events that fill the same bins have a negative sum of weights, of which no toys can "
             "be drawn"
         )
-    member = kept[first]
-    member.data = np.ones_like(member.data)
-    return member, np.asarray(expected, dtype=np.float64)
+    own = sparse.csr_array(member.multiply(kept[:, None]))
+    return np.asarray(raked(own, point.rates, point.channel).max(axis=1).toarray()).ravel()
 
 
 def _auxiliary(
