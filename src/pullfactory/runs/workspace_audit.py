@@ -1,6 +1,7 @@
 """The audit of a workspace as it is."""
 
 from collections.abc import Collection, Iterator, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def audit_workspace(
         LikelihoodError: If the workspace does not tell its parameters apart.
     """
     _refuse_numbers(n_toys, seed, tolerance, disjoint)
+    _refuse_kinds(events, simulated, weights)
     spec = workspace if isinstance(workspace, pyhf.Workspace) else read_workspace(workspace)
     likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
     if events is None:
@@ -132,10 +134,22 @@ def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collecti
     for name, value in (("n_toys", n_toys), ("seed", seed)):
         if not hasattr(value, "__index__") or value < 0:
             raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
-    if not 0.0 <= tolerance <= 1.0:
+    if not isinstance(tolerance, Real) or not 0.0 <= tolerance <= 1.0:
         raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")
     if isinstance(disjoint, str):
         raise EventsError(f"disjoint = {disjoint!r} must be a list of channels; use [{disjoint!r}]")
+    if not isinstance(disjoint, Collection):
+        raise EventsError(f"disjoint = {disjoint!r} must be a list of channels")
+
+
+def _refuse_kinds(events: object, simulated: object, weights: object) -> None:
+    for name, value in (("simulated", simulated), ("weights", weights)):
+        if value is not None and not isinstance(value, Mapping):
+            raise EventsError(
+                f"{name} is of type {type(value).__name__}; give a dictionary by sample"
+            )
+    if events is not None and not isinstance(events, EventMap | str | Path):
+        raise EventsError(f"events = {events!r} must be an EventMap or the path of a TOML file")
 
 
 def _samples(

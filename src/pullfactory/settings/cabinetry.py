@@ -28,7 +28,7 @@ def read_cabinetry(path: str | Path) -> EventMap:
     content = _loaded(path, place)
     try:
         return _mapped(content, place)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StudyError(
             f"{place} is no configuration of cabinetry ({type(error).__name__}: {error}); it has "
             "General with InputPath, Regions with Variable and Binning, and Samples with Tree"
