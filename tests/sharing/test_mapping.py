@@ -166,7 +166,10 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
         ({"tolerance": -1.0}, "tolerance = -1.0 must be between 0 and 1"),
         ({"disjoint": "CR"}, r"use \['CR'\]"),
         ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),
-        ({"data": [[0], [1, 2]]}, "data: rows of bins have different lengths; fill them up with -1"),
+        (
+            {"data": [[0], [1, 2]]},
+            "data: rows of bins have different lengths; fill them up with -1",
+        ),
         ({"tolerance": "1e-3"}, "tolerance = '1e-3' must be between 0 and 1"),
         ({"disjoint": 3}, "disjoint = 3 must be a list of channels"),
         ({"simulated": [1, 2]}, "simulated is of type list; give a dictionary by sample"),
