@@ -1,7 +1,6 @@
 """The audit of a workspace as it is."""
 
 from collections.abc import Collection, Iterator, Mapping
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +133,11 @@ def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collecti
     for name, value in (("n_toys", n_toys), ("seed", seed)):
         if not hasattr(value, "__index__") or value < 0:
             raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
-    if not isinstance(tolerance, Real) or not 0.0 <= tolerance <= 1.0:
+    if not hasattr(tolerance, "__float__") or not 0.0 <= tolerance <= 1.0:
         raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")
     if isinstance(disjoint, str):
         raise EventsError(f"disjoint = {disjoint!r} must be a list of channels; use [{disjoint!r}]")
-    if not isinstance(disjoint, Collection):
+    if not hasattr(disjoint, "__iter__"):
         raise EventsError(f"disjoint = {disjoint!r} must be a list of channels")
 
 
