@@ -1,6 +1,7 @@
 """Tables of a workspace whose channels share events, where there is much to show."""
 
 import dataclasses
+import math
 
 from rich.console import Console
 
@@ -9,6 +10,7 @@ from pullfactory.report.sharing import (
     hidden_pairs,
     narrow_table,
     shared_table,
+    sharing_answer,
     sharing_table,
     shown_pairs,
 )
@@ -77,3 +79,25 @@ def test_factors_of_shared_simulation_are_a_column_where_they_differ() -> None:
     assert "largest_factor_simulated" in keys
     same = dataclasses.replace(ROW, largest_factor_simulated=ROW.largest_factor)
     assert "largest_factor_simulated" not in [c.key for c in sharing_table([same]).columns]
+
+
+def test_parameter_without_an_error_has_an_estimate() -> None:
+    """As one that the measurement holds."""
+    held = dataclasses.replace(
+        ROW,
+        estimate=0.5,
+        claimed_error=math.nan,
+        factor=math.nan,
+        factor_error=math.nan,
+        actual_error=math.nan,
+    )
+    assert "0.500        -" in shown(sharing_table((ROW, held)), 120)
+
+
+def test_initial_values_are_not_quoted_as_what_was_measured() -> None:
+    row = dataclasses.replace(ROW, kind="interest")
+    (told,) = sharing_answer((row,), "converged", 2)
+    assert told.endswith("times what the fit claims. JES = 0.00 ± 0.12 (the fit claims 0.123).")
+    failed, told = sharing_answer((row,), "not_positive_definite", 2)
+    assert failed.endswith("this is at the initial values.")
+    assert told.endswith("times what the fit claims.")

@@ -101,6 +101,11 @@ def test_covariance_of_the_counts(made: Analysis, result: WorkspaceAuditResult) 
     sigma, correlation = (np.array(one["uncertainty"][key]) for key in ("sigma", "correlation"))
     assert correlation * np.outer(sigma, sigma) == pytest.approx(found.counts, rel=1e-12)
     assert one["contents"] == found.observed.tolist()
+    assert found.edges is not None
+    assert np.isnan(found.edges).all()  # bins have numbers here
+    member = [(made.bins[name][:, :, None] == np.arange(26)).any(axis=1) for name in made.bins]
+    assert found.events is not None
+    assert found.events.tolist() == sum(m.astype(int).T @ m.astype(int) for m in member).tolist()
 
 
 def test_copies_of_one_channel_are_root_n_off() -> None:

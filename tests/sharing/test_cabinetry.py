@@ -208,9 +208,14 @@ def weighted_data(content: Settings) -> None:
     content["Samples"][0]["Weight"] = "weight"
 
 
+def edges_of_words(content: Settings) -> None:
+    content["Regions"][0]["Binning"][0] = "low"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (edges_of_words, "is no configuration of cabinetry .*'low'"),
         (weighted_data, "the data have a weight, 'weight'"),
         (no_tree, "sample 'Data' is read from histograms"),
         (no_regions, "is no configuration of cabinetry .*Regions"),

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from pullfactory import audit_workspace
 from pullfactory.errors import EventsError, LikelihoodError
 from pullfactory.sharing import MappingError
+from pullfactory.sharing.filled import filled
 from tests.sharing.analysis import PROCESSES, Analysis, analysis, bins_of
 
 Given = dict[str, Any]
@@ -179,11 +181,37 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
         ({"tolerance": -1.0}, "tolerance = -1.0 must be between 0 and 1"),
         ({"disjoint": "CR"}, r"use \['CR'\]"),
         ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),
+        (
+            {"data": [[0], [1, 2]]},
+            "data: rows of bins have different lengths; fill them up with -1",
+        ),
+        ({"tolerance": "1e-3"}, "tolerance = '1e-3' must be between 0 and 1"),
+        ({"disjoint": 3}, "disjoint = 3 must be a list of channels"),
+        ({"simulated": [1, 2]}, "simulated is of type list; give a dictionary by sample"),
+        ({"simulated": np.zeros((2, 2))}, "simulated is of type ndarray; give a dictionary"),
+        ({"weights": 3}, "weights is of type int; give a dictionary by sample"),
+        ({"events": 3}, "events = 3 must be an EventMap or the path of a TOML file"),
     ],
 )
 def test_events_of_the_wrong_kind_are_refused(given: Given, message: str, made: Analysis) -> None:
     with pytest.raises(EventsError, match=message):
         audit_workspace(made.spec, **given)
+
+
+def test_samples_without_their_weights_are_told(made: Analysis) -> None:
+    with pytest.raises(MappingError, match="or the events lack their weight: all have 1"):
+        audit_workspace(made.spec, simulated=made.bins)
+
+
+def test_matrix_that_is_given_stays_as_it_is() -> None:
+    """One with an entry of zero, and in two parts of one: it may be of others, or read-only."""
+    entries = np.array([0.0, 0.5, 0.5]), np.array([1, 0, 0]), np.array([0, 3])
+    matrix = sparse.csr_array(entries, shape=(1, 2))
+    for array in (matrix.data, matrix.indices, matrix.indptr):
+        array.flags.writeable = False
+    made = filled(matrix, (("SR", 2),), None, place="data")
+    assert made.toarray().tolist() == [[1.0, 0.0]]
+    assert (matrix.nnz, matrix.indptr.tolist()) == (3, [0, 3])
 
 
 def test_parameter_that_moves_nothing_is_to_be_held_in_the_measurement(made: Analysis) -> None:

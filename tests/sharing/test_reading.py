@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -265,6 +266,14 @@ def test_command(
     assert found == {*names, "manifest.json", "workspace_audit.json", "report.html", "figures"}
     figures = {path.name for path in (tmp_path / "out" / "figures").iterdir()}
     assert figures == {"shared.png", "errors.png"}
+    told = json.loads((tmp_path / "out" / "covariance.json").read_text())
+    edges = [pair for name in EDGES for pair in pairwise(EDGES[name].tolist())]
+    assert told["edges"] == [list(pair) for pair in edges]
+    back = WorkspaceAuditResult.read(tmp_path / "out").covariance
+    assert back is not None
+    assert back.edges == pytest.approx(np.array(edges))
+    assert back.events is not None
+    assert back.events.tolist() == told["events"]
     (folder / "events.toml").write_text("\n".join(lines).replace("2 * half", "half"))
     ended = invoke(*words)
     assert ended.returncode == 2

@@ -87,11 +87,11 @@ def _largest(rows: Sequence[SharingRow]) -> list[Column]:
 
 
 def _estimates(error: str) -> Column:
-    """Estimates; what is nothing beside its error is 0."""
+    """Estimates; what is nothing beside its error, if it has one, is 0."""
 
     def shown(row: Cells) -> str:
         value = row["estimate"]
-        return significant(0.0 if abs(value) < _NOTHING * row[error] else value)
+        return significant(0.0 if abs(value) < _NOTHING * (row[error] or 0.0) else value)
 
     return Column(key="estimate", heading="estimate", show=shown)
 
@@ -169,7 +169,7 @@ def _lines(
         yield f"What follows rests on the fit, but {goodness.doubt}."
     for row in rows:
         if row.kind == "interest":
-            yield _of_interest(row, channels)
+            yield _of_interest(row, channels, fitted=status in _FITTED)
     gammas = [row for row in rows if row.kind == "gamma" and not math.isnan(row.claimed_error)]
     if gammas:
         yield _of_gammas(gammas)
@@ -240,7 +240,7 @@ def _of_gammas(rows: Sequence[SharingRow]) -> str:
     return f"{many} at most {most:.2f}, or {both:.2f} with shared simulation."
 
 
-def _of_interest(row: SharingRow, channels: int) -> str:
+def _of_interest(row: SharingRow, channels: int, *, fitted: bool) -> str:
     if math.isnan(row.claimed_error):
         return (
             f"{row.parameter} is held, or at a bound, at {plain(row.estimate)}: it has no error "
@@ -250,7 +250,7 @@ def _of_interest(row: SharingRow, channels: int) -> str:
     if channels == 1:
         return f"The error of {row.parameter} is what the fit claims: one channel shares no events."
     if row.factor is not None:
-        return _with_events(row)
+        return _with_events(row, fitted=fitted)
     most, both = row.largest_factor, row.largest_factor_simulated
     known = f"Whatever events the {channels} channels share, the error of {row.parameter} is"
     if both - 1.0 <= TOLERATED:
@@ -266,8 +266,8 @@ def _of_interest(row: SharingRow, channels: int) -> str:
     )
 
 
-def _with_events(row: SharingRow) -> str:
-    """The answer for a parameter, with the line that a paper needs."""
+def _with_events(row: SharingRow, *, fitted: bool) -> str:
+    """The answer for a parameter, with the line that a paper needs if there is an estimate."""
     if row.factor is None or math.isnan(row.factor):
         return (
             f"The variance of {row.parameter} is not positive with these events: whether its error "
@@ -275,14 +275,15 @@ def _with_events(row: SharingRow) -> str:
         )
     quoted = rounded(row.estimate, row.actual_error)
     factor = rounded(row.factor, row.factor_error)
-    line = f"{row.parameter} = {quoted} (the fit claims {significant(row.claimed_error)})"
+    claimed = f"(the fit claims {significant(row.claimed_error)})"
+    line = f" {row.parameter} = {quoted} {claimed}." if fitted else ""
     asked = f"{ASKED} For {row.parameter}"
     if row.matters == "small":
-        return f"{asked} yes: the error is {factor} times what the fit claims. {line}."
+        return f"{asked} yes: the error is {factor} times what the fit claims.{line}"
     if row.matters == "matters":
         wrong = "too small" if row.factor > 1.0 else "too large"
-        return f"{asked} no: the claimed error is {wrong}, by a factor {factor}. {line}."
-    return f"{asked} it is not known: the error is {factor} times what the fit claims. {line}."
+        return f"{asked} no: the claimed error is {wrong}, by a factor {factor}.{line}"
+    return f"{asked} it is not known: the error is {factor} times what the fit claims.{line}"
 
 
 def _distance(row: SharingRow) -> float:

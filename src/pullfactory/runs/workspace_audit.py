@@ -85,8 +85,10 @@ def audit_workspace(
         LikelihoodError: If the workspace does not tell its parameters apart.
     """
     _refuse_numbers(n_toys, seed, tolerance, disjoint)
+    _refuse_kinds(events, simulated, weights)
     spec = workspace if isinstance(workspace, pyhf.Workspace) else read_workspace(workspace)
     likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
+    edges: dict[str, tuple[float, ...]] = {}
     if events is None:
         of_data = None if data is None else filled(data, likelihood.channels, None, place="data")
         given = MappedEvents(of_data, _samples(likelihood, simulated or {}, weights or {}))
@@ -97,6 +99,7 @@ def audit_workspace(
         events = events if isinstance(events, EventMap) else EventMap.from_toml(events)
         given = read_mapped(events, likelihood, spec, base=base, progress=progress)
         disjoint = events.disjoint
+        edges = {name: one.edges for name, one in events.channel.items() if one.edges}
     refuse_mismatch(likelihood, spec, given, disjoint=disjoint, tolerance=tolerance)
     with progress("fit", 1) as advance:
         fit = fitted(likelihood)
@@ -123,7 +126,7 @@ def audit_workspace(
         pairs=shared_rows(point, answers),
         without=answers.without,
         notes=tuple(_notes(answers, bool(gammas), disjoint)),
-        covariance=Covariance.of(point, answers),
+        covariance=Covariance.of(point, answers, given, edges),
         goodness=goodness,
         parts=() if best is None else error_parts(point, best, gammas),
         optimal=None if best is None else combine_optimally(point, best, gammas),
@@ -134,10 +137,22 @@ def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collecti
     for name, value in (("n_toys", n_toys), ("seed", seed)):
         if not hasattr(value, "__index__") or value < 0:
             raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
-    if not 0.0 <= tolerance <= 1.0:
+    if not hasattr(tolerance, "__float__") or not 0.0 <= tolerance <= 1.0:
         raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")
     if isinstance(disjoint, str):
         raise EventsError(f"disjoint = {disjoint!r} must be a list of channels; use [{disjoint!r}]")
+    if not hasattr(disjoint, "__iter__"):
+        raise EventsError(f"disjoint = {disjoint!r} must be a list of channels")
+
+
+def _refuse_kinds(events: object, simulated: object, weights: object) -> None:
+    for name, value in (("simulated", simulated), ("weights", weights)):
+        if value is not None and not isinstance(value, Mapping):
+            raise EventsError(
+                f"{name} is of type {type(value).__name__}; give a dictionary by sample"
+            )
+    if events is not None and not isinstance(events, EventMap | str | Path):
+        raise EventsError(f"events = {events!r} must be an EventMap or the path of a TOML file")
 
 
 def _samples(

@@ -55,7 +55,7 @@ def _mapped(content: Any, place: str) -> EventMap:
     channels: dict[str, Any] = {
         region["Name"]: {
             "observable": region["Variable"],
-            "edges": [float(edge) for edge in region["Binning"]],
+            "edges": [_edge(edge) for edge in region["Binning"]],
             "selection": region.get("Filter") or "",
         }
         for region in regions
@@ -86,6 +86,13 @@ def _mapped(content: Any, place: str) -> EventMap:
             )
     mapped = {"simulated": simulated, "channel": channels, "language": "uproot"}
     return EventMap.from_dict(mapped, place=place)
+
+
+def _edge(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise TypeError(f"the edge {value!r} in Binning is no number") from None
 
 
 def _refuse_histograms(content: Mapping[str, Any], place: str) -> None:

@@ -75,8 +75,16 @@ class Case:
             self._elsewhere(channel, found, own)
             or self._simulated(channel)
             or self._elsewhere(channel, found, self.wanted)
-            or self._by_shape(channel)
+            or self._by_shape(channel) + self._unweighted(channel)
         )
+
+    def _unweighted(self, channel: str) -> str:
+        """What is said beside the cause where whole numbers are given, and a template is not."""
+        found, right = self.given[channel], self.right(channel)
+        if self.sample == DATA or not np.array_equal(found, self.counted[self.sample][channel]):
+            return ""
+        whole = np.array_equal(right, np.round(right))
+        return "" if whole else ", or the events lack their weight: all have 1"
 
     def _by_shape(self, channel: str) -> str:
         """What may be wrong with a histogram that is nowhere else."""

@@ -1,5 +1,6 @@
 """The covariance of all bins of a workspace, for other tools."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pullfactory.sharing.answer import Answers
+from pullfactory.sharing.filled import MappedEvents
+from pullfactory.sharing.pairs import numbers_in_common
 from pullfactory.sharing.point import Point
 
 
@@ -25,6 +28,10 @@ class Covariance:
         estimates: Shape (parameters,).
         claimed: Covariance of the estimates as the fit claims it, shape (parameters, parameters).
         actual: The same with what the channels share.
+        events: Numbers of events, simulated ones if these are quoted, that are in both of two bins,
+            on the diagonal in one, shape (bins, bins); None in files of earlier versions.
+        edges: Of the bins, lower and upper ones, shape (bins, 2), in the units of the observables;
+            NaN where nobody gave them.
     """
 
     channels: tuple[str, ...]
@@ -36,19 +43,36 @@ class Covariance:
     estimates: NDArray[np.float64]
     claimed: NDArray[np.float64]
     actual: NDArray[np.float64]
+    events: NDArray[np.int_] | None = None
+    edges: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, point: Point, answers: Answers) -> Self | None:
+    def of(
+        cls,
+        point: Point,
+        answers: Answers,
+        given: MappedEvents,
+        edges: Mapping[str, Sequence[float]],
+    ) -> Self | None:
         """At a point, of the events that are quoted; None without events.
 
         Args:
             point: Of the workspace.
             answers: Of events.
+            given: The events.
+            edges: Of the bins of channels, where they are known.
         """
         best = answers.best
         if best is None:
             return None
         channels = point.likelihood.channels
+        quoted = [given.data] if answers.simulated is None else given.simulated.values()
+        sides = [
+            np.stack([edges[name][:-1], edges[name][1:]], axis=1)
+            if name in edges
+            else np.full((size, 2), np.nan)
+            for name, size in channels
+        ]
         return cls(
             channels=tuple(name for name, size in channels for _ in range(size)),
             bins=np.concatenate([np.arange(size) for _, size in channels]),
@@ -59,6 +83,8 @@ class Covariance:
             estimates=point.theta,
             claimed=point.inverse,
             actual=best.whole.covariance,
+            events=np.sum([numbers_in_common(each) for each in quoted], axis=0),
+            edges=np.concatenate(sides),
         )
 
     def write(self, path: Path) -> None:
@@ -67,18 +93,9 @@ class Covariance:
         Args:
             path: Ends in .npz.
         """
-        np.savez(
-            path,
-            channels=np.array(self.channels),
-            bins=self.bins,
-            observed=self.observed,
-            expected=self.expected,
-            counts=self.counts,
-            parameters=np.array(self.parameters),
-            estimates=self.estimates,
-            claimed=self.claimed,
-            actual=self.actual,
-        )
+        there = {name: getattr(self, name) for name in self.__slots__}
+        arrays = {name: np.array(each) for name, each in there.items() if each is not None}
+        np.savez(path, allow_pickle=False, **arrays)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -133,4 +150,11 @@ class Covariance:
             "observed": self.observed.tolist(),
             "expected": self.expected.tolist(),
             "covariance": self.counts.tolist(),
+            "events": None if self.events is None else self.events.tolist(),
+            "edges": None if self.edges is None else _with_nulls(self.edges),
         }
+
+
+def _with_nulls(edges: NDArray[np.float64]) -> list[list[float] | None]:
+    """JSON has no NaN."""
+    return [row.tolist() if np.isfinite(row).all() else None for row in edges]

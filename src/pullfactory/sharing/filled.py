@@ -51,9 +51,9 @@ def filled(
     if sparse.issparse(bins):
         if weights is not None:
             raise EventsError(f"{place}: a sparse matrix holds its weights; give no others")
-        matrix = sparse.csr_array(bins, dtype=np.float64)
+        matrix = sparse.csr_array(bins, dtype=np.float64, copy=True)  # what is given stays
     else:
-        matrix = _from_numbers(np.asarray(bins), weights, total, place)
+        matrix = _from_numbers(_array(bins, place), weights, total, place)
     if matrix.shape[1] != total:
         raise EventsError(
             f"{place}: {matrix.shape[1]} columns, but the workspace has {total} bins; give one "
@@ -76,6 +76,16 @@ def column_sums(matrix: Filled) -> NDArray[np.float64]:
     """What is in each bin, shape (bins,)."""
     sums = np.bincount(matrix.indices, weights=matrix.data, minlength=matrix.shape[1])
     return np.asarray(sums, dtype=np.float64)
+
+
+def _array(bins: Any, place: str) -> NDArray[Any]:
+    try:
+        return np.asarray(bins)
+    except ValueError:
+        raise EventsError(
+            f"{place}: rows of bins have different lengths; fill them up with -1, which stands for "
+            "none"
+        ) from None
 
 
 def _from_numbers(bins: NDArray[Any], weights: ArrayLike | None, total: int, place: str) -> Filled:
@@ -124,5 +134,6 @@ def _refuse_two_bins(matrix: Filled, channels: tuple[tuple[str, int], ...], plac
         first = int(np.argmax(same))
         raise EventsError(
             f"{place}: event {rows[first]} is in two bins of channel "
-            f"{channels[channel[matrix.indices[first]]][0]!r}; an event counts once in a channel"
+            f"{channels[channel[matrix.indices[first]]][0]!r}; an event counts once in a channel "
+            f"(the order of channels is {', '.join(name for name, _ in channels)})"
         )

@@ -51,6 +51,19 @@ def joint_counts(matrix: Filled) -> NDArray[np.float64]:
     return found
 
 
+def numbers_in_common(matrix: Filled) -> NDArray[np.int_]:
+    """Numbers of events, whatever their weights, in both of two bins, shape (bins, bins).
+
+    Args:
+        matrix: Events.
+    """
+    shared = several(matrix)
+    shared.data = np.ones(len(shared.data), dtype=np.int64)
+    found = np.asarray((shared.T @ shared).toarray(), dtype=np.int64)
+    np.fill_diagonal(found, np.bincount(matrix.indices, minlength=matrix.shape[1]))
+    return found
+
+
 def factors(
     point: Point,
     joint: NDArray[np.float64],
