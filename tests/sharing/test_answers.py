@@ -103,9 +103,9 @@ def test_covariance_of_the_counts(made: Analysis, result: WorkspaceAuditResult) 
     assert one["contents"] == found.observed.tolist()
     assert found.edges is not None
     assert np.isnan(found.edges).all()  # bins have numbers here
-    member = [(made.bins[name][:, :, None] == np.arange(26)).any(axis=1) for name in made.bins]
+    fills = [(made.bins[name][:, :, None] == np.arange(26)).sum(axis=1) for name in made.bins]
     assert found.events is not None
-    assert found.events.tolist() == sum(m.astype(int).T @ m.astype(int) for m in member).tolist()
+    assert found.events.tolist() == np.sum([each.T @ each for each in fills], axis=0).tolist()
 
 
 def test_copies_of_one_channel_are_root_n_off() -> None:

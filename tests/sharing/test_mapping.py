@@ -178,6 +178,7 @@ def test_channel_that_is_disjoint_has_no_events(made: Analysis) -> None:
         ({"data": np.array([[-1, 7, 7]])}, "event 0 fills a bin twice"),
         ({"n_toys": -1}, "n_toys = -1 must be a whole number, 0 or more"),
         ({"seed": 0.5}, "seed = 0.5 must be a whole number"),
+        ({"n_toys": 10**30}, "are too many to be thrown; give at most 1000000"),
         ({"tolerance": -1.0}, "tolerance = -1.0 must be between 0 and 1"),
         ({"disjoint": "CR"}, r"use \['CR'\]"),
         ({"weights": {"bkg": [1.0]}}, "weights of 'bkg', which has no events"),

@@ -36,6 +36,8 @@ from pullfactory.sharing import (
 )
 from pullfactory.workspaces.reading import read_workspace
 
+_MOST_TOYS = 1_000_000  # of which a million distances are held
+
 
 @double_precision
 def audit_workspace(
@@ -137,6 +139,8 @@ def _refuse_numbers(n_toys: int, seed: int, tolerance: float, disjoint: Collecti
     for name, value in (("n_toys", n_toys), ("seed", seed)):
         if not hasattr(value, "__index__") or value < 0:
             raise EventsError(f"{name} = {value!r} must be a whole number, 0 or more")
+    if n_toys > _MOST_TOYS:
+        raise EventsError(f"n_toys = {n_toys} are too many to be thrown; give at most {_MOST_TOYS}")
     if not hasattr(tolerance, "__float__") or not 0.0 <= tolerance <= 1.0:
         raise EventsError(f"tolerance = {tolerance!r} must be between 0 and 1")
     if isinstance(disjoint, str):
