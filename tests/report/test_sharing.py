@@ -101,3 +101,10 @@ def test_initial_values_are_not_quoted_as_what_was_measured() -> None:
     failed, told = sharing_answer((row,), "not_positive_definite", 2)
     assert failed.endswith("this is at the initial values.")
     assert told.endswith("times what the fit claims.")
+
+
+def test_a_measurement_without_a_parameter_of_interest_says_so() -> None:
+    first, *_ = sharing_answer([ROW], "converged", 2)
+    assert first.startswith("The measurement names no parameter of interest")
+    held = dataclasses.replace(ROW, kind="interest", claimed_error=math.nan)
+    assert not any("names no" in line for line in sharing_answer([held], "converged", 2))

@@ -239,3 +239,6 @@ def test_file_that_is_no_yaml_is_refused(tmp_path: Path) -> None:
         read_cabinetry(tmp_path / "config.yml")
     with pytest.raises(StudyError, match="cannot be read"):
         read_cabinetry(tmp_path / "other.yml")
+    (tmp_path / "empty.yml").touch()
+    with pytest.raises(StudyError, match="has no sections"):
+        read_cabinetry(tmp_path / "empty.yml")

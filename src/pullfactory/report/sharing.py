@@ -170,6 +170,11 @@ def _lines(
     for row in rows:
         if row.kind == "interest":
             yield _of_interest(row, channels, fitted=status in _FITTED)
+    if all(row.kind != "interest" for row in rows):
+        yield (
+            "The measurement names no parameter of interest (poi): the table has those whose "
+            "errors are, or may be, most off."
+        )
     gammas = [row for row in rows if row.kind == "gamma" and not math.isnan(row.claimed_error)]
     if gammas:
         yield _of_gammas(gammas)

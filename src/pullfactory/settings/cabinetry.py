@@ -26,6 +26,8 @@ def read_cabinetry(path: str | Path) -> EventMap:
     """
     place = f"cabinetry file '{path}'"
     content = _loaded(path, place)
+    if not isinstance(content, Mapping):
+        raise StudyError(f"{place} has no sections; give a configuration of cabinetry")
     try:
         return _mapped(content, place)
     except (AttributeError, KeyError, TypeError) as error:
