@@ -202,7 +202,7 @@ def test_a_density_without_information_is_refused(events: tuple[HeldOut, ...]) -
 @pytest.mark.parametrize(
     ("steps", "learnt_from", "answer", "reason"),
     [
-        (2.0, None, "refused", "give the density more freedom, or learn it from"),
+        (2.0, None, "refused", "normalised at all parameters, give it more freedom"),
         (2.0, 20_000, "refused", "which is more than noise of what it has learnt"),
         (0.4, 2_000, "does not close", "it needs {} events in each calibration sample"),
     ],

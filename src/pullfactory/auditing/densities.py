@@ -148,7 +148,7 @@ def learn_marginals(expected: Expected, unbinned: str) -> Marginals:
     _refuse_images(points, config.parameter_names)
     for o, observable in enumerate(config.observable):
         member = _family(observable, points[0].observable(o), unbinned)
-        found = _imaged([_place(point, o, member) for point in points])
+        found = _imaged([_place(point, o, member, observable.name) for point in points])
         edges = expected.events.axes[o].edges
         misfits.append(
             tuple(
@@ -174,9 +174,15 @@ def learn_marginals(expected: Expected, unbinned: str) -> Marginals:
     )
 
 
-def _place(point: Mixture, o: int, member: Family) -> NDArray[np.float64] | None:
+def _place(point: Mixture, o: int, member: Family, name: str) -> NDArray[np.float64] | None:
     """Location and scale of one observable at a point; None at a mirror image."""
-    return None if point.mirrored else fit_location_scale(member, *point.observable(o))
+    if point.mirrored:
+        return None
+    try:
+        return fit_location_scale(member, *point.observable(o))
+    except CalibrationError as error:
+        role = point.processes[0].sample.role
+        raise CalibrationError(f"samples.{role}, observable {name!r}: {error}") from None
 
 
 def _imaged(found: Sequence[NDArray[np.float64] | None]) -> list[NDArray[np.float64]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jit, jnp
 from pullfactory.densities import Family
+from pullfactory.errors import CalibrationError
 from pullfactory.flows.changes import ChangeRow, axis_point, find_changes
 from pullfactory.flows.conditional import Conditional
 from pullfactory.flows.degrees import DegreeRow, choose_map
@@ -97,7 +98,7 @@ def learn_flow(
     samples = [sample.scaled() for sample in samples]
     unchanging = np.zeros(len(plan.parameters), dtype=bool)
     learnt = tuple(range(int(plan.declared), len(plan.order)))
-    found = {k: _learn_map(k, samples, plan, len(learnt) * len(unchanging)) for k in learnt}
+    found = {k: _named_map(k, samples, plan, len(learnt) * len(unchanging)) for k in learnt}
     maps = tuple(found[k][0] if k in found else None for k in range(len(plan.order)))
     trained = tuple(found[k][1] if k in found else None for k in range(len(plan.order)))
     density = FlowDensity(
@@ -124,6 +125,17 @@ def learn_flow(
         degrees=tuple(row for k in learnt for row in found[k][2]),
         changes=tuple(row for k in learnt for row in found[k][3]),
     )
+
+
+def _named_map(
+    k: int, samples: Sequence[FlowSample], plan: FlowPlan, tests: int
+) -> tuple[Conditional, TrainedMap, tuple[DegreeRow, ...], tuple[ChangeRow, ...]]:
+    """As `_learn_map`; what is wrong is told of an observable by its name."""
+    try:
+        return _learn_map(k, samples, plan, tests)
+    except CalibrationError as error:
+        name = plan.observables[plan.order[k]]
+        raise CalibrationError(f"observable {name!r}: {error}") from None
 
 
 def _learn_map(

@@ -17,15 +17,15 @@ from pullfactory.flows.conditional import Conditional
 from pullfactory.flows.sums import FlowSample, density_sums
 
 _FEW, _MORE = 2**14, 2**17  # events of each point that the first and the next steps see
-_FIRST_STEPS = 60
-_LAST_STEPS = 25
+_FIRST_STEPS = 200
+_LAST_STEPS = 60
 _SETTLED = 1e-6
 """Distance to the maximum in units of the log likelihood: a thousandth of a standard deviation."""
 _ROUGHLY = 1.0
 _NEAR = 0.1
 """Distance at which Newton's step needs no check, which rounding would spoil."""
 _DAMPING = 1e-3
-_PARTS = (1.0, 0.25, 0.0625)  # of a step
+_PARTS = tuple(0.25**i for i in range(8))  # of a step: an ascent, if it is short enough
 _ROUNDING = 1e-12  # relative, of the log likelihood
 
 
@@ -123,22 +123,23 @@ def _settle(
     here = _evaluate(conditional, samples, rows, found)
     left = np.inf
     for _ in range(_LAST_STEPS):
-        step = np.linalg.solve(here.hessian, here.gradient)
+        if not np.isfinite(here.value):
+            break
+        bent = bool(np.linalg.eigvalsh(here.hessian)[0] > 0.0)  # else no maximum is near
+        step = np.linalg.solve(here.hessian if bent else here.outline, here.gradient)
         left = 0.5 * float(here.gradient @ step)
-        if 0.0 <= left < enough:
+        if bent and left < enough:
             return found, here.hessian
-        if left < 0.0:
-            step = np.linalg.solve(here.outline, here.gradient)
         for part in _PARTS:
             moved = found + part * step.reshape(found.shape)
             there = _evaluate(conditional, samples, rows, moved)
-            if 0.0 <= left < _NEAR or there.value >= here.value - _ROUNDING * abs(here.value):
+            near = bent and left < _NEAR
+            if near or there.value >= here.value - _ROUNDING * abs(here.value):
                 break
         found, here = moved, there
     raise CalibrationError(
-        f"the flow of observable {conditional.before + 1} in its order is not determined by its "
-        f"calibration events: {left:.3g} of the log likelihood are left; use more events, or a "
-        "smaller flow.degree"
+        f"its flow is not determined by the calibration events: {left:.3g} of the log likelihood "
+        "are left; use more events, or a smaller flow.degree"
     )
 
 

@@ -174,8 +174,8 @@ def _shifted(worst: DensityLevel, judged: Judged) -> str:
     )
     if judged.learnt_from is None:
         return (
-            f"{said}; give the density more freedom, or learn it from {roughly(times)} times as "
-            "many events"
+            f"{said}; see that the density is normalised at all parameters, give it more freedom, "
+            f"or learn it from {roughly(times)} times as many events"
         )
     noise = np.sqrt(judged.ensemble.n_events / judged.learnt_from)
     if abs(worst.level) > DISCERNED * noise:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration.held_out import HeldOut
+from pullfactory.inference.core import core
 from pullfactory.inference.density_sums import BATCHES, Ensemble, PointNumbers, batches
 from pullfactory.inference.judgement import DISCERNED, judge_excess
 from pullfactory.likelihoods.density import DensityLikelihood
@@ -76,7 +77,7 @@ def unused_information(
     sides = [pair for k in range(n_pars) if (pair := _pair(samples, k)) is not None]
     if len(sides) < n_pars:
         return Unused(np.full(n_pars, np.nan), np.full(n_pars, np.nan))
-    centre, spread = samples[0].events.mean(axis=0), samples[0].events.std(axis=0)
+    centre, spread = core(samples[0].events)
     powers = tuple(_powers(samples[0].events.shape[1]))
     used = sorted({0, *itertools.chain(*sides)})
     sums = {

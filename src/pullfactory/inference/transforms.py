@@ -14,6 +14,7 @@ from scipy.stats import kstwo
 
 from pullfactory._jax import jax, jit, jnp
 from pullfactory.calibration.held_out import HeldOut
+from pullfactory.inference.core import core
 from pullfactory.likelihoods.density import DensityLikelihood
 
 BINS = 20
@@ -51,7 +52,7 @@ def transforms(likelihood: DensityLikelihood, sample: HeldOut) -> tuple[Transfor
     events = sample.events[:n]
     weights = np.ones(n) if sample.weights is None else sample.weights[:n]
     padded = np.concatenate([events, np.repeat(events[-1:], -n % _CHUNK, axis=0)])
-    spread = sample.events.std(axis=0)
+    spread = core(sample.events)[1]
     found = []
     for o in range(events.shape[1]):
         chunks = [

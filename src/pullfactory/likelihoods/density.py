@@ -228,8 +228,8 @@ def refuse_other_shapes(density: LogDensity, observables: int, parameters: int) 
         )
     if found.dtype != jnp.float64:
         raise LikelihoodError(
-            f"log_prob(x, theta) gives {found.dtype} numbers, and fits in single precision go "
-            "wrong; let its numbers be float64"
+            f"log_prob(x, theta) gives {found.dtype} numbers, and only fits in double precision go "
+            "right; let its numbers be float64"
         )
 
 
