@@ -24,6 +24,7 @@ class Stream(Enum):
     JOINT = ("study", 8)
     BOOTSTRAP = ("study", 9)
     HELD_OUT = ("study", 10)
+    INTEGRAL = ("study", 11)
 
     MODEL_TRUTH = ("toys of a model", 0)
     MODEL_COUNTS = ("toys of a model", 1)

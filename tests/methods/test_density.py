@@ -5,6 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -68,6 +69,27 @@ def test_it_does_not_tell_its_noise() -> None:
     calibration = pf.calibrate(STUDY)
     told = GIVEN.noise(calibration, RHO, np.zeros((1, 3)))
     assert "nobody knows from how many events" in told.reason  # type: ignore[union-attr]
+
+
+def test_with_a_number_of_events_it_does_not_tell_it_either() -> None:
+    told = pf.density_method(log_prob, events=1000).noise(
+        pf.calibrate(STUDY), RHO, np.zeros((1, 3))
+    )
+    assert "from 1000 events would differ" in told.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("changed", "integral"),
+    [
+        (lambda x, theta: log_prob(x, theta) + theta[0], r"2\.7.* at theta = \(1, 1, 1\)"),
+        (lambda x, theta: 2.0 * log_prob(x, theta), "0.00.* at theta = 0"),
+        (lambda x, theta: jnp.exp(log_prob(x, theta)), "at theta = 0, and not to 1"),
+    ],
+)
+def test_what_is_not_normalised_is_refused(changed: Any, integral: str) -> None:
+    """By a factor that changes with the mass, squared, or without the logarithm."""
+    with pytest.raises(LikelihoodError, match=f"integrates to .*{integral}"):
+        pf.predict(STUDY, methods=[pf.density_method(changed, name="off")])
 
 
 @pytest.mark.slow

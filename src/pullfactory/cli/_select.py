@@ -62,6 +62,7 @@ def _shown(result: "SelectionResult") -> Iterator["RenderableType"]:
 
 def _answers(result: "SelectionResult", method: str) -> list[str]:
     """What to take, in words."""
+    from pullfactory.methods import method_kind
     from pullfactory.numbers import significant
 
     promised, best = (result.best(method, kind) for kind in ("claimed_error", "actual_error"))
@@ -75,6 +76,11 @@ def _answers(result: "SelectionResult", method: str) -> list[str]:
         )
     )
     idle = ", ".join(result.do_not_pay(method, "actual_error")) or "none"
+    if not method_kind(method).independent:  # it has the optimal errors already
+        return [
+            f"{method}, best: {_names(best)} (is {is_best})",
+            f"{method}, do not pay: {idle}",
+        ]
     gives = significant(optimal.reached)
     useless = ", ".join(result.do_not_pay(method)) or "none"
     return [

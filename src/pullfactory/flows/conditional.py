@@ -21,6 +21,7 @@ from math import comb
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pullfactory._jax import Array, jax, jnp
 
@@ -76,6 +77,13 @@ class Conditional:
     def size(self) -> int:
         """Number of coefficients; all are 0 for an observable that is a standard normal number."""
         return self.shifts + BUMPS * self.shapes
+
+    @property
+    def plainest(self) -> NDArray[np.bool_]:
+        """Which coefficients a map of degrees 1 and 0 has too, shape (size,)."""
+        low = [sum(powers) <= 1 for powers in _powers(self.before, self.shift_degree)]
+        constant = [sum(powers) == 0 for powers in _powers(self.before, self.shape_degree)]
+        return np.array([*low, *([True] * self.before), *(constant * BUMPS)])
 
     def parts(self, given: Sequence[Array], score: Array) -> MapParts:
         """Features of events.

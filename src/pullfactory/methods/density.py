@@ -11,13 +11,18 @@ from pullfactory.calibration import Calibration
 from pullfactory.calibration.held_out import held_out_events
 from pullfactory.errors import LikelihoodError
 from pullfactory.likelihoods.density import DensityLikelihood, LogDensity
+from pullfactory.likelihoods.integral import integral
 from pullfactory.methods.method import KnownDensity, Method, MethodKind
 from pullfactory.methods.noise import ToldNoise, Untold
-from pullfactory.numbers import plain
+from pullfactory.numbers import plain, rounded
+from pullfactory.random import Stream, generator
 
 _COLOUR = "#009E73"
 _MARKER = "P"
 _TRIED = 2**14  # simulated events
+_OFF = 0.05  # of an integral from 1, from which a density is not normalised
+_DISCERNED = 5.0  # standard errors of the integral, at least
+_MARKOV = 100.0  # which a mean of 1 of positive numbers is above by chance once in 100, at most
 
 
 def density_method(
@@ -48,7 +53,8 @@ def density_method(
 
     Raises:
         LikelihoodError: If the name, the colour or the marker is none, there is no density, a rho
-            is no correlation, or it was learnt from fewer than one event.
+            is no correlation, or it was learnt from fewer than one event. When it is used: if it
+            is no function of JAX, no finite number where events are, or does not integrate to 1.
     """
     if not (events is None or _is_whole(events)):
         raise LikelihoodError(
@@ -65,10 +71,11 @@ def density_method(
             f"method {name!r} has no density; give a function log_prob(x, theta), or one for each "
             "rho"
         )
+    known = KnownDensity(events)
     return MethodKind(
         name=name,
-        build=partial(_build, name, KnownDensity(events), densities),
-        noise=_noise,
+        build=partial(_build, name, known, densities),
+        noise=partial(_noise, known),
         density=True,
         label=label,
         colour=colour,
@@ -132,6 +139,7 @@ def _build(
     except LikelihoodError as error:
         raise LikelihoodError(f"method {name!r}: {error}") from error
     _refuse_no_number(name, likelihood, calibration, rho)
+    _refuse_unnormalised(name, likelihood, calibration, rho)
     return Method(
         name=name,
         likelihood=likelihood,
@@ -160,5 +168,31 @@ def _refuse_no_number(
         )
 
 
-def _noise(_calibration: Calibration, _rho: float, _theta: object) -> ToldNoise:
-    return Untold("the density is given, and nobody knows from how many events it was learnt")
+def _refuse_unnormalised(
+    name: str, likelihood: DensityLikelihood, calibration: Calibration, rho: float
+) -> None:
+    """Refuse a density whose integral is not 1: what it fits is no likelihood."""
+    study = calibration.study
+    points = np.array([0.0, 1.0, -1.0])[:, None] * np.ones(len(likelihood.parameters))
+    for sample in held_out_events(study, rho, points, _TRIED):
+        random = generator(study.seed, Stream.INTEGRAL)
+        found = integral(likelihood.density, sample.theta, sample.events, random)
+        off = abs(found.value - 1.0)
+        if not off <= max(_OFF, min(_DISCERNED * found.error, _MARKOV)):
+            where = "0" if not sample.theta.any() else f"({', '.join(map(plain, sample.theta))})"
+            raise LikelihoodError(
+                f"method {name!r}: exp(log_prob(x, theta)) integrates to "
+                f"{rounded(found.value, found.error)} over all events at theta = {where}, and not "
+                "to 1; normalise it for all parameters"
+            )
+
+
+def _noise(
+    known: KnownDensity, _calibration: Calibration, _rho: float, _theta: object
+) -> ToldNoise:
+    if known.events is None:
+        return Untold("the density is given, and nobody knows from how many events it was learnt")
+    return Untold(
+        f"the density is given, and nobody knows how what it has learnt from {known.events} events "
+        "would differ with others"
+    )
