@@ -110,7 +110,7 @@ def read(content: Settings, wanted: dict[str, Any]) -> dict[str, NDArray[np.floa
     )
     likelihood = BinnedLikelihood.from_pyhf(spec)
     found = read_mapped(EventMap.from_dict(content), likelihood, spec, base=wanted["folder"])
-    refuse_mismatch(likelihood, spec, found, disjoint=(), tolerance=1e-6)
+    refuse_mismatch(likelihood, spec, found, tolerance=1e-6)
     return {
         name: column_sums(each) for name, each in {"data": found.data, **found.simulated}.items()
     }

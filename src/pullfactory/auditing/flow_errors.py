@@ -19,12 +19,10 @@ from pullfactory.auditing.densities import place_response
 from pullfactory.auditing.flow import FlowModel
 from pullfactory.auditing.flow_points import FlowPoint
 from pullfactory.auditing.influence import centred
-from pullfactory.auditing.prediction import PredictedErrors
+from pullfactory.auditing.prediction import GroupSums, PredictedErrors
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.errors import CalibrationError
 from pullfactory.events import first_rows
-from pullfactory.fitting.information import inverted
-from pullfactory.fitting.sandwich import sandwich_covariance
 from pullfactory.flows.learning import influences
 from pullfactory.likelihoods.density import DensityLikelihood
 from pullfactory.methods.flow_noise import number_gradients
@@ -52,15 +50,14 @@ def predict_flow(model: FlowModel) -> PredictedErrors:
     nominal = model.events.points[0]
     clustered = model.audit.expected.config.repeated == "cluster"
     information, scatter = _groups(likelihood, nominal, clustered=clustered)
-    penalty, terms = likelihood.constraint, nominal.events.size
-    size = model.audit.expected.n_events
-
-    def covariances(often: Array) -> tuple[Array, Array]:
-        total = np.tensordot(often, information, 1) + penalty
-        inverse = inverted(total, terms=terms, size=size)
-        return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
-
-    inverse, actual = covariances(np.ones((1, GROUPS)))
+    sums = GroupSums(
+        information=information,
+        scatter=scatter,
+        penalty=likelihood.constraint,
+        terms=nominal.events.size,
+        size=model.audit.expected.n_events,
+    )
+    inverse, actual = sums.covariances(np.ones((1, GROUPS)))
     if not np.isfinite(inverse).all():
         raise CalibrationError(
             "the flow does not tell the parameters apart at the nominal point; fix one of them, or "
@@ -68,17 +65,14 @@ def predict_flow(model: FlowModel) -> PredictedErrors:
         )
     claimed, spread = (
         np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps
-        for matrix in covariances(model.audit.expected.redraws())
+        for matrix in sums.covariances(model.audit.expected.redraws())
     )
     outer = np.outer(model.steps, model.steps)
-    return PredictedErrors(
-        parameters=likelihood.parameters,
-        claimed=inverse[0] * outer,
-        actual=actual[0] * outer,
-        claimed_error=claimed.std(axis=0, ddof=1),
-        actual_error=spread.std(axis=0, ddof=1),
-        width_error=(spread / claimed).std(axis=0, ddof=1),
-        template=np.sqrt(np.diag(_noise(model, inverse[0]))) * model.steps,
+    return PredictedErrors.of_replicas(
+        likelihood.parameters,
+        (inverse[0] * outer, actual[0] * outer),
+        (claimed, spread),
+        np.sqrt(np.diag(_noise(model, inverse[0]))) * model.steps,
     )
 
 

@@ -6,6 +6,7 @@ events expected in the data; the sum of w^2 s s^T is the noise of the templates 
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,38 @@ from pullfactory.likelihoods.channels import Channels, PairCounts
 from pullfactory.settings.document import total_name
 
 _BATCH = 50  # replicas at once
+
+
+class GroupSums(NamedTuple):
+    """Sums over the groups of nominal events, of which replicas draw.
+
+    Attributes:
+        information: Of each group, shape (groups, parameters, parameters).
+        scatter: Covariance of the score of each, same shape.
+        penalty: Information of the constraints, and the covariance of their score, shape
+            (parameters, parameters).
+        terms: Numbers that are summed up.
+        size: Of the largest of them.
+    """
+
+    information: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+    penalty: NDArray[np.float64]
+    terms: int
+    size: float
+
+    def covariances(
+        self, often: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Claimed and actual covariance, each of shape (replicas, parameters, parameters).
+
+        Args:
+            often: How often each group is there, shape (replicas, groups).
+        """
+        total = np.tensordot(often, self.information, 1) + self.penalty
+        inverse = inverted(total, terms=self.terms, size=self.size)
+        scatter = np.tensordot(often, self.scatter, 1)
+        return inverse, sandwich_covariance(inverse, scatter, self.penalty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +83,33 @@ class PredictedErrors:
     actual_error: NDArray[np.float64]
     width_error: NDArray[np.float64]
     template: NDArray[np.float64]
+
+    @classmethod
+    def of_replicas(
+        cls,
+        parameters: tuple[str, ...],
+        covariances: tuple[NDArray[np.float64], NDArray[np.float64]],
+        replicas: tuple[NDArray[np.float64], NDArray[np.float64]],
+        template: NDArray[np.float64],
+    ) -> Self:
+        """With bootstrap errors from the spread of replicas.
+
+        Args:
+            parameters: Names.
+            covariances: Claimed and actual, in the units of the parameters.
+            replicas: Claimed and actual errors of each, of shape (replicas, parameters).
+            template: As the attribute.
+        """
+        claimed, actual = replicas
+        return cls(
+            parameters=parameters,
+            claimed=covariances[0],
+            actual=covariances[1],
+            claimed_error=claimed.std(axis=0, ddof=1),
+            actual_error=actual.std(axis=0, ddof=1),
+            width_error=(actual / claimed).std(axis=0, ddof=1),
+            template=template,
+        )
 
     @property
     def errors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

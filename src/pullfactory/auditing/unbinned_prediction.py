@@ -11,7 +11,7 @@ from pullfactory.auditing.densities import UnbinnedModel
 from pullfactory.auditing.expected import ExpectedSample
 from pullfactory.auditing.linear_fit import LinearFit
 from pullfactory.auditing.model import AuditModel
-from pullfactory.auditing.prediction import PredictedErrors
+from pullfactory.auditing.prediction import GroupSums, PredictedErrors
 from pullfactory.auditing.tally import GROUPS
 from pullfactory.events import first_rows
 from pullfactory.fitting.information import inverted
@@ -40,32 +40,25 @@ def predict_unbinned(audit: AuditModel, model: UnbinnedModel, linear: LinearFit)
     at = np.zeros((GROUPS, len(likelihood.parameters)))
     penalty = model.method.aux_scatter
     assert block.multiplicity is not None
-    terms, size = block.events.size, float(block.multiplicity.sum())
-    information = np.asarray(_information(likelihood, at, seen.data)) - penalty
-    scatter = model.method.scatter(at, seen.pairs)
-
-    def covariances(
-        often: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        total = np.tensordot(often, information, 1) + penalty
-        inverse = inverted(total, terms=terms, size=size)
-        return inverse, sandwich_covariance(inverse, np.tensordot(often, scatter, 1), penalty)
-
-    inverse, actual = covariances(np.ones((1, GROUPS)))
+    sums = GroupSums(
+        information=np.asarray(_information(likelihood, at, seen.data)) - penalty,
+        scatter=model.method.scatter(at, seen.pairs),
+        penalty=penalty,
+        terms=block.events.size,
+        size=float(block.multiplicity.sum()),
+    )
+    inverse, actual = sums.covariances(np.ones((1, GROUPS)))
     often = expected.redraws()
     claimed, spread = (
         np.sqrt(np.diagonal(matrix, axis1=1, axis2=2)) * model.steps * np.exp(shift)
-        for matrix, shift in zip(covariances(often), _learnt(model, block, often), strict=True)
+        for matrix, shift in zip(sums.covariances(often), _learnt(model, block, often), strict=True)
     )
     outer = np.outer(model.steps, model.steps)
-    return PredictedErrors(
-        parameters=likelihood.parameters,
-        claimed=inverse[0] * outer,
-        actual=actual[0] * outer,
-        claimed_error=claimed.std(axis=0, ddof=1),
-        actual_error=spread.std(axis=0, ddof=1),
-        width_error=(spread / claimed).std(axis=0, ddof=1),
-        template=np.sqrt(np.diag(linear.claimed @ linear.template @ linear.claimed)),
+    return PredictedErrors.of_replicas(
+        likelihood.parameters,
+        (inverse[0] * outer, actual[0] * outer),
+        (claimed, spread),
+        np.sqrt(np.diag(linear.claimed @ linear.template @ linear.claimed)),
     )
 
 

@@ -88,21 +88,20 @@ def audit_workspace(
     """
     _refuse_numbers(n_toys, seed, tolerance, disjoint)
     _refuse_kinds(events, simulated, weights)
+    if events is not None and (data is not None or simulated or weights or disjoint):
+        raise EventsError("events are named in a file, and given too; leave one of them out")
     spec = workspace if isinstance(workspace, pyhf.Workspace) else read_workspace(workspace)
     likelihood = BinnedLikelihood.from_pyhf(spec, measurement=measurement)
-    edges: dict[str, tuple[float, ...]] = {}
-    if events is None:
-        of_data = None if data is None else filled(data, likelihood.channels, None, place="data")
-        given = MappedEvents(of_data, _samples(likelihood, simulated or {}, weights or {}))
-    elif data is not None or simulated or weights or disjoint:
-        raise EventsError("events are named in a file, and given too; leave one of them out")
-    else:
-        base = None if isinstance(events, EventMap) else Path(events).parent
-        events = events if isinstance(events, EventMap) else EventMap.from_toml(events)
-        given = read_mapped(events, likelihood, spec, base=base, progress=progress)
-        disjoint = events.disjoint
-        edges = {name: one.edges for name, one in events.channel.items() if one.edges}
-    refuse_mismatch(likelihood, spec, given, disjoint=disjoint, tolerance=tolerance)
+    given = (
+        MappedEvents(
+            None if data is None else filled(data, likelihood.channels, None, place="data"),
+            _samples(likelihood, simulated or {}, weights or {}),
+            disjoint=tuple(disjoint),
+        )
+        if events is None
+        else _mapped(events, likelihood, spec, progress)
+    )
+    refuse_mismatch(likelihood, spec, given, tolerance=tolerance)
     with progress("fit", 1) as advance:
         fit = fitted(likelihood)
         advance(1)
@@ -124,11 +123,11 @@ def audit_workspace(
         seed=seed,
         status=FitStatus(int(fit.status[0])).label,
         channels=tuple(channel for channel, _ in likelihood.channels),
-        rows=sharing_rows(point, gammas, largest_factors(point, gammas, disjoint), told),
+        rows=sharing_rows(point, gammas, largest_factors(point, gammas, given.disjoint), told),
         pairs=shared_rows(point, answers),
         without=answers.without,
-        notes=tuple(_notes(answers, bool(gammas), disjoint)),
-        covariance=Covariance.of(point, answers, given, edges),
+        notes=tuple(_notes(answers, bool(gammas), given.disjoint)),
+        covariance=Covariance.of(point, answers, given),
         goodness=goodness,
         parts=() if best is None else error_parts(point, best, gammas),
         optimal=None if best is None else combine_optimally(point, best, gammas),
@@ -157,6 +156,20 @@ def _refuse_kinds(events: object, simulated: object, weights: object) -> None:
             )
     if events is not None and not isinstance(events, EventMap | str | Path):
         raise EventsError(f"events = {events!r} must be an EventMap or the path of a TOML file")
+
+
+def _mapped(
+    events: EventMap | str | Path,
+    likelihood: BinnedLikelihood,
+    workspace: Mapping[str, Any],
+    progress: Progress,
+) -> MappedEvents:
+    """Events of files, which are relative to the folder of the file that names them."""
+    if isinstance(events, EventMap):
+        return read_mapped(events, likelihood, workspace, progress=progress)
+    named = EventMap.from_toml(events)
+    base = Path(events).parent
+    return read_mapped(named, likelihood, workspace, base=base, progress=progress)
 
 
 def _samples(

@@ -36,7 +36,6 @@ def refuse_mismatch(
     workspace: Mapping[str, Any],
     events: MappedEvents,
     *,
-    disjoint: Collection[str],
     tolerance: float,
 ) -> None:
     """Refuse events that do not make the histograms of the workspace.
@@ -45,7 +44,6 @@ def refuse_mismatch(
         likelihood: Of the workspace.
         workspace: Its content.
         events: Those of the data must be there exactly.
-        disjoint: Channels that have no events.
         tolerance: Part of a template by which simulated events may differ from it.
 
     Raises:
@@ -59,7 +57,7 @@ def refuse_mismatch(
     for name in simulated:
         if name not in wanted or name == DATA:
             raise EventsError(f"{name!r} is no sample of the workspace; use one of {known}")
-    for name in disjoint:
+    for name in events.disjoint:
         likelihood.channel_slice(name)
     if data is not None and (data.data != 1.0).any():
         raise EventsError(
@@ -76,12 +74,14 @@ def refuse_mismatch(
         own = _by_channel(likelihood, column_sums(matrix))
         case = Case(
             sample=name,
-            given={channel: each for channel, each in own.items() if channel not in disjoint},
+            given={
+                channel: each for channel, each in own.items() if channel not in events.disjoint
+            },
             wanted=wanted,
             counted=counted,
             source=events.source,
         )
-        complaints += _beside(name, own, disjoint)
+        complaints += _beside(name, own, events.disjoint)
         complaints += _complaints(case, 0.0 if name == DATA else tolerance, events.remarks)
     if complaints:
         raise MappingError(tuple(complaints))

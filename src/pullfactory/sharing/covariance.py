@@ -1,6 +1,5 @@
 """The covariance of all bins of a workspace, for other tools."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -47,20 +46,13 @@ class Covariance:
     edges: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(
-        cls,
-        point: Point,
-        answers: Answers,
-        given: MappedEvents,
-        edges: Mapping[str, Sequence[float]],
-    ) -> Self | None:
+    def of(cls, point: Point, answers: Answers, given: MappedEvents) -> Self | None:
         """At a point, of the events that are quoted; None without events.
 
         Args:
             point: Of the workspace.
             answers: Of events.
             given: The events.
-            edges: Of the bins of channels, where they are known.
         """
         best = answers.best
         if best is None:
@@ -68,8 +60,8 @@ class Covariance:
         channels = point.likelihood.channels
         quoted = [given.data] if answers.simulated is None else given.simulated.values()
         sides = [
-            np.stack([edges[name][:-1], edges[name][1:]], axis=1)
-            if name in edges
+            np.stack([given.edges[name][:-1], given.edges[name][1:]], axis=1)
+            if name in given.edges
             else np.full((size, 2), np.nan)
             for name, size in channels
         ]

@@ -21,12 +21,16 @@ class MappedEvents(NamedTuple):
         simulated: By sample.
         remarks: By sample and channel, what may be the cause if their histogram is a wrong one.
         source: Sample whose files the data are read from, if there is one.
+        disjoint: Channels whose events are in no other, and are not given.
+        edges: Of the bins of channels, where they are known.
     """
 
     data: Filled | None
     simulated: dict[str, Filled]
     remarks: Mapping[tuple[str, str], str] = MappingProxyType({})
     source: str | None = None
+    disjoint: tuple[str, ...] = ()
+    edges: Mapping[str, tuple[float, ...]] = MappingProxyType({})
 
 
 def filled(

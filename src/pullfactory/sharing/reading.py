@@ -193,6 +193,8 @@ def read_mapped(
         simulated=found,
         remarks=remarks,
         source=_source(events, base),
+        disjoint=events.disjoint,
+        edges={name: channel.edges for name, channel in events.channel.items() if channel.edges},
     )
 
 
