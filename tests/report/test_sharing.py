@@ -5,6 +5,7 @@ import math
 
 from rich.console import Console
 
+from pullfactory.report.drawing import laid_out
 from pullfactory.report.goodness import most_off
 from pullfactory.report.sharing import (
     hidden_pairs,
@@ -14,6 +15,8 @@ from pullfactory.report.sharing import (
     sharing_table,
     shown_pairs,
 )
+from pullfactory.report.style import figure_style
+from pullfactory.results.sharing_figures import make_sharing_figures
 from pullfactory.sharing import SharedRow, SharingRow
 
 PAIRS = tuple(
@@ -108,3 +111,16 @@ def test_a_measurement_without_a_parameter_of_interest_says_so() -> None:
     assert first.startswith("The measurement names no parameter of interest")
     held = dataclasses.replace(ROW, kind="interest", claimed_error=math.nan)
     assert not any("names no" in line for line in sharing_answer([held], "converged", 2))
+
+
+def test_names_of_channels_are_within_the_figure() -> None:
+    channels = ("a channel", *(f"b{k}" for k in range(1, 31)))
+    pairs = [dataclasses.replace(pair, channel="a channel") for pair in PAIRS]
+    figures = make_sharing_figures(channels, pairs, [ROW], None)
+    with figure_style():
+        figure = laid_out(figures["shared"].draw())
+        figure.draw_without_rendering()
+        labels = [*figure.axes[0].get_yticklabels(), *figure.axes[0].get_xticklabels()]
+        boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) == 62
+    assert min(min(box.x0, box.y0) for box in boxes) >= 0.0

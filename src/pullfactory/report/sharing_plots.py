@@ -43,6 +43,7 @@ def plot_shared(ax: Axes, channels: Sequence[str], pairs: "Sequence[SharedRow]")
         np.ma.masked_invalid(cells),
         cmap=mpl.colormaps["Blues"].with_extremes(bad=_GREY),
         vmin=0.0,
+        aspect="auto",  # beside a colour bar the layout leaves too little room for other ones
         interpolation="nearest",
     )
     named = channels if len(channels) <= _NAMED else [""] * len(channels)
